@@ -1,0 +1,50 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
+
+let package = Package(
+    name: "icecore",
+    products: [
+        .executable(name: "icecore", targets: ["icecore"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    ],
+    // Dependencies point one way: commands → Sync, Filesystem → Store, S3, Inventory → Basics → C.
+    targets: [
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(
+            name: "CFuse3", path: "fuse/CFuse3", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
+        .target(name: "Schema", path: "schema", resources: [.embedInCode("001-index.sql")]),
+        .target(name: "Basics", dependencies: [crypto, logging]),
+        .target(name: "Inventory", dependencies: ["Basics", "CZlib"]),
+        .target(name: "S3", dependencies: ["Basics", "CCurl"]),
+        .target(name: "Store", dependencies: ["Basics", "Inventory", "Schema", grdb, sqlite]),
+        .target(name: "Sync", dependencies: ["Basics", "Inventory", "S3", "Store"]),
+        .target(
+            name: "Filesystem", dependencies: ["Basics", "Store", "CFuse3"], path: "fuse/Filesystem"),
+        .executableTarget(
+            name: "icecore",
+            dependencies: ["Basics", "Inventory", "S3", "Store", "Sync", "Filesystem", argumentParser]),
+
+        // What the tests share: the rules of docs/SEMANTICS.md as obvious code, and real servers to run against.
+        .target(name: "ReferenceModel", path: "Tests/ReferenceModel"),
+        .target(name: "Testbed", dependencies: ["Basics"], path: "Tests/Testbed", exclude: ["servers"]),
+        .testTarget(name: "BasicsTests", dependencies: ["Basics"]),
+        .testTarget(name: "InventoryTests", dependencies: ["Inventory", "Testbed"], exclude: ["Fixtures"]),
+        .testTarget(name: "S3Tests", dependencies: ["S3", "Testbed"]),
+        .testTarget(name: "StoreTests", dependencies: ["Store", "Sync", "ReferenceModel", "Testbed"]),
+        .testTarget(
+            name: "CommandTests", dependencies: ["icecore", "ReferenceModel", "Testbed"], exclude: ["Help"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,3 @@
+// libfuse3's low-level interface for Swift.
+#define FUSE_USE_VERSION 312
+#include <fuse3/fuse_lowlevel.h>
