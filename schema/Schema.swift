@@ -1,1 +1,7 @@
-public enum Schema { public static var index: String { String(decoding: PackageResources._01_index_sql, as: UTF8.self) } }
+/// The index's SQL, embedded in the binary. A step is never changed once it was released; new ones are added.
+public enum Schema {
+    /// The migrations in order: an identifier that the index remembers, and the SQL.
+    public static let migrations: [(identifier: String, sql: String)] = [
+        ("001-index", String(decoding: PackageResources._01_index_sql, as: UTF8.self))
+    ]
+}

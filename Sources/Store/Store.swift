@@ -1,1 +1,81 @@
-// Placeholder
+import Basics
+import Glibc
+
+/// A store: one directory with the blobs, the index and the configuration of one bucket.
+public struct Store: Sendable {
+    /// Absolute.
+    public let path: String
+    public let configuration: StoreConfiguration
+
+    public var configurationPath: String { "\(path)/icecore.json" }
+    public var indexPath: String { "\(path)/index.sqlite" }
+    public var temporaryPath: String { "\(path)/tmp" }
+    public var inventoriesPath: String { "\(path)/inventories" }
+    public var quarantinePath: String { "\(path)/quarantine" }
+    public var blobs: Blobs { Blobs(path: "\(path)/blobs") }
+
+    /// Opens the store at a path.
+    ///
+    /// - Throws: `notFound` for a directory that is no store.
+    public init(path: String) throws {
+        let path = Files.absolute(path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path)
+        guard Files.exists("\(path)/icecore.json") else {
+            throw IcecoreError(
+                .notFound, Files.exists(path)
+                    ? "'\(path)' is no store (it has no icecore.json): 'icecore init' makes one"
+                    : "there is no store at '\(path)': the directory does not exist")
+        }
+        self.path = path
+        configuration = try StoreConfiguration(path: "\(path)/icecore.json")
+    }
+
+    /// Finds the store that a command works on: the path given, else `$ICECORE_STORE`, else the current directory or
+    /// the nearest one above it that is a store.
+    public static func find(_ given: String?, environment: [String: String]) throws -> Store {
+        if let given { return try Store(path: given) }
+        if let named = environment["ICECORE_STORE"], !named.isEmpty { return try Store(path: named) }
+        var directory = Files.absolute(".")
+        if directory.hasSuffix("/.") { directory.removeLast(2) }
+        while true {
+            if Files.exists("\(directory)/icecore.json") { return try Store(path: directory) }
+            if directory.isEmpty || directory == "/" { break }
+            directory = Files.directory(of: directory)
+        }
+        throw IcecoreError(
+            .notFound, "no store here: give --store PATH, set ICECORE_STORE, or change to a directory inside a store")
+    }
+
+    /// Makes a store in a new or empty directory. The configuration comes last: a directory without it is no store.
+    public static func create(at path: String, _ configuration: StoreConfiguration) throws -> Store {
+        let path = Files.absolute(path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path)
+        if Files.exists("\(path)/icecore.json") {
+            throw IcecoreError(.busy, "'\(path)' is a store already")
+        }
+        if Files.exists(path) {
+            // What an interrupted init left behind may be there; anything else is somebody's data.
+            let own: Set<String> = ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "blobs", "tmp", "inventories",
+                "quarantine", "lock"]
+            if let foreign = try Files.names(in: path).first(where: { !own.contains($0) && !$0.hasSuffix(".new") }) {
+                throw IcecoreError(
+                    .busy, "'\(path)' is not empty (it holds '\(foreign)'): give a new or an empty directory")
+            }
+        }
+        try Files.createDirectories(path)
+        for name in ["tmp", "inventories", "quarantine"] { try Files.createDirectory("\(path)/\(name)") }
+        try Blobs(path: "\(path)/blobs").prepare()
+        _ = try Index(path: "\(path)/index.sqlite")
+        try Files.synchronizeDirectory(path)
+        try configuration.write(to: "\(path)/icecore.json")
+        return try Store(path: path)
+    }
+
+    /// A reader of the index.
+    public func reader() throws -> IndexReader {
+        try IndexReader(path: indexPath)
+    }
+
+    /// The path of the blob of an ETag; nil where it is not in the store.
+    public func blob(etag: ETag, size: Int64, _ reader: IndexReader) throws -> String? {
+        try blobs.find(etag: etag, size: size) { try reader.blobFacts(etag: etag, size: size).sha256 }
+    }
+}

@@ -1,0 +1,58 @@
+import Basics
+import Glibc
+
+/// The contents: one immutable file each, named by what it holds. `blobs/<2 hex>/<ETag>-<size>`, or
+/// `blobs/<2 hex>/x-<SHA-256>-<size>` for a content whose ETag is not the MD5 of anything.
+///
+/// The directory is the answer to "do we have this ETag?": there is no table of blobs.
+public struct Blobs: Sendable {
+    /// `…/blobs`.
+    public let path: String
+
+    public init(path: String) {
+        self.path = path
+    }
+
+    /// The name of a blob that its ETag vouches for; nil for an ETag of an unusual form, which names no file.
+    public static func name(etag: ETag, size: Int64) -> String? {
+        etag.verbatim == nil ? "\(etag)-\(size)" : nil
+    }
+
+    /// The name of a blob that only its SHA-256 vouches for.
+    public static func name(sha256: [UInt8], size: Int64) -> String {
+        "x-\(Hex.encode(sha256))-\(size)"
+    }
+
+    /// The path of a blob by its name.
+    public func path(ofName name: String) -> String {
+        "\(path)/\(Blobs.fan(name))/\(name)"
+    }
+
+    /// The directory below `blobs/` that a name belongs to: its first two hexadecimal digits.
+    public static func fan(_ name: String) -> Substring {
+        (name.hasPrefix("x-") ? name.dropFirst(2) : name[...]).prefix(2)
+    }
+
+    /// Where the blob of an ETag is, if it is there.
+    ///
+    /// - Parameter sha256: what the index says of an opaque one; asked only when no file has the ETag's name.
+    /// - Returns: its path and nothing about its content: `verify` checks that.
+    public func find(etag: ETag, size: Int64, sha256: () throws -> [UInt8]?) rethrows -> String? {
+        if let name = Blobs.name(etag: etag, size: size) {
+            let path = path(ofName: name)
+            if access(path, F_OK) == 0 { return path }
+        }
+        if let sha256 = try sha256() {
+            let path = path(ofName: Blobs.name(sha256: sha256, size: size))
+            if access(path, F_OK) == 0 { return path }
+        }
+        return nil
+    }
+
+    /// Makes the directories that blobs go to, durable.
+    public func prepare() throws {
+        try Files.createDirectory(path)
+        for byte in UInt8.min...UInt8.max { try Files.createDirectory("\(path)/\(Hex.encode([byte]))") }
+        try Files.synchronizeDirectory(path)
+    }
+}

@@ -1,0 +1,121 @@
+import Basics
+
+/// A row of the table `entry`, as it is read or written. Its pointers are borrowed: from SQLite until the cursor moves,
+/// or from whoever writes it.
+public struct EntryRow {
+    public struct Flags: OptionSet, Hashable, Sendable {
+        public let rawValue: Int64
+        public init(rawValue: Int64) { self.rawValue = rawValue }
+
+        /// A delete marker.
+        public static let marker = Flags(rawValue: 1)
+        /// The ETag is known not to be the MD5 of anything (SSE-KMS, SSE-C).
+        public static let opaque = Flags(rawValue: 2)
+        /// A GET needs a restore first, says the newest inventory that lists it.
+        public static let archived = Flags(rawValue: 4)
+        /// The blob was in the store when a sync committed.
+        public static let present = Flags(rawValue: 8)
+        /// The source has said that the content is gone for good.
+        public static let gone = Flags(rawValue: 16)
+        /// A sync asked for the blob.
+        public static let expected = Flags(rawValue: 32)
+    }
+
+    public var name: UnsafeRawBufferPointer
+    public var slot: Int64 = 0
+    public var flags: Flags = []
+    /// When the version was current, in milliseconds: half-open; `from == Int64.max` says never, `to == Int64.max` open.
+    public var valid = TimeInterval(.max, .max)
+    /// Ids of snapshots, half-open in their order; 0 as `from` says none, 0 as `to` open.
+    public var seenFrom: Int64 = 0
+    public var seenTo: Int64 = 0
+    public var listedFrom: Int64 = 0
+    public var listedTo: Int64 = 0
+    /// The id of the directory that the row is; 0: it is a version.
+    public var child: Int64 = 0
+    public var size: Int64 = 0
+    public var lastModified = Timestamp(milliseconds: 0)
+    /// Empty where `versionIsUnknown`.
+    public var versionId = UnsafeRawBufferPointer(start: nil, count: 0)
+    public var versionIsUnknown = false
+    /// 16 or 20 bytes, or with `etagIsText` the verbatim text; empty for markers and directories.
+    public var etag = UnsafeRawBufferPointer(start: nil, count: 0)
+    public var etagIsText = false
+
+    public init(name: UnsafeRawBufferPointer) {
+        self.name = name
+    }
+
+    public var isDirectory: Bool { child != 0 }
+    public var isMarker: Bool { flags.contains(.marker) }
+
+    /// The ETag as a value; nil for markers and directories.
+    public var etagValue: ETag? {
+        if etagIsText { return ETag(Array(etag)) }
+        guard etag.count >= 16 else { return nil }
+        return ETag(
+            high: UInt64(bigEndian: etag.loadUnaligned(as: UInt64.self)),
+            low: UInt64(bigEndian: etag.loadUnaligned(fromByteOffset: 8, as: UInt64.self)),
+            parts: etag.count >= 20 ? UInt32(bigEndian: etag.loadUnaligned(fromByteOffset: 16, as: UInt32.self)) : 0)
+    }
+
+    /// What makes the version itself.
+    public var identity: VersionIdentity {
+        VersionIdentity(
+            versionId: versionIsUnknown ? nil : Array(versionId), lastModified: lastModified, etag: etagValue, size: size)
+    }
+
+    /// The columns in the order of ``init(_:)``.
+    static let columns = """
+        name, slot, flags, validFrom, validTo, seenFrom, seenTo, listedFrom, listedTo, child, size, lastModified, \
+        versionId, etag
+        """
+
+    /// Reads the row that a statement over ``columns`` stands on.
+    @inline(__always)
+    init(_ statement: Statement) {
+        name = statement.bytes(0)
+        slot = statement.integer(1)
+        flags = Flags(rawValue: statement.integer(2))
+        valid.from = statement.integer(3, ifNull: .max)
+        valid.to = statement.integer(4, ifNull: .max)
+        // Ids count from 1, and SQLite gives 0 for NULL.
+        seenFrom = statement.integer(5)
+        seenTo = statement.integer(6)
+        listedFrom = statement.integer(7)
+        listedTo = statement.integer(8)
+        child = statement.integer(9)
+        if child == 0 {
+            size = statement.integer(10)
+            lastModified = Timestamp(milliseconds: statement.integer(11))
+            versionIsUnknown = statement.isNull(12)
+            versionId = statement.bytes(12)
+            etagIsText = statement.isText(13)
+            etag = statement.bytes(13)
+        }
+    }
+}
+
+extension Timeline {
+    /// Whether the interval of snapshots (ids as in rows) holds the rank.
+    @inline(__always)
+    func covers(_ from: Int64, _ to: Int64, _ rank: Rank) -> Bool {
+        from != 0 && self.rank(of: from) <= rank && (to == 0 || rank < self.rank(of: to))
+    }
+
+    /// The interval of snapshots as ranks; nil where it is empty.
+    func interval(_ from: Int64, _ to: Int64) -> RankInterval? {
+        from == 0 ? nil : RankInterval(rank(of: from), to == 0 ? .max : rank(of: to))
+    }
+}
+
+/// The bytes of an ETag as a row holds them, in a place that pointers can borrow.
+struct PackedETag {
+    var words: (UInt64, UInt64, UInt32)
+    let count: Int
+
+    init(_ etag: ETag) {
+        words = (etag.high.bigEndian, etag.low.bigEndian, etag.parts.bigEndian)
+        count = etag.parts == 0 ? 16 : 20
+    }
+}

@@ -1,0 +1,47 @@
+import Basics
+import GRDB
+import Schema
+
+/// The index as the writer has it: migrated, with GRDB's pool for everything that is not a hot loop.
+public final class Index: Sendable {
+    public let path: String
+    public let pool: DatabasePool
+
+    /// Opens the index, creates it where there is none, and brings an older one to the current schema.
+    public init(path: String) throws {
+        self.path = path
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(10)
+        configuration.maximumReaderCount = 2
+        configuration.prepareDatabase { db in
+            try db.execute(sql: "PRAGMA synchronous = FULL")
+        }
+        do {
+            pool = try DatabasePool(path: path, configuration: configuration)
+            try Index.migrator.migrate(pool)
+        } catch let error as DatabaseError {
+            throw IcecoreError.index(error, path)
+        }
+    }
+
+    private static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        for step in Schema.migrations {
+            migrator.registerMigration(step.identifier) { db in try db.execute(sql: step.sql) }
+        }
+        return migrator
+    }
+}
+
+extension IcecoreError {
+    /// GRDB's error as a sentence about the index.
+    static func index(_ error: DatabaseError, _ path: String) -> IcecoreError {
+        let reason = error.message ?? "\(error.resultCode)"
+        switch error.resultCode {
+        case .SQLITE_FULL: return IcecoreError(.noSpace, "cannot write '\(path)': the disk is full")
+        case .SQLITE_CORRUPT, .SQLITE_NOTADB:
+            return IcecoreError(.damaged, "'\(path)' is damaged (\(reason)): restore it from a copy, or make a new store")
+        default: return IcecoreError(.system, "cannot use the index '\(path)': \(reason)")
+        }
+    }
+}
