@@ -34,6 +34,31 @@ public struct File: ~Copyable, Sendable {
         return try systemCall("cannot read", path) { Glibc.read(descriptor, buffer.baseAddress, buffer.count) }
     }
 
+    /// Fills the buffer from `offset` on; an end before that is `damaged`.
+    public borrowing func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(IcecoreError) {
+        let descriptor = self.descriptor
+        var done = 0
+        while done < buffer.count {
+            let start = done
+            let count = try systemCall("cannot read", path) {
+                pread(descriptor, buffer.baseAddress.map { $0 + start }, buffer.count - start, off_t(offset) + start)
+            }
+            if count == 0 { throw IcecoreError(.damaged, "'\(path)' ends too early") }
+            done += count
+        }
+    }
+
+    /// A file without a name, which goes when it is closed or the process ends, in whatever way.
+    public static func unnamed(in directory: String) throws(IcecoreError) -> File {
+        let flags = O_RDWR | 0o20_000_000 | O_DIRECTORY  // O_TMPFILE, which Glibc's macro hides from Swift
+        if let file = try? File(directory, flags, mode: 0o600) { return file }
+        // A file system without O_TMPFILE: a name for a moment.
+        let path = "\(directory)/\(getpid())-\(UInt64.random(in: 0 ... .max)).unnamed"
+        let file = try File(path, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
+        try Files.remove(path)
+        return file
+    }
+
     /// Writes all bytes at the file position.
     public borrowing func write(_ bytes: UnsafeRawBufferPointer) throws(IcecoreError) {
         let descriptor = self.descriptor

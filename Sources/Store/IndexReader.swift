@@ -163,3 +163,18 @@ public final class IndexReader {
         }
     }
 }
+
+extension IndexReader {
+    /// The largest id that a directory has.
+    func largestDirectory() throws(IcecoreError) -> Int64 {
+        let statement = try connection.prepare("SELECT max(id) FROM directory")
+        return try statement.step() ? statement.integer(0) : 0
+    }
+
+    /// How many slots of a directory have been given.
+    func slots(of directory: Int64) throws(IcecoreError) -> Int64 {
+        let statement = try connection.prepare("SELECT slots FROM directory WHERE id = ?1")
+        statement.bind(1, directory)
+        return try statement.step() ? statement.integer(0) : 0
+    }
+}

@@ -1,0 +1,162 @@
+import Basics
+
+/// Applies changes to the index, in one transaction that its owner begins and ends.
+final class ChangeApplier: ChangeSink {
+    private let insertDirectory: Statement
+    private let updateSlots: Statement
+    private let put: Statement
+    private let delete: Statement
+    private let insertLongName: Statement
+    private let blobFacts: Statement
+    private let isGone: Statement
+    private let blobs: Blobs
+    /// Rows that asked for their blob, by what became of it.
+    private(set) var present = 0
+    private(set) var missing = 0
+    private(set) var gone = 0
+
+    init(_ connection: Connection, blobs: Blobs) throws {
+        self.blobs = blobs
+        insertDirectory = try connection.prepare("INSERT INTO directory (id, parent, name, slots) VALUES (?, ?, ?, ?)")
+        updateSlots = try connection.prepare("UPDATE directory SET slots = ?2 WHERE id = ?1")
+        put = try connection.prepare(
+            """
+            INSERT OR REPLACE INTO entry (directory, name, slot, flags, validFrom, validTo, seenFrom, seenTo, listedFrom,
+                listedTo, child, size, lastModified, versionId, etag)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """)
+        delete = try connection.prepare("DELETE FROM entry WHERE directory = ? AND name = ? AND slot = ?")
+        insertLongName = try connection.prepare(
+            "INSERT OR IGNORE INTO longName (directory, sha256, name) VALUES (?, ?, ?)")
+        blobFacts = try connection.prepare("SELECT sha256 FROM blob WHERE etag = ? AND size = ?")
+        isGone = try connection.prepare(
+            "SELECT 1 FROM failure WHERE key = ? AND versionId = ? AND etag = ? AND gone = 1")
+    }
+
+    func take(_ buffer: ChangeBuffer) throws -> ChangeBuffer {
+        var position = UnsafeRawPointer(buffer.bytes)
+        let end = position + buffer.used
+        while position < end {
+            let header = position.loadUnaligned(as: ChangeBuffer.Header.self)
+            position += MemoryLayout<ChangeBuffer.Header>.size
+            func piece(_ length: UInt32) -> UnsafeRawBufferPointer {
+                let piece = UnsafeRawBufferPointer(start: position, count: Int(length))
+                position += Int(length)
+                return piece
+            }
+            let key = piece(header.keyLength)
+            let versionId = piece(header.versionLength)
+            let etag = piece(header.etagLength)
+            try apply(header, key, versionId, etag)
+        }
+        buffer.removeAll()
+        return buffer
+    }
+
+    private func apply(
+        _ header: ChangeBuffer.Header, _ key: UnsafeRawBufferPointer, _ versionId: UnsafeRawBufferPointer,
+        _ etag: UnsafeRawBufferPointer
+    ) throws {
+        let name = UnsafeRawBufferPointer(rebasing: key[(key.count - Int(header.nameLength))...])
+        switch header.kind {
+        case .directory:
+            insertDirectory.bind(1, header.directory)
+            insertDirectory.bind(2, header.child)
+            insertDirectory.bind(text: name, 3)
+            insertDirectory.bind(4, header.slot)
+            try insertDirectory.run()
+        case .slots:
+            updateSlots.bind(1, header.directory)
+            updateSlots.bind(2, header.slot)
+            try updateSlots.run()
+        case .put:
+            var flags = header.flags
+            if header.checksBlob { flags |= try outcome(header, key, versionId, etag).rawValue }
+            put.bind(1, header.directory)
+            put.bind(text: name, 2)
+            put.bind(3, header.slot)
+            put.bind(4, flags)
+            put.bind(5, header.validFrom, nullIf: .max)
+            put.bind(6, header.validTo, nullIf: .max)
+            put.bind(7, header.seenFrom, nullIf: 0)
+            put.bind(8, header.seenTo, nullIf: 0)
+            put.bind(9, header.listedFrom, nullIf: 0)
+            put.bind(10, header.listedTo, nullIf: 0)
+            if header.child != 0 {
+                put.bind(11, header.child)
+                for column in Int32(12)...15 { put.bindNull(column) }
+            } else {
+                put.bindNull(11)
+                put.bind(12, header.size)
+                put.bind(13, header.lastModified)
+                if header.versionIsUnknown { put.bindNull(14) } else { put.bind(text: versionId, 14) }
+                if etag.isEmpty {
+                    put.bindNull(15)
+                } else if header.etagIsText {
+                    put.bind(text: etag, 15)
+                } else {
+                    put.bind(blob: etag, 15)
+                }
+            }
+            try put.run()
+        case .delete:
+            delete.bind(1, header.directory)
+            delete.bind(text: name, 2)
+            delete.bind(3, header.slot)
+            try delete.run()
+        case .longName:
+            insertLongName.bind(1, header.directory)
+            insertLongName.bind(blob: etag, 2)
+            insertLongName.bind(text: name, 3)
+            try insertLongName.run()
+        }
+    }
+
+    /// What became of the blob that a row asked for: it is there, it is gone for good, or neither.
+    private func outcome(
+        _ header: ChangeBuffer.Header, _ key: UnsafeRawBufferPointer, _ versionId: UnsafeRawBufferPointer,
+        _ etag: UnsafeRawBufferPointer
+    ) throws -> EntryRow.Flags {
+        var row = EntryRow(name: key)
+        row.etag = etag
+        row.etagIsText = header.etagIsText
+        guard let value = row.etagValue else { return [] }
+        if try findBlob(etag: value, size: header.size, blobFacts) {
+            present += 1
+            return .present
+        }
+        let text = Array(value.description.utf8)
+        let isGone = try text.withUnsafeBytes { bytes in
+            self.isGone.bind(text: key, 1)
+            self.isGone.bind(text: versionId, 2)
+            self.isGone.bind(text: bytes, 3)
+            defer { self.isGone.reset() }
+            return try self.isGone.step()
+        }
+        if isGone { gone += 1 } else { missing += 1 }
+        return isGone ? .gone : []
+    }
+
+    /// Whether the blob is in the store.
+    ///
+    /// - Parameter facts: `SELECT sha256 FROM blob WHERE etag = ? AND size = ?`.
+    func findBlob(etag: ETag, size: Int64, _ facts: Statement) throws -> Bool {
+        try blobs.find(etag: etag, size: size) {
+            let text = Array(etag.description.utf8)
+            return try text.withUnsafeBytes { bytes in
+                facts.bind(text: bytes, 1)
+                facts.bind(2, size)
+                defer { facts.reset() }
+                return try facts.step() && !facts.isNull(0) ? Array(facts.bytes(0)) : nil
+            }
+        } != nil
+    }
+}
+
+extension Statement {
+    /// Binds NULL for one value that stands for it.
+    @inline(__always)
+    func bind(_ index: Int32, _ value: Int64, nullIf null: Int64) {
+        if value == null { bindNull(index) } else { bind(index, value) }
+    }
+}

@@ -1,0 +1,179 @@
+import Basics
+import Foundation
+import GRDB
+
+/// What the table `snapshot` holds of one.
+public struct SnapshotRecord: Sendable {
+    public var id: Int64
+    public var name: String
+    public var takenAt: Timestamp
+    public var syncedAt: Timestamp
+    public var manifestMD5: [UInt8]
+    public var metadataOnly: Bool
+    public var filter: String?
+    public var permanentFilter: String?
+    public var rowCount: Int64
+    /// Keys in its view, and the sum of their sizes.
+    public var keys: Int64
+    public var bytes: Int64
+
+    public init(
+        id: Int64, name: String, takenAt: Timestamp, syncedAt: Timestamp, manifestMD5: [UInt8], policy: Policy,
+        rowCount: Int64, keys: Int64, bytes: Int64
+    ) {
+        self.id = id
+        self.name = name
+        self.takenAt = takenAt
+        self.syncedAt = syncedAt
+        self.manifestMD5 = manifestMD5
+        metadataOnly = policy.metadataOnly
+        filter = policy.filter
+        permanentFilter = policy.permanentFilter
+        self.rowCount = rowCount
+        self.keys = keys
+        self.bytes = bytes
+    }
+}
+
+/// Applies a merge's changes in one transaction, on a thread of its own, while the merge goes on. Readers see nothing of
+/// it before ``commit(_:)``; whatever ends the process before that undoes it.
+public final class IndexWriter: ChangeSink {
+    /// How many rows that asked for their blob found it, did not, and never will.
+    public struct Outcome: Sendable {
+        public var present = 0
+        public var missing = 0
+        public var gone = 0
+    }
+
+    private let connection: Connection
+    private let applier: ChangeApplier
+    private let full = Channel<ChangeBuffer>(limit: 8)
+    private let empty = Channel<ChangeBuffer>(limit: 16)
+    private let finished = DispatchSemaphore(value: 0)
+    private let worker: Worker
+    private var isOpen = true
+
+    /// What the thread shares with its owner: the failure is read only after `finished`.
+    private final class Worker: @unchecked Sendable {
+        let applier: ChangeApplier
+        var failure: (any Error)?
+        init(_ applier: ChangeApplier) { self.applier = applier }
+    }
+
+    /// Begins the transaction.
+    public init(_ store: Store) throws {
+        connection = try Connection(store.indexPath, readOnly: false)
+        // Pages are written once when they leave this cache: in key order, nearly all of them are full by then.
+        try connection.execute(
+            "PRAGMA cache_size = -65536; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; BEGIN IMMEDIATE")
+        applier = try ChangeApplier(connection, blobs: store.blobs)
+        worker = Worker(applier)
+        for _ in 0..<8 { empty.send(ChangeBuffer()) }
+        let (worker, full, empty, finished) = (worker, full, empty, finished)
+        Thread.detachNewThread {
+            while let buffer = full.receive() {
+                do {
+                    if worker.failure == nil { empty.send(try worker.applier.take(buffer)) }
+                } catch {
+                    worker.failure = error
+                    // Whoever waits for an empty buffer must not wait for ever.
+                    full.close()
+                    empty.close()
+                }
+            }
+            finished.signal()
+        }
+    }
+
+    deinit {
+        rollback()
+    }
+
+    public func take(_ buffer: ChangeBuffer) throws -> ChangeBuffer {
+        if full.send(buffer), let next = empty.receive() { return next }
+        finished.wait()
+        finished.signal()
+        throw worker.failure ?? IcecoreError(.damaged, "the index is no longer written to")
+    }
+
+    /// Waits until everything is applied, adds the snapshot, and makes all of it visible and durable at once.
+    ///
+    /// - Parameter record: nil where only blobs of a known snapshot were fetched.
+    public func commit(_ record: SnapshotRecord?) throws -> Outcome {
+        full.close()
+        finished.wait()
+        finished.signal()
+        if let failure = worker.failure { throw failure }
+        if let record { try insert(record) }
+        try forgetFailuresThatPassed()
+        try connection.execute("COMMIT")
+        isOpen = false
+        // Readers may hold the log for a while: what cannot be checkpointed now will be by the next one.
+        try? connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return Outcome(present: applier.present, missing: applier.missing, gone: applier.gone)
+    }
+
+    /// Undoes everything; harmless after a commit.
+    public func rollback() {
+        full.close()
+        finished.wait()
+        finished.signal()
+        guard isOpen else { return }
+        isOpen = false
+        try? connection.execute("ROLLBACK")
+    }
+
+    private func insert(_ record: SnapshotRecord) throws {
+        let statement = try connection.prepare(
+            """
+            INSERT OR REPLACE INTO snapshot (id, name, takenAt, syncedAt, manifestMD5, metadataOnly, filter,
+                permanentFilter, rowCount, keys, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """)
+        statement.bind(1, record.id)
+        statement.bind(3, record.takenAt.milliseconds)
+        statement.bind(4, record.syncedAt.milliseconds)
+        statement.bind(6, record.metadataOnly ? 1 : 0)
+        statement.bind(9, record.rowCount)
+        statement.bind(10, record.keys)
+        statement.bind(11, record.bytes)
+        try statement.run(texts: [(2, record.name), (7, record.filter), (8, record.permanentFilter)]) {
+            try record.manifestMD5.withUnsafeBytes { bytes in
+                statement.bind(blob: bytes, 5)
+                try statement.run()
+            }
+        }
+    }
+
+    /// Failures are of use as long as their blob is missing.
+    private func forgetFailuresThatPassed() throws {
+        let failures = try connection.prepare("SELECT key, versionId, etag, size FROM failure WHERE gone = 0")
+        let facts = try connection.prepare("SELECT sha256 FROM blob WHERE etag = ? AND size = ?")
+        let delete = try connection.prepare("DELETE FROM failure WHERE key = ? AND versionId = ? AND etag = ?")
+        while try failures.step() {
+            let etag = ETag(Array(failures.bytes(2)))
+            let size = failures.integer(3)
+            let found = try applier.findBlob(etag: etag, size: size, facts)
+            guard found else { continue }
+            delete.bind(text: failures.bytes(0), 1)
+            delete.bind(text: failures.bytes(1), 2)
+            delete.bind(text: failures.bytes(2), 3)
+            try delete.run()
+        }
+    }
+}
+
+extension Statement {
+    /// Binds texts (nil: NULL), and runs `body` while they are bound.
+    func run(texts: [(Int32, String?)], _ body: () throws -> Void) throws {
+        guard let (index, text) = texts.first else { return try body() }
+        let rest = Array(texts.dropFirst())
+        guard var text else {
+            bindNull(index)
+            return try run(texts: rest, body)
+        }
+        try text.withUTF8 { bytes in
+            bind(text: UnsafeRawBufferPointer(bytes), index)
+            try run(texts: rest, body)
+        }
+    }
+}

@@ -1,0 +1,33 @@
+/// Gathers the union of many intervals in little memory: most are open, and of those only the first counts.
+struct IntervalUnion<Bound: FixedWidthInteger & Sendable> {
+    private var open = Bound.max
+    private var closed: [Interval<Bound>] = []
+    private var limit = 64
+
+    @inline(__always)
+    mutating func add(_ from: Bound, _ to: Bound) {
+        if to == .max {
+            if from < open { open = from }
+        } else if from < open, from < to {
+            addClosed(from, to)
+        }
+    }
+
+    private mutating func addClosed(_ from: Bound, _ to: Bound) {
+        if let last = closed.last, last.from <= from, from <= last.to {
+            closed[closed.count - 1].to = Swift.max(last.to, to)
+            return
+        }
+        closed.append(Interval(from, to))
+        if closed.count >= limit {
+            closed = closed.normalized()
+            limit = Swift.max(64, closed.count * 2)
+        }
+    }
+
+    /// Everything so far: in order, not touching.
+    var intervals: [Interval<Bound>] {
+        if closed.isEmpty { return open == .max ? [] : [Interval(open, .max)] }
+        return (open == .max ? closed : closed + [Interval(open, .max)]).normalized()
+    }
+}

@@ -1,0 +1,89 @@
+import Basics
+
+/// One directory on the way to the key that is being merged.
+final class MergeFrame {
+    /// A directory as its parent has it.
+    struct Child {
+        var directory: Int64
+        var rows: [StoredTenure]
+    }
+
+    /// Over what the index has in the directory; unused where the directory is new.
+    let cursor: EntryCursor
+    /// The cursor stands on a row.
+    var hasRow = false
+    private(set) var directory: Int64 = 0
+    private(set) var isStored = false
+    /// The length of the directory's prefix, and where in it its own name begins.
+    private(set) var prefixLength = 0
+    private(set) var nameOffset = 0
+    /// The directory's own rows.
+    var stored: [StoredTenure] = []
+    /// Slots given so far; -1 until somebody needs to know.
+    var slots: Int64 = -1
+    var storedSlots: Int64 = -1
+    /// What the children add up to.
+    var valid = IntervalUnion<Int64>()
+    var seen = IntervalUnion<Timeline.Rank>()
+    var listed = IntervalUnion<Timeline.Rank>()
+    /// The name last taken from the cursor.
+    private(set) var nameBytes: [UInt8] = []
+
+    init(cursor: EntryCursor) {
+        self.cursor = cursor
+    }
+
+    func begin(directory: Int64, isStored: Bool, prefixLength: Int, nameOffset: Int, stored: [StoredTenure]) {
+        self.directory = directory
+        self.isStored = isStored
+        self.prefixLength = prefixLength
+        self.nameOffset = nameOffset
+        self.stored = stored
+        hasRow = false
+        slots = isStored ? -1 : 0
+        storedSlots = isStored ? -1 : 0
+        valid = IntervalUnion()
+        seen = IntervalUnion()
+        listed = IntervalUnion()
+    }
+
+    /// Counts a child's tenure towards the directory's own.
+    ///
+    /// - Parameter isShown: false for a delete marker, which no view shows.
+    @inline(__always)
+    func add(_ row: StoredTenure, isShown: Bool, _ timeline: Timeline) {
+        if isShown {
+            if row.valid.from != .max { valid.add(row.valid.from, row.valid.to) }
+            if row.seenFrom != 0 {
+                seen.add(timeline.rank(of: row.seenFrom), row.seenTo == 0 ? .max : timeline.rank(of: row.seenTo))
+            }
+        }
+        if row.listedFrom != 0 {
+            listed.add(timeline.rank(of: row.listedFrom), row.listedTo == 0 ? .max : timeline.rank(of: row.listedTo))
+        }
+    }
+
+    /// Takes the rows of the directory that the cursor stands on, and moves past them. Its name is in `nameBytes`.
+    func takeDirectory() throws -> Child {
+        takeName()
+        var child = Child(directory: cursor.row.child, rows: [])
+        repeat {
+            child.rows.append(StoredTenure(cursor.row))
+            hasRow = try cursor.next()
+        } while hasRow && standsOnName()
+        return child
+    }
+
+    /// Copies the name that the cursor stands on.
+    @inline(__always)
+    func takeName() {
+        nameBytes.removeAll(keepingCapacity: true)
+        nameBytes.append(contentsOf: cursor.row.name)
+    }
+
+    /// Whether the cursor still stands on the name last taken.
+    @inline(__always)
+    func standsOnName() -> Bool {
+        nameBytes.withUnsafeBytes { cursor.row.name.isEqual(to: $0) }
+    }
+}

@@ -1,0 +1,18 @@
+import Basics
+
+/// A blob that a sync asks for, and one version through which it can be had.
+public struct Want: Sendable {
+    public var key: [UInt8]
+    /// nil: unknown.
+    public var versionId: [UInt8]?
+    public var etag: ETag
+    public var size: Int64
+    /// The inventory marks the version latest.
+    public var isLatest: Bool
+    /// The ETag is known not to be the MD5 of anything.
+    public var isOpaque: Bool
+    /// A GET needs a restore first.
+    public var isArchived: Bool
+    /// When the version stopped being current: what was replaced first expires first. `distantFuture` for current ones.
+    public var replacedAt: Timestamp
+}
