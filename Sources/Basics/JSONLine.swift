@@ -1,0 +1,68 @@
+/// Writes one JSON object as bytes: for records by the million, where an encoder would be most of the work.
+public struct JSONLine {
+    public private(set) var bytes: [UInt8] = []
+    private var isFirst = true
+
+    public init() {}
+
+    /// Begins a new object; the memory stays.
+    public mutating func begin() {
+        bytes.removeAll(keepingCapacity: true)
+        bytes.append(UInt8(ascii: "{"))
+        isFirst = true
+    }
+
+    /// Ends the object and the line.
+    public mutating func end() {
+        bytes.append(UInt8(ascii: "}"))
+        bytes.append(UInt8(ascii: "\n"))
+    }
+
+    public mutating func add(_ name: StaticString, text: some Sequence<UInt8>) {
+        addName(name)
+        bytes.append(UInt8(ascii: "\""))
+        for byte in text {
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+                bytes.append(UInt8(ascii: "\\"))
+                bytes.append(byte)
+            case UInt8(ascii: "\n"): bytes.append(contentsOf: "\\n".utf8)
+            case UInt8(ascii: "\t"): bytes.append(contentsOf: "\\t".utf8)
+            case UInt8(ascii: "\r"): bytes.append(contentsOf: "\\r".utf8)
+            case 0..<32:
+                bytes.append(contentsOf: "\\u00".utf8)
+                bytes.append(contentsOf: Hex.encode([byte]).utf8)
+            default: bytes.append(byte)
+            }
+        }
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    public mutating func add(_ name: StaticString, _ text: String?) {
+        if let text { add(name, text: text.utf8) } else { addNull(name) }
+    }
+
+    public mutating func add(_ name: StaticString, _ number: Int64) {
+        addName(name)
+        bytes.append(contentsOf: String(number).utf8)
+    }
+
+    public mutating func add(_ name: StaticString, _ value: Bool) {
+        addName(name)
+        bytes.append(contentsOf: (value ? "true" : "false").utf8)
+    }
+
+    public mutating func addNull(_ name: StaticString) {
+        addName(name)
+        bytes.append(contentsOf: "null".utf8)
+    }
+
+    private mutating func addName(_ name: StaticString) {
+        if !isFirst { bytes.append(UInt8(ascii: ",")) }
+        isFirst = false
+        bytes.append(UInt8(ascii: "\""))
+        name.withUTF8Buffer { bytes.append(contentsOf: $0) }
+        bytes.append(UInt8(ascii: "\""))
+        bytes.append(UInt8(ascii: ":"))
+    }
+}

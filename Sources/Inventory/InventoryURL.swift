@@ -1,0 +1,30 @@
+import Basics
+
+/// Where the inventories of a bucket are.
+public enum InventoryURL: Hashable, Sendable {
+    /// A prefix that is empty or ends with `/`.
+    case s3(bucket: String, prefix: String)
+    /// An absolute path without `/` at its end.
+    case file(path: String)
+
+    /// Parses `s3://bucket/prefix/` or `file:///directory/`; the `/` at the end is optional.
+    public init(_ text: String) throws(IcecoreError) {
+        if text.hasPrefix("s3://") {
+            let rest = text.dropFirst(5)
+            let slash = rest.firstIndex(of: "/") ?? rest.endIndex
+            let bucket = String(rest[..<slash])
+            var prefix = String(rest[slash...].dropFirst())
+            if !prefix.isEmpty, !prefix.hasSuffix("/") { prefix += "/" }
+            if bucket.isEmpty { throw IcecoreError(.usage, "the inventory '\(text)' names no bucket") }
+            self = .s3(bucket: bucket, prefix: prefix)
+        } else if text.hasPrefix("file:///") {
+            var path = String(text.dropFirst(7))
+            while path.count > 1, path.hasSuffix("/") { path.removeLast() }
+            if path.utf8.contains(0) { throw IcecoreError(.usage, "the inventory's path holds a NUL byte") }
+            self = .file(path: path)
+        } else {
+            throw IcecoreError(
+                .usage, "the inventory '\(text)' must have the form s3://BUCKET/PREFIX/ or file:///DIRECTORY/")
+        }
+    }
+}

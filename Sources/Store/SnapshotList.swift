@@ -1,0 +1,102 @@
+import Basics
+
+/// A snapshot as `icecore snapshots` shows it.
+public struct SnapshotSummary: Sendable {
+    public var record: SnapshotRecord
+    /// Blobs that its sync asked for and that are neither here nor gone for good.
+    public var missing: Int
+}
+
+/// An object that could not be had.
+public struct FailureRecord: Sendable {
+    public var key: [UInt8]
+    /// nil: unknown.
+    public var versionId: [UInt8]?
+    public var etag: String
+    public var size: Int64
+    /// For good: it will not be asked for again.
+    public var isGone: Bool
+    public var reason: String
+    public var failedAt: Timestamp
+
+    public init(
+        key: [UInt8], versionId: [UInt8]?, etag: String, size: Int64, isGone: Bool, reason: String, failedAt: Timestamp
+    ) {
+        self.key = key
+        self.versionId = versionId
+        self.etag = etag
+        self.size = size
+        self.isGone = isGone
+        self.reason = reason
+        self.failedAt = failedAt
+    }
+}
+
+extension IndexReader {
+    /// All snapshots, oldest first.
+    public func snapshots() throws -> [SnapshotSummary] {
+        let statement = try connection.prepare(
+            """
+            SELECT id, name, takenAt, syncedAt, manifestMD5, metadataOnly, filter, permanentFilter, rowCount, keys, bytes
+            FROM snapshot
+            """)
+        var summaries: [SnapshotSummary] = []
+        func text(_ column: Int32) -> String? {
+            statement.isNull(column) ? nil : String(decoding: statement.bytes(column), as: UTF8.self)
+        }
+        while try statement.step() {
+            let policy = try Policy(
+                metadataOnly: statement.integer(5) != 0, filter: text(6), permanentFilter: text(7))
+            let record = SnapshotRecord(
+                id: statement.integer(0), name: text(1) ?? "", takenAt: Timestamp(milliseconds: statement.integer(2)),
+                syncedAt: Timestamp(milliseconds: statement.integer(3)), manifestMD5: Array(statement.bytes(4)),
+                policy: policy, rowCount: statement.integer(8), keys: statement.integer(9), bytes: statement.integer(10))
+            summaries.append(SnapshotSummary(record: record, missing: 0))
+        }
+        summaries.sort { timeline.rank(of: $0.record.id) < timeline.rank(of: $1.record.id) }
+        try countMissing(&summaries)
+        return summaries
+    }
+
+    private func countMissing(_ summaries: inout [SnapshotSummary]) throws {
+        let policies = try summaries.map {
+            try Policy(
+                metadataOnly: $0.record.metadataOnly, filter: $0.record.filter,
+                permanentFilter: $0.record.permanentFilter)
+        }
+        try missing { directory, row in
+            guard let interval = timeline.interval(row.listedFrom, row.listedTo) else { return }
+            var key: [UInt8]?
+            for rank in Int(interval.from)..<min(Int(interval.to), summaries.count) {
+                let asks = policies[rank].asks(
+                    {
+                        if key == nil { key = ((try? prefix(of: directory)) ?? []) + Array(row.name) }
+                        return key ?? []
+                    }())
+                if asks { summaries[rank].missing += 1 }
+            }
+        }
+    }
+
+    /// Gives every row whose blob was asked for and is neither here nor gone for good to `body`, with its directory.
+    public func missing(_ body: (Int64, EntryRow) throws -> Void) throws {
+        let statement = try connection.prepare(
+            "SELECT \(EntryRow.columns), directory FROM entry INDEXED BY missing WHERE flags & 56 = 32")
+        while try statement.step() { try body(statement.integer(14), EntryRow(statement)) }
+    }
+
+    /// The objects that could not be had, in the order of their keys.
+    public func failures(_ body: (FailureRecord) throws -> Bool) throws {
+        let statement = try connection.prepare(
+            "SELECT key, versionId, etag, size, gone, reason, failedAt FROM failure ORDER BY key, versionId, etag")
+        while try statement.step() {
+            let versionId = Array(statement.bytes(1))
+            let record = FailureRecord(
+                key: Array(statement.bytes(0)), versionId: versionId.isEmpty ? nil : versionId,
+                etag: String(decoding: statement.bytes(2), as: UTF8.self), size: statement.integer(3),
+                isGone: statement.integer(4) != 0, reason: String(decoding: statement.bytes(5), as: UTF8.self),
+                failedAt: Timestamp(milliseconds: statement.integer(6)))
+            if try !body(record) { return }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+import Basics
+import Glibc
+import Inventory
+import S3
+import Store
+
+/// An inventory whose files are on the local disk.
+struct FetchedInventory {
+    var name: String
+    var manifest: Manifest
+    /// The MD5 of manifest.json.
+    var md5: [UInt8]
+    /// The list files, in the manifest's order.
+    var paths: [String]
+}
+
+/// Where the inventories of a store's bucket come from.
+public struct InventorySource {
+    private let url: InventoryURL
+    private let text: String
+    private let client: S3Client
+    private let store: Store
+    private static let largestManifest = 256 << 20
+
+    /// - Throws: `notFound` for a store that has no inventory.
+    init(_ store: Store, _ client: S3Client) throws {
+        guard let text = store.configuration.inventory else {
+            throw IcecoreError(
+                .notFound, "the store has no inventory to sync from: add \"inventory\" to \(store.configurationPath)")
+        }
+        self.text = text
+        self.store = store
+        self.client = client
+        url = try InventoryURL(text)
+    }
+
+    /// The names of all inventories, oldest first. One listing of the prefix with a delimiter.
+    func names() throws -> [String] {
+        switch url {
+        case .file(let path):
+            guard Files.exists(path) else {
+                throw IcecoreError(.notFound, "the inventory directory '\(path)' does not exist")
+            }
+            return try Files.names(in: path).filter {
+                InventoryName.isValid($0) && Files.exists("\(path)/\($0)/manifest.json")
+            }
+        case .s3(let bucket, let prefix):
+            let prefixes = try failing("list") {
+                try client.listPrefixes(bucket: bucket, prefix: Array(prefix.utf8))
+            }
+            return prefixes.compactMap { found in
+                let name = String(decoding: found.dropFirst(prefix.utf8.count).dropLast(), as: UTF8.self)
+                return InventoryName.isValid(name) ? name : nil
+            }.sorted()
+        }
+    }
+
+    /// Gets an inventory's manifest, and checks it.
+    func manifest(_ name: String) throws -> (manifest: Manifest, json: [UInt8], checksum: [UInt8]) {
+        let origin = "\(text.hasSuffix("/") ? text : text + "/")\(name)/manifest.json"
+        var attempt = 0
+        while true {
+            let json = try content("\(name)/manifest.json", limit: InventorySource.largestManifest)
+            let checksum = try content("\(name)/manifest.checksum", limit: 4096)
+            do {
+                try Manifest.check(json: json, checksum: checksum, origin: origin)
+            } catch {
+                // What a server or a disk gave wrong once, it may give right: believed only the third time.
+                attempt += 1
+                if attempt < 3 { continue }
+                throw error
+            }
+            return (try Manifest(json: json, origin: origin), json, checksum)
+        }
+    }
+
+    private func content(_ name: String, limit: Int) throws -> [UInt8] {
+        switch url {
+        case .file(let path):
+            return try Files.read("\(path)/\(name)", limit: limit)
+        case .s3(let bucket, let prefix):
+            return try failing("get") {
+                try client.get(bucket: bucket, key: Array((prefix + name).utf8), limit: limit).bytes
+            }
+        }
+    }
+
+    /// Has all list files of an inventory on the local disk: where they are, for `file://`, else in the store's
+    /// `inventories/`.
+    func fetch(
+        _ name: String, _ found: (manifest: Manifest, json: [UInt8], checksum: [UInt8]),
+        progress: (_ done: Int, _ of: Int) -> Void
+    ) throws -> FetchedInventory {
+        let paths: [String]
+        switch url {
+        case .file(let directory):
+            paths = try found.manifest.files.map { try InventorySource.local($0.key, name: name, in: directory) }
+        case .s3(let bucket, _):
+            paths = try download(name, found, from: found.manifest.destinationBucket ?? bucket, progress)
+        }
+        return FetchedInventory(name: name, manifest: found.manifest, md5: MD5.digest(found.json), paths: paths)
+    }
+
+    /// Where a list file of a `file://` inventory is: `dir/data/<last component>`, else `dir/<key>`.
+    private static func local(_ key: String, name: String, in directory: String) throws -> String {
+        let last = key.split(separator: "/", omittingEmptySubsequences: false).last.map(String.init) ?? key
+        let isPlain = { (component: Substring) in !component.isEmpty && component != "." && component != ".." }
+        guard !key.utf8.contains(0), isPlain(last[...]) else {
+            throw IcecoreError(.invalidData, "the inventory \(name) names a list file '\(key)', which can be no file")
+        }
+        var candidates = ["\(directory)/data/\(last)"]
+        // A key that climbs out of the directory names nothing in it.
+        if key.split(separator: "/", omittingEmptySubsequences: false).allSatisfy(isPlain) {
+            candidates.append("\(directory)/\(key)")
+        }
+        candidates.append("\(directory)/\(name)/data/\(last)")
+        if let found = candidates.first(where: { Files.exists($0) }) { return found }
+        throw IcecoreError(
+            .notFound, "the inventory \(name) lacks its list file '\(key)': neither "
+                + candidates.dropLast().map { "'\($0)'" }.joined(separator: " nor ") + " exists")
+    }
+
+    /// Fetches list files into `inventories/<name>/data/`; those that are there already are kept.
+    private func download(
+        _ name: String, _ found: (manifest: Manifest, json: [UInt8], checksum: [UInt8]), from bucket: String,
+        _ progress: (_ done: Int, _ of: Int) -> Void
+    ) throws -> [String] {
+        let directory = "\(store.inventoriesPath)/\(name)"
+        try Files.createDirectories("\(directory)/data")
+        try Files.replace("\(directory)/manifest.json", with: found.json)
+        try Files.replace("\(directory)/manifest.checksum", with: found.checksum)
+        let files = found.manifest.files
+        let paths = try files.map { file in
+            let last = file.key.split(separator: "/").last ?? ""
+            guard !last.isEmpty, last != ".", last != "..", !last.utf8.contains(0), last.utf8.count < 200 else {
+                throw IcecoreError(
+                    .invalidData, "the inventory \(name) names a list file '\(file.key)', which can be no file")
+            }
+            return "\(directory)/data/\(last)"
+        }
+        guard Set(paths).count == paths.count else {
+            throw IcecoreError(.invalidData, "the inventory \(name) names two list files that end alike")
+        }
+        // A file has its final name only when its MD5 was right; the reader checks once more.
+        let wanted = files.indices.filter { Files.size(paths[$0]) == nil || Files.size(paths[$0]) != files[$0].size }
+        var done = files.count - wanted.count
+        progress(done, files.count)
+        let downloads = wanted.map { index in
+            S3Download(
+                bucket: bucket, key: Array(files[index].key.utf8), path: "\(paths[index]).part", md5: files[index].md5,
+                size: files[index].size)
+        }
+        try withoutActuallyEscaping(progress) { progress in
+            try failing("get") {
+                var failure: (any Error)?
+                try client.download(downloads) { place, _ in
+                    do {
+                        let path = paths[wanted[place]]
+                        try File("\(path).part", O_RDONLY).synchronize()
+                        try Files.rename("\(path).part", path)
+                    } catch {
+                        failure = error
+                    }
+                    done += 1
+                    progress(done, files.count)
+                }
+                if let failure { throw failure }
+            }
+        }
+        try Files.synchronizeDirectory("\(directory)/data")
+        return paths
+    }
+
+    /// Says of a failure what it was about.
+    private func failing<Result>(_ action: String, _ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch let failure as S3Failure {
+            let error = failure.asError
+            throw IcecoreError(error.code, "cannot \(action) the inventory \(text): \(error.message)")
+        }
+    }
+}

@@ -1,0 +1,73 @@
+import ArgumentParser
+import Basics
+import Glibc
+import Store
+
+struct Cat: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Print the content of a key at a date, or of one version.")
+
+    @Argument(help: "The key, as S3 has it.")
+    var key: String
+
+    @OptionGroup var viewOptions: ViewOptions
+
+    @Option(name: .customLong("version-id"), help: ArgumentHelp("This version, whatever the date.", valueName: "id"))
+    var versionId: String?
+
+    @OptionGroup var options: StoreOptions
+
+    func validate() throws {
+        if versionId != nil, viewOptions.at != "latest" {
+            throw ValidationError("give --at or --version-id, not both")
+        }
+    }
+
+    func run() throws {
+        let store = try options.open()
+        let reader = try store.reader()
+        let (identity, flags) = try version(reader)
+        guard let etag = identity.etag else {
+            throw IcecoreError(.notFound, "version '\(versionId ?? "")' of '\(key)' is a delete marker: it has no content")
+        }
+        guard let path = try store.blob(etag: etag, size: identity.size, reader) else {
+            throw IcecoreError(
+                .notFound,
+                flags.contains(.gone)
+                    ? "the content of '\(key)' is gone: the bucket no longer had it when it was asked for"
+                    : "the content of '\(key)' is not in the store: 'icecore sync' fetches it, 'icecore status' says why not")
+        }
+        try copy(File(path, O_RDONLY))
+    }
+
+    private func version(_ reader: IndexReader) throws -> (VersionIdentity, EntryRow.Flags) {
+        let bytes = try keyBytes(key)
+        if let versionId {
+            let id = Array(versionId.utf8)
+            let version = try reader.versions(ofKey: bytes)?.versions.first { $0.identity.versionId == id }
+            if let version { return (version.identity, version.flags) }
+            throw IcecoreError(.notFound, "the key '\(key)' has no version '\(versionId)': 'icecore versions' lists them")
+        }
+        let view = try viewOptions.view(reader)
+        if let version = try reader.version(ofKey: bytes, view) { return version }
+        throw IcecoreError(.notFound, "the key '\(key)' is not in the bucket at \(view.name)")
+    }
+
+    private func copy(_ file: borrowing File) throws {
+        var buffer = [UInt8](repeating: 0, count: 1 << 18)
+        while true {
+            try Interruption.check()
+            let count = try buffer.withUnsafeMutableBytes { try file.read(into: $0) }
+            if count == 0 { return }
+            var start = 0
+            while start < count {
+                let written = buffer.withUnsafeBytes { Glibc.write(1, $0.baseAddress.map { $0 + start }, count - start) }
+                if written < 0 {
+                    if errno == EINTR { continue }
+                    if errno == EPIPE { Glibc._exit(141) }
+                    throw IcecoreError.system("cannot write to", "standard output", errno: errno)
+                }
+                start += written
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+import Basics
+import Glibc
+
+/// Where results and remarks go: results to stdout, everything else to stderr.
+enum Console {
+    /// Whether a descriptor is a terminal.
+    static func isTerminal(_ descriptor: Int32) -> Bool {
+        isatty(descriptor) == 1
+    }
+
+    /// A remark for the person at the terminal.
+    static func note(_ text: String) {
+        write(2, "\(text)\n")
+    }
+
+    /// What went wrong.
+    static func error(_ text: String) {
+        write(2, "icecore: \(text)\n")
+    }
+
+    private static func write(_ descriptor: Int32, _ text: String) {
+        var text = text
+        text.withUTF8 { bytes in _ = Glibc.write(descriptor, bytes.baseAddress, bytes.count) }
+    }
+
+    /// The value of every environment variable.
+    static var environment: [String: String] {
+        var result: [String: String] = [:]
+        var entry = environ
+        while let variable = entry.pointee {
+            let text = String(cString: variable)
+            if let equals = text.firstIndex(of: "=") {
+                result[String(text[..<equals])] = String(text[text.index(after: equals)...])
+            }
+            entry += 1
+        }
+        return result
+    }
+}
+
+/// Standard output, in large pieces.
+final class Output {
+    private var buffer: [UInt8] = []
+    private static let limit = 1 << 16
+    /// Control characters in names must not reach a terminal.
+    let isTerminal = Console.isTerminal(1)
+
+    init() {
+        buffer.reserveCapacity(Output.limit + 4096)
+    }
+
+    /// Adds bytes; they are written by ``flush()`` at the latest.
+    func write(_ bytes: some Sequence<UInt8>) throws {
+        buffer.append(contentsOf: bytes)
+        if buffer.count >= Output.limit { try flush() }
+    }
+
+    /// Adds a line of text for people.
+    func line(_ text: String) throws {
+        try write((text + "\n").utf8)
+    }
+
+    /// Adds a name from outside as people may see it: on a terminal, control characters as `?`.
+    func name(_ bytes: [UInt8]) throws {
+        try write(isTerminal ? bytes.map { $0 < 32 || $0 == 127 ? UInt8(ascii: "?") : $0 } : bytes)
+    }
+
+    /// Writes what was added. A reader that went away ends the program quietly, as it ends `ls`.
+    func flush() throws {
+        var start = 0
+        while start < buffer.count {
+            let count = buffer.withUnsafeBytes { bytes in
+                Glibc.write(1, bytes.baseAddress.map { $0 + start }, bytes.count - start)
+            }
+            if count < 0 {
+                if errno == EINTR { continue }
+                if errno == EPIPE { Glibc._exit(141) }
+                throw IcecoreError.system("cannot write to", "standard output", errno: errno)
+            }
+            start += count
+        }
+        buffer.removeAll(keepingCapacity: true)
+    }
+}

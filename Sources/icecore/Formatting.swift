@@ -1,0 +1,27 @@
+extension String {
+    /// Aligned to the right.
+    func padded(_ width: Int) -> String {
+        count >= width ? self : String(repeating: " ", count: width - count) + self
+    }
+}
+
+extension BinaryInteger {
+    /// In decimal, aligned to the right.
+    func padded(_ width: Int) -> String {
+        String(self).padded(width)
+    }
+
+    /// As people say it: `512 B`, `1.5 GiB`.
+    var byteCount: String {
+        let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
+        var value = Double(self)
+        var unit = 0
+        while value >= 1024, unit < units.count - 1 {
+            value /= 1024
+            unit += 1
+        }
+        if unit == 0 { return "\(self) B" }
+        let tenths = Int((value * 10).rounded())
+        return tenths >= 1000 ? "\((tenths + 5) / 10) \(units[unit])" : "\(tenths / 10).\(tenths % 10) \(units[unit])"
+    }
+}

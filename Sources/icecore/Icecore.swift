@@ -1,0 +1,36 @@
+import ArgumentParser
+import Basics
+import Glibc
+
+/// The program: one thin command a file.
+@main
+struct Icecore: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "icecore",
+        abstract: "Keep every version of an S3 bucket on your own disk, and open any past date with ls.",
+        discussion: """
+            A store is made with 'icecore init', filled with 'icecore sync', and opened with 'icecore mount'.
+            Commands find their store by --store, $ICECORE_STORE, or the current directory and those above it.
+            """,
+        version: "0.1.0",
+        subcommands: [
+            Init.self, Sync.self, Mount.self, Snapshots.self, Versions.self, List.self, Cat.self, Status.self,
+        ])
+
+    static func main() {
+        Interruption.handleSignals()
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch let error as IcecoreError {
+            if error.code == .interrupted {
+                Console.error("stopped. \(error.message == "interrupted" ? "" : error.message)")
+            } else {
+                Console.error(error.description)
+            }
+            Glibc.exit(error.exitStatus)
+        } catch {
+            exit(withError: error)
+        }
+    }
+}

@@ -1,0 +1,76 @@
+import ArgumentParser
+import Basics
+import Inventory
+import Store
+
+struct Init: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Make a store for one bucket.")
+
+    @Argument(help: ArgumentHelp("A new or empty directory.", valueName: "store"))
+    var store: String
+
+    @Option(help: ArgumentHelp("The bucket to keep: s3://NAME.", valueName: "url"))
+    var bucket: String
+
+    @Option(
+        help: ArgumentHelp(
+            "Where its inventories are: s3://BUCKET/PREFIX/ or file:///DIRECTORY/ (the folder that holds the dates).",
+            valueName: "url"))
+    var inventory: String?
+
+    @Option(help: "The bucket's region.")
+    var region: String?
+
+    @Option(name: .customLong("endpoint-url"), help: ArgumentHelp("An S3-compatible server.", valueName: "url"))
+    var endpointURL: String?
+
+    @Option(help: "The profile in ~/.aws to take credentials from.")
+    var profile: String?
+
+    @Flag(name: .customLong("no-sign-request"), help: "Send requests without a signature.")
+    var noSignRequest = false
+
+    @Option(
+        help: ArgumentHelp("Download only keys in which this regular expression matches, now and ever.", valueName: "regex"))
+    var filter: String?
+
+    func run() throws {
+        let bucket = try InitArguments.bucket(bucket)
+        if let inventory { _ = try InventoryURL(inventory) }
+        if let filter { _ = try Policy.expression(filter) }
+        if let endpointURL, !endpointURL.hasPrefix("http://"), !endpointURL.hasPrefix("https://") {
+            throw IcecoreError(.usage, "--endpoint-url '\(endpointURL)' must begin with http:// or https://")
+        }
+        var configuration = StoreConfiguration(bucket: bucket, inventory: inventory)
+        configuration.region = region
+        configuration.endpointURL = endpointURL
+        configuration.profile = profile
+        configuration.noSignRequest = noSignRequest ? true : nil
+        configuration.filter = filter
+        let made = try Store.create(at: store, configuration)
+        Console.note("made a store for s3://\(bucket) at \(made.path)")
+        if inventory == nil {
+            Console.note("it has no inventory yet: add \"inventory\" to \(made.configurationPath) before the first sync")
+        }
+    }
+}
+
+private enum InitArguments {
+    /// The name in `s3://NAME`.
+    static func bucket(_ url: String) throws -> String {
+        guard url.hasPrefix("s3://") else {
+            throw IcecoreError(.usage, "--bucket '\(url)' must have the form s3://NAME")
+        }
+        var name = url.dropFirst(5)
+        if name.hasSuffix("/") { name.removeLast() }
+        // The rules of S3, as far as a name that breaks them could be mistaken for something else.
+        let allowed = name.utf8.allSatisfy { byte in
+            (48...57).contains(byte) || (97...122).contains(byte) || (65...90).contains(byte) || [45, 46, 95].contains(byte)
+        }
+        guard (1...255).contains(name.utf8.count), allowed else {
+            throw IcecoreError(
+                .usage, "--bucket '\(url)': a bucket's name has only letters, digits, '.', '-' and '_' (and no prefix)")
+        }
+        return String(name)
+    }
+}

@@ -1,0 +1,68 @@
+import ArgumentParser
+import Basics
+import Store
+
+struct List: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ls", abstract: "List keys at a date.",
+        discussion: "PREFIX is any beginning of a key, as in S3. Without -R, what has more below is shown once, with '/'.")
+
+    @Argument(help: "Only keys that begin with this.")
+    var prefix = ""
+
+    @OptionGroup var viewOptions: ViewOptions
+
+    @Flag(name: .customShort("l"), help: "Sizes and dates as well.")
+    var long = false
+
+    @Flag(name: [.customShort("R"), .customLong("recursive")], help: "Every key below.")
+    var recursive = false
+
+    @OptionGroup var options: StoreOptions
+    @OptionGroup var format: JSONOption
+
+    func run() throws {
+        let reader = try options.open().reader()
+        let view = try viewOptions.view(reader)
+        let output = Output()
+        var json = JSONLine()
+        try reader.list(prefix: try keyBytes(prefix), recursive: recursive, view) { item in
+            switch item {
+            case .prefix(let prefix):
+                if format.json {
+                    json.begin()
+                    json.add("prefix", text: prefix)
+                    json.end()
+                    try output.write(json.bytes)
+                } else {
+                    if long { try output.write("".padded(14).utf8 + "".padded(24).utf8) }
+                    try output.name(prefix)
+                    try output.write([UInt8(ascii: "\n")])
+                }
+            case .key(let key, let row):
+                if format.json {
+                    json.begin()
+                    json.add("key", text: key)
+                    json.add("size", row.size)
+                    json.add("lastModified", row.lastModified.rfc3339)
+                    json.add("etag", row.etagValue?.description)
+                    if row.versionIsUnknown {
+                        json.addNull("versionId")
+                    } else {
+                        json.add("versionId", text: row.versionId)
+                    }
+                    json.end()
+                    try output.write(json.bytes)
+                } else {
+                    if long {
+                        try output.write("\(row.size.padded(14))  \(row.lastModified.rfc3339)  ".utf8)
+                    }
+                    try output.name(key)
+                    try output.write([UInt8(ascii: "\n")])
+                }
+            }
+            return true
+        }
+        try output.flush()
+    }
+}

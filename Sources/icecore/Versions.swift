@@ -1,0 +1,51 @@
+import ArgumentParser
+import Basics
+import Store
+
+struct Versions: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "List all versions of a key, newest first.")
+
+    @Argument(help: "The key, as S3 has it.")
+    var key: String
+
+    @OptionGroup var options: StoreOptions
+    @OptionGroup var format: JSONOption
+
+    func run() throws {
+        let store = try options.open()
+        let reader = try store.reader()
+        let bytes = try keyBytes(key)
+        guard let found = try reader.versions(ofKey: bytes) else {
+            throw IcecoreError(.notFound, "no synced inventory has listed the key '\(key)'")
+        }
+        let output = Output()
+        var json = JSONLine()
+        for version in found.versions {
+            let identity = version.identity
+            let isPresent =
+                try identity.etag.map { try store.blob(etag: $0, size: identity.size, reader) != nil }
+            if format.json {
+                json.begin()
+                json.add("key", text: bytes)
+                json.add(versionId: identity.versionId)
+                json.add("lastModified", identity.lastModified.rfc3339)
+                json.add("size", identity.size)
+                json.add("etag", identity.etag?.description)
+                json.add("isLatest", version.isLatest)
+                json.add("deleteMarker", identity.isMarker)
+                if let isPresent { json.add("present", isPresent) } else { json.addNull("present") }
+                json.end()
+                try output.write(json.bytes)
+            } else {
+                let id = identity.versionId.map { String(decoding: $0, as: UTF8.self) } ?? "(unknown id)"
+                var words = "\(identity.lastModified.rfc3339)  "
+                words += identity.isMarker ? "deleted".padded(12) : identity.size.padded(12)
+                words += "  \(id)  \(identity.etag?.description ?? "-")"
+                if version.isLatest { words += "  latest" }
+                if isPresent == false { words += version.flags.contains(.gone) ? "  gone" : "  not here" }
+                try output.line(words)
+            }
+        }
+        try output.flush()
+    }
+}
