@@ -70,6 +70,15 @@ public final class RowBatch: @unchecked Sendable {
         used = 0
     }
 
+    /// Empties the batch and gives its memory back.
+    func release() {
+        rows = []
+        used = 0
+        bytes.deallocate()
+        capacity = 16
+        bytes = .allocate(byteCount: capacity, alignment: 16)
+    }
+
     /// Makes room for `count` more bytes; `bytes` may move.
     public func reserve(_ count: Int) {
         guard used + count > capacity else { return }

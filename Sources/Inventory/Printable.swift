@@ -1,0 +1,24 @@
+/// Something from outside, made fit for an error message: cut to a plausible length, no control characters.
+struct Printable: CustomStringConvertible {
+    let description: String
+
+    init(_ text: String) {
+        var text = text
+        description = text.withUTF8 { Printable(UnsafeRawBufferPointer($0)).description }
+    }
+
+    init(_ bytes: UnsafeRawBufferPointer) {
+        let limit = 300
+        var text = ""
+        for scalar in String(decoding: bytes.prefix(limit), as: UTF8.self).unicodeScalars {
+            switch scalar.properties.generalCategory {
+            // Format characters can reverse the direction of a terminal's text.
+            case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate:
+                text += "\\u{\(String(scalar.value, radix: 16))}"
+            default:
+                text.unicodeScalars.append(scalar)
+            }
+        }
+        description = bytes.count > limit ? text + "…" : text
+    }
+}

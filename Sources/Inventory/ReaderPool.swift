@@ -1,0 +1,283 @@
+import Basics
+import Glibc
+
+/// The threads that read list files ahead of the one that consumes their rows.
+///
+/// A thread that is free takes the piece of work that is wanted most: of the file that the consumer waits for, else of
+/// the file opened first whose results run low. What has been read ahead is bounded in bytes over all files together.
+final class ReaderPool: @unchecked Sendable {
+    private enum Work {
+        case read(ListReader, Chunk)
+        case inflate(ListReader)
+        case parse(ListReader, Block?, RowBatch)
+    }
+
+    private let monitor = Monitor()
+    private let readAhead: Int
+    private let threadCount: Int
+    private let progress: InventoryProgress
+
+    // Guarded by the monitor.
+    private var readers: [ListReader] = []
+    private var awaited: ListReader?
+    private var queuedBytes = 0
+    private var isCancelled = false
+    private var idleChunks: [Chunk] = []
+    private var idleBlocks: [Block] = []
+    private var idleBatches: [RowBatch] = []
+    private var threads: [pthread_t] = []
+    private var idleThreads = 0
+
+    /// - Parameter readAhead: about how many bytes of parsed rows may wait, over all files.
+    init(threads: Int, readAhead: Int, progress: InventoryProgress) {
+        threadCount = max(1, threads)
+        self.readAhead = readAhead
+        self.progress = progress
+    }
+
+    /// Begins to read a file, after those that were opened before it.
+    func open(_ reader: ListReader) throws {
+        monitor.lock()
+        defer { monitor.unlock() }
+        readers.append(reader)
+        try startThreads()
+        monitor.announceWork()
+    }
+
+    /// The next rows of a file, as soon as there are some; nil at its end, when all its checks have passed.
+    func next(of reader: ListReader) throws -> RowBatch? {
+        monitor.lock()
+        defer { monitor.unlock() }
+        while true {
+            if reader.fileError == nil, reader.contentError is UnsortedInventory || reader.contentError == nil,
+                let batch = reader.batches.first
+            {
+                reader.batches.removeFirst()
+                let size = ReaderPool.size(of: batch)
+                reader.batchBytes -= size
+                queuedBytes -= size
+                awaited = nil
+                if idleThreads > 0 { monitor.announceWork() }
+                return batch
+            }
+            if let error = reader.fileError { throw error }
+            if let error = reader.contentError {
+                // Damage on the way explains it better than its symptom; order is no damage.
+                if reader.hasRead || error is UnsortedInventory { throw error }
+            } else if reader.hasParsed, reader.hasRead {
+                readers.removeAll { $0 === reader }
+                progress.addFile()
+                awaited = nil
+                return nil
+            }
+            if isCancelled { throw IcecoreError(.interrupted, "interrupted") }
+            if awaited !== reader {
+                awaited = reader
+                monitor.announceWork()
+            }
+            monitor.waitForResults()
+        }
+    }
+
+    /// Gives a batch back, to be filled again.
+    func recycle(_ batch: RowBatch) {
+        monitor.lock()
+        // As many as the read-ahead can hold of them, at some hundred kilobytes each.
+        if idleBatches.count < max(64, readAhead >> 18) { idleBatches.append(batch) }
+        monitor.unlock()
+    }
+
+    /// Stops all threads and waits until they have ended. May be called more than once.
+    func cancel() {
+        monitor.lock()
+        isCancelled = true
+        let running = threads
+        threads = []
+        monitor.announceWork()
+        monitor.announceResults()
+        monitor.unlock()
+        for thread in running { pthread_join(thread, nil) }
+    }
+
+    static func size(of batch: RowBatch) -> Int {
+        batch.used + batch.rows.count * MemoryLayout<InventoryRow>.stride
+    }
+
+    // MARK: Threads
+
+    private func startThreads() throws {
+        while threads.count < threadCount, !isCancelled {
+            var thread = pthread_t()
+            let pool = Unmanaged.passRetained(self)
+            let status = pthread_create(
+                &thread, nil,
+                { argument in
+                    if let argument { Unmanaged<ReaderPool>.fromOpaque(argument).takeRetainedValue().work() }
+                    return nil
+                }, pool.toOpaque())
+            guard status == 0 else {
+                pool.release()
+                // One thread is enough to go on.
+                if !threads.isEmpty { return }
+                throw IcecoreError(
+                    .system, "cannot start a thread to read the inventory: \(String(cString: strerror(status)))",
+                    errno: status)
+            }
+            threads.append(thread)
+        }
+    }
+
+    private func work() {
+        monitor.lock()
+        while !isCancelled {
+            guard let work = choose() else {
+                idleThreads += 1
+                monitor.waitForWork()
+                idleThreads -= 1
+                continue
+            }
+            // What is left over may be work for the others.
+            if idleThreads > 0 { monitor.announceWork() }
+            monitor.unlock()
+            switch work {
+            case .read(let reader, let chunk): read(reader, chunk)
+            case .inflate(let reader): inflate(reader)
+            case .parse(let reader, let block, let batch): parse(reader, block, batch)
+            }
+            // Each of them returns with the lock held.
+        }
+        monitor.unlock()
+    }
+
+    private func choose() -> Work? {
+        if let awaited, let work = choose(awaited) { return work }
+        for reader in readers where reader.batches.count < 2 {
+            if let work = choose(reader) { return work }
+        }
+        for reader in readers {
+            if let work = choose(reader) { return work }
+        }
+        return nil
+    }
+
+    private func choose(_ reader: ListReader) -> Work? {
+        let hasFailed = reader.contentError != nil || reader.fileError != nil
+        // Every file may have two batches, so that a merge of any of them can go on.
+        let mayParse = reader.batches.count < 2 || queuedBytes < readAhead
+        if !hasFailed, !reader.isParsing, !reader.hasParsed, mayParse {
+            if let block = reader.blocks.first {
+                reader.blocks.removeFirst()
+                reader.isParsing = true
+                return .parse(reader, block, idleBatches.popLast() ?? RowBatch(capacity: 1 << 16, rows: 1024))
+            }
+            if reader.hasInflated {
+                reader.isParsing = true
+                return .parse(reader, nil, idleBatches.popLast() ?? RowBatch(capacity: 1 << 16, rows: 1024))
+            }
+        }
+        if !hasFailed, !reader.isInflating, !reader.hasInflated, reader.blocks.count < 2,
+            !reader.needsChunk || !reader.chunks.isEmpty || reader.hasRead
+        {
+            reader.isInflating = true
+            return .inflate(reader)
+        }
+        // A file that has failed is read on for its checksum only.
+        if !reader.isReading, !reader.hasRead, hasFailed || reader.chunks.count < 2 {
+            reader.isReading = true
+            return .read(reader, idleChunks.popLast() ?? Chunk())
+        }
+        return nil
+    }
+
+    // MARK: Stages; each begins without the lock and ends with it
+
+    private func read(_ reader: ListReader, _ chunk: Chunk) {
+        let result = Result { try reader.read(into: chunk) }
+        monitor.lock()
+        reader.isReading = false
+        switch result {
+        case .success(true):
+            if reader.contentError == nil { reader.chunks.append(chunk) } else { idleChunks.append(chunk) }
+        case .success(false):
+            reader.hasRead = true
+            idleChunks.append(chunk)
+        case .failure(let error):
+            reader.hasRead = true
+            reader.fileError = error
+            idleChunks.append(chunk)
+        }
+        announce(reader)
+    }
+
+    private func inflate(_ reader: ListReader) {
+        var full: Block?
+        var failure: (any Error)?
+        var isFinished = false
+        while full == nil, failure == nil {
+            monitor.lock()
+            let needsBlock = !reader.hasStartedBlock
+            let block = needsBlock ? idleBlocks.popLast() : nil
+            if reader.needsChunk {
+                if let chunk = reader.chunks.first {
+                    reader.chunks.removeFirst()
+                    if let done = reader.exchange(chunk) { idleChunks.append(done) }
+                    if idleThreads > 0 { monitor.announceWork() }
+                } else if reader.hasRead {
+                    isFinished = true
+                    if let done = reader.takeChunk() { idleChunks.append(done) }
+                } else {
+                    reader.isInflating = false
+                    if let block { idleBlocks.append(block) }
+                    return
+                }
+            }
+            monitor.unlock()
+            if isFinished {
+                do { full = try reader.finishInflating() } catch { failure = error }
+                break
+            }
+            if needsBlock { reader.start(block ?? Block()) }
+            do { full = try reader.inflate() } catch { failure = error }
+        }
+        monitor.lock()
+        reader.isInflating = false
+        if let full { reader.blocks.append(full) }
+        if isFinished { reader.hasInflated = true }
+        if let failure { reader.fail(failure) }
+        announce(reader)
+    }
+
+    private func parse(_ reader: ListReader, _ block: Block?, _ batch: RowBatch) {
+        let result = Result { try reader.parse(block, into: batch) }
+        monitor.lock()
+        reader.isParsing = false
+        if let block { idleBlocks.append(block) }
+        if batch.rows.isEmpty {
+            idleBatches.append(batch)
+        } else {
+            reader.batches.append(batch)
+            let size = ReaderPool.size(of: batch)
+            reader.batchBytes += size
+            queuedBytes += size
+        }
+        switch result {
+        case .success:
+            if block == nil { reader.hasParsed = true }
+        case .failure(let error):
+            reader.fail(error)
+        }
+        announce(reader)
+    }
+
+    private func announce(_ reader: ListReader) {
+        if awaited === reader { monitor.announceResults() }
+        if idleThreads > 0 { monitor.announceWork() }
+    }
+}
+
+extension ListReader {
+    /// Records what is wrong inside the file; the first finding counts.
+    fileprivate func fail(_ error: any Error) {
+        if contentError == nil { contentError = error }
+    }
+}
