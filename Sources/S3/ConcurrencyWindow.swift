@@ -1,0 +1,95 @@
+/// How many requests to have in flight: more for as long as that brings more, fewer when the server asks for it.
+///
+/// Time is divided into epochs of as many answers as the window is wide. Where an epoch with a wider window moved
+/// clearly more than the one before, the window goes on growing; otherwise it goes back and tries again later.
+struct ConcurrencyWindow {
+    private enum Phase {
+        case growing
+        /// Growth brought nothing once; it may have been noise.
+        case doubting
+        case holding(until: UInt64)
+    }
+
+    let ceiling: Int
+    private(set) var size: Int
+    private var phase = Phase.growing
+    private var previousSize: Int
+    private var previousRate = 0.0
+    private var lastOverload: UInt64?
+
+    private var epochStart: UInt64 = 0
+    private var answers = 0
+    private var overloads = 0
+    private var units = 0.0
+    private var wasFull = false
+
+    /// A request costs about as much as so many bytes.
+    private static let bytesPerRequest = 65536.0
+    private static let floor = 4
+
+    init(ceiling: Int) {
+        self.ceiling = max(1, ceiling)
+        size = min(self.ceiling, 64)
+        previousSize = size
+    }
+
+    /// Something could be sent, and the window was full.
+    mutating func noteFull() {
+        wasFull = true
+    }
+
+    /// An answer came, of so many bytes; or the server said that it has too much to do.
+    mutating func ended(bytes: Int64, overloaded: Bool, now: UInt64) {
+        if epochStart == 0 { epochStart = now }
+        answers += 1
+        if overloaded { overloads += 1 } else { units += Double(bytes) + Self.bytesPerRequest }
+        let elapsed = now &- epochStart
+        if answers >= size, elapsed >= 20 { endEpoch(now, rate: units / Double(elapsed)) }
+    }
+
+    private mutating func endEpoch(_ now: UInt64, rate: Double) {
+        let share = Double(overloads) / Double(answers)
+        let full = wasFull
+        epochStart = now
+        answers = 0
+        overloads = 0
+        units = 0
+        wasFull = false
+        // A few refusals among many are the weather, not a limit.
+        if share > 0.05 {
+            lastOverload = now
+            size = max(min(Self.floor, ceiling), Int(Double(size) * (share > 0.25 ? 0.5 : 0.8)))
+            previousSize = size
+            previousRate = 0
+            phase = .holding(until: now + 1000)
+            return
+        }
+        guard full else { return }
+        switch phase {
+        case .growing, .doubting:
+            if previousRate == 0 || size == previousSize || rate > previousRate * 1.15 {
+                previousRate = rate
+                previousSize = size
+                phase = .growing
+                grow(now)
+            } else if case .growing = phase {
+                phase = .doubting
+            } else {
+                size = previousSize
+                phase = .holding(until: now + 2000)
+            }
+        case .holding(let end):
+            previousRate = rate
+            previousSize = size
+            if now >= end {
+                phase = .growing
+                grow(now)
+            }
+        }
+    }
+
+    private mutating func grow(_ now: UInt64) {
+        let wasOverloaded = lastOverload.map { now - $0 < 30_000 } ?? false
+        size = min(ceiling, wasOverloaded ? size + max(1, size / 4) : size * 2)
+    }
+}
