@@ -40,7 +40,7 @@ let package = Package(
         .target(name: "ReferenceModel", dependencies: ["Basics", "CZlib"], path: "Tests/ReferenceModel"),
         .target(name: "Testbed", dependencies: ["Basics"], path: "Tests/Testbed", exclude: ["servers"]),
         .testTarget(name: "BasicsTests", dependencies: ["Basics"]),
-        .testTarget(name: "ModelTests", dependencies: ["Basics", "ReferenceModel"]),
+        .testTarget(name: "ModelTests", dependencies: ["Basics", "CZlib", "ReferenceModel"]),
         .testTarget(name: "InventoryTests", dependencies: ["Inventory", "Testbed"], exclude: ["Fixtures"]),
         .testTarget(name: "S3Tests", dependencies: ["S3", "Testbed"]),
         .testTarget(name: "StoreTests", dependencies: ["Store", "Sync", "ReferenceModel", "Testbed"]),

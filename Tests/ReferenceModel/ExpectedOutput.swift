@@ -22,6 +22,7 @@ public enum LsLine: Hashable, Sendable {
 /// A line of `icecore versions --json`, without `present`, which the blobs decide.
 public struct VersionsLine: Hashable, Sendable {
     public var version: Version
+    /// By the newest inventory.
     public var isLatest: Bool
 
     public init(_ version: Version, isLatest: Bool) {
@@ -84,11 +85,6 @@ public func lsOneLevel(_ view: View, _ prefix: ByteString = "") -> [LsLine] {
 }
 
 extension History {
-    /// What `icecore versions KEY` prints; nil if it must fail.
-    public func versionsLines(_ key: ByteString) -> [VersionsLine]? {
-        versions(key)?.map { VersionsLine($0.version, isLatest: $0.isLatest) }
-    }
-
     /// What `icecore snapshots` prints: oldest first.
     public var snapshotsLines: [SnapshotsLine] {
         inventories.map { inventory in

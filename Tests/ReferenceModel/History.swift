@@ -6,13 +6,11 @@ public struct History: Sendable {
     public struct TwoLatestRows: Error, Hashable {
         public let inventory: String
         public let key: ByteString
-    }
 
-    /// A version as `versions` shows it.
-    public struct Listed: Hashable, Sendable {
-        public let version: Version
-        /// By the newest inventory.
-        public let isLatest: Bool
+        public init(inventory: String, key: ByteString) {
+            self.inventory = inventory
+            self.key = key
+        }
     }
 
     /// What `diff` finds for one key.
@@ -81,11 +79,12 @@ public struct History: Sendable {
         histories.compactMapValues { $0.current(at: instant) }
     }
 
-    /// Rule 11: the versions of a key, newest first; nil for a key that was never listed.
-    public func versions(_ key: ByteString) -> [Listed]? {
+    /// Rule 11, and what `icecore versions KEY` prints: the versions of a key, newest first; nil, and a failure of the
+    /// command, for a key that was never listed.
+    public func versions(_ key: ByteString) -> [VersionsLine]? {
         guard let history = histories[key] else { return nil }
         let latest = history.listings.last?.latest
-        return history.succession.reversed().map { Listed(version: $0, isLatest: $0 == latest) }
+        return history.succession.reversed().map { VersionsLine($0, isLatest: $0 == latest) }
     }
 
     /// Every version of every key.
