@@ -106,3 +106,21 @@ extension History {
         }
     }
 }
+
+extension LsLine: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .prefix(let prefix): "prefix \(prefix)"
+        case .key(let key, let size, let lastModified, let etag, let id):
+            "\(key) \(id) \(lastModified) \(etag.string), \(size) bytes"
+        }
+    }
+}
+
+extension VersionsLine: CustomStringConvertible {
+    public var description: String { "\(version)\(isLatest ? ", latest" : "")" }
+}
+
+extension SnapshotsLine: CustomStringConvertible {
+    public var description: String { "\(name) taken at \(takenAt), \(keys) keys, \(bytes) bytes" }
+}

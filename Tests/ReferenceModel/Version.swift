@@ -18,6 +18,10 @@ public enum VersionID: Hashable, Comparable, Sendable {
     }
 }
 
+extension VersionID: CustomStringConvertible {
+    public var description: String { bytes?.string ?? "(unknown id)" }
+}
+
 extension VersionID: ExpressibleByStringLiteral {
     public init(stringLiteral text: String) {
         self = .id(ByteString(text))
@@ -50,9 +54,8 @@ public struct Version: Hashable, Sendable {
 
 extension Version: CustomStringConvertible {
     public var description: String {
-        let name = id.bytes?.string ?? "(unknown id)"
         let content = isMarker ? "delete marker" : "\(etag.string), \(size) bytes"
-        return "\(key) \(name) \(lastModified) \(content)"
+        return "\(key) \(id) \(lastModified) \(content)"
     }
 }
 
