@@ -37,14 +37,15 @@ let package = Package(
             dependencies: ["Basics", "Inventory", "S3", "Store", "Sync", "Filesystem", argumentParser]),
 
         // What the tests share: the rules of docs/SEMANTICS.md as obvious code, and real servers to run against.
-        .target(name: "ReferenceModel", path: "Tests/ReferenceModel"),
+        .target(name: "ReferenceModel", dependencies: ["Basics", "CZlib"], path: "Tests/ReferenceModel"),
         .target(name: "Testbed", dependencies: ["Basics"], path: "Tests/Testbed", exclude: ["servers"]),
         .testTarget(name: "BasicsTests", dependencies: ["Basics"]),
+        .testTarget(name: "ModelTests", dependencies: ["Basics", "CZlib", "ReferenceModel"]),
         .testTarget(name: "InventoryTests", dependencies: ["Inventory", "Testbed"], exclude: ["Fixtures"]),
         .testTarget(name: "S3Tests", dependencies: ["S3", "Testbed"]),
         .testTarget(name: "StoreTests", dependencies: ["Store", "Sync", "ReferenceModel", "Testbed"]),
         .testTarget(
-            name: "CommandTests", dependencies: ["icecore", "ReferenceModel", "Testbed"], exclude: ["Help"]),
+            name: "CommandTests", dependencies: ["icecore", "Basics", "ReferenceModel", "Testbed"], exclude: ["Help"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,113 @@
+import Basics
+import Foundation
+import ReferenceModel
+import Testing
+
+/// Random histories of buckets, synced by the program as it is built, against the rules of docs/SEMANTICS.md.
+///
+/// `ICECORE_SOAK=1` runs many more seeds and compares at every instant; `ICECORE_SEED=N` runs that seed alone, so.
+@Suite struct HistoryTests {
+    private static let environment = ProcessInfo.processInfo.environment
+    private static let only = environment["ICECORE_SEED"].flatMap { UInt64($0) }
+    private static let isThorough = environment["ICECORE_SOAK"] == "1" || only != nil
+
+    private static func seeds(_ share: UInt64) -> [UInt64] {
+        if let only { return [only] }
+        return Array(0..<(isThorough ? 50 * share : share))
+    }
+
+    @Test(arguments: seeds(8))
+    func everyViewIsWhatTheRulesSay(seed: UInt64) throws {
+        let store = try HistoryComparison(seed: seed, test: "history")
+        for inventory in store.scenario.inventories {
+            try store.sync(inventory)
+            try store.compareRecursive(at: nil)
+        }
+        try Self.compareAll(store)
+    }
+
+    @Test(arguments: seeds(4))
+    func orderOfSyncsNeverShows(seed: UInt64) throws {
+        let store = try HistoryComparison(seed: seed, test: "order")
+        var random = SplitMix64(seed: seed)
+        for inventory in random.shuffle(store.scenario.inventories) {
+            try store.sync(inventory)
+            try store.compareRecursive(at: nil)
+            // An inventory that is synced again changes nothing.
+            if random.chance(20) { try store.syncAgain(inventory) }
+            // Knowledge that comes late reaches back.
+            let instants = HistoryScenario.interestingInstants(store.history)
+            for _ in 0..<4 where !instants.isEmpty {
+                try store.compareRecursive(at: random.pick(instants).rfc3339)
+            }
+        }
+        try Self.compareAll(store)
+    }
+
+    @Test(arguments: seeds(4))
+    func oneSyncOfTheLastInventoryOpensThePast(seed: UInt64) throws {
+        let store = try HistoryComparison(seed: seed, test: "last")
+        try store.sync(try #require(store.scenario.inventories.last))
+        try Self.compareAll(store)
+    }
+
+    /// Everything that the program can be asked, or a random share of it.
+    private static func compareAll(_ store: HistoryComparison) throws {
+        let history = store.history
+        var random = SplitMix64(seed: store.scenario.seed)
+        func share<Element>(_ elements: [Element], _ count: Int) -> [Element] {
+            isThorough ? elements : Array(random.shuffle(elements).prefix(count))
+        }
+
+        try store.compareSnapshots()
+        for when in Self.whens(history) { try store.compareRecursive(at: when) }
+        let instants = HistoryScenario.interestingInstants(history).map(\.rfc3339)
+        for instant in share(instants, 50) { try store.compareRecursive(at: instant) }
+
+        // Only NUL cannot stand in a command line.
+        let keys = history.keys.filter { !$0.bytes.contains(0) }
+        for key in keys { try store.compareVersions(key) }
+        try store.expectUnknown("never there")
+        try store.expectUnknown((keys.first ?? "x") + "\u{1}")
+
+        let whens = history.inventories.map(\.name) + instants
+        for prefix in share(Self.prefixes(of: keys), 30) where !whens.isEmpty {
+            let when = random.chance(20) ? nil : random.pick(whens)
+            try store.compareOneLevel(at: when, prefix)
+            if random.chance(20) { try store.compareRecursive(at: when, prefix) }
+        }
+    }
+
+    /// All kinds of WHEN, in range and out of it. Instants come from elsewhere.
+    private static func whens(_ history: History) -> [String] {
+        guard let newest = history.inventories.last?.takenAt, let oldest = history.inventories.first?.takenAt
+        else { return [] }
+        let day: Int64 = 86_400_000
+        var whens = ["latest", "0h", "2999-01-01", "1990-01-01", "2024-02-30", "yesterday", "1990-01-01T00-00Z"]
+        whens += history.inventories.map(\.name)
+        for milliseconds in stride(
+            from: oldest.milliseconds - 2 * day, through: newest.milliseconds + 2 * day, by: Int(day))
+        {
+            whens.append(String(Timestamp(milliseconds: milliseconds).rfc3339.prefix(10)))
+        }
+        if let beginning = history.beginningOfKnowledge {
+            whens.append(Timestamp(milliseconds: beginning.milliseconds - 1).rfc3339)
+            whens.append(beginning.rfc3339)
+        }
+        whens.append(Timestamp(milliseconds: newest.milliseconds + 1).rfc3339)
+        whens.append("\((Timestamp.now().milliseconds - (oldest.milliseconds + newest.milliseconds) / 2) / 3_600_000)h")
+        return whens
+    }
+
+    /// Every string that a key begins with and that is UTF-8, the keys themselves and one that none has.
+    private static func prefixes(of keys: [ByteString]) -> [ByteString] {
+        var prefixes: Set<ByteString> = ["", "no such prefix"]
+        for key in keys {
+            for count in 1...key.count where count < 40 || key.bytes[count - 1] == UInt8(ascii: "/") {
+                let prefix = ByteString(Array(key.bytes.prefix(count)))
+                if ByteString(prefix.string) == prefix { prefixes.insert(prefix) }
+            }
+        }
+        return prefixes.sorted()
+    }
+}
