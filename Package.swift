@@ -24,8 +24,9 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(
             name: "CFuse3", path: "fuse/CFuse3", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
+        .systemLibrary(name: "CSystem"),
         .target(name: "Schema", path: "schema", resources: [.embedInCode("001-index.sql")]),
-        .target(name: "Basics", dependencies: [crypto, logging]),
+        .target(name: "Basics", dependencies: ["CSystem", crypto, logging]),
         .target(name: "Inventory", dependencies: ["Basics", "CZlib"]),
         .target(name: "S3", dependencies: ["Basics", "CCurl"]),
         .target(name: "Store", dependencies: ["Basics", "Inventory", "Schema", grdb, sqlite]),

@@ -1,3 +1,4 @@
+import CSystem
 import Glibc
 
 /// An open file descriptor that closes itself; every failure is an ``IcecoreError``.
@@ -136,6 +137,20 @@ public enum Files {
         let directory = try File(path, O_RDONLY | O_DIRECTORY)
         let descriptor = directory.descriptor
         try systemCall("cannot make durable", path) { fsync(descriptor) }
+    }
+
+    /// Makes everything on a directory's file system durable: contents, names, all at once.
+    public static func synchronizeFileSystem(_ directory: borrowing File) throws(IcecoreError) {
+        let descriptor = directory.descriptor
+        try systemCall("cannot make durable", directory.path) { syncfs(descriptor) }
+    }
+
+    /// How many bytes a process without privileges may still write to the file system of a path.
+    public static func freeBytes(_ path: String) throws(IcecoreError) -> Int64 {
+        var status = statvfs()
+        try systemCall("cannot examine", path) { statvfs(path, &status) }
+        let (bytes, overflow) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
+        return overflow ? .max : Int64(clamping: bytes)
     }
 
     /// Renames; an existing file at the new path is replaced.

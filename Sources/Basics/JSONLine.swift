@@ -20,6 +20,17 @@ public struct JSONLine {
 
     public mutating func add(_ name: StaticString, text: some Sequence<UInt8>) {
         addName(name)
+        add(text)
+    }
+
+    /// A text as JSON writes it, quotation marks included.
+    public static func quoted(_ text: String) -> String {
+        var line = JSONLine()
+        line.add(text.utf8)
+        return String(decoding: line.bytes, as: UTF8.self)
+    }
+
+    private mutating func add(_ text: some Sequence<UInt8>) {
         bytes.append(UInt8(ascii: "\""))
         for byte in text {
             switch byte {

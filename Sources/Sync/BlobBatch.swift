@@ -1,0 +1,114 @@
+import Basics
+import Glibc
+import Store
+
+/// Makes downloads durable many at a time: data first, then the name, then what the index records of it.
+///
+/// One syncfs covers the data of a batch and the names of the batch before, so that no small file costs an fsync.
+final class BlobBatch {
+    /// A content that is complete and checked, under its temporary name.
+    struct Finished {
+        var temporary: String
+        /// The blob's name.
+        var name: String
+        var want: Want
+        /// What the ETag does not say.
+        var partSize: Int64?
+        var sha256: [UInt8]?
+        /// JSON, or nil where there is nothing worth keeping.
+        var headers: String?
+    }
+
+    private let store: Store
+    private let records: BlobRecords
+    private let directory: File
+    private var finished: [Finished] = []
+    private var bytes: Int64 = 0
+    private var began: Timestamp?
+    /// Names that were given but are not durable yet; what the index is to know of them comes after that.
+    private var named: [Finished] = []
+    /// The contents in `finished` and `named`, by what their ETags say.
+    private var pending: Set<String> = []
+    /// Called when records of blobs have become visible.
+    var recorded: () throws -> Void = {}
+
+    init(_ store: Store) throws {
+        self.store = store
+        records = try BlobRecords(store)
+        directory = try File(store.blobs.path, O_RDONLY | O_DIRECTORY)
+    }
+
+    /// Whether a content was added that the store does not show yet.
+    func isPending(_ want: Want) -> Bool {
+        pending.contains(want.contentName)
+    }
+
+    /// Adds a content; now and then all of them are made durable.
+    func add(_ blob: Finished) throws {
+        if began == nil { began = .now() }
+        finished.append(blob)
+        pending.insert(blob.want.contentName)
+        bytes += blob.want.size
+        let age = Timestamp.now().milliseconds - (began ?? .now()).milliseconds
+        if finished.count >= 1024 || bytes >= 256 << 20 || age > 5000 { try flush() }
+    }
+
+    /// Records that an object could not be had.
+    func add(_ want: Want, isGone: Bool, reason: String) throws {
+        try records.add(want, isGone: isGone, reason: reason)
+    }
+
+    /// Makes everything durable, names and records too.
+    func finish() throws {
+        try flush()
+        if !named.isEmpty {
+            try synchronize()
+            try record()
+        }
+        try records.commit()
+    }
+
+    private func flush() throws {
+        guard !finished.isEmpty else { return }
+        try synchronize()
+        try record()
+        for blob in finished {
+            // What is there already is the same content: a blob is never written twice.
+            let path = store.blobs.path(ofName: blob.name)
+            if link(blob.temporary, path) != 0, errno != EEXIST {
+                throw IcecoreError.system("cannot create", path, errno: errno)
+            }
+            try Files.remove(blob.temporary)
+        }
+        named = finished
+        finished.removeAll(keepingCapacity: true)
+        bytes = 0
+        began = nil
+    }
+
+    private func synchronize() throws {
+        try Files.synchronizeFileSystem(directory)
+    }
+
+    /// The names of `named` are durable now: tells the index what belongs to them.
+    private func record() throws {
+        for blob in named {
+            if blob.partSize != nil || blob.sha256 != nil {
+                try records.add(
+                    etag: blob.want.etag, size: blob.want.size, partSize: blob.partSize, sha256: blob.sha256)
+            }
+            if let headers = blob.headers { try records.add(headers: headers, of: blob.want) }
+        }
+        try records.commit()
+        for blob in named { pending.remove(blob.want.contentName) }
+        named.removeAll(keepingCapacity: true)
+        try recorded()
+    }
+}
+
+extension Want {
+    /// One content, one name: what its ETag and its size say.
+    var contentName: String {
+        Blobs.name(etag: etag, size: size) ?? "\(etag)-\(size)"
+    }
+}

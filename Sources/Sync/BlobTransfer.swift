@@ -1,0 +1,179 @@
+import Basics
+import Glibc
+import S3
+import Store
+
+/// The download of one blob: streamed to `tmp/`, checked against its ETag on the way.
+final class BlobTransfer: Transfer {
+    /// How a content came out.
+    enum Verdict {
+        /// The ETag vouches for it; for a multipart upload, with the part size that it had.
+        case checked(partSize: Int64?)
+        /// The ETag is no MD5 of anything.
+        case opaque
+        /// A multipart upload whose part size is unknown: the server has to be asked.
+        case needsPartSize
+    }
+
+    let want: Want
+    let temporary: String
+    private(set) var verdict: Verdict?
+    private(set) var headers: String?
+    private var done: ((BlobTransfer, Result<Void, any Error>) throws -> Void)?
+    private var file: File?
+    private var md5 = MD5()
+    private var parted: PartedMD5?
+    private var candidates: [Int64] = []
+    private var isOpaque = false
+    private var received: Int64 = 0
+
+    /// - Parameter byKey: asks for the key as it is now, if it still has the ETag, instead of for the version.
+    init(
+        _ want: Want, bucket: String, temporary: String, byKey: Bool,
+        done: @escaping (BlobTransfer, Result<Void, any Error>) throws -> Void
+    ) {
+        self.want = want
+        self.temporary = temporary
+        self.done = done
+        let asksForVersion = want.versionId != nil && !byKey
+        super.init(
+            S3Request(
+                bucket: bucket, key: want.key,
+                versionId: asksForVersion ? want.versionId.map { String(decoding: $0, as: UTF8.self) } : nil,
+                ifMatch: asksForVersion ? nil : want.etag.description, expectedLength: want.size))
+    }
+
+    /// Whether what is at the source under this name can be replaced by something else.
+    private var isReplaceable: Bool {
+        want.versionId == nil || want.versionId == Array("null".utf8)
+    }
+
+    override func begin(_ head: S3ResponseHead) throws {
+        if isReplaceable, let etag = head.etag, etag != want.etag.description {
+            throw Replaced(etag: etag)
+        }
+        isOpaque = want.isOpaque || want.etag.verbatim != nil || head.hasOpaqueETag
+        received = 0
+        md5 = MD5()
+        candidates = want.etag.parts > 0 ? PartSizes.candidates(size: want.size, count: Int64(want.etag.parts)) : []
+        parted = isOpaque ? nil : candidates.first.map { PartedMD5(partSize: $0) }
+        file = try File(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o444)
+        headers = head.headersWorthKeeping
+    }
+
+    override func body(_ bytes: UnsafeRawBufferPointer) throws {
+        received += Int64(bytes.count)
+        guard received <= want.size else {
+            throw S3Failure.corrupt("more than the \(want.size) bytes that the inventory lists")
+        }
+        try file?.write(bytes)
+        if isOpaque { return }
+        if want.etag.parts == 0 {
+            md5.update(bytes)
+        } else {
+            parted?.update(bytes)
+        }
+    }
+
+    override func complete() throws {
+        let written = file.take()
+        try written?.close()
+        guard received == want.size else {
+            throw S3Failure.corrupt("\(received) bytes where the inventory lists \(want.size)")
+        }
+        if isOpaque {
+            verdict = .opaque
+        } else if want.etag.parts == 0 {
+            var digest = MD5()
+            swap(&digest, &md5)
+            guard digest.finalize() == want.etag.md5 else {
+                throw S3Failure.corrupt("its MD5 is not the ETag \(want.etag)")
+            }
+            verdict = .checked(partSize: nil)
+        } else {
+            verdict = try partedVerdict()
+        }
+    }
+
+    private func partedVerdict() throws -> Verdict {
+        if let digest = parted.take() {
+            let result = digest.finalize()
+            if result.count == want.etag.parts, result.md5 == want.etag.md5 {
+                return .checked(partSize: candidates[0])
+            }
+        }
+        for partSize in candidates.dropFirst() {
+            if try ContentCheck.matches(temporary, want.etag, partSize: partSize) { return .checked(partSize: partSize) }
+        }
+        return .needsPartSize
+    }
+
+    /// What the server says of the part size settles the matter.
+    func settle(partSize: Int64?) throws {
+        guard let partSize, partSize > 0 else {
+            verdict = .opaque
+            return
+        }
+        guard try ContentCheck.matches(temporary, want.etag, partSize: partSize) else {
+            throw S3Failure.corrupt("its parts of \(partSize) bytes do not give the ETag \(want.etag)")
+        }
+        verdict = .checked(partSize: partSize)
+    }
+
+    override func finished(_ result: Result<Void, any Error>) throws {
+        file = nil
+        let done = done.take()
+        try done?(self, result)
+    }
+
+    /// The object at the source is another one now.
+    struct Replaced: Error {
+        var etag: String
+    }
+}
+
+/// Asks how long the first part of a multipart upload is.
+final class PartSizeTransfer: Transfer {
+    private var partSize: Int64?
+    private let count: Int
+    private var done: ((Int64?) throws -> Void)?
+
+    init(_ blob: BlobTransfer, done: @escaping (Int64?) throws -> Void) {
+        self.done = done
+        count = Int(blob.want.etag.parts)
+        var request = blob.request
+        request.method = .head
+        request.expectedLength = nil
+        request.query = [("partNumber", Array("1".utf8))]
+        super.init(request)
+    }
+
+    override func begin(_ head: S3ResponseHead) throws {
+        // A server that ignores partNumber gives the whole object's length, and no count.
+        partSize = head.partsCount == count ? head.contentLength : nil
+    }
+
+    override func finished(_ result: Result<Void, any Error>) throws {
+        let done = done.take()
+        if case .failure = result { partSize = nil }
+        try done?(partSize)
+    }
+}
+
+extension S3ResponseHead {
+    /// Headers that cannot be had later, as JSON with sorted names; nil for most objects.
+    fileprivate var headersWorthKeeping: String? {
+        var kept: [(String, String)] = []
+        // What S3 gives an object that was put without a type says nothing.
+        if let type = contentType, type != "binary/octet-stream" { kept.append(("content-type", type)) }
+        if let encoding = contentEncoding, !encoding.isEmpty { kept.append(("content-encoding", encoding)) }
+        if hasMetadata { kept += metadata.map { ($0.name.lowercased(), $0.value) } }
+        guard !kept.isEmpty else { return nil }
+        var json = "{"
+        for (index, (name, value)) in kept.sorted(by: { $0.0 < $1.0 }).enumerated() {
+            if index > 0 { json += "," }
+            json += JSONLine.quoted(name) + ":" + JSONLine.quoted(value)
+        }
+        return json + "}"
+    }
+}

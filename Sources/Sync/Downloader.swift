@@ -1,0 +1,229 @@
+import Basics
+import Glibc
+import S3
+import Store
+
+/// Fetches the blobs of a queue: each content once, checked and durable, dozens at a time.
+final class Downloader {
+    /// What a download came to.
+    struct Summary: Sendable {
+        /// Blobs that were fetched, and their bytes.
+        var fetched = 0
+        var bytes: Int64 = 0
+        /// Blobs that were there already, under another key or from a sync that was interrupted.
+        var shared = 0
+        var gone = 0
+        var failed = 0
+        /// The first few failures, for people.
+        var examples: [String] = []
+    }
+
+    private let store: Store
+    private let client: S3Client
+    private let jobs: Int
+    private let progress: (Summary) -> Void
+    private let batch: BlobBatch
+    private let reader: IndexReader
+    private let wants: WantQueue
+    private var summary = Summary()
+    /// Contents on their way or not yet durable, by the names of their blobs.
+    private var inFlight: Set<String> = []
+    /// Wants whose content is on its way under another key: looked at again when that has arrived, or failed.
+    private var deferred: [Want] = []
+    private var isExhausted = false
+    /// Requests that go before new wants: questions for part sizes, second ways to an object.
+    private var urgent: [Transfer] = []
+    private var counter = 0
+    private static let mostDeferred = 10_000
+
+    init(
+        _ store: Store, _ client: S3Client, wants: WantQueue, jobs: Int, progress: @escaping (Summary) -> Void
+    ) throws {
+        self.store = store
+        self.client = client
+        self.wants = wants
+        self.jobs = jobs
+        self.progress = progress
+        batch = try BlobBatch(store)
+        let reader = try store.reader()
+        self.reader = reader
+        batch.recorded = { try reader.begin() }
+    }
+
+    /// Fetches everything. What was complete stays, also when this throws.
+    func run() throws -> Summary {
+        var options = TransferLoop.Options()
+        options.maxInFlight = jobs
+        let loop = try TransferLoop(client, options: options)
+        do {
+            try loop.run { try self.next() }
+        } catch {
+            try? batch.finish()
+            if let failure = error as? S3Failure { throw failure.asError }
+            throw error
+        }
+        try batch.finish()
+        return summary
+    }
+
+    // MARK: - What to fetch
+
+    private func next() throws -> NextTransfer {
+        if let transfer = urgent.popLast() { return .transfer(transfer) }
+        while true {
+            guard let want = try nextWant() else {
+                // Whoever is deferred waits for something in flight, and is asked about again after it.
+                return inFlight.isEmpty && deferred.isEmpty ? .finished : .waiting
+            }
+            if let transfer = try transfer(for: want) { return .transfer(transfer) }
+        }
+    }
+
+    private func nextWant() throws -> Want? {
+        if !isExhausted, deferred.count < Downloader.mostDeferred {
+            if let want = try wants.next() { return want }
+            isExhausted = true
+        }
+        guard let place = deferred.firstIndex(where: { !inFlight.contains($0.contentName) }) else { return nil }
+        return deferred.remove(at: place)
+    }
+
+    private func transfer(for want: Want) throws -> Transfer? {
+        if inFlight.contains(want.contentName) {
+            deferred.append(want)
+            return nil
+        }
+        if try batch.isPending(want) || store.blob(etag: want.etag, size: want.size, reader) != nil {
+            summary.shared += 1
+            return nil
+        }
+        if want.isArchived {
+            try fail(want, isGone: false, "archived (its storage class needs a restore first)")
+            return nil
+        }
+        counter += 1
+        let temporary = "\(store.temporaryPath)/\(counter)"
+        if want.size == 0, want.etag == .empty, !want.isOpaque {
+            // There is nothing to fetch of a content that is empty.
+            try File(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o444).close()
+            inFlight.insert(want.contentName)
+            try arrived(want, temporary, .checked(partSize: nil), headers: nil)
+            return nil
+        }
+        inFlight.insert(want.contentName)
+        return blobTransfer(want, temporary, byKey: want.versionId == nil)
+    }
+
+    private func blobTransfer(_ want: Want, _ temporary: String, byKey: Bool) -> BlobTransfer {
+        BlobTransfer(want, bucket: store.configuration.bucket, temporary: temporary, byKey: byKey) {
+            [unowned self] transfer, result in
+            try finished(transfer, result, byKey: byKey)
+        }
+    }
+
+    // MARK: - What became of it
+
+    private func finished(_ transfer: BlobTransfer, _ result: Result<Void, any Error>, byKey: Bool) throws {
+        switch result {
+        case .success:
+            guard let verdict = transfer.verdict else { return }
+            if case .needsPartSize = verdict {
+                urgent.append(
+                    PartSizeTransfer(transfer) { [unowned self] partSize in try settle(transfer, partSize) })
+                return
+            }
+            try arrived(transfer.want, transfer.temporary, verdict, headers: transfer.headers)
+        case .failure(let error):
+            unlink(transfer.temporary)
+            try failed(transfer, error, byKey: byKey)
+        }
+    }
+
+    private func settle(_ transfer: BlobTransfer, _ partSize: Int64?) throws {
+        do {
+            try transfer.settle(partSize: partSize)
+        } catch let failure as S3Failure {
+            unlink(transfer.temporary)
+            return try fail(transfer.want, isGone: false, failure.description)
+        }
+        guard let verdict = transfer.verdict else { return }
+        try arrived(transfer.want, transfer.temporary, verdict, headers: transfer.headers)
+    }
+
+    private func arrived(
+        _ want: Want, _ temporary: String, _ verdict: BlobTransfer.Verdict, headers: String?
+    ) throws {
+        var blob = BlobBatch.Finished(temporary: temporary, name: want.contentName, want: want, headers: headers)
+        switch verdict {
+        case .checked(let partSize):
+            blob.partSize = partSize
+        case .opaque, .needsPartSize:
+            let sha256 = try ContentCheck.sha256(temporary)
+            blob.sha256 = sha256
+            blob.name = Blobs.name(sha256: sha256, size: want.size)
+        }
+        inFlight.remove(want.contentName)
+        try batch.add(blob)
+        summary.fetched += 1
+        summary.bytes += want.size
+        progress(summary)
+    }
+
+    private func failed(_ transfer: BlobTransfer, _ error: any Error, byKey: Bool) throws {
+        let want = transfer.want
+        if error is BlobTransfer.Replaced {
+            return try fail(want, isGone: true, "gone: the object was replaced")
+        }
+        guard let failure = error as? S3Failure else { throw error }
+        if failure.kind == .cancelled {
+            inFlight.remove(want.contentName)
+            return
+        }
+        if Downloader.endsEverything(failure) { throw failure.asError }
+        if failure.status == 403, !failure.isArchived, want.isLatest, !byKey {
+            // Public buckets often let everybody read the current object, but not versions by their ids.
+            urgent.append(blobTransfer(want, transfer.temporary, byKey: true))
+            return
+        }
+        let isById = want.versionId != nil && !byKey
+        if failure.status == 404 || failure.isDeleteMarker, isById || want.versionId == nil {
+            return try fail(want, isGone: true, "gone: the bucket no longer has it (\(failure.code))")
+        }
+        if failure.status == 412, want.versionId == nil {
+            return try fail(want, isGone: true, "gone: the object was replaced")
+        }
+        try fail(want, isGone: false, failure.reason)
+    }
+
+    /// Failures that no other object would be spared.
+    private static func endsEverything(_ failure: S3Failure) -> Bool {
+        switch failure.code {
+        case "NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken",
+            "RequestTimeTooSkewed", "AuthorizationHeaderMalformed", "NotSignedUp", "AllAccessDisabled",
+            "PermanentRedirect", "TemporaryRedirect":
+            true
+        default: false
+        }
+    }
+
+    private func fail(_ want: Want, isGone: Bool, _ reason: String) throws {
+        inFlight.remove(want.contentName)
+        try batch.add(want, isGone: isGone, reason: reason)
+        if isGone { summary.gone += 1 } else { summary.failed += 1 }
+        if summary.examples.count < 10 {
+            let id = want.versionId.map { " (version \(String(decoding: $0, as: UTF8.self)))" } ?? ""
+            summary.examples.append("\(String(decoding: want.key, as: UTF8.self))\(id): \(reason)")
+        }
+        progress(summary)
+    }
+}
+
+extension S3Failure {
+    /// The failure without the object's name, for lists that name it anyway.
+    fileprivate var reason: String {
+        if isArchived { return "archived: it has to be restored first" }
+        var anonymous = self
+        anonymous.object = ""
+        return anonymous.description
+    }
+}

@@ -1,0 +1,26 @@
+/// Which part sizes a multipart upload may have had.
+///
+/// The ETag `md5-N` gives N alone; uploaders choose the size, mostly one of a few.
+enum PartSizes {
+    private static let mebibyte: Int64 = 1 << 20
+    /// What common tools use: 8 (aws), 5 (the minimum), 15, 16, 25, 32, 50, 64, 100, 128, 256, 512 MiB, 1 GiB; decimal ones.
+    private static let usual: [Int64] =
+        [8, 5, 16, 64, 15, 25, 32, 10, 20, 50, 100, 128, 256, 512, 1024, 6, 7, 12, 40, 48, 96, 200].map { $0 * mebibyte }
+        + [5_000_000, 8_000_000, 10_000_000, 16_000_000, 50_000_000, 64_000_000, 100_000_000]
+
+    /// Candidates for an object of `size` bytes in `count` parts, likely ones first. Empty for what cannot be.
+    static func candidates(size: Int64, count: Int64) -> [Int64] {
+        guard count > 0, size > 0, count <= size else { return count == 1 ? [max(size, 1)] : [] }
+        // DANDI: 64 MiB, or what makes 10,000 parts.
+        var result = size <= 640_000 * mebibyte ? [64 * mebibyte] : [(size + 9999) / 10_000]
+        result += usual
+        // Sizes that grow with the object are whole mebibytes, the smallest that does; or exactly an equal share.
+        let least = (size + count - 1) / count
+        result.append((least + mebibyte - 1) / mebibyte * mebibyte)
+        result.append(least)
+        var seen: Set<Int64> = []
+        return result.filter { part in
+            part > 0 && (size + part - 1) / part == count && seen.insert(part).inserted
+        }
+    }
+}

@@ -1,0 +1,75 @@
+import Basics
+import Inventory
+import Store
+
+/// The merge of one inventory with the index: first on trust that its list files are sorted, then, if they are not,
+/// with sorting them first.
+final class SyncPlan {
+    private let store: Store
+    private let policy: Policy
+    private let reader: IndexReader
+    private let point: Timeline.Point
+    private let reporter: SyncReporter
+    private(set) var wants: WantQueue!
+
+    init(_ store: Store, _ policy: Policy, _ reader: IndexReader, _ point: Timeline.Point, _ reporter: SyncReporter) {
+        self.store = store
+        self.policy = policy
+        self.reader = reader
+        self.point = point
+        self.reporter = reporter
+    }
+
+    /// - Parameter makeSink: makes an empty place for the changes; called again where a second attempt is needed.
+    func merge<Sink: ChangeSink>(
+        _ inventory: FetchedInventory, into makeSink: () throws -> Sink
+    ) throws -> (Merge.Summary, Sink) {
+        var options = SortedInventory.Options(temporaryDirectory: store.temporaryPath)
+        do {
+            return try merge(inventory, options, makeSink())
+        } catch let unsorted as UnsortedInventory {
+            reporter.note("\(unsorted): sorting first")
+            options.sortExternally = true
+            return try merge(inventory, options, makeSink())
+        }
+    }
+
+    private func merge<Sink: ChangeSink>(
+        _ inventory: FetchedInventory, _ options: SortedInventory.Options, _ sink: Sink
+    ) throws -> (Merge.Summary, Sink) {
+        let wants = try WantQueue(directory: store.temporaryPath)
+        self.wants = wants
+        let rows = try SortedInventory(manifest: inventory.manifest, files: inventory.paths, options: options)
+        let files = inventory.manifest.files
+        let parameters = Merge.Parameters(
+            timeline: Timeline(reader.timeline.points + [point]), snapshotId: point.id, policy: policy,
+            place: { row in
+                let file = Int(row.file) < files.count ? files[Int(row.file)].key : "?"
+                return "list file '\(file)', line \(row.line)"
+            },
+            want: { try wants.append($0) })
+        let reported = ReportedRows(rows, reporter)
+        defer { rows.cancel() }
+        let summary = try Merge(parameters, reader: reader, sink: sink).run(reported)
+        return (summary, sink)
+    }
+}
+
+/// Passes rows on, and says how far they are.
+private final class ReportedRows: SortedRows {
+    private let rows: SortedInventory
+    private let reporter: SyncReporter
+
+    init(_ rows: SortedInventory, _ reporter: SyncReporter) {
+        self.rows = rows
+        self.reporter = reporter
+    }
+
+    func next() throws -> RowBatch? {
+        let progress = rows.progress
+        reporter.progress(
+            .merging(
+                rows: progress.rowsParsed, bytes: progress.compressedBytesRead, of: progress.totalCompressedBytes))
+        return try rows.next()
+    }
+}

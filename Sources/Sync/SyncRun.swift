@@ -1,0 +1,257 @@
+import Basics
+import Inventory
+import S3
+import Store
+
+/// What a sync is asked to do.
+public struct SyncOptions: Sendable {
+    /// Which inventories.
+    public enum Selection: Sendable {
+        case newest
+        /// An inventory's name, or a date: the last one of that day.
+        case one(String)
+        /// All from one to another, both names or dates, both included.
+        case range(from: String, to: String)
+    }
+
+    public var selection = Selection.newest
+    public var filter: String?
+    public var metadataOnly = false
+    public var dryRun = false
+    /// The most requests in flight.
+    public var jobs = 64
+
+    public init() {}
+}
+
+/// Brings a store up to one or more inventories: read, plan, download, commit.
+public final class SyncRun {
+    private let store: Store
+    private let options: SyncOptions
+    private let reporter: SyncReporter
+    private let policy: Policy
+    private let client: S3Client
+    private let source: InventorySource
+
+    /// - Parameter environment: of the process: credentials, endpoint, region.
+    public init(
+        _ store: Store, _ options: SyncOptions, environment: [String: String], reporter: SyncReporter
+    ) throws {
+        self.store = store
+        self.options = options
+        self.reporter = reporter
+        policy = try Policy(
+            metadataOnly: options.metadataOnly, filter: options.filter, permanentFilter: store.configuration.filter)
+        let configuration = store.configuration
+        client = S3Client(
+            try S3Configuration(
+                region: configuration.region, endpointURL: configuration.endpointURL, profile: configuration.profile,
+                unsigned: configuration.noSignRequest ?? false, requesterPays: configuration.requesterPays ?? false,
+                environment: environment))
+        source = try InventorySource(store, client)
+    }
+
+    /// The names of all inventories that there are, oldest first.
+    public func dates() throws -> [String] {
+        try source.names()
+    }
+
+    /// Syncs what was selected, oldest first.
+    ///
+    /// - Parameter done: told of each inventory when it is committed.
+    public func run(_ done: (SyncOutcome) throws -> Void) throws {
+        let lock = try StoreLock(store, command: "icecore sync")
+        defer { withExtendedLifetime(lock) {} }
+        // Whoever left something here is gone: the lock says so.
+        for name in try Files.names(in: store.temporaryPath) { try Files.remove("\(store.temporaryPath)/\(name)") }
+        _ = try Index(path: store.indexPath)
+        for name in try selected() { try done(sync(name)) }
+    }
+
+    // MARK: - Which
+
+    private func selected() throws -> [String] {
+        let names = try source.names()
+        guard let newest = names.last else {
+            throw IcecoreError(
+                .notFound, "there is no inventory at \(store.configuration.inventory ?? ""): no folder there has a name "
+                    + "like 2024-11-06T01-00Z and a manifest.json")
+        }
+        switch options.selection {
+        case .newest:
+            return [newest]
+        case .one(let text):
+            let chosen = try names.filter(SyncRun.range(text))
+            if let last = chosen.last { return [last] }
+            throw SyncRun.none(text, names)
+        case .range(let from, let to):
+            let (first, last) = (try SyncRun.range(from), try SyncRun.range(to))
+            let chosen = names.filter { name in
+                (first(name) || name > from) && (last(name) || name < to)
+            }
+            if chosen.isEmpty { throw SyncRun.none("\(from) to \(to)", names) }
+            return chosen
+        }
+    }
+
+    private static func none(_ what: String, _ names: [String]) -> IcecoreError {
+        IcecoreError(
+            .notFound, "there is no inventory of \(what): the first is \(names.first ?? ""), the last "
+                + "\(names.last ?? "") ('icecore sync --list-dates' lists all)")
+    }
+
+    /// Which names a name or a date on the command line stands for.
+    private static func range(_ text: String) throws -> (String) -> Bool {
+        if InventoryName.isValid(text) { return { $0 == text } }
+        if text.utf8.count == 10, Timestamp(rfc3339: text + "T00:00:00Z") != nil { return { $0.hasPrefix(text + "T") } }
+        throw IcecoreError(
+            .usage, "'\(text.prefix(100))' is neither an inventory's name (2024-11-06T01-00Z) nor a date (2024-11-06)")
+    }
+
+    // MARK: - One inventory
+
+    private func sync(_ name: String) throws -> SyncOutcome {
+        let found = try source.manifest(name)
+        guard found.manifest.sourceBucket == store.configuration.bucket else {
+            throw IcecoreError(
+                .invalidData, "the inventory \(name) is of the bucket '\(found.manifest.sourceBucket)', but the store keeps "
+                    + "'\(store.configuration.bucket)': nothing was changed")
+        }
+        let reader = try store.reader()
+        if let known = reader.timeline.points.first(where: { $0.name == name }) {
+            return try complete(known, manifestMD5: MD5.digest(found.json), reader)
+        }
+        let inventory = try source.fetch(name, found) { done, count in
+            reporter.progress(.fetchingLists(done: done, of: count))
+        }
+        let point = Timeline.Point(
+            id: (reader.timeline.points.map(\.id).max() ?? 0) + 1, name: name, takenAt: found.manifest.created)
+        let plan = SyncPlan(store, policy, reader, point, reporter)
+        var outcome = SyncOutcome(name: name)
+        if options.metadataOnly, !options.dryRun {
+            // Nothing will be downloaded, so that the changes need not wait: they are applied as they are found.
+            let (summary, writer) = try plan.merge(inventory) { try IndexWriter(self.store) }
+            outcome.take(summary)
+            try warn(summary, before: point, reader)
+            return try commit(writer, inventory, point, outcome)
+        }
+        let (summary, spool) = try plan.merge(inventory) {
+            try ChangeSpool(directory: self.store.temporaryPath)
+        }
+        outcome.take(summary)
+        try warn(summary, before: point, reader)
+        reader.end()
+        if options.dryRun {
+            outcome.wantedBytes = try plan.wants.distinctBytes()
+            return outcome
+        }
+        try download(plan.wants, &outcome)
+        let writer = try IndexWriter(store)
+        try spool.replay(into: writer)
+        return try commit(writer, inventory, point, outcome)
+    }
+
+    /// An inventory that was synced before: what is missing of it is asked for again.
+    private func complete(
+        _ point: Timeline.Point, manifestMD5: [UInt8], _ reader: IndexReader
+    ) throws -> SyncOutcome {
+        guard var record = try reader.snapshots().first(where: { $0.record.id == point.id })?.record else {
+            throw IcecoreError(.damaged, "the index has lost the snapshot \(point.name)")
+        }
+        guard record.manifestMD5 == manifestMD5 else {
+            throw IcecoreError(
+                .invalidData, "the inventory \(point.name) is not the one that was synced under this name: its manifest "
+                    + "has changed since. Nothing was changed")
+        }
+        var outcome = SyncOutcome(name: point.name)
+        outcome.wasKnown = true
+        outcome.rows = Int(record.rowCount)
+        outcome.keys = record.keys
+        outcome.bytes = record.bytes
+        guard !policy.metadataOnly else { return outcome }
+
+        let wants = try WantQueue(directory: store.temporaryPath)
+        let spool = try ChangeSpool(directory: store.temporaryPath)
+        let refetch = Refetch(reader, policy, point)
+        let (count, bytes) = try refetch.run(wants: wants, sink: spool)
+        outcome.wanted = count
+        outcome.wantedBytes = bytes
+        reader.end()
+        if options.dryRun || count == 0 && !record.metadataOnly { return outcome }
+        try download(wants, &outcome)
+        let writer = try IndexWriter(store)
+        try spool.replay(into: writer)
+        record.metadataOnly = false
+        record.filter = policy.filter
+        record.permanentFilter = policy.permanentFilter
+        outcome.missing = try writer.commit(record).missing
+        return outcome
+    }
+
+    private func download(_ wants: WantQueue, _ outcome: inout SyncOutcome) throws {
+        let asked = outcome.wanted
+        guard asked > 0 else { return }
+        var bytes = outcome.wantedBytes
+        let free = try Files.freeBytes(store.path)
+        // Counting distinct contents takes a while where there are many, so only where it matters.
+        if bytes > free { bytes = try wants.distinctBytes() }
+        if bytes > free {
+            throw IcecoreError(
+                .noSpace, "\(bytes) bytes are to be fetched, but '\(store.path)' has only \(free) bytes free: make room, "
+                    + "or limit what is fetched with --filter or --metadata-only. Nothing was changed")
+        }
+        try client.resolveCredentials()
+        let reporter = self.reporter
+        let downloader = try Downloader(store, client, wants: wants, jobs: options.jobs) { summary in
+            reporter.progress(
+                .downloading(
+                    objects: summary.fetched + summary.shared, of: asked, bytes: summary.bytes, ofBytes: bytes,
+                    failed: summary.failed + summary.gone))
+        }
+        let summary = try downloader.run()
+        outcome.fetched = summary.fetched
+        outcome.fetchedBytes = summary.bytes
+        outcome.gone = summary.gone
+        outcome.failed = summary.failed
+        outcome.examples = summary.examples
+    }
+
+    private func commit(
+        _ writer: IndexWriter, _ inventory: FetchedInventory, _ point: Timeline.Point, _ outcome: SyncOutcome
+    ) throws -> SyncOutcome {
+        reporter.progress(.committing)
+        var outcome = outcome
+        let record = SnapshotRecord(
+            id: point.id, name: point.name, takenAt: point.takenAt, syncedAt: .now(), manifestMD5: inventory.md5,
+            policy: policy, rowCount: Int64(outcome.rows - outcome.duplicates), keys: outcome.keys, bytes: outcome.bytes)
+        outcome.missing = try writer.commit(record).missing
+        return outcome
+    }
+
+    private func warn(_ summary: Merge.Summary, before point: Timeline.Point, _ reader: IndexReader) throws {
+        if summary.duplicates > 0 {
+            reporter.warning("\(summary.duplicates) rows of the inventory \(point.name) stand in it twice; once counted")
+        }
+        let earlier = try reader.snapshots().last {
+            ($0.record.takenAt, $0.record.name) < (point.takenAt, point.name)
+        }
+        if let earlier, earlier.record.keys > 0, Int64(summary.goneKeys) * 2 > earlier.record.keys {
+            reporter.warning(
+                "\(summary.goneKeys) of the \(earlier.record.keys) keys in \(earlier.record.name) are not in \(point.name): "
+                    + "is this inventory whole?")
+        }
+    }
+}
+
+extension SyncOutcome {
+    mutating func take(_ summary: Merge.Summary) {
+        rows = summary.rows
+        duplicates = summary.duplicates
+        keys = Int64(summary.keys)
+        bytes = summary.bytes
+        newVersions = summary.newVersions
+        goneVersions = summary.goneVersions
+        wanted = summary.wants
+        wantedBytes = summary.wantedBytes
+    }
+}
