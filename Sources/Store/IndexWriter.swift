@@ -108,7 +108,9 @@ public final class IndexWriter: ChangeSink {
         try forgetFailuresThatPassed()
         try connection.execute("COMMIT")
         isOpen = false
-        // Readers may hold the log for a while: what cannot be checkpointed now will be by the next one.
+        // Readers may hold the log for a while, and nobody waits for them: what cannot be checkpointed now will be later.
+        connection.busyTimeout(milliseconds: 0)
+        try? connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         try? connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return Outcome(present: applier.present, missing: applier.missing, gone: applier.gone)
     }

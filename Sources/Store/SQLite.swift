@@ -33,6 +33,11 @@ public final class Connection: @unchecked Sendable {
         if status != SQLITE_OK { throw .sqlite(status, handle, "cannot run \(sql) on", path) }
     }
 
+    /// How long to wait for a lock that another connection holds.
+    func busyTimeout(milliseconds: Int32) {
+        sqlite3_busy_timeout(handle, milliseconds)
+    }
+
     /// Compiles one statement for repeated use.
     public func prepare(_ sql: String) throws(IcecoreError) -> Statement {
         var statement: OpaquePointer?

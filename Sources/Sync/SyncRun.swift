@@ -133,6 +133,7 @@ public final class SyncRun {
             let (summary, writer) = try plan.merge(inventory) { try IndexWriter(self.store) }
             outcome.take(summary)
             try warn(summary, before: point, reader)
+            reader.end()
             return try commit(writer, inventory, point, outcome)
         }
         let (summary, spool) = try plan.merge(inventory) {

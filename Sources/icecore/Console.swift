@@ -18,6 +18,13 @@ enum Console {
         write(2, "icecore: \(text)\n")
     }
 
+    /// Draws one line over the one before, cut to the terminal's width.
+    static func draw(_ text: String) {
+        var size = winsize()
+        let width = ioctl(2, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 10 ? Int(size.ws_col) : 80
+        write(2, "\r\u{1b}[K\(text.prefix(width - 1))")
+    }
+
     private static func write(_ descriptor: Int32, _ text: String) {
         var text = text
         text.withUTF8 { bytes in _ = Glibc.write(descriptor, bytes.baseAddress, bytes.count) }

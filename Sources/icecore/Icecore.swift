@@ -14,7 +14,7 @@ struct Icecore: ParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            Init.self, Sync.self, Mount.self, Snapshots.self, Versions.self, List.self, Cat.self, Status.self,
+            Init.self, SyncCommand.self, Snapshots.self, Versions.self, List.self, Cat.self, Status.self,
         ])
 
     static func main() {
@@ -24,7 +24,7 @@ struct Icecore: ParsableCommand {
             try command.run()
         } catch let error as IcecoreError {
             if error.code == .interrupted {
-                Console.error("stopped. \(error.message == "interrupted" ? "" : error.message)")
+                Console.error(error.message == "interrupted" ? "stopped" : "stopped. \(error.message)")
             } else {
                 Console.error(error.description)
             }

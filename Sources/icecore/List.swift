@@ -35,7 +35,7 @@ struct List: ParsableCommand {
                     json.end()
                     try output.write(json.bytes)
                 } else {
-                    if long { try output.write("".padded(14).utf8 + "".padded(24).utf8) }
+                    if long { try output.write("".padded(36).utf8) }
                     try output.name(prefix)
                     try output.write([UInt8(ascii: "\n")])
                 }
