@@ -7,7 +7,9 @@ import Testing
 struct FuzzTests {
     private static func mutate(_ bytes: [UInt8], _ random: inout SeededGenerator) -> [UInt8] {
         var bytes = bytes
-        let interesting: [UInt8] = [0, 10, 13, 32, 34, 37, 39, 43, 44, 45, 48, 57, 58, 91, 93, 123, 125, 0x7F, 0x80, 0xC3, 0xFF]
+        let interesting: [UInt8] = [
+            0, 10, 13, 32, 34, 37, 39, 43, 44, 45, 48, 57, 58, 91, 93, 123, 125, 0x7F, 0x80, 0xC3, 0xFF,
+        ]
         for _ in 0..<Int.random(in: 1...4, using: &random) where !bytes.isEmpty {
             let place = Int.random(in: 0..<bytes.count, using: &random)
             let end = min(bytes.count, place + Int.random(in: 1...30, using: &random))

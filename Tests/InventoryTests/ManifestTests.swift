@@ -54,11 +54,16 @@ struct ManifestTests {
     @Test("The checksum beside the manifest may end with a newline, and must be the manifest's")
     func checksum() throws {
         let json = Array("{}".utf8)
-        for text in ["99914b932bd37a50b983c5e7c90ae93b", "99914B932BD37A50B983C5E7C90AE93B\r\n", " 99914b932bd37a50b983c5e7c90ae93b \n"] {
+        for text in [
+            "99914b932bd37a50b983c5e7c90ae93b", "99914B932BD37A50B983C5E7C90AE93B\r\n",
+            " 99914b932bd37a50b983c5e7c90ae93b \n",
+        ] {
             try Manifest.check(json: json, checksum: Array(text.utf8), origin: "m")
         }
         #expect(
-            sentence { try Manifest.check(json: json, checksum: Array("99914b932bd37a50b983c5e7c90ae93c".utf8), origin: "m") }
+            sentence {
+                try Manifest.check(json: json, checksum: Array("99914b932bd37a50b983c5e7c90ae93c".utf8), origin: "m")
+            }
                 == "the manifest 'm' is damaged: its MD5 is 99914b932bd37a50b983c5e7c90ae93b, but manifest.checksum says "
                 + "99914b932bd37a50b983c5e7c90ae93c; fetch it again, or choose another date")
         for text in ["", "99914b932bd37a50b983c5e7c90ae93", "<html>", String(repeating: " ", count: 5000)] {

@@ -33,7 +33,7 @@ struct SortedInventoryTests {
 
     @Test(
         "Sorted files come out merged, however they overlap",
-        arguments: [(1, 5000), (2, 3000), (7, 2500), (40, 300), (90, 1)])
+        arguments: [(1, 5000), (2, 3000), (7, 2500), (40, 300), (60, 1)])
     func merged(files: Int, rows: Int) throws {
         let lists = Self.lists(files, rows: rows, seed: UInt64(files), keys: 4000)
         let inventory = try TestInventory(texts: lists.map(Self.text), schema: ListFileTests.schema)
@@ -113,7 +113,7 @@ struct SortedInventoryTests {
         let lists = Self.lists(5, rows: 20000, seed: 1, keys: 1_000_000)
         let inventory = try TestInventory(texts: lists.map(Self.text), schema: ListFileTests.schema)
         for count in 0..<12 {
-            let rows = try inventory.open(sortExternally: count % 4 == 3, memoryLimit: 1 << 20)
+            let rows = try inventory.open(sortExternally: count % 4 == 3, memoryLimit: 16 << 20)
             for _ in 0..<count { _ = try rows.next() }
             if count % 2 == 0 {
                 rows.cancel()

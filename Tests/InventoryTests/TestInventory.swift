@@ -81,7 +81,7 @@ struct TestInventory {
     }
 
     func open(
-        sortExternally: Bool = false, memoryLimit: Int = 192 << 20, threads: Int = 2, mostOpenFiles: Int = 96
+        sortExternally: Bool = false, memoryLimit: Int = 192 << 20, threads: Int = 2, mostOpenFiles: Int = 64
     ) throws -> SortedInventory {
         var options = SortedInventory.Options(temporaryDirectory: directory.path)
         options.sortExternally = sortExternally
@@ -92,7 +92,7 @@ struct TestInventory {
     }
 
     func read(
-        sortExternally: Bool = false, memoryLimit: Int = 192 << 20, threads: Int = 2, mostOpenFiles: Int = 96
+        sortExternally: Bool = false, memoryLimit: Int = 192 << 20, threads: Int = 2, mostOpenFiles: Int = 64
     ) throws -> [PlainRow] {
         try open(
             sortExternally: sortExternally, memoryLimit: memoryLimit, threads: threads, mostOpenFiles: mostOpenFiles
