@@ -24,6 +24,7 @@ final class RowParser {
     /// Whether a row below the one before it is an ``UnsortedInventory``.
     private let mustBeSorted: Bool
     private let bucket: [UInt8]
+    /// The line of an error is one more: lines are counted as rows, though a quoted field may hold an end of line.
     private(set) var rowsParsed: UInt32 = 0
 
     // One slot for each column that is known, and a last one for all that are not.

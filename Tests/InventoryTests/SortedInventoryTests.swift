@@ -91,6 +91,9 @@ struct SortedInventoryTests {
         for index in lists.indices { lists[index].shuffle(using: &random) }
         let inventory = try TestInventory(texts: lists.map(Self.text), schema: ListFileTests.schema)
         Self.check(try inventory.read(sortExternally: true, memoryLimit: 1 << 19), lists)
+        // Not even in the middle of it is there a name that a crash could leave behind.
+        let rows = try inventory.open(sortExternally: true, memoryLimit: 1 << 19)
+        #expect(try rows.next() != nil)
         #expect(try Files.names(in: inventory.directory.path).count == 3)
     }
 
