@@ -18,6 +18,8 @@ final class RowParser {
     static let longestRow = 1 << 20
     static let longestKey = 65_535
     static let longestETag = 255
+    /// S3's own limit.
+    static let longestVersionId = 1024
 
     let name: String
     let file: UInt32
@@ -184,7 +186,12 @@ final class RowParser {
                 row.versionLength = 4
                 output &+= 4
             } else {
-                memcpy(target + output, version.start, version.count)
+                guard version.count <= RowParser.longestVersionId else {
+                    throw damaged("the VersionId is longer than \(RowParser.longestVersionId) bytes, as none can be")
+                }
+                guard copyText(version, to: target + output) else {
+                    throw damaged(.versionId, version, "is not UTF-8")
+                }
                 row.versionLength = UInt32(truncatingIfNeeded: version.count)
                 output &+= version.count
             }

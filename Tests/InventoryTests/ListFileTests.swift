@@ -103,6 +103,34 @@ struct ListFileTests {
         }
     }
 
+    @Test("Bytes that are not UTF-8 are refused in keys, version ids and ETags")
+    func notUTF8() throws {
+        let schema = Self.schema + ", VersionId"
+        for (column, bad) in [("Key", "K"), ("VersionId", "V"), ("ETag", "E")] {
+            let good = "bucket,keyK,1,2022-04-09T21:52:14.000Z,etagE,versionV\n"
+            var text = Array((good + good).utf8)
+            #expect(try TestInventory([gzip(text)], schema: schema).read().count == 2)
+            let place = try #require(text.lastIndex(of: Array(bad.utf8)[0]))
+            text[place] = 0xE9
+            let found = sentence { _ = try TestInventory([gzip(text)], schema: schema).read() }
+            #expect(found.hasPrefix("list file 'data/0.csv.gz', line 2: \(column) '"))
+            #expect(found.contains("' is not UTF-8"))
+        }
+    }
+
+    @Test("A version id of 1,024 bytes is read, a longer one is refused")
+    func longVersionIds() throws {
+        func read(_ length: Int) throws -> [PlainRow] {
+            let text = String(Self.row("k").dropLast()) + ",\"\(String(repeating: "v", count: length))\"\n"
+            return try TestInventory(texts: [text], schema: Self.schema + ", VersionId").read()
+        }
+        #expect(try read(1024)[0].versionId.count == 1024)
+        #expect(
+            sentence { _ = try read(1025) }
+                == "list file 'data/0.csv.gz', line 1: the VersionId is longer than 1024 bytes, as none can be; this "
+                + "inventory cannot be used, choose another date")
+    }
+
     @Test("A key of 65,535 bytes is read, a longer one is refused")
     func longKeys() throws {
         let key = String(repeating: "k", count: 65_535)
