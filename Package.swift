@@ -37,12 +37,24 @@ let package = Package(
             name: "icecore",
             dependencies: ["Basics", "Inventory", "S3", "Store", "Sync", "Filesystem", argumentParser]),
 
+        // Inventories of any size, made up, to test and to measure with.
+        .target(
+            name: "InventoryGenerator", dependencies: ["Basics", "CZlib"], path: "Benchmarks/InventoryGenerator"),
+        .executableTarget(
+            name: "icecore-bench-generate", dependencies: ["InventoryGenerator", argumentParser],
+            path: "Benchmarks/Generate"),
+        .executableTarget(
+            name: "icecore-bench-inventory", dependencies: ["Basics", "CZlib", "Inventory", argumentParser],
+            path: "Benchmarks/ReadInventory"),
+
         // What the tests share: the rules of docs/SEMANTICS.md as obvious code, and real servers to run against.
         .target(name: "ReferenceModel", dependencies: ["Basics", "CZlib"], path: "Tests/ReferenceModel"),
         .target(name: "Testbed", dependencies: ["Basics"], path: "Tests/Testbed", exclude: ["servers"]),
         .testTarget(name: "BasicsTests", dependencies: ["Basics"]),
         .testTarget(name: "ModelTests", dependencies: ["Basics", "CZlib", "ReferenceModel"]),
-        .testTarget(name: "InventoryTests", dependencies: ["Inventory", "Testbed"], exclude: ["Fixtures"]),
+        .testTarget(
+            name: "InventoryTests", dependencies: ["Basics", "CZlib", "Inventory", "InventoryGenerator"],
+            exclude: ["Fixtures"]),
         .testTarget(name: "S3Tests", dependencies: ["S3", "Testbed"]),
         .testTarget(name: "StoreTests", dependencies: ["Store", "Sync", "ReferenceModel", "Testbed"]),
         .testTarget(

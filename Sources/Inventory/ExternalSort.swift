@@ -28,7 +28,7 @@ final class SortedRun: RowSource {
     private let batch = RowBatch(capacity: 1 << 16, rows: 512)
     private var offset = 0
     private var size = 0
-    private let buffer = UnsafeMutableRawPointer.allocate(byteCount: SortedRun.bufferSize, alignment: 16)
+    private var buffer = UnsafeMutableRawPointer.allocate(byteCount: SortedRun.bufferSize, alignment: 16)
     private var buffered = 0
     private static let bufferSize = 1 << 20
 
@@ -42,7 +42,7 @@ final class SortedRun: RowSource {
     }
 
     deinit {
-        close(descriptor)
+        _ = close(descriptor)
         buffer.deallocate()
     }
 
@@ -63,6 +63,9 @@ final class SortedRun: RowSource {
     func finish() throws {
         if !batch.rows.isEmpty { try writeBatch() }
         try flush()
+        // Only for writing; many runs are read at once.
+        buffer.deallocate()
+        buffer = .allocate(byteCount: 16, alignment: 16)
         offset = 0
     }
 

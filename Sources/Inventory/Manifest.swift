@@ -55,9 +55,10 @@ public struct Manifest: Sendable {
     /// Where the manifest came from, for error messages.
     public let origin: String
 
-    /// The most bytes of JSON that are looked at: a million list files fit.
-    static let largestJSON = 256 << 20
-    static let mostFiles = 1_000_000
+    /// The most bytes of JSON that are looked at. At the three million rows that AWS puts into a list file, this is
+    /// enough for hundreds of billions of rows.
+    static let largestJSON = 32 << 20
+    static let mostFiles = 150_000
     static let mostColumns = 1000
     static let largestFile: Int64 = 1 << 50
     static let longestKey = 65_535

@@ -153,9 +153,9 @@ final class Merge: RowSource {
             var position = start
             while true {
                 var lowest = position
-                for child in [2 * position + 1, 2 * position + 2] where child < heap.count {
-                    if heap[child].isBefore(heap[lowest]) { lowest = child }
-                }
+                let left = 2 * position + 1, right = left + 1
+                if left < heap.count, heap[left].isBefore(heap[lowest]) { lowest = left }
+                if right < heap.count, heap[right].isBefore(heap[lowest]) { lowest = right }
                 if lowest == position { return }
                 heap.swapAt(position, lowest)
                 position = lowest

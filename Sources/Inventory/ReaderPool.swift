@@ -13,7 +13,7 @@ final class ReaderPool: @unchecked Sendable {
     }
 
     private let monitor = Monitor()
-    private let readAhead: Int
+    private let memory: Int
     private let threadCount: Int
     private let progress: InventoryProgress
 
@@ -28,10 +28,13 @@ final class ReaderPool: @unchecked Sendable {
     private var threads: [pthread_t] = []
     private var idleThreads = 0
 
-    /// - Parameter readAhead: about how many bytes of parsed rows may wait, over all files.
-    init(threads: Int, readAhead: Int, progress: InventoryProgress) {
+    /// About what one file that is being read takes, beside what is read ahead.
+    static let memoryOfReader = 5 << 18
+
+    /// - Parameter memory: about how many bytes all files together may take.
+    init(threads: Int, memory: Int, progress: InventoryProgress) {
         threadCount = max(1, threads)
-        self.readAhead = readAhead
+        self.memory = memory
         self.progress = progress
     }
 
@@ -49,6 +52,7 @@ final class ReaderPool: @unchecked Sendable {
         monitor.lock()
         defer { monitor.unlock() }
         while true {
+            if isCancelled { throw IcecoreError(.interrupted, "interrupted") }
             if reader.fileError == nil, reader.contentError is UnsortedInventory || reader.contentError == nil,
                 let batch = reader.batches.first
             {
@@ -70,7 +74,6 @@ final class ReaderPool: @unchecked Sendable {
                 awaited = nil
                 return nil
             }
-            if isCancelled { throw IcecoreError(.interrupted, "interrupted") }
             if awaited !== reader {
                 awaited = reader
                 monitor.announceWork()
@@ -83,7 +86,7 @@ final class ReaderPool: @unchecked Sendable {
     func recycle(_ batch: RowBatch) {
         monitor.lock()
         // As many as the read-ahead can hold of them, at some hundred kilobytes each.
-        if idleBatches.count < max(64, readAhead >> 18) { idleBatches.append(batch) }
+        if idleBatches.count < max(16, readAhead >> 18) { idleBatches.append(batch) }
         monitor.unlock()
     }
 
@@ -149,6 +152,12 @@ final class ReaderPool: @unchecked Sendable {
         monitor.unlock()
     }
 
+    /// How many bytes of parsed rows may wait.
+    private var readAhead: Int {
+        // Idle batches, and the one that the consumer has, come on top.
+        max(0, min(memory / 2, memory - readers.count * ReaderPool.memoryOfReader))
+    }
+
     private func choose() -> Work? {
         if let awaited, let work = choose(awaited) { return work }
         for reader in readers where reader.batches.count < 2 {
@@ -163,6 +172,7 @@ final class ReaderPool: @unchecked Sendable {
     private func choose(_ reader: ListReader) -> Work? {
         let hasFailed = reader.contentError != nil || reader.fileError != nil
         // Every file may have two batches, so that a merge of any of them can go on.
+        let depth = readers.count > 16 ? 1 : 2
         let mayParse = reader.batches.count < 2 || queuedBytes < readAhead
         if !hasFailed, !reader.isParsing, !reader.hasParsed, mayParse {
             if let block = reader.blocks.first {
@@ -175,7 +185,7 @@ final class ReaderPool: @unchecked Sendable {
                 return .parse(reader, nil, idleBatches.popLast() ?? RowBatch(capacity: 1 << 16, rows: 1024))
             }
         }
-        if !hasFailed, !reader.isInflating, !reader.hasInflated, reader.blocks.count < 2,
+        if !hasFailed, !reader.isInflating, !reader.hasInflated, reader.blocks.count < depth,
             !reader.needsChunk || !reader.chunks.isEmpty || reader.hasRead
         {
             reader.isInflating = true

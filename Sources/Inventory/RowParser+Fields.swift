@@ -99,7 +99,7 @@ extension RowParser {
         guard field.count <= RowParser.longestETag else {
             throw damaged("the ETag is longer than \(RowParser.longestETag) bytes, which is not plausible")
         }
-        memcpy(target + output, field.start, field.count)
+        guard copyText(field, to: target + output) else { throw damaged(.etag, field, "is not UTF-8") }
         row.etagLength = UInt32(truncatingIfNeeded: field.count)
         row.flags.insert(.verbatimETag)
         output += field.count
@@ -118,6 +118,21 @@ extension RowParser {
         }
         return UInt32(exactly: value)
     }
+}
+
+/// Copies a field as it stands, in words, so that up to 7 bytes behind it are written too; whether it is UTF-8.
+@inline(__always)
+func copyText(_ field: Field, to target: UnsafeMutablePointer<UInt8>) -> Bool {
+    var bits: UInt64 = 0
+    var offset = 0
+    while offset < field.count {
+        let word = loadUInt64(field.start + offset)
+        UnsafeMutableRawPointer(target + offset).storeBytes(of: word.littleEndian, as: UInt64.self)
+        bits |= word
+        offset &+= 8
+    }
+    // What follows the field in the last word can only make this look twice.
+    return bits & 0x8080_8080_8080_8080 == 0 || isUTF8(UnsafeBufferPointer(start: field.start, count: field.count))
 }
 
 /// The value of 16 lower-case hexadecimal digits; nil where one of them is none.

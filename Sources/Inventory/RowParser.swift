@@ -18,12 +18,15 @@ final class RowParser {
     static let longestRow = 1 << 20
     static let longestKey = 65_535
     static let longestETag = 255
+    /// S3's own limit.
+    static let longestVersionId = 1024
 
     let name: String
     let file: UInt32
     /// Whether a row below the one before it is an ``UnsortedInventory``.
     private let mustBeSorted: Bool
     private let bucket: [UInt8]
+    /// The line of an error is one more: lines are counted as rows, though a quoted field may hold an end of line.
     private(set) var rowsParsed: UInt32 = 0
 
     // One slot for each column that is known, and a last one for all that are not.
@@ -183,7 +186,12 @@ final class RowParser {
                 row.versionLength = 4
                 output &+= 4
             } else {
-                memcpy(target + output, version.start, version.count)
+                guard version.count <= RowParser.longestVersionId else {
+                    throw damaged("the VersionId is longer than \(RowParser.longestVersionId) bytes, as none can be")
+                }
+                guard copyText(version, to: target + output) else {
+                    throw damaged(.versionId, version, "is not UTF-8")
+                }
                 row.versionLength = UInt32(truncatingIfNeeded: version.count)
                 output &+= version.count
             }

@@ -1,4 +1,5 @@
 import Basics
+import Synchronization
 
 /// The list files of an inventory are not sorted by key, or too many of them overlap: what to do is to begin again with
 /// ``SortedInventory/Options/sortExternally``.
@@ -41,7 +42,7 @@ public final class SortedInventory: SortedRows {
         /// How many threads decompress and parse, beside the one that calls ``SortedInventory/next()``.
         public var threads = 2
         /// The most list files that are read at once; with more overlapping, the inventory counts as unsorted.
-        public var mostOpenFiles = 96
+        public var mostOpenFiles = 64
         /// The most sorted runs that are merged at once.
         var fanIn = 128
 
@@ -60,6 +61,7 @@ public final class SortedInventory: SortedRows {
     private var rows: (any RowSource)?
     private var failure: (any Error)?
     private var isFinished = false
+    private let isCancelled = Atomic<Bool>(false)
 
     /// - Parameters:
     ///   - files: the local path of each list file, in the manifest's order.
@@ -77,9 +79,9 @@ public final class SortedInventory: SortedRows {
         self.options = options
         paths = files
         progress = InventoryProgress(total: total)
-        // The rest is for the pieces between the stages, and for the batch that the consumer has.
+        // An external sort needs most of the memory for itself, and reads two files at a time at most.
         pool = ReaderPool(
-            threads: options.threads, readAhead: options.memoryLimit / (options.sortExternally ? 8 : 3),
+            threads: options.threads, memory: options.memoryLimit / (options.sortExternally ? 4 : 1) * 3 / 4,
             progress: progress)
     }
 
@@ -89,6 +91,7 @@ public final class SortedInventory: SortedRows {
 
     /// Stops the threads and waits until they have ended; ``next()`` throws from then on.
     public func cancel() {
+        isCancelled.store(true, ordering: .relaxed)
         pool.cancel()
     }
 
@@ -100,6 +103,7 @@ public final class SortedInventory: SortedRows {
         if isFinished { return nil }
         do {
             try Interruption.check()
+            if isCancelled.load(ordering: .relaxed) { throw IcecoreError(.interrupted, "interrupted") }
             let source = try rows ?? open()
             rows = source
             if let batch = try source.next() { return batch }
@@ -119,12 +123,16 @@ public final class SortedInventory: SortedRows {
 
     private func mergeSorted() throws -> any RowSource {
         var order: [(index: Int, key: [UInt8])] = []
+        var keyBytes = 0
         for index in paths.indices {
             try Interruption.check()
             // With one file there is no order among files to find.
             let key =
                 paths.count == 1 ? [] : try ListReader.firstKey(manifest: manifest, index: index, path: paths[index])
             order.append((index, key ?? []))
+            // A million files that begin with very long keys must not fill the memory.
+            keyBytes += key?.count ?? 0
+            if keyBytes > max(1 << 16, options.memoryLimit / 8) { throw UnsortedInventory(file: nil, line: 0) }
         }
         order.sort { $0.key.lexicographicallyPrecedes($1.key) }
         let sequence = ListSequence(pool: pool) { [manifest, paths, progress] place in
@@ -136,7 +144,8 @@ public final class SortedInventory: SortedRows {
         let cursors = order.enumerated().map { place, file in
             Cursor(ListSource(sequence, place), firstKey: file.key, order: place)
         }
-        return Merge(cursors, mostOpen: options.mostOpenFiles)
+        let affordable = options.memoryLimit / 2 / ReaderPool.memoryOfReader
+        return Merge(cursors, mostOpen: max(2, min(options.mostOpenFiles, affordable)))
     }
 
     private func sort() throws -> any RowSource {

@@ -1,0 +1,88 @@
+import Basics
+import Inventory
+import Testing
+
+@Suite("Manifests")
+struct ManifestTests {
+    static let good = """
+        {"sourceBucket": "bucket", "destinationBucket": "arn:aws:s3:::reports", "version": "2016-11-30",
+         "creationTimestamp": "1730854800000", "fileFormat": "CSV", "unheard": {"of": [1, 2]},
+         "fileSchema": "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, Novelty, LastModifiedDate, ETag",
+         "files": [
+            {"key": "a/data/x.csv.gz", "size": 2147483648, "MD5checksum": "f11166069f1990abeb9c97ace9cdfabc"},
+            {"key": "../../etc/passwd", "MD5checksum": "F11166069F1990ABEB9C97ACE9CDFABD", "more": null}]}
+        """
+
+    @Test("A manifest of AWS is understood, fields and columns that nobody knows are passed over")
+    func good() throws {
+        let manifest = try Manifest(json: Array(Self.good.utf8), origin: "m")
+        #expect(manifest.sourceBucket == "bucket")
+        #expect(manifest.destinationBucket == "reports")
+        #expect(manifest.version == "2016-11-30")
+        #expect(manifest.created.rfc3339 == "2024-11-06T01:00:00Z")
+        #expect(
+            manifest.columns == [
+                .bucket, .key, .versionId, .isLatest, .isDeleteMarker, .size, nil, .lastModified, .etag,
+            ])
+        #expect(manifest.files.map(\.key) == ["a/data/x.csv.gz", "../../etc/passwd"])
+        #expect(manifest.files.map(\.size) == [2_147_483_648, nil])
+        #expect(manifest.files[0].md5.count == 16 && manifest.files[0].md5[0] == 0xF1)
+    }
+
+    @Test("The destination may be a bare name, the time a number")
+    func lenient() throws {
+        let json = Self.good.replacing("arn:aws:s3:::reports", with: "reports").replacing(
+            "\"1730854800000\"", with: "1730854800000")
+        let manifest = try Manifest(json: Array(json.utf8), origin: "m")
+        #expect(manifest.destinationBucket == "reports")
+        #expect(manifest.created.milliseconds == 1_730_854_800_000)
+    }
+
+    @Test("A manifest that cannot be used is refused with a sentence", arguments: Fixture.all("manifests"))
+    func refused(_ fixture: Fixture) throws {
+        let found = sentence { _ = try Manifest(json: Array(fixture.content.utf8), origin: "manifest.json") }
+        #expect(found == fixture.header["error"])
+    }
+
+    @Test("There are fixtures for manifests, rows that are right and rows that are wrong")
+    func fixturesAreFound() {
+        #expect(Fixture.all("manifests").count >= 30)
+        #expect(Fixture.all("golden").count >= 9)
+        #expect(Fixture.all("should-fail").count >= 28)
+    }
+
+    @Test("The checksum beside the manifest may end with a newline, and must be the manifest's")
+    func checksum() throws {
+        let json = Array("{}".utf8)
+        for text in [
+            "99914b932bd37a50b983c5e7c90ae93b", "99914B932BD37A50B983C5E7C90AE93B\r\n",
+            " 99914b932bd37a50b983c5e7c90ae93b \n",
+        ] {
+            try Manifest.check(json: json, checksum: Array(text.utf8), origin: "m")
+        }
+        #expect(
+            sentence {
+                try Manifest.check(json: json, checksum: Array("99914b932bd37a50b983c5e7c90ae93c".utf8), origin: "m")
+            }
+                == "the manifest 'm' is damaged: its MD5 is 99914b932bd37a50b983c5e7c90ae93b, but manifest.checksum says "
+                + "99914b932bd37a50b983c5e7c90ae93c; fetch it again, or choose another date")
+        for text in ["", "99914b932bd37a50b983c5e7c90ae93", "<html>", String(repeating: " ", count: 5000)] {
+            #expect(
+                sentence { try Manifest.check(json: json, checksum: Array(text.utf8), origin: "m") }
+                    == "the manifest.checksum of 'm' is not an MD5 of 32 hexadecimal digits; fetch it again, or choose "
+                    + "another date")
+        }
+    }
+
+    @Test("An inventory's name is a date and a time")
+    func names() {
+        #expect(InventoryName.timestamp("2024-11-06T01-00Z")?.rfc3339 == "2024-11-06T01:00:00Z")
+        #expect(InventoryName.timestamp("2024-02-29T23-59Z")?.rfc3339 == "2024-02-29T23:59:00Z")
+        let wrong = [
+            "", "2024-11-06", "2024-11-06T01-00", "2024-11-06T01:00Z", "2023-02-29T01-00Z", "2024-13-06T01-00Z",
+            "2024-11-06T24-00Z", "2024-11-06T01-60Z", "2024-11-06T01-00Z ", "hive", "data", "2024-11-0６T01-00Z",
+            "+024-11-06T01-00Z",
+        ]
+        for name in wrong { #expect(!InventoryName.isValid(name), "\(name)") }
+    }
+}
