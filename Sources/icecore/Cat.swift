@@ -17,7 +17,7 @@ struct Cat: ParsableCommand {
     @OptionGroup var options: StoreOptions
 
     func validate() throws {
-        if versionId != nil, viewOptions.at != "latest" {
+        if versionId != nil, viewOptions.at != nil {
             throw ValidationError("give --at or --version-id, not both")
         }
     }

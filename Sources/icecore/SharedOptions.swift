@@ -19,15 +19,15 @@ struct StoreOptions: ParsableArguments {
 struct ViewOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The date to show: latest, an inventory's name, 2024-11-06, 2024-11-06T12:00:00Z, or an age such as 3d or 2w.",
+            "The date to show: latest, an inventory's name, 2024-11-06, 2024-11-06T12:00:00Z, or an age such as 3d or 2w. "
+                + "Default: latest.",
             valueName: "when"))
-    var at = "latest"
+    var at: String?
 
     /// The view that was asked for; what a date became is said on stderr.
     func view(_ reader: IndexReader) throws -> View {
-        let when = try When(at)
-        let view = try reader.view(when)
-        if when != .latest { Console.note(view.remark) }
+        let view = try reader.view(at.map { text throws(IcecoreError) in try When(text) } ?? .latest)
+        if at != nil { Console.note(view.remark) }
         return view
     }
 }
