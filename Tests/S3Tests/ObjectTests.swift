@@ -196,8 +196,10 @@ import Testing
         let client = try S3Client(server)
         let prefixes = try client.listPrefixes(bucket: bucket, prefix: bytes("top/"))
         #expect(prefixes == names.map { bytes("top/\($0)/") })
-        #expect(try client.listKeys(bucket: bucket, prefix: bytes("top/")).map(\.key) == names.map { bytes("top/\($0)/x") })
-        let later = try client.listPrefixes(bucket: bucket, prefix: bytes("top/"), startAfter: bytes("top/\(names[1200])/y"))
+        #expect(
+            try client.listKeys(bucket: bucket, prefix: bytes("top/")).map(\.key) == names.map { bytes("top/\($0)/x") })
+        let later = try client.listPrefixes(
+            bucket: bucket, prefix: bytes("top/"), startAfter: bytes("top/\(names[1200])/y"))
         #expect(later == names[1201...].map { bytes("top/\($0)/") })
         var pages = 0
         try client.list(bucket: bucket, prefix: bytes("top/"), pageSize: 100) { page in
@@ -217,7 +219,8 @@ import Testing
         let content = [UInt8](repeating: 7, count: 5 << 20) + bytes("tail")
         let stored = try admin.put(bucket, .init(key: "big", content: content, partSize: 5 << 20))
         #expect(stored.etag.hasSuffix("-2"))
-        let head = try S3Client(server).head(bucket: bucket, key: bytes("big"), versionId: stored.versionId, partNumber: 1)
+        let head = try S3Client(server).head(
+            bucket: bucket, key: bytes("big"), versionId: stored.versionId, partNumber: 1)
         #expect(head.partsCount == 2)
         #expect(head.contentLength == 5 << 20)
     }

@@ -269,7 +269,9 @@ import Testing
             try server.can(
                 "/bucket/\(key)", .init(status: status, body: error(code)), .init(status: status, body: "not XML"),
                 .init(status: 200, body: "here"))
-            if status == 400 { try server.can("/bucket/\(key)", .init(status: status, body: error(code)), .init(body: "here")) }
+            if status == 400 {
+                try server.can("/bucket/\(key)", .init(status: status, body: error(code)), .init(body: "here"))
+            }
             var result: Result<Void, any Error>?
             try loop.run(count: 1) { _ in
                 CheckedTransfer(S3Request(bucket: "bucket", key: bytes(key))) { result = $1 }

@@ -29,14 +29,16 @@ import Testing
 
     @Test func keysAreDecodedOnlyIfTheAnswerSaysSo() throws {
         let page = try page(
-            "<ListBucketResult><Contents><Key>a%20+&#x1F9CA;&#10;</Key></Contents><IsTruncated>false</IsTruncated></ListBucketResult>")
+            "<ListBucketResult><Contents><Key>a%20+&#x1F9CA;&#10;</Key></Contents><IsTruncated>false</IsTruncated></ListBucketResult>"
+        )
         #expect(page.objects.map(\.key) == [bytes("a%20+🧊\n")])
         #expect(page.nextToken == nil)
     }
 
     @Test(arguments: [
         "", " ", "text", "<", "<a", "<a>", "<a></b>", "<a/><b/>", "<a/>x", "</a>", "<a>&bomb;</a>", "<a>&#xD800;</a>",
-        "<a>&#99999999;</a>", "<a>&</a>", "<a>&amp</a>", "<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>", "<a><![CDATA[x</a>",
+        "<a>&#99999999;</a>", "<a>&</a>", "<a>&amp</a>", "<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>",
+        "<a><![CDATA[x</a>",
         "<a><!-- </a>", "<a b='</a>", "<?xml", "<ListBucketResult/>", "<Other><IsTruncated>false</IsTruncated></Other>",
         "<ListBucketResult><IsTruncated>maybe</IsTruncated></ListBucketResult>",
         "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
@@ -91,7 +93,8 @@ import Testing
         let lines = [
             "HTTP/1.1 100 Continue", "", "HTTP/1.1 206 Partial Content", "ETag: \"abc-3\"", "content-LENGTH:  5 ",
             "Content-Range: bytes 7-9/10", "x-amz-version-id:null", "X-Amz-Meta-A-B: c", "x-amz-mp-parts-count: 3",
-            "x-amz-server-side-encryption: aws:kms", "Content-Length: 6", "Unknown: x", "", "x-amz-storage-class: GLACIER",
+            "x-amz-server-side-encryption: aws:kms", "Content-Length: 6", "Unknown: x", "",
+            "x-amz-storage-class: GLACIER",
         ]
         for line in lines { #expect(bytes(line + "\r\n").withUnsafeBytes { head.add(line: $0) }) }
         #expect(head.status == 206)

@@ -100,7 +100,9 @@ public final class Conversation: Sendable {
         return try state.withLock { state in
             var rest = line[...]
             while !rest.isEmpty {
-                let count = rest.withUnsafeBytes { send(state.descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+                let count = rest.withUnsafeBytes {
+                    send(state.descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+                }
                 guard count > 0 else { throw TestbedError("a server of the test bed is gone") }
                 rest = rest.dropFirst(count)
             }

@@ -200,7 +200,8 @@ public final class FaultServer: S3Server, @unchecked Sendable {
     /// The requests to canned targets.
     public func log() throws -> [LogEntry] {
         let answer = try conversation.ask(["log": true])
-        return try JSONDecoder().decode([LogEntry].self, from: JSONSerialization.data(withJSONObject: answer["log"] ?? []))
+        return try JSONDecoder().decode(
+            [LogEntry].self, from: JSONSerialization.data(withJSONObject: answer["log"] ?? []))
     }
 
     public func reset() throws {
