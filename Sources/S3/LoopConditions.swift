@@ -21,10 +21,13 @@ struct Outage {
         if since == nil { since = max(startedAt, lastContact) }
     }
 
+    /// Several connections in a row could not be made: no time to begin anything new.
+    var isSuspected: Bool { failures >= 3 }
+
     /// It has lasted long enough to be believed: a second for a server that was never seen, else fifteen.
     func isOver(_ now: UInt64) -> Bool {
         guard let since else { return false }
-        return failures >= 3 && now >= since + (hasContact ? 15_000 : 1000)
+        return isSuspected && now >= since + (hasContact ? 15_000 : 1000)
     }
 }
 

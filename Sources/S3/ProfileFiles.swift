@@ -34,7 +34,8 @@ struct ProfileFiles: Sendable {
         if profile == "default", config == nil { config = sections["default"] }
         if credentials == nil, config == nil, name != nil {
             throw IcecoreError(
-                .notFound, "there is no profile '\(Display.text(profile, limit: 100))' in the AWS credentials and config files")
+                .notFound,
+                "there is no profile '\(Display.text(profile, limit: 100))' in the AWS credentials and config files")
         }
         return [credentials ?? [:], config ?? [:]]
     }

@@ -81,7 +81,9 @@ private struct ListReader {
         case 2:
             switch path[1] {
             case "IsTruncated":
-                guard value == "true" || value == "false" else { throw damaged("IsTruncated is neither true nor false") }
+                guard value == "true" || value == "false" else {
+                    throw damaged("IsTruncated is neither true nor false")
+                }
                 isTruncated = value == "true"
             case "NextContinuationToken": page.nextToken = text
             case "EncodingType": isEncoded = value == "url"
@@ -114,7 +116,9 @@ private struct ListReader {
             page.objects[index].key = key
         }
         for index in page.prefixes.indices {
-            guard let prefix = PercentEncoding.decode(page.prefixes[index]) else { throw damaged("a prefix's encoding") }
+            guard let prefix = PercentEncoding.decode(page.prefixes[index]) else {
+                throw damaged("a prefix's encoding")
+            }
             page.prefixes[index] = prefix
         }
     }
@@ -148,7 +152,8 @@ extension S3Client {
             let page = try S3ListPage(xml: try send(request, limit: 64 << 20).bytes)
             guard try body(page), let next = page.nextToken else { return }
             if next == token {
-                throw IcecoreError(.invalidData, "the server's listing of \(bucket) does not go on: the same page again")
+                throw IcecoreError(
+                    .invalidData, "the server's listing of \(bucket) does not go on: the same page again")
             }
             token = next
         }
@@ -187,7 +192,8 @@ extension S3Client {
 
     private static func check(_ count: Int, _ limit: Int, _ bucket: String) throws {
         if count > limit {
-            throw IcecoreError(.invalidData, "the listing of \(bucket) has more than \(limit) entries, which is not plausible")
+            throw IcecoreError(
+                .invalidData, "the listing of \(bucket) has more than \(limit) entries, which is not plausible")
         }
     }
 }

@@ -61,11 +61,12 @@ public final class S3Client: Sendable {
         return .host(target)
     }
 
-    /// Whether credentials meant for one host may be shown to the other: the same host, or both AWS's S3; never from
-    /// https to http.
+    /// Whether credentials meant for one host may be shown to the other: the same host and port or a host below it, or
+    /// both AWS's S3; never from https to http.
     static func isSameProvider(_ current: Endpoint, _ target: Endpoint) -> Bool {
         if current.scheme == "https", target.scheme != "https" { return false }
-        if current.host == target.host { return true }
+        let isSamePort = current.port == target.port || (current.port == 80 && target.port == 443)
+        if isSamePort, target.host == current.host || target.host.hasSuffix(".\(current.host)") { return true }
         let isAmazon = { (endpoint: Endpoint) in
             endpoint.scheme == "https" && endpoint.authority == endpoint.host
                 && (endpoint.host.hasSuffix(".amazonaws.com") || endpoint.host.hasSuffix(".amazonaws.com.cn"))

@@ -11,7 +11,9 @@ struct Endpoint: Hashable, Sendable {
 
     /// Reads `http[s]://host[:port][/path]`. User names, queries and fragments have no business in it.
     init?(_ text: String) {
-        guard let colon = text.firstRange(of: "://"), text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else { return nil }
+        guard let colon = text.firstRange(of: "://"), text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
+            return nil
+        }
         scheme = text[..<colon.lowerBound].lowercased()
         guard scheme == "http" || scheme == "https" else { return nil }
         let rest = text[colon.upperBound...]
@@ -38,6 +40,12 @@ struct Endpoint: Hashable, Sendable {
     var host: String {
         if authority.hasPrefix("[") { return String(authority.prefix { $0 != "]" }.dropFirst()) }
         return String(authority.prefix { $0 != ":" })
+    }
+
+    /// The port, by default that of the scheme.
+    var port: Int {
+        let rest = authority.dropFirst(authority.hasPrefix("[") ? host.utf8.count + 2 : host.utf8.count)
+        return Int(rest.dropFirst()) ?? (scheme == "https" ? 443 : 80)
     }
 
     var description: String { "\(scheme)://\(authority)\(path)" }

@@ -102,7 +102,8 @@ public struct S3ResponseHead: Sendable {
         entries.removeAll(keepingCapacity: true)
     }
 
-    private mutating func keep(_ field: Field?, name: UnsafeRawBufferPointer?, _ value: UnsafeRawBufferPointer) -> Bool {
+    private mutating func keep(_ field: Field?, name: UnsafeRawBufferPointer?, _ value: UnsafeRawBufferPointer) -> Bool
+    {
         guard bytes.count + value.count + (name?.count ?? 0) <= Self.limit, entries.count < 512 else { return false }
         let nameStart = bytes.count
         if let name {

