@@ -18,7 +18,7 @@ final class DirectoryScan {
     private let reader: IndexReader
     private let cursor: EntryCursor
     private var directory: Int64 = 0
-    private var view = View(instant: .distantPast)
+    private var view = View(instant: Timestamp(milliseconds: 0))
     private var timeline = Timeline([])
     /// A file that is shown unless the directory of its name is.
     private var held = RowRecord()

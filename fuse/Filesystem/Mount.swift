@@ -82,9 +82,13 @@ func openSession(_ store: Store, _ options: MountOptions, _ log: MountLog) throw
         guard let format, let arguments else { return }
         var line = [CChar](repeating: 0, count: 500)
         vsnprintf(&line, line.count, format, arguments)
-        // While mounting, the standard error is being read for the reason of a failure; later it is nobody's.
         let text = line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
-        _ = text.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        if let log = libraryLog.withLock({ $0 }) {
+            log.write(String(decoding: text.filter { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
+        } else {
+            // While mounting, the standard error is read for the reason of a failure.
+            _ = text.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        }
     }
     let files = FileSystem(store: store, own: source, hasHistory: options.layout == .history, log: log)
     let bucket = String(store.configuration.bucket.flatMap { $0 == "," || $0 == "\\" ? ["\\", $0] : [$0] })

@@ -2,7 +2,8 @@ import Basics
 import Glibc
 
 /// Where a mount says what went wrong after its command returned: `mount.log` in the store, or with `--foreground` the
-/// standard error. At most ``limit`` lines a minute; how many were left out is said when the minute is over.
+/// standard error. At most ``limit`` lines a minute, none of them twice; how many were left out is said when the minute is
+/// over.
 final class MountLog: @unchecked Sendable {
     static let limit = 60
     private static let largest: Int64 = 4 << 20
@@ -11,6 +12,7 @@ final class MountLog: @unchecked Sendable {
     private let descriptor: Int32
     private var minute: Int64 = 0
     private var lines = 0
+    private var said: Set<String> = []
 
     /// Writes to a descriptor that stays open.
     init(descriptor: Int32) {
@@ -32,9 +34,14 @@ final class MountLog: @unchecked Sendable {
                 if lines > MountLog.limit { put(now, "\(lines - MountLog.limit) more messages were left out") }
                 minute = now.milliseconds / 60_000
                 lines = 0
+                said = []
             }
+            // The kernel reads a page again that could not be read ahead.
+            if said.contains(message) { return }
             lines += 1
-            if lines <= MountLog.limit { put(now, message) }
+            if lines > MountLog.limit { return }
+            said.insert(message)
+            put(now, message)
         }
     }
 

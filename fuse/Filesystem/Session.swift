@@ -52,8 +52,11 @@ final class Session: @unchecked Sendable {
         } catch {
             fuse_session_unmount(session)
             fuse_session_destroy(session)
+            close(ended)
+            close(ending)
             throw error
         }
+        libraryLog.withLock { $0 = files.log }
     }
 
     // MARK: Threads
@@ -122,18 +125,44 @@ final class Session: @unchecked Sendable {
 
     // MARK: The end
 
-    /// Takes the mount away and waits for the threads, unless somebody still has a file open.
+    /// Takes the mount away, if nobody else did, and waits for the threads, unless somebody still has a file open.
+    ///
+    /// Not by libfuse: it would close the descriptor that threads are reading from.
     func stop() {
         isStopping.store(true, ordering: .relaxed)
-        fuse_session_unmount(session)
-        var descriptor = pollfd(fd: ended, events: Int16(POLLIN), revents: 0)
-        guard poll(&descriptor, 1, 5000) == 1 else { return }
+        if !hasEnded(within: 0) {
+            if geteuid() == 0 {
+                umount2(mountPoint, Int32(MNT_DETACH))
+            } else {
+                runFusermount()
+            }
+        }
+        guard hasEnded(within: 5000) else { return }
         for thread in threads { pthread_join(thread, nil) }
         threads = []
+        fuse_session_unmount(session)
         fuse_session_destroy(session)
         close(ended)
     }
+
+    /// Whether no thread serves requests any more.
+    private func hasEnded(within milliseconds: Int32) -> Bool {
+        var descriptor = pollfd(fd: ended, events: Int16(POLLIN), revents: 0)
+        return poll(&descriptor, 1, milliseconds) == 1
+    }
+
+    private func runFusermount() {
+        let words = ["fusermount3", "-u", "-q", "-z", "--", mountPoint]
+        var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
+        defer { for argument in arguments { free(argument) } }
+        var child = pid_t()
+        var status: Int32 = 0
+        if posix_spawnp(&child, words[0], nil, nil, &arguments, environ) == 0 { waitpid(child, &status, 0) }
+    }
 }
+
+/// Where libfuse's own messages go once something is mounted. Its hook knows nothing of sessions.
+let libraryLog = Mutex<MountLog?>(nil)
 
 /// Starts a thread. A free function for the sake of its closure (see ``makeOperations()``).
 private func spawn(_ thread: inout pthread_t, _ body: @escaping @Sendable () -> Void) -> Int32 {
