@@ -57,6 +57,11 @@ let package = Package(
             exclude: ["Fixtures"]),
         .testTarget(name: "S3Tests", dependencies: ["S3", "Testbed"]),
         .testTarget(name: "StoreTests", dependencies: ["Store", "Sync", "ReferenceModel", "Testbed"]),
+        .executableTarget(
+            name: "mount-for-tests", dependencies: ["Basics", "Store", "Filesystem"], path: "Tests/MountProgram"),
+        .testTarget(
+            name: "FilesystemTests",
+            dependencies: ["Filesystem", "CFuse3", "Basics", "Store", "ReferenceModel", grdb, "mount-for-tests"]),
         .testTarget(
             name: "CommandTests", dependencies: ["icecore", "Basics", "ReferenceModel", "Testbed"], exclude: ["Help"]),
     ],

@@ -1,3 +1,16 @@
-// libfuse3's low-level interface for Swift.
+// libfuse3's low-level interface for Swift, and what Swift cannot see of the C library: macros.
 #define FUSE_USE_VERSION 312
 #include <fuse3/fuse_lowlevel.h>
+#include <sys/mount.h>
+#include <sys/sysmacros.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+static inline unsigned int icecore_major(dev_t device) { return major(device); }
+static inline unsigned int icecore_minor(dev_t device) { return minor(device); }
+
+// One call of getdents64(2), which glibc's readdir(3) hides behind a large buffer: for tests.
+static inline long icecore_getdents(int descriptor, void *buffer, unsigned long size) {
+    return syscall(SYS_getdents64, descriptor, buffer, size);
+}

@@ -1,0 +1,101 @@
+import Basics
+import CFuse3
+import Glibc
+import Store
+
+/// Mounts a view of a store, or its whole history.
+///
+/// Returns when the mount can be used; a daemon serves it from then on, which keeps none of the caller's descriptors
+/// and writes what goes wrong to `mount.log` in the store. With `foreground` it returns when the mount was taken away.
+/// Either way SIGTERM, SIGINT and SIGHUP to the serving process take it away, and so does `fusermount3 -u`.
+///
+/// Call it before the process has other threads or an open index: the daemon is a fork of it.
+///
+/// - Throws: what stands in the way, in one sentence.
+public func mount(store: Store, options: MountOptions) throws {
+    var options = options
+    try MountPoint.checkMachine(options)
+    options.mountPoint = try MountPoint.check(options, storePath: store.path)
+    if options.foreground {
+        let log = MountLog(descriptor: dup(STDERR_FILENO))
+        try serve(store, options, log) { options.whenMounted($0) }
+    } else {
+        let shows = try Daemon.start { report in
+            let log = try MountLog(path: "\(store.path)/mount.log")
+            try serve(store, options, log) { mounted in
+                log.write("mounted \(mounted.shows) of \(store.configuration.bucket) on \(mounted.mountPoint)")
+                report(mounted.shows)
+            }
+            log.write("unmounted \(options.mountPoint)")
+        }
+        options.whenMounted(Mounted(mountPoint: options.mountPoint, shows: shows))
+    }
+}
+
+/// Mounts, says so, and serves until the mount is taken away or a signal comes.
+private func serve(
+    _ store: Store, _ options: MountOptions, _ log: MountLog, _ whenMounted: (Mounted) -> Void
+) throws {
+    // Before any thread is made, so that all of them leave the signals to this one.
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    for number in [SIGTERM, SIGINT, SIGHUP] { sigaddset(&signals, number) }
+    pthread_sigmask(SIG_BLOCK, &signals, nil)
+    defer { pthread_sigmask(SIG_UNBLOCK, &signals, nil) }
+
+    let (session, shows) = try openSession(store, options, log)
+    do {
+        try session.start()
+    } catch {
+        session.stop()
+        throw error
+    }
+    whenMounted(Mounted(mountPoint: options.mountPoint, shows: shows))
+    var ended = pollfd(fd: session.ended, events: Int16(POLLIN), revents: 0)
+    var noTime = timespec()
+    // A signal that is blocked interrupts nothing, so it is looked for between short waits.
+    while poll(&ended, 1, 200) == 0, sigtimedwait(&signals, nil, &noTime) < 0 {}
+    session.stop()
+}
+
+/// Opens the index, finds the view and mounts; nothing is served yet. Says in words what is mounted.
+func openSession(_ store: Store, _ options: MountOptions, _ log: MountLog) throws -> (Session, String) {
+    let source: ViewSource
+    let shows: String
+    let reader = try store.reader()
+    switch options.layout {
+    case .history:
+        // An empty store has no dates to show.
+        let newest = try reader.view(.latest)
+        source = .latest
+        shows = "the history up to \(newest.name)"
+    case .view(let when):
+        let view = try reader.view(when)
+        source = when == .latest ? .latest : ViewSource(view)
+        switch view.kind {
+        case .snapshot: shows = "snapshot \(view.name)\(when == .latest ? ", and newer ones as they come" : "")"
+        case .instant: shows = "the instant \(view.name)"
+        }
+    }
+    reader.end()
+    fuse_set_log_func { _, format, arguments in
+        guard let format, let arguments else { return }
+        var line = [CChar](repeating: 0, count: 500)
+        vsnprintf(&line, line.count, format, arguments)
+        let text = line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+        if let log = libraryLog.withLock({ $0 }) {
+            log.write(String(decoding: text.filter { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
+        } else {
+            // While mounting, the standard error is read for the reason of a failure.
+            _ = text.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        }
+    }
+    let files = FileSystem(store: store, own: source, hasHistory: options.layout == .history, log: log)
+    let bucket = String(store.configuration.bucket.flatMap { $0 == "," || $0 == "\\" ? ["\\", $0] : [$0] })
+    var words = [
+        "ro", "nosuid", "nodev", "default_permissions", "fsname=icecore:\(bucket)", "subtype=icecore",
+        "max_read=\(Session.largestRead)",
+    ]
+    if options.allowOther { words.append("allow_other") }
+    return (try Session(files, at: options.mountPoint, options: words), shows)
+}

@@ -1,0 +1,105 @@
+import Basics
+import Glibc
+
+/// What can be known to be wrong with a mount before it is tried, each in a sentence.
+enum MountPoint {
+    /// The mount point's real path.
+    static func check(_ options: MountOptions, storePath: String) throws(IcecoreError) -> String {
+        let given = options.mountPoint
+        var status = stat()
+        guard stat(given, &status) == 0 else {
+            switch errno {
+            case ENOENT:
+                throw IcecoreError(
+                    .notFound, "the mount point '\(given)' does not exist: 'mkdir' it first, or name another directory")
+            case ENOTCONN:
+                throw IcecoreError(
+                    .busy,
+                    "'\(given)' is still the mount point of a file system whose program has died: "
+                        + "'fusermount3 -u \(given)' takes it away")
+            default: throw .system("cannot use the mount point", given, errno: errno)
+            }
+        }
+        guard status.st_mode & S_IFMT == S_IFDIR else {
+            throw IcecoreError(.notFound, "the mount point '\(given)' is not a directory")
+        }
+        guard let real = realPath(given) else { throw .system("cannot use the mount point", given, errno: errno) }
+        if isMountPoint(real) {
+            throw IcecoreError(
+                .busy,
+                "'\(given)' is busy: something is mounted there already ('fusermount3 -u \(given)' takes it away)")
+        }
+        let store = realPath(storePath) ?? storePath
+        if store == real || store.hasPrefix(real == "/" ? "/" : real + "/") {
+            throw IcecoreError(
+                .usage,
+                "a mount on '\(given)' would hide the store '\(storePath)' that it reads: name another directory")
+        }
+        return real
+    }
+
+    /// What the machine must have.
+    static func checkMachine(_ options: MountOptions) throws(IcecoreError) {
+        guard access("/dev/fuse", F_OK) == 0 else {
+            throw IcecoreError(
+                .notFound,
+                "there is no /dev/fuse: load the kernel's module ('modprobe fuse'), "
+                    + "or start the container with --device /dev/fuse")
+        }
+        if geteuid() == 0 { return }
+        guard hasFusermount else {
+            throw IcecoreError(
+                .notFound, "fusermount3 is missing, without which only root can mount: install the package fuse3")
+        }
+        if options.allowOther, !othersMayBeAllowed("/etc/fuse.conf") {
+            throw IcecoreError(
+                .forbidden, "--allow-other is for root only, unless /etc/fuse.conf has a line 'user_allow_other'")
+        }
+    }
+
+    /// Whether `fusermount3` is where libfuse looks for it.
+    private static var hasFusermount: Bool {
+        let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
+        return (["/usr/bin", "/bin"] + path.split(separator: ":").map(String.init)).contains {
+            access("\($0)/fusermount3", X_OK) == 0
+        }
+    }
+
+    static func othersMayBeAllowed(_ path: String) -> Bool {
+        guard let bytes = try? Files.read(path, limit: 1 << 20) else { return false }
+        return String(decoding: bytes, as: UTF8.self).split(separator: "\n").contains {
+            $0.split(whereSeparator: { $0 == " " || $0 == "\t" || $0 == "\r" }) == ["user_allow_other"]
+        }
+    }
+
+    static func realPath(_ path: String) -> String? {
+        guard let real = realpath(path, nil) else { return nil }
+        defer { free(real) }
+        return String(cString: real)
+    }
+
+    /// Whether something is mounted on exactly this path.
+    static func isMountPoint(_ path: String) -> Bool {
+        guard let bytes = try? Files.read("/proc/self/mountinfo", limit: 1 << 26) else { return false }
+        return bytes.split(separator: UInt8(ascii: "\n")).contains { line in
+            let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
+            return fields.count > 4 && unescape(fields[4]) == Array(path.utf8)
+        }
+    }
+
+    /// mountinfo writes space, tab, line end and backslash as `\` and three octal digits.
+    private static func unescape(_ field: ArraySlice<UInt8>) -> [UInt8] {
+        var result: [UInt8] = []
+        var rest = field
+        while let byte = rest.popFirst() {
+            let digits = rest.prefix(3)
+            if byte == UInt8(ascii: "\\"), digits.count == 3, digits.allSatisfy({ (48...55).contains($0) }) {
+                result.append(digits.reduce(0) { $0 &* 8 &+ ($1 - 48) })
+                rest = rest.dropFirst(3)
+            } else {
+                result.append(byte)
+            }
+        }
+        return result
+    }
+}

@@ -1,0 +1,134 @@
+import Basics
+import Glibc
+import Store
+
+/// What a mount needs of a row again and again: its file's attributes and its content's name.
+struct RowRecord {
+    struct Flags: OptionSet {
+        let rawValue: UInt16
+        static let marker = Flags(rawValue: 1)
+        static let hasETag = Flags(rawValue: 2)
+        /// The ETag does not fit: ask the index.
+        static let verbatimETag = Flags(rawValue: 4)
+    }
+
+    var node: UInt64 = 0
+    var size: Int64 = 0
+    /// Milliseconds.
+    var lastModified: Int64 = 0
+    var etagHigh: UInt64 = 0
+    var etagLow: UInt64 = 0
+    var etagParts: UInt32 = 0
+    var flags: Flags = []
+    /// Bytes of the name that stands behind the record in the cache.
+    fileprivate(set) var nameCount: UInt16 = 0
+
+    init() {}
+
+    @inline(__always)
+    init(_ row: borrowing EntryRow, node: UInt64) {
+        self.node = node
+        size = max(0, row.size)
+        lastModified = row.lastModified.milliseconds
+        if row.isMarker { flags.insert(.marker) }
+        if row.etagIsText {
+            flags.insert(.verbatimETag)
+        } else if row.etag.count >= 16 {
+            flags.insert(.hasETag)
+            etagHigh = UInt64(bigEndian: row.etag.loadUnaligned(as: UInt64.self))
+            etagLow = UInt64(bigEndian: row.etag.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+            if row.etag.count >= 20 {
+                etagParts = UInt32(bigEndian: row.etag.loadUnaligned(fromByteOffset: 16, as: UInt32.self))
+            }
+        }
+    }
+
+    /// nil for what has none, and where only the index has it.
+    var etag: ETag? {
+        flags.contains(.hasETag) ? ETag(high: etagHigh, low: etagLow, parts: etagParts) : nil
+    }
+}
+
+/// The rows that were last looked up or listed, with their names, by node id: so that a node's row is found without
+/// scanning its directory. A ring of records, the oldest overwritten first, and a table of where each is; both of fixed
+/// size, and memory only as far as it was used.
+final class RowCache: @unchecked Sendable {
+    private let lock = Lock()
+    private let ring: UnsafeMutableRawPointer
+    private let capacity: UInt64
+    /// Where the next record goes, counted from the beginning of time: only its remainder is a place in the ring.
+    private var head: UInt64
+    private let table: UnsafeMutablePointer<UInt64>
+    private let mask: Int
+    private static let header = MemoryLayout<RowRecord>.stride
+
+    /// - Parameters:
+    ///   - bytes: of the ring; a power of two.
+    ///   - places: in the table; a power of two.
+    init(bytes: Int = 64 << 20, places: Int = 1 << 20) {
+        // calloc and malloc of such sizes are mappings: untouched pages cost nothing.
+        ring = .allocate(byteCount: bytes, alignment: 16)
+        capacity = UInt64(bytes)
+        head = UInt64(bytes)
+        table = UnsafeMutableRawPointer(calloc(places, 8)).assumingMemoryBound(to: UInt64.self)
+        mask = places - 1
+    }
+
+    deinit {
+        ring.deallocate()
+        free(table)
+    }
+
+    @inline(__always)
+    private func place(_ node: UInt64) -> Int {
+        Int(truncatingIfNeeded: (node &* 0x9e37_79b9_7f4a_7c15) >> 32) & mask
+    }
+
+    /// The record of a node as it lies in the ring; nil if it is not (or no longer) there.
+    @inline(__always)
+    private func stored(_ node: UInt64) -> UnsafeMutableRawPointer? {
+        let position = table[place(node)]
+        guard position != 0, head - position <= capacity else { return nil }
+        let record = ring + Int(position & (capacity - 1))
+        return record.load(as: UInt64.self) == node ? record : nil
+    }
+
+    /// Remembers a row. What a slot holds never changes, so nothing is ever out of date.
+    func insert(_ given: RowRecord, name: UnsafeRawBufferPointer) {
+        guard name.count <= 4096, let start = name.baseAddress ?? UnsafeRawPointer(bitPattern: 8) else { return }
+        var record = given
+        record.nameCount = UInt16(name.count)
+        let length = UInt64((RowCache.header + name.count + 15) & ~15)
+        lock.withLock {
+            if stored(record.node) != nil {
+                let age = head - table[place(record.node)]
+                if age < capacity / 2 { return }
+            }
+            let rest = capacity - head & (capacity - 1)
+            // A record lies in one piece. The end of the ring that is left over belongs to no position.
+            if rest < length { head += rest }
+            let target = ring + Int(head & (capacity - 1))
+            target.storeBytes(of: record, as: RowRecord.self)
+            (target + RowCache.header).copyMemory(from: start, byteCount: name.count)
+            table[place(record.node)] = head
+            head += length
+        }
+    }
+
+    /// The record of a node, and its row's name in the index into `name`.
+    func find(_ node: UInt64, name: inout [UInt8]) -> RowRecord? {
+        lock.withLock {
+            guard let record = stored(node) else { return nil }
+            let found = record.load(as: RowRecord.self)
+            name.removeAll(keepingCapacity: true)
+            name.append(
+                contentsOf: UnsafeRawBufferPointer(start: record + RowCache.header, count: Int(found.nameCount)))
+            return found
+        }
+    }
+
+    /// The record of a node.
+    func find(_ node: UInt64) -> RowRecord? {
+        lock.withLock { stored(node)?.load(as: RowRecord.self) }
+    }
+}

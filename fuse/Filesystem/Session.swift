@@ -1,0 +1,221 @@
+import Basics
+import CFuse3
+import Glibc
+import Store
+import Synchronization
+
+/// A mounted file system with the threads that serve it.
+final class Session: @unchecked Sendable {
+    /// The most bytes that one READ asks for; libfuse's buffers allow no more.
+    static let largestRead = 1 << 20
+    /// More threads than processors only cost wake-ups: nothing here waits for anything but local files.
+    static let threadCount = max(2, min(4, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+
+    let files: FileSystem
+    let mountPoint: String
+    private let session: OpaquePointer
+    private var workers: [Worker] = []
+    private var follower: Follower?
+    private var threads: [pthread_t] = []
+    private let running = Atomic<Int>(0)
+    private let isStopping = Atomic<Bool>(false)
+    /// A pipe whose end is reached once no thread serves requests any more.
+    let ended: Int32
+    private let ending: Int32
+
+    /// Mounts; the file system answers once ``start()`` was called.
+    init(_ files: FileSystem, at mountPoint: String, options: [String]) throws {
+        self.files = files
+        self.mountPoint = mountPoint
+        let context = Unmanaged.passUnretained(files).toOpaque()
+        var operations = makeOperations()
+        let words = ["icecore"] + options.flatMap { ["-o", $0] }
+        var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
+        defer { for argument in arguments { free(argument) } }
+        let made = arguments.withUnsafeMutableBufferPointer { buffer in
+            var list = fuse_args(argc: Int32(words.count), argv: buffer.baseAddress, allocated: 0)
+            let session = fuse_session_new(&list, &operations, MemoryLayout<fuse_lowlevel_ops>.size, context)
+            fuse_opt_free_args(&list)
+            return session
+        }
+        guard let made else { throw IcecoreError(.system, "libfuse refuses the mount's options") }
+        session = made
+        (ended, ending) = try makePipe()
+        do {
+            for _ in 0..<Session.threadCount { workers.append(try Worker(files)) }
+            let complaint = try CapturedOutput()
+            if fuse_session_mount(session, mountPoint) != 0 {
+                throw IcecoreError(.system, "cannot mount on '\(mountPoint)': \(complaint.end())")
+            }
+            _ = complaint.end()
+            follower = try Follower(files, workers, session)
+        } catch {
+            fuse_session_unmount(session)
+            fuse_session_destroy(session)
+            close(ended)
+            close(ending)
+            throw error
+        }
+        libraryLog.withLock { $0 = files.log }
+    }
+
+    // MARK: Threads
+
+    /// Serves requests from now on; returns once the kernel has agreed on how.
+    func start() throws {
+        for worker in workers {
+            running.add(1, ordering: .relaxed)
+            try thread { [self] in serve(worker) }
+        }
+        try thread { [self] in follow() }
+        // INIT is on its way since the mount.
+        var patience = 10_000
+        while !files.isReady {
+            if running.load(ordering: .relaxed) == 0 || patience == 0 {
+                throw IcecoreError(.system, "the kernel and libfuse do not agree on how to talk: see the log")
+            }
+            patience -= 1
+            usleep(1000)
+        }
+        readAhead()
+    }
+
+    private func serve(_ worker: Worker) {
+        CurrentWorker.set(worker)
+        var buffer = fuse_buf()
+        while fuse_session_exited(session) == 0 {
+            let count = fuse_session_receive_buf(session, &buffer)
+            if count == -EINTR || count == -EAGAIN { continue }
+            if count <= 0 { break }
+            fuse_session_process_buf(session, &buffer)
+        }
+        free(buffer.mem)
+        if running.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
+            isStopping.store(true, ordering: .relaxed)
+            close(ending)
+        }
+    }
+
+    private func follow() {
+        while !isStopping.load(ordering: .relaxed) {
+            usleep(Follower.interval)
+            do {
+                try follower?.look()
+            } catch {
+                files.log.write("cannot look for new snapshots: \(error)")
+            }
+        }
+    }
+
+    private func thread(_ body: @escaping @Sendable () -> Void) throws {
+        var thread = pthread_t()
+        let status = spawn(&thread, body)
+        if status != 0 { throw IcecoreError.system("cannot start a thread for", mountPoint, errno: status) }
+        threads.append(thread)
+    }
+
+    /// With the default of 128 KiB a large file comes in eight times as many requests. Only root may change it.
+    private func readAhead() {
+        var status = stat()
+        guard geteuid() == 0, stat(mountPoint, &status) == 0 else { return }
+        let device = "\(icecore_major(status.st_dev)):\(icecore_minor(status.st_dev))"
+        guard let file = try? File("/sys/class/bdi/\(device)/read_ahead_kb", O_WRONLY) else { return }
+        try? Array("\(Session.largestRead / 1024)".utf8).withUnsafeBytes { try file.write($0) }
+    }
+
+    // MARK: The end
+
+    /// Takes the mount away, if nobody else did, and waits for the threads, unless somebody still has a file open.
+    ///
+    /// Not by libfuse: it would close the descriptor that threads are reading from.
+    func stop() {
+        isStopping.store(true, ordering: .relaxed)
+        if !hasEnded(within: 0) {
+            if geteuid() == 0 {
+                umount2(mountPoint, Int32(MNT_DETACH))
+            } else {
+                runFusermount()
+            }
+        }
+        guard hasEnded(within: 5000) else { return }
+        for thread in threads { pthread_join(thread, nil) }
+        threads = []
+        fuse_session_unmount(session)
+        fuse_session_destroy(session)
+        close(ended)
+    }
+
+    /// Whether no thread serves requests any more.
+    private func hasEnded(within milliseconds: Int32) -> Bool {
+        var descriptor = pollfd(fd: ended, events: Int16(POLLIN), revents: 0)
+        return poll(&descriptor, 1, milliseconds) == 1
+    }
+
+    private func runFusermount() {
+        let words = ["fusermount3", "-u", "-q", "-z", "--", mountPoint]
+        var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
+        defer { for argument in arguments { free(argument) } }
+        var child = pid_t()
+        var status: Int32 = 0
+        if posix_spawnp(&child, words[0], nil, nil, &arguments, environ) == 0 { waitpid(child, &status, 0) }
+    }
+}
+
+/// Where libfuse's own messages go once something is mounted. Its hook knows nothing of sessions.
+let libraryLog = Mutex<MountLog?>(nil)
+
+/// Starts a thread. A free function for the sake of its closure (see ``makeOperations()``).
+private func spawn(_ thread: inout pthread_t, _ body: @escaping @Sendable () -> Void) -> Int32 {
+    final class Body {
+        let body: @Sendable () -> Void
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+    let context = Unmanaged.passRetained(Body(body)).toOpaque()
+    let status = pthread_create(
+        &thread, nil,
+        { pointer in
+            if let pointer { Unmanaged<Body>.fromOpaque(pointer).takeRetainedValue().body() }
+            return nil
+        }, context)
+    if status != 0 { Unmanaged<Body>.fromOpaque(context).release() }
+    return status
+}
+
+/// A pipe that no other program inherits.
+func makePipe() throws(IcecoreError) -> (read: Int32, write: Int32) {
+    var ends: [Int32] = [-1, -1]
+    if pipe(&ends) != 0 { throw .system("cannot make", "a pipe", errno: errno) }
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    return (ends[0], ends[1])
+}
+
+/// What libfuse and fusermount3 print to the standard error while they mount: the reason, where they fail.
+private final class CapturedOutput {
+    private var kept: Int32
+    private let captured: Int32
+
+    init() throws {
+        let ends = try makePipe()
+        captured = ends.read
+        kept = dup(STDERR_FILENO)
+        dup2(ends.write, STDERR_FILENO)
+        close(ends.write)
+        // Whoever prints must not wait for a reader, nor the reader for more.
+        _ = fcntl(captured, F_SETFL, O_NONBLOCK)
+    }
+
+    deinit { _ = end() }
+
+    /// Gives the standard error back; what was printed, in one line.
+    func end() -> String {
+        guard kept >= 0 else { return "" }
+        dup2(kept, STDERR_FILENO)
+        close(kept)
+        kept = -1
+        var bytes = [UInt8](repeating: 0, count: 1000)
+        let count = read(captured, &bytes, bytes.count)
+        close(captured)
+        let text = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+        return text.split(separator: "\n").first.map(String.init) ?? "no reason was given"
+    }
+}
