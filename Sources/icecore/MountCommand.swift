@@ -1,0 +1,51 @@
+import ArgumentParser
+import Basics
+import Filesystem
+import Store
+
+struct MountCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "mount", abstract: "Mount the bucket as it is, or as it was, read-only.",
+        discussion: """
+            Returns when the mount can be used; 'fusermount3 -u MOUNTPOINT' ends it. With --history the mount holds latest/,
+            at/ (any date, by name) and versions/ (every version of every key).
+            """)
+
+    @Argument(help: ArgumentHelp("An empty directory.", valueName: "mountpoint"))
+    var mountPoint: String
+
+    @OptionGroup var viewOptions: ViewOptions
+
+    @Flag(help: "All dates and all versions in one tree.")
+    var history = false
+
+    @Flag(help: "Stay in the foreground; Ctrl-C unmounts.")
+    var foreground = false
+
+    @Flag(name: .customLong("allow-other"), help: "Let other users in as well.")
+    var allowOther = false
+
+    @Flag(help: "Never ask the network for what is not in the store.")
+    var offline = false
+
+    @OptionGroup var options: StoreOptions
+
+    func validate() throws {
+        if history, viewOptions.at != nil { throw ValidationError("give --at or --history, not both") }
+    }
+
+    func run() throws {
+        let store = try options.open()
+        var mountOptions = MountOptions(mountPoint: mountPoint)
+        if history {
+            mountOptions.layout = .history
+        } else if let at = viewOptions.at {
+            mountOptions.layout = .view(try When(at))
+        }
+        mountOptions.foreground = foreground
+        mountOptions.allowOther = allowOther
+        mountOptions.offline = offline
+        mountOptions.whenMounted = { mounted in Console.note("mounted \(mounted.shows) at \(mounted.mountPoint)") }
+        try mount(store: store, options: mountOptions)
+    }
+}
