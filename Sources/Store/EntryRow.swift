@@ -74,24 +74,29 @@ public struct EntryRow {
     /// Reads the row that a statement over ``columns`` stands on.
     @inline(__always)
     init(_ statement: Statement) {
-        name = statement.bytes(0)
-        slot = statement.integer(1)
-        flags = Flags(rawValue: statement.integer(2))
-        valid.from = statement.integer(3, ifNull: .max)
-        valid.to = statement.integer(4, ifNull: .max)
+        // One look at each column: the accessors by column cost about as much as all the rest of a scan.
+        name = statement.value(0).bytes
+        slot = statement.value(1).integer
+        flags = Flags(rawValue: statement.value(2).integer)
+        let (validFrom, validTo) = (statement.value(3), statement.value(4))
+        valid.from = validFrom.isNull ? .max : validFrom.integer
+        valid.to = validTo.isNull ? .max : validTo.integer
         // Ids count from 1, and SQLite gives 0 for NULL.
-        seenFrom = statement.integer(5)
-        seenTo = statement.integer(6)
-        listedFrom = statement.integer(7)
-        listedTo = statement.integer(8)
-        child = statement.integer(9)
+        seenFrom = statement.value(5).integer
+        seenTo = statement.value(6).integer
+        listedFrom = statement.value(7).integer
+        listedTo = statement.value(8).integer
+        child = statement.value(9).integer
         if child == 0 {
-            size = statement.integer(10)
-            lastModified = Timestamp(milliseconds: statement.integer(11, ifNull: valid.from))
-            versionIsUnknown = statement.isNull(12)
-            versionId = statement.bytes(12)
-            etagIsText = statement.isText(13)
-            etag = statement.bytes(13)
+            size = statement.value(10).integer
+            let time = statement.value(11)
+            lastModified = Timestamp(milliseconds: time.isNull ? valid.from : time.integer)
+            let version = statement.value(12)
+            versionIsUnknown = version.isNull
+            versionId = version.bytes
+            let tag = statement.value(13)
+            etagIsText = tag.isText
+            etag = tag.bytes
         }
     }
 }

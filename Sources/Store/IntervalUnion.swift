@@ -25,6 +25,12 @@ struct IntervalUnion<Bound: FixedWidthInteger & Sendable> {
         }
     }
 
+    /// Where the one interval begins, if there is only an open one.
+    @inline(__always)
+    var onlyOpen: Bound? {
+        open != .max && (closed.isEmpty || closed.allSatisfy { $0.from >= open }) ? open : nil
+    }
+
     /// Everything so far: in order, not touching.
     var intervals: [Interval<Bound>] {
         if closed.isEmpty { return open == .max ? [] : [Interval(open, .max)] }

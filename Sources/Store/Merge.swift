@@ -153,11 +153,10 @@ public final class Merge {
     }
 
     private func openRoot() throws {
-        let frame = try takeFrame()
+        let frame = try takeFrame(IndexReader.root)
         frame.begin(directory: IndexReader.root, isStored: true, prefixLength: 0, nameOffset: 0, stored: [])
         try reader.rows(Merge.slash, in: 0) { row in frame.stored.append(StoredTenure(row)) }
-        frame.cursor.seek(directory: IndexReader.root)
-        frame.hasRow = try frame.cursor.next()
+        frame.hasRow = try frame.cursor.enter(IndexReader.root)
         frames.append(frame)
     }
 
@@ -169,7 +168,7 @@ public final class Merge {
             try push(try parent.takeDirectory(), name: name)
             return
         }
-        let frame = try takeFrame()
+        let frame = try takeFrame(nextDirectory)
         frame.begin(
             directory: nextDirectory, isStored: false, prefixLength: path.count + name.count, nameOffset: path.count,
             stored: [])
@@ -180,18 +179,22 @@ public final class Merge {
     }
 
     private func push(_ child: MergeFrame.Child, name: some Collection<UInt8>) throws {
-        let frame = try takeFrame()
+        let frame = try takeFrame(child.directory)
         frame.begin(
             directory: child.directory, isStored: true, prefixLength: path.count + name.count, nameOffset: path.count,
             stored: child.rows)
         path.append(contentsOf: name)
-        frame.cursor.seek(directory: child.directory)
-        frame.hasRow = try frame.cursor.next()
+        frame.hasRow = try frame.cursor.enter(child.directory)
         frames.append(frame)
     }
 
-    private func takeFrame() throws -> MergeFrame {
-        try spare.popLast() ?? MergeFrame(cursor: try reader.cursor())
+    /// A frame that is not in use, the one whose cursor stands before the directory already if there is one.
+    private func takeFrame(_ directory: Int64) throws -> MergeFrame {
+        // It is one of the last: those are of the directories just left.
+        for place in spare.indices.suffix(4).reversed() where spare[place].cursor.ahead == directory {
+            return spare.remove(at: place)
+        }
+        return try spare.popLast() ?? MergeFrame(cursor: try WalkCursor(reader.connection))
     }
 
     /// Leaves the current directory: what the index has after the last key, then the directory's own rows.
@@ -238,11 +241,15 @@ public final class Merge {
     private func writeDirectoryRows(
         _ frame: MergeFrame, name: UnsafeRawBufferPointer, parent: Int64, _ takeSlot: () throws -> Int64
     ) throws {
+        tenures.removeAll(keepingCapacity: true)
+        if frame.stored.count == 1, frame.addsUp(to: frame.stored[0], timeline) {
+            tenures.append(frame.stored[0])
+            return
+        }
         let valid = frame.valid.intervals
         let seen = frame.seen.intervals
         let listed = frame.listed.intervals
         let count = max(1, valid.count, seen.count, listed.count)
-        tenures.removeAll(keepingCapacity: true)
         for index in 0..<count {
             let stored = index < frame.stored.count ? frame.stored[index] : nil
             let row = StoredTenure(

@@ -9,7 +9,7 @@ final class MergeFrame {
     }
 
     /// Over what the index has in the directory; unused where the directory is new.
-    let cursor: EntryCursor
+    let cursor: WalkCursor
     /// The cursor stands on a row.
     var hasRow = false
     private(set) var directory: Int64 = 0
@@ -29,7 +29,7 @@ final class MergeFrame {
     /// The name last taken from the cursor.
     private(set) var nameBytes: [UInt8] = []
 
-    init(cursor: EntryCursor) {
+    init(cursor: WalkCursor) {
         self.cursor = cursor
     }
 
@@ -61,6 +61,17 @@ final class MergeFrame {
         if row.listedFrom != 0 {
             listed.add(timeline.rank(of: row.listedFrom), row.listedTo == 0 ? .max : timeline.rank(of: row.listedTo))
         }
+    }
+
+    /// Whether the children add up to exactly this row: the case of nearly all directories on nearly all days.
+    @inline(__always)
+    func addsUp(to row: StoredTenure, _ timeline: Timeline) -> Bool {
+        guard let validFrom = valid.onlyOpen, let seenFrom = seen.onlyOpen, let listedFrom = listed.onlyOpen else {
+            return false
+        }
+        return row.flags.isEmpty && row.valid == TimeInterval(validFrom, .max)
+            && row.seenTo == 0 && row.seenFrom != 0 && timeline.rank(of: row.seenFrom) == seenFrom
+            && row.listedTo == 0 && row.listedFrom != 0 && timeline.rank(of: row.listedFrom) == listedFrom
     }
 
     /// Takes the rows of the directory that the cursor stands on, and moves past them. Its name is in `nameBytes`.

@@ -140,6 +140,30 @@ public final class Statement {
     nonisolated(unsafe) private static let empty = UnsafeMutablePointer<UInt8>.allocate(capacity: 1)
 }
 
+/// One column of the row that a statement stands on.
+struct ColumnValue {
+    let handle: OpaquePointer?
+
+    @inline(__always) var isNull: Bool { sqlite3_value_type(handle) == SQLITE_NULL }
+    @inline(__always) var isText: Bool { sqlite3_value_type(handle) == SQLITE_TEXT }
+    @inline(__always) var integer: Int64 { sqlite3_value_int64(handle) }
+
+    /// The bytes of text, or of a blob.
+    @inline(__always) var bytes: UnsafeRawBufferPointer {
+        // value_blob on text gives its UTF-8 bytes without a conversion; it must come before value_bytes.
+        let start = sqlite3_value_blob(handle)
+        return UnsafeRawBufferPointer(start: start, count: Int(sqlite3_value_bytes(handle)))
+    }
+}
+
+extension Statement {
+    /// A column for reading at once: nobody else uses the connection meanwhile, as ``Connection`` demands.
+    @inline(__always)
+    func value(_ column: Int32) -> ColumnValue {
+        ColumnValue(handle: sqlite3_column_value(handle, column))
+    }
+}
+
 extension IcecoreError {
     static func sqlite(_ status: Int32, _ connection: OpaquePointer?, _ action: String, _ path: String) -> IcecoreError {
         let reason = connection.map { String(cString: sqlite3_errmsg($0)) } ?? String(cString: sqlite3_errstr(status))
