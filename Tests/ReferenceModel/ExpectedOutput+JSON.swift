@@ -138,3 +138,19 @@ extension SnapshotsLine {
         }
     }
 }
+
+extension DiffLine {
+    /// The lines that `icecore diff --json` printed: `change`, `key`, `fromVersionId`, `toVersionId`. The side that does
+    /// not have the key is null, as is an unknown id.
+    public static func parse(_ output: [UInt8]) throws -> [DiffLine] {
+        try JSONLine.all(output).map { line in
+            let text = try line.string("change").string
+            guard let change = Change(rawValue: text) else {
+                throw MalformedOutput(description: "'\(text)' is no change")
+            }
+            return DiffLine(
+                change, try line.string("key"), old: change == .added ? nil : try line.versionID("fromVersionId"),
+                new: change == .removed ? nil : try line.versionID("toVersionId"))
+        }
+    }
+}

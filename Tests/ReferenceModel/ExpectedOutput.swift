@@ -124,3 +124,9 @@ extension VersionsLine: CustomStringConvertible {
 extension SnapshotsLine: CustomStringConvertible {
     public var description: String { "\(name) taken at \(takenAt), \(keys) keys, \(bytes) bytes" }
 }
+
+extension DiffLine: CustomStringConvertible {
+    public var description: String {
+        "\(change.rawValue) \(key) from \(old.map { "\($0)" } ?? "-") to \(new.map { "\($0)" } ?? "-")"
+    }
+}

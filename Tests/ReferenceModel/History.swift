@@ -92,10 +92,12 @@ public struct History: Sendable {
         keys.flatMap { histories[$0]?.succession ?? [] }
     }
 
-    /// The first instant at which anything is known to have existed, a marker included; nil if nothing ever did.
+    /// The first instant at which a view shows anything; nil if none ever does.
     public var beginningOfKnowledge: Timestamp? {
-        histories.values.flatMap { history in
-            history.versions.flatMap { history.existence(of: $0).map(\.lowerBound) }
+        histories.values.compactMap { history in
+            // What is current changes only where some existence begins or ends.
+            history.versions.flatMap { history.existence(of: $0).flatMap { [$0.lowerBound, $0.upperBound] } }
+                .filter { history.current(at: $0).map { !$0.isMarker } ?? false }.min()
         }.min()
     }
 

@@ -105,6 +105,16 @@ final class HistoryComparison {
         }
     }
 
+    func compareDifference(_ old: String, _ new: String, _ prefix: ByteString = "") throws {
+        let output = try run("diff", ["--json"], [old, new] + (prefix.isEmpty ? [] : [prefix.string]))
+        do {
+            let (from, to) = (try history.resolve(old, now: .now()), try history.resolve(new, now: .now()))
+            try compare(output, History.diffLines(view(from), view(to), prefix), DiffLine.parse) { $0.key }
+        } catch let error as WhenError {
+            try expectFailure(output, error)
+        }
+    }
+
     private func view(_ resolved: ResolvedWhen) -> View {
         switch resolved {
         case .snapshot(let name): history.snapshotView(name) ?? [:]

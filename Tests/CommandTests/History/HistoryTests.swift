@@ -64,6 +64,13 @@ import Testing
         let instants = HistoryScenario.interestingInstants(history).map(\.rfc3339)
         for instant in share(instants, 50) { try store.compareRecursive(at: instant) }
 
+        let names = history.inventories.map(\.name)
+        for (old, new) in zip(names, names.dropFirst()) { try store.compareDifference(old, new) }
+        for _ in 0..<(isSoak ? 40 : 10) where !names.isEmpty {
+            let all = names + instants
+            try store.compareDifference(random.pick(all), random.pick(all))
+        }
+
         // Only NUL cannot stand in a command line.
         let keys = history.keys.filter { !$0.bytes.contains(0) }
         for key in keys { try store.compareVersions(key) }
