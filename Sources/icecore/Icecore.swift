@@ -18,6 +18,7 @@ struct Icecore: ParsableCommand {
         ])
 
     static func main() {
+        Console.holdStandardDescriptors()
         Interruption.handleSignals()
         do {
             var command = try parseAsRoot()
