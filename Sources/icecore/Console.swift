@@ -17,6 +17,17 @@ enum Console {
         }
     }
 
+    /// Refuses arguments that are not UTF-8: decoded, they would name something else.
+    static func checkArguments() throws(IcecoreError) {
+        for place in 1..<max(1, Int(CommandLine.argc)) {
+            guard let argument = CommandLine.unsafeArgv[place] else { continue }
+            if String(validatingCString: argument) == nil {
+                throw IcecoreError(
+                    .usage, "argument \(place), '\(String(cString: argument))', is not UTF-8: keys and paths have to be")
+            }
+        }
+    }
+
     /// A remark for the person at the terminal.
     static func note(_ text: String) {
         write(2, "\(text)\n")

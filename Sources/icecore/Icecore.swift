@@ -21,6 +21,7 @@ struct Icecore: ParsableCommand {
         Console.holdStandardDescriptors()
         Interruption.handleSignals()
         do {
+            try Console.checkArguments()
             var command = try parseAsRoot()
             try command.run()
         } catch let error as IcecoreError {

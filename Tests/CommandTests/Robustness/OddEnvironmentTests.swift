@@ -39,6 +39,21 @@ import Testing
         }
     }
 
+    @Test func whatIsNotUTF8IsRefusedAndMistakenForNothing() throws {
+        try use { bench in
+            let path = bytes("\(bench.directory)/not-\u{fffd}")
+            let notUTF8 = bytes("\(bench.directory)/not-") + [0xff]
+            for words in [
+                [bytes("versions"), notUTF8, bytes("--store"), bytes(bench.store)],
+                [bytes("init"), notUTF8, bytes("--bucket"), bytes("s3://bucket")],
+            ] {
+                let run = try bench.start(words).wait()
+                #expect(run.status == 64 && run.complaints.count == 1 && run.stderr.contains("UTF-8"), "\(run)")
+            }
+            #expect(!Files.exists(String(decoding: path, as: UTF8.self)))
+        }
+    }
+
     @Test func aStoreIsFoundByWhateverPathLeadsToIt() throws {
         try use { bench in
             let moved = "\(bench.directory)/a place with spaces"
