@@ -8,8 +8,8 @@ enum Console {
         isatty(descriptor) == 1
     }
 
-    /// Sees to it that no file of a store ever gets the number of a standard descriptor that the caller has closed: what
-    /// is printed would go into it. Writing to such an output fails, as it would have.
+    /// Sees to it that no file of a store gets the number of a standard descriptor that the caller has closed: what is
+    /// printed would go into it. Writing to such an output fails, as it would have.
     static func holdStandardDescriptors() {
         for descriptor in Int32(0)...2 where fcntl(descriptor, F_GETFD) < 0 {
             // The lowest free number is this one.
@@ -23,7 +23,7 @@ enum Console {
             guard let argument = CommandLine.unsafeArgv[place] else { continue }
             if String(validatingCString: argument) == nil {
                 throw IcecoreError(
-                    .usage, "argument \(place), '\(String(cString: argument))', is not UTF-8: keys and paths have to be")
+                    .usage, "argument \(place), '\(String(cString: argument))', is not UTF-8, as keys and paths must be")
             }
         }
     }
