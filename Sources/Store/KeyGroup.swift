@@ -99,7 +99,8 @@ struct KeyGroup {
                 if rows[other].isSame(rows[index]) {
                     if rows[other].marksLatest != rows[index].marksLatest {
                         throw IcecoreError(
-                            .invalidData, "\(place(rows[index].facts)): the version is listed twice, once as latest and "
+                            .invalidData,
+                            "\(place(rows[index].facts)): the version is listed twice, once as latest and "
                                 + "once not (also \(place(rows[other].facts))): the inventory contradicts itself")
                     }
                     isDuplicate = true
@@ -119,7 +120,8 @@ struct KeyGroup {
         for row in rows where row.marksLatest {
             if let first = latest {
                 throw IcecoreError(
-                    .invalidData, "\(place(row.facts)): a second latest version of one key (the first: "
+                    .invalidData,
+                    "\(place(row.facts)): a second latest version of one key (the first: "
                         + "\(place(first.facts))): the inventory contradicts itself")
             }
             latest = row
