@@ -7,6 +7,10 @@ let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 
+// The loops over rows are checked for exclusive access in debug builds, where all tests run; in release builds the checks
+// would be a tenth of a sync.
+let hot: [SwiftSetting] = [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
+
 let package = Package(
     name: "icecore",
     products: [
@@ -26,10 +30,11 @@ let package = Package(
             name: "CFuse3", path: "fuse/CFuse3", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
         .systemLibrary(name: "CSystem"),
         .target(name: "Schema", path: "schema", resources: [.embedInCode("001-index.sql")]),
-        .target(name: "Basics", dependencies: ["CSystem", crypto, logging]),
-        .target(name: "Inventory", dependencies: ["Basics", "CZlib"]),
+        .target(name: "Basics", dependencies: ["CSystem", crypto, logging], swiftSettings: hot),
+        .target(name: "Inventory", dependencies: ["Basics", "CZlib"], swiftSettings: hot),
         .target(name: "S3", dependencies: ["Basics", "CCurl"]),
-        .target(name: "Store", dependencies: ["Basics", "Inventory", "Schema", grdb, sqlite]),
+        .target(
+            name: "Store", dependencies: ["Basics", "Inventory", "Schema", grdb, sqlite], swiftSettings: hot),
         .target(name: "Sync", dependencies: ["Basics", "Inventory", "S3", "Store"]),
         .target(
             name: "Filesystem", dependencies: ["Basics", "Store", "CFuse3"], path: "fuse/Filesystem"),

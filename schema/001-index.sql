@@ -41,7 +41,7 @@ CREATE TABLE entry (
     listedTo INTEGER,
     child INTEGER,                      -- the directory's id; the columns below are NULL then
     size INTEGER,
-    lastModified INTEGER,
+    lastModified INTEGER,               -- NULL: the same as validFrom
     versionId TEXT,                     -- NULL: unknown
     etag,                               -- 16 bytes, 20 with the number of parts (big-endian), TEXT: verbatim; NULL: marker
     PRIMARY KEY (directory, name, slot)

@@ -29,7 +29,7 @@ struct ConcurrencyWindow {
 
     init(ceiling: Int) {
         self.ceiling = max(1, ceiling)
-        size = min(self.ceiling, 64)
+        size = min(self.ceiling, 128)
         previousSize = size
     }
 

@@ -35,6 +35,8 @@ class EasyHandle {
     private let errorText: UnsafeMutablePointer<CChar>
     private let isSigned: Bool
     private var bufferSize = 16384
+    /// The request has a connection (it may not have been sent yet).
+    fileprivate(set) var isConnected = false
 
     /// - Parameter signed: a handle that signs once cannot be made to stop, so the two kinds are different handles.
     init(signed: Bool) throws(IcecoreError) {
@@ -62,6 +64,11 @@ class EasyHandle {
             let easy = Unmanaged<EasyHandle>.fromOpaque(context).takeUnretainedValue()
             let line = UnsafeRawBufferPointer(start: bytes, count: size * count)
             return easy.receive(header: line) ? line.count : line.isEmpty ? 1 : 0
+        }
+        set(CURLOPT_PREREQDATA, pointer: context)
+        icecore_easy_set_prereq_callback(raw) { context, _, _, _, _ in
+            if let context { Unmanaged<EasyHandle>.fromOpaque(context).takeUnretainedValue().isConnected = true }
+            return CURL_PREREQFUNC_OK
         }
         set(CURLOPT_NOSIGNAL, 1)
         set(CURLOPT_NOPROGRESS, 1)
@@ -163,8 +170,9 @@ class EasyHandle {
         return result(of: curl_easy_perform(raw))
     }
 
-    fileprivate func clearError() {
+    fileprivate func prepare() {
         errorText[0] = 0
+        isConnected = false
     }
 
     fileprivate func result(of code: CURLcode) -> CurlResult {
@@ -250,7 +258,7 @@ final class MultiHandle {
 
     /// Starts a request; it moves on in the next ``run(milliseconds:)``.
     func add(_ easy: EasyHandle) throws(IcecoreError) {
-        easy.clearError()
+        easy.prepare()
         let code = curl_multi_add_handle(raw, easy.raw)
         if code != CURLM_OK {
             throw IcecoreError(.system, "libcurl refused a request: \(String(cString: curl_multi_strerror(code)))")

@@ -104,6 +104,9 @@ public final class TransferLoop {
             let isDry = try fill(now, isExhausted: &isExhausted, next)
             if isExhausted, inFlight == 0, waiting.isEmpty { return }
             try multi.run(milliseconds: patience(now, isDry: isDry))
+            if !outage.hasContact, slots.contains(where: { $0.transfer != nil && $0.isConnected }) {
+                outage.noteContact(MonotonicClock.milliseconds())
+            }
             while let (easy, result) = multi.nextFinished() {
                 if let slot = easy as? TransferSlot { try finish(slot, result) }
             }
@@ -114,15 +117,17 @@ public final class TransferLoop {
     // MARK: - Starting
 
     private var allowance: Int {
-        // The first answers show whether there is a server at all; so many threads may be looking up its name.
-        outage.hasContact ? window.size : min(window.size, 4)
+        // The first connections show whether there is a server at all; so many threads may be looking up its name.
+        outage.hasContact ? window.size : min(window.size, 8)
     }
 
     /// Starts what there is room for. True: `next` had nothing.
     private func fill(_ now: UInt64, isExhausted: inout Bool, _ next: () throws -> NextTransfer) throws -> Bool {
         while inFlight < allowance, let transfer = waiting.takeDue(now) { try start(transfer, now) }
         let waitingLimit = max(1024, 4 * window.ceiling)
-        while inFlight < allowance, !isExhausted, waiting.count < waitingLimit, !outage.isSuspected {
+        while inFlight < allowance, !isExhausted, waiting.count < waitingLimit,
+            !outage.isSuspected || (inFlight == 0 && waiting.isEmpty)
+        {
             switch try next() {
             case .transfer(let transfer): try start(transfer, now)
             case .waiting: return true
@@ -353,7 +358,8 @@ public final class TransferLoop {
             transferAgain(transfer, due: now)
             throw IcecoreError(.unavailable, "cannot reach \(origin(transfer)): \(failure.message)")
         }
-        guard transfer.progress.connectFailures <= 50 else {
+        // Where others get through, this one is not tried for ever.
+        guard outage.isSuspected || transfer.progress.connectFailures <= 50 else {
             try end(transfer, failure)
             return
         }

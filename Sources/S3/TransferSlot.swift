@@ -84,7 +84,7 @@ final class TransferSlot: EasyHandle {
                 throw S3Failure(
                     .unexpected, status: head.status, message: "the server did not answer with the range asked for")
             }
-        } else if head.status != 200 {
+        } else if head.status != 200, !(head.status == 206 && request.query.contains { $0.name == "partNumber" }) {
             throw S3Failure(.unexpected, status: head.status, message: "the server answered \(head.status) to a GET")
         }
         if let expected = request.expectedLength, let length = head.contentLength, length != expected {
@@ -138,7 +138,7 @@ final class TransferSlot: EasyHandle {
             if let stopReason { throw stopReason }
             if case .errorBody = phase { return S3Failure(head: head, body: errorBody, secrets: secrets) }
             return S3Failure(.unexpected, message: "the answer is too long")
-        case .unreachable(let reason): return S3Failure(.unreachable, message: reason)
+        case .unreachable(let reason): return S3Failure(.unreachable, message: Display.text(reason, limit: 200))
         case .untrusted(let reason): return S3Failure(.unexpected, message: reason)
         case .timedOut:
             return S3Failure(

@@ -4,7 +4,8 @@ import Basics
 final class ChangeApplier: ChangeSink {
     private let insertDirectory: Statement
     private let updateSlots: Statement
-    private let put: Statement
+    private let insert: Statement
+    private let replace: Statement
     private let delete: Statement
     private let insertLongName: Statement
     private let blobFacts: Statement
@@ -19,12 +20,13 @@ final class ChangeApplier: ChangeSink {
         self.blobs = blobs
         insertDirectory = try connection.prepare("INSERT INTO directory (id, parent, name, slots) VALUES (?, ?, ?, ?)")
         updateSlots = try connection.prepare("UPDATE directory SET slots = ?2 WHERE id = ?1")
-        put = try connection.prepare(
-            """
-            INSERT OR REPLACE INTO entry (directory, name, slot, flags, validFrom, validTo, seenFrom, seenTo, listedFrom,
+        let row = """
+            INTO entry (directory, name, slot, flags, validFrom, validTo, seenFrom, seenTo, listedFrom,
                 listedTo, child, size, lastModified, versionId, etag)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-            """)
+            """
+        insert = try connection.prepare("INSERT \(row)")
+        replace = try connection.prepare("REPLACE \(row)")
         delete = try connection.prepare("DELETE FROM entry WHERE directory = ? AND name = ? AND slot = ?")
         insertLongName = try connection.prepare(
             "INSERT OR IGNORE INTO longName (directory, sha256, name) VALUES (?, ?, ?)")
@@ -69,7 +71,8 @@ final class ChangeApplier: ChangeSink {
             updateSlots.bind(1, header.directory)
             updateSlots.bind(2, header.slot)
             try updateSlots.run()
-        case .put:
+        case .insert, .put:
+            let put = header.kind == .insert ? insert : replace
             var flags = header.flags
             if header.checksBlob { flags |= try outcome(header, key, versionId, etag).rawValue }
             put.bind(1, header.directory)
@@ -88,7 +91,7 @@ final class ChangeApplier: ChangeSink {
             } else {
                 put.bindNull(11)
                 put.bind(12, header.size)
-                put.bind(13, header.lastModified)
+                put.bind(13, header.lastModified, nullIf: header.validFrom)
                 if header.versionIsUnknown { put.bindNull(14) } else { put.bind(text: versionId, 14) }
                 if etag.isEmpty {
                     put.bindNull(15)

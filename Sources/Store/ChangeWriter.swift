@@ -38,12 +38,15 @@ final class ChangeWriter {
 
     /// Inserts or replaces a row: `tenure` says what differs between tenures, `row` the rest.
     ///
-    /// - Parameter prefix: of the key, where the blob has to be looked for.
+    /// - Parameters:
+    ///   - isNew: there is no such row yet.
+    ///   - prefix: of the key, where the blob has to be looked for.
     @inline(__always)
     func put(
-        _ tenure: StoredTenure, _ row: EntryRow, in directory: Int64, prefix: [UInt8] = [], checksBlob: Bool = false
+        _ tenure: StoredTenure, _ row: EntryRow, in directory: Int64, isNew: Bool, prefix: [UInt8] = [],
+        checksBlob: Bool = false
     ) {
-        var header = ChangeBuffer.Header(.put)
+        var header = ChangeBuffer.Header(isNew ? .insert : .put)
         header.checksBlob = checksBlob
         header.directory = directory
         header.slot = tenure.slot

@@ -88,7 +88,7 @@ public struct EntryRow {
         child = statement.integer(9)
         if child == 0 {
             size = statement.integer(10)
-            lastModified = Timestamp(milliseconds: statement.integer(11))
+            lastModified = Timestamp(milliseconds: statement.integer(11, ifNull: valid.from))
             versionIsUnknown = statement.isNull(12)
             versionId = statement.bytes(12)
             etagIsText = statement.isText(13)

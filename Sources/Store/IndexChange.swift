@@ -8,7 +8,7 @@ public final class ChangeBuffer: @unchecked Sendable {
     // One thread at a time has a buffer: it is handed on, never shared.
 
     enum Kind: UInt8 {
-        case directory, slots, put, delete, longName
+        case directory, slots, insert, put, delete, longName
     }
 
     /// What every change begins with. What follows are the bytes whose lengths it gives.

@@ -251,7 +251,7 @@ public final class Merge {
             if row != stored {
                 var entry = EntryRow(name: name)
                 entry.child = frame.directory
-                changes.put(row, entry, in: parent)
+                changes.put(row, entry, in: parent, isNew: stored == nil)
             }
             tenures.append(row)
         }

@@ -122,14 +122,14 @@ extension Merge {
         if row.hasVerbatimETag {
             entry.etag = row.etag
             entry.etagIsText = true
-            changes.put(tenure, entry, in: frame.directory, prefix: prefix, checksBlob: checksBlob)
+            changes.put(tenure, entry, in: frame.directory, isNew: true, prefix: prefix, checksBlob: checksBlob)
         } else if row.isMarker {
-            changes.put(tenure, entry, in: frame.directory)
+            changes.put(tenure, entry, in: frame.directory, isNew: true)
         } else {
             let packed = PackedETag(ETag(high: row.facts.etagHigh, low: row.facts.etagLow, parts: row.facts.etagParts))
             withUnsafeBytes(of: packed.words) { bytes in
                 entry.etag = UnsafeRawBufferPointer(rebasing: bytes[..<packed.count])
-                changes.put(tenure, entry, in: frame.directory, prefix: prefix, checksBlob: checksBlob)
+                changes.put(tenure, entry, in: frame.directory, isNew: true, prefix: prefix, checksBlob: checksBlob)
             }
         }
     }
@@ -248,7 +248,8 @@ extension Merge {
                         listed: index < evidence.listed.count ? evidence.listed[index] : nil, timeline)
                     if row != stored || checksBlob {
                         changes.put(
-                            row, entry, in: frame.directory, prefix: checksBlob ? path : [], checksBlob: checksBlob)
+                            row, entry, in: frame.directory, isNew: stored == nil, prefix: checksBlob ? path : [],
+                            checksBlob: checksBlob)
                     }
                     frame.add(row, isShown: !evidence.identity.isMarker, timeline)
                 }

@@ -43,7 +43,7 @@ public final class Refetch {
                         : isReplaced ? Timestamp(milliseconds: row.valid.to) : row.lastModified))
             var tenure = StoredTenure(row)
             tenure.flags.insert(.expected)
-            changes.put(tenure, row, in: directory, prefix: prefix.bytes, checksBlob: true)
+            changes.put(tenure, row, in: directory, isNew: false, prefix: prefix.bytes, checksBlob: true)
             try changes.flushIfFull()
         }
         try changes.flush()

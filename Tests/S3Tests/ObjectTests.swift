@@ -224,4 +224,21 @@ import Testing
         #expect(head.partsCount == 2)
         #expect(head.contentLength == 5 << 20)
     }
+
+    @Test func versionsAndOddKeysAreServedByNginx() throws {
+        let server = try NginxServer.shared()
+        let client = try S3Client(server)
+        let bucket = "odd-\(UInt32.random(in: 0 ... .max))"
+        for (index, key) in ["plain", "with space/+%41?#", "🧊", "it's \"quoted\""].enumerated() {
+            try server.add(bucket: bucket, key: key, content: bytes("latest"))
+            try server.add(bucket: bucket, key: key, versionId: "v.\(index)_", content: bytes("content of \(key)"))
+            #expect(try client.get(bucket: bucket, key: bytes(key), limit: 100).bytes == bytes("latest"))
+            let old = try client.get(bucket: bucket, key: bytes(key), versionId: "v.\(index)_", limit: 100)
+            #expect(old.bytes == bytes("content of \(key)"))
+            let absent = try failure {
+                _ = try client.get(bucket: bucket, key: bytes(key), versionId: "other", limit: 100)
+            }
+            #expect(absent.isNotFound)
+        }
+    }
 }

@@ -291,4 +291,78 @@ import Testing
         #expect(range.kind == .invalidRequest)
         #expect(try server.statistics().requests == 0)
     }
+
+    @Test func certificatesAreVerified() throws {
+        let server = try FaultServer(tls: true)
+        try server.can("/bucket/k", .init(body: "here"))
+        let error = try icecoreError {
+            _ = try client(server).get(bucket: "bucket", key: bytes("k"), limit: 10)
+        }
+        #expect(error.code == .unavailable)
+        #expect(error.message.hasPrefix("the certificate of \(server.endpoint) is not to be trusted"))
+        #expect(try server.statistics().requests == 0)
+        let trusting = try S3Client(server, ["AWS_CA_BUNDLE": server.certificate], unsigned: true)
+        #expect(try trusting.get(bucket: "bucket", key: bytes("k"), limit: 10).bytes == bytes("here"))
+    }
+
+    @Test func anInterruptionEndsTheRunWithinASecond() async throws {
+        await #expect(processExitsWith: .success) {
+            let server = try FaultServer()
+            var faults = FaultServer.Faults()
+            faults.stall = 1
+            try server.set(faults)
+            let start = MonotonicClock.milliseconds()
+            Thread.detachNewThread {
+                usleep(300_000)
+                Interruption.request()
+            }
+            let error = try icecoreError {
+                _ = try fetchSynthetic(try S3Client(server, unsigned: true), count: 1000, size: 10)
+            }
+            guard error.code == .interrupted, MonotonicClock.milliseconds() - start < 1300 else { exit(1) }
+        }
+    }
+
+    @Test func aServerThatGoesAwayInTheMiddleIsOneSentence() throws {
+        var server: FaultServer? = try FaultServer()
+        let endpoint = try #require(server?.endpoint)
+        let client = try S3Client(try #require(server), unsigned: true)
+        var options = Self.quick
+        options.maxInFlight = 8
+        let loop = try TransferLoop(client, options: options)
+        var good = 0
+        var other = 0
+        let start = MonotonicClock.milliseconds()
+        let error = try icecoreError {
+            try loop.run(count: 100_000) { index in
+                CheckedTransfer(S3Request(bucket: "synthetic", key: bytes("10/\(index)"))) { _, result in
+                    if result.isSuccess { good += 1 } else { other += 1 }
+                    if good == 100 { server = nil }
+                }
+            }
+        }
+        #expect(error.code == .unavailable)
+        #expect(error.message.hasPrefix("cannot reach \(endpoint): "))
+        #expect(good >= 100 && other <= 16)
+        #expect(MonotonicClock.milliseconds() - start < 25_000)
+    }
+
+    @Test func manyThreadsMayShareAClient() async throws {
+        let server = try FaultServer()
+        let client = try client(server)
+        await withTaskGroup(of: Bool.self) { group in
+            for thread in 0..<16 {
+                group.addTask {
+                    (0..<50).allSatisfy { index in
+                        let name = "t\(thread)-\(index)"
+                        let object = try? client.get(bucket: "synthetic", key: bytes("100/\(name)"), limit: 100)
+                        return object?.bytes == synthetic(100, name)
+                    }
+                }
+            }
+            for await isRight in group { #expect(isRight) }
+        }
+        // Connections are used again.
+        #expect(try server.statistics().connections <= 16)
+    }
 }

@@ -13,7 +13,10 @@ public class S3Server: @unchecked Sendable {
     public let secretKey: String
     let conversation: Conversation
 
-    init(script: String, arguments: [String] = [], accessKey: String = "", secretKey: String = "") throws {
+    init(
+        script: String, arguments: [String] = [], scheme: String = "http", accessKey: String = "",
+        secretKey: String = ""
+    ) throws {
         var ready: [String: Any] = [:]
         conversation = try Conversation(script: script, arguments: arguments, ready: &ready)
         guard let port = ready["port"] as? Int, let directory = ready["directory"] as? String else {
@@ -23,7 +26,7 @@ public class S3Server: @unchecked Sendable {
         self.directory = directory
         self.accessKey = accessKey
         self.secretKey = secretKey
-        endpoint = "http://127.0.0.1:\(port)"
+        endpoint = "\(scheme)://127.0.0.1:\(port)"
     }
 
     /// The environment in which a program finds this server and may use it; nothing else of AWS in it.
@@ -175,9 +178,14 @@ public final class FaultServer: S3Server, @unchecked Sendable {
     }
 
     /// Each test has its own: they are cheap.
-    public init() throws {
-        try super.init(script: "fault.py")
+    ///
+    /// - Parameter tls: speak TLS, with a certificate that nobody trusts.
+    public init(tls: Bool = false) throws {
+        try super.init(script: "fault.py", arguments: tls ? ["--tls"] : [], scheme: tls ? "https" : "http")
     }
+
+    /// The file with that certificate.
+    public var certificate: String { directory + "/certificate.pem" }
 
     private func object(_ value: some Encodable) throws -> Any {
         try JSONSerialization.jsonObject(with: JSONEncoder().encode(value))

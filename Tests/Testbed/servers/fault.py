@@ -1,6 +1,7 @@
 """An S3-like server that misbehaves as told.
 
-usage: fault.py    Says {"port", "directory"} when it is ready, and stops at the end of standard input.
+usage: fault.py [--tls]    Says {"port", "directory"} when it is ready, and stops at the end of standard input.
+With --tls it speaks TLS, with a certificate of its own making for 127.0.0.1 in <directory>/certificate.pem.
 
 What it serves:
   /<bucket>/<key>?versionId=V   the file data/<bucket>/.v/V; without versionId data/<bucket>/.c/<key as in the URL>
@@ -22,6 +23,8 @@ import hashlib
 import json
 import os
 import random
+import ssl
+import subprocess
 import sys
 
 import lifeline
@@ -241,9 +244,21 @@ def obey(command):
     return {}
 
 
+def tls_context():
+    certificate, key = f"{directory}/certificate.pem", f"{directory}/key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=127.0.0.1",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
 async def main():
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Connection, "127.0.0.1", 0, backlog=1024)
+    context = tls_context() if "--tls" in sys.argv else None
+    server = await loop.create_server(Connection, "127.0.0.1", 0, backlog=1024, ssl=context)
     reader = asyncio.StreamReader(limit=64 << 20)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     lifeline.say(port=server.sockets[0].getsockname()[1], directory=directory)

@@ -5,6 +5,7 @@ usage: nginx.py    Says {"port", "directory"} when it is ready, and stops at the
 """
 
 import os
+import resource
 
 import lifeline
 
@@ -12,9 +13,17 @@ directory = lifeline.new_directory("nginx")
 os.chmod(directory, 0o755)
 os.mkdir(f"{directory}/data")
 port = lifeline.free_port()
+# Cached files stay open: as many as descriptors allow, connections left out.
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+cache = max(100, min(20000, hard - 1200))
 here = os.path.dirname(os.path.abspath(__file__))
 with open(f"{here}/nginx.conf") as template, open(f"{directory}/nginx.conf", "w") as conf:
-    conf.write(template.read().replace("@DIR@", directory).replace("@PORT@", str(port)))
+    values = {"DIR": directory, "PORT": port, "CACHE": cache}
+    text = template.read()
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", str(value))
+    conf.write(text)
 log = f"{directory}/log"
 server = lifeline.start(
     ["/usr/sbin/nginx", "-p", directory, "-e", f"{directory}/error.log", "-c", f"{directory}/nginx.conf"], log)
