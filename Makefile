@@ -54,6 +54,7 @@ bench: build ## run what is in Benchmarks/
 install: ## copy the program to $(DESTDIR)$(PREFIX)/bin
 	@[ -x $(release) ] || $(MAKE) build
 	install -D -m 755 $(release) "$(DESTDIR)$(PREFIX)/bin/icecore"
+	-@strip "$(DESTDIR)$(PREFIX)/bin/icecore"
 
 clean: demo-clean ## remove everything that was built
 	rm -rf .build
