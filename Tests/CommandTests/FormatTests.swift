@@ -65,7 +65,8 @@ import Testing
         }
 
         func lines(_ arguments: [String]) throws -> [[String: Any]] {
-            let output = try program.run([arguments[0], "--store", "\(directory)/store", "--json"] + arguments.dropFirst())
+            let output = try program.run(
+                [arguments[0], "--store", "\(directory)/store", "--json"] + arguments.dropFirst())
             try #require(output.status == 0, "\(output.command): \(output.stderr)")
             return try output.stdout.split(separator: 10).map {
                 try #require(JSONSerialization.jsonObject(with: Data($0)) as? [String: Any])
@@ -75,7 +76,8 @@ import Testing
 
     /// A store of a random history, synced in another order than the inventories were taken.
     private static func withStore(seed: UInt64, _ body: (Store, HistoryScenario, History) throws -> Void) throws {
-        let directory = FileManager.default.temporaryDirectory.appending(path: "icecore-format-\(UUID().uuidString)").path
+        let directory = FileManager.default.temporaryDirectory.appending(path: "icecore-format-\(UUID().uuidString)")
+            .path
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let store = Store(
@@ -163,7 +165,8 @@ import Testing
             let split = keys.map { key in
                 let end = key.bytes.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
                 return (
-                    String(decoding: key.bytes[..<end], as: UTF8.self), String(decoding: key.bytes[end...], as: UTF8.self)
+                    String(decoding: key.bytes[..<end], as: UTF8.self),
+                    String(decoding: key.bytes[end...], as: UTF8.self)
                 )
             }
             let directories = try store.query(split.map { ("directory", ["prefix": $0.0]) }).map { rows in

@@ -76,7 +76,8 @@ import Testing
             [Inventory(takenAt: 20, latest: "v3", others: ["m2", "v1"])])
         #expect(
             outcome
-                == Outcome(order: ["v1", "m2", "v3"], current: ["v1": [[5, 10]], "m2": [[10, 15]], "v3": [[15, -1]]]))
+                == Outcome(
+                    order: ["v1", "m2", "v3"], current: ["v1": [[5, 10]], "m2": [[10, 15]], "v3": [[15, -1]]]))
     }
 
     @Test func theLatestIsDeletedForGood() {
