@@ -18,28 +18,23 @@ fail() {
     printf '\ndemo: %s\n' "$*" >&2
     exit 1
 }
-is_mounted() { # The mount of a program that died is no directory, but it stands in the table.
-    grep -qF " $1 " /proc/self/mountinfo 2>/dev/null
+mounts() { # All below the demo, innermost first. The mount of a program that died is no directory, but it stands there.
+    awk '{ print $5 }' /proc/self/mountinfo | sed 's/\\040/ /g' | awk -v work="$work/" 'index($0, work) == 1' | sort -r
 }
 clean() {
-    local mount end
+    local mount
     cd /
     if [ -n "${server_PID:-}" ]; then
         # It lives until its standard input ends.
-        eval "exec ${server[1]}>&-"
-        wait "$server_PID" 2>/dev/null || true
+        local server_input=${server[1]} process=$server_PID
+        eval "exec $server_input>&-"
+        wait "$process" 2>/dev/null || true
+        unset server_PID
     fi
-    for mount in "$work/latest" "$work/march"; do
-        end=$((SECONDS + 10))
-        while is_mounted "$mount" && ! fusermount3 -u "$mount" 2>/dev/null; do
-            if [ "$SECONDS" -ge "$end" ]; then
-                # Somebody is in there: it goes away when they leave.
-                fusermount3 -u -z "$mount" || fail "cannot unmount $mount"
-                break
-            fi
-            sleep 0.1
-        done
-    done
+    while read -r mount; do
+        # Busy for as long as somebody is in there; taken away, it goes when they leave.
+        fusermount3 -u "$mount" 2>/dev/null || fusermount3 -u -z "$mount" || fail "cannot unmount $mount"
+    done < <(mounts)
     rm -rf "$work"
 }
 # Shows a command and runs it. With an expected status other than 0: `run 1 diff …`.
@@ -85,6 +80,7 @@ for name in $(compgen -e AWS_) ICECORE_STORE; do unset "$name"; done
 export AWS_CONFIG_FILE=$work/home/config AWS_SHARED_CREDENTIALS_FILE=$work/home/credentials
 export AWS_ACCESS_KEY_ID=demo AWS_SECRET_ACCESS_KEY=demo AWS_EC2_METADATA_DISABLED=true
 export PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8 PATH=$work/bin:$PATH
+export no_proxy=127.0.0.1 NO_PROXY=127.0.0.1
 
 say "Starting an S3 server on this machine, with a year of a small reef survey in its bucket 'reef-survey' …"
 # It lives until its standard input ends, however this script does. 9 is the lock: not for it to hold.
@@ -137,7 +133,6 @@ ${bold}Now walk on: this shell stands beside both trees. 'exit' unmounts and rem
     icecore cat README.md --at $date
     icecore status
     mkdir all; icecore mount all --history         every date and every version in one tree
-                                                   ('fusermount3 -u all' before you leave)
 
 END
     cat >home/bashrc <<'END'
@@ -145,7 +140,7 @@ PS1='\[\e[1m\]demo\[\e[0m\]:\W\$ '
 unset HISTFILE PROMPT_COMMAND
 END
     bash --noprofile --rcfile home/bashrc -i || true
-    if is_mounted "$work/all"; then fusermount3 -u -z "$work/all"; fi
+    clean
     echo "Unmounted and removed. 'make demo' starts anew."
 else
     printf '\nThe demo works. (On a terminal it goes on with a shell in which to look around.)\n'
