@@ -7,7 +7,7 @@ struct SyncCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sync", abstract: "Bring the store up to an inventory.",
         discussion: """
-            Takes the newest inventory unless told otherwise. Everything is fetched before any of it becomes visible;
+            Takes the newest inventory unless told otherwise. Everything is fetched before any of it becomes visible; \
             an interrupted sync loses no finished download, and the same command goes on.
             """)
 
