@@ -62,7 +62,8 @@ public struct EntryRow {
     /// What makes the version itself.
     public var identity: VersionIdentity {
         VersionIdentity(
-            versionId: versionIsUnknown ? nil : Array(versionId), lastModified: lastModified, etag: etagValue, size: size)
+            versionId: versionIsUnknown ? nil : Array(versionId), lastModified: lastModified, etag: etagValue,
+            size: size)
     }
 
     /// The columns in the order of ``init(_:)``.

@@ -178,7 +178,8 @@ extension Merge {
                 places[identity] = place
                 versions.append(
                     StoredVersion(
-                        evidence: VersionEvidence(identity: identity, listed: [], latest: []), flags: flags(row), rows: []))
+                        evidence: VersionEvidence(identity: identity, listed: [], latest: []), flags: flags(row),
+                        rows: []))
                 isListed.append(false)
                 isLatest.append(false)
                 summary.newVersions += 1
@@ -207,7 +208,9 @@ extension Merge {
             let version = versions[place]
             var flags = version.flags
             var checksBlob = false
-            if isListed[place], !version.evidence.identity.isMarker, flags.isDisjoint(with: [.present, .gone]), asks(name) {
+            if isListed[place], !version.evidence.identity.isMarker, flags.isDisjoint(with: [.present, .gone]),
+                asks(name)
+            {
                 flags.insert(.expected)
                 checksBlob = true
                 try emitWant(

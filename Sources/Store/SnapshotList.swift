@@ -50,7 +50,8 @@ extension IndexReader {
             let record = SnapshotRecord(
                 id: statement.integer(0), name: text(1) ?? "", takenAt: Timestamp(milliseconds: statement.integer(2)),
                 syncedAt: Timestamp(milliseconds: statement.integer(3)), manifestMD5: Array(statement.bytes(4)),
-                policy: policy, rowCount: statement.integer(8), keys: statement.integer(9), bytes: statement.integer(10))
+                policy: policy, rowCount: statement.integer(8), keys: statement.integer(9), bytes: statement.integer(10)
+            )
             summaries.append(SnapshotSummary(record: record, missing: 0))
         }
         summaries.sort { timeline.rank(of: $0.record.id) < timeline.rank(of: $1.record.id) }

@@ -28,6 +28,13 @@ public struct VersionIdentity: Hashable, Sendable {
     public var etag: ETag?
     public var size: Int64
 
+    public init(versionId: [UInt8]?, lastModified: Timestamp, etag: ETag?, size: Int64) {
+        self.versionId = versionId
+        self.lastModified = lastModified
+        self.etag = etag
+        self.size = size
+    }
+
     public var isMarker: Bool { etag == nil }
 }
 

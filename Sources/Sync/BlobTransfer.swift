@@ -103,7 +103,9 @@ final class BlobTransfer: Transfer {
             }
         }
         for partSize in candidates.dropFirst() {
-            if try ContentCheck.matches(temporary, want.etag, partSize: partSize) { return .checked(partSize: partSize) }
+            if try ContentCheck.matches(temporary, want.etag, partSize: partSize) {
+                return .checked(partSize: partSize)
+            }
         }
         return .needsPartSize
     }

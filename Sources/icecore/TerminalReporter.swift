@@ -27,7 +27,8 @@ final class TerminalReporter: SyncReporter {
             fraction = Double(bytes) / Double(max(1, total))
         case .downloading(let objects, let count, let bytes, let total, let failed):
             phase = "downloading"
-            text = "\(objects) of \(count) objects, \(bytes.byteCount) of \(total.byteCount)"
+            text =
+                "\(objects) of \(count) objects, \(bytes.byteCount) of \(total.byteCount)"
                 + (failed > 0 ? ", \(failed) failed" : "")
             fraction =
                 total > 0 ? Double(bytes) / Double(total) : Double(objects) / Double(max(1, count))
