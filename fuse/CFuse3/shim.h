@@ -1,6 +1,8 @@
 // libfuse3's low-level interface for Swift, and what Swift cannot see of the C library: macros.
 #define FUSE_USE_VERSION 312
 #include <fuse3/fuse_lowlevel.h>
+#include <malloc.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
 #include <sys/syscall.h>

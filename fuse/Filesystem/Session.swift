@@ -9,7 +9,7 @@ final class Session: @unchecked Sendable {
     /// The most bytes that one READ asks for; libfuse's buffers allow no more.
     static let largestRead = 1 << 20
     /// More threads than processors only cost wake-ups: nothing here waits for anything but local files.
-    static let threadCount = max(2, min(4, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+    static let threadCount = getenv("THREADS").flatMap { Int(String(cString: $0)) } ?? max(2, min(4, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
 
     let files: FileSystem
     let mountPoint: String
@@ -83,7 +83,9 @@ final class Session: @unchecked Sendable {
     private func serve(_ worker: Worker) {
         CurrentWorker.set(worker)
         var buffer = fuse_buf()
+        let descriptor = fuse_session_fd(session)
         while fuse_session_exited(session) == 0 {
+            spin(descriptor)
             let count = fuse_session_receive_buf(session, &buffer)
             if count == -EINTR || count == -EAGAIN { continue }
             if count <= 0 { break }
@@ -93,6 +95,25 @@ final class Session: @unchecked Sendable {
         if running.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
             isStopping.store(true, ordering: .relaxed)
             close(ending)
+        }
+    }
+
+    private let isSpinning = Atomic<Bool>(false)
+    private let spinTime: Int = getenv("SPIN").flatMap { Int(String(cString: $0)) } ?? 0
+
+    /// Looks for the next request for a moment before it waits for one: whoever reads many small files, or asks for many
+    /// names, comes again at once, and to be woken costs more than the request. One thread does, the others wait.
+    private func spin(_ descriptor: Int32) {
+        if spinTime == 0 { return }
+        guard !isSpinning.exchange(true, ordering: .acquiring) else { return }
+        defer { isSpinning.store(false, ordering: .releasing) }
+        var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        var start = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &start)
+        while poll(&request, 1, 0) == 0 {
+            var now = timespec()
+            clock_gettime(CLOCK_MONOTONIC, &now)
+            if (now.tv_sec - start.tv_sec) * 1_000_000_000 + now.tv_nsec - start.tv_nsec > spinTime * 1000 { return }
         }
     }
 
