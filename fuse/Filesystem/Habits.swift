@@ -1,9 +1,9 @@
 /// Which threads of which programs look at the files that they list.
 ///
-/// The kernel asks for attributes with the beginning of every listing. That is twice the work of names alone, and wasted
-/// on a `find` by name; without it an `ls -lR` would ask for each file by itself. So a thread gets names first; once it
-/// looked up a file after a listing, its listings come with attributes. The kernel itself asks for them further on in
-/// directories whose files are looked up, so that what a new `ls -l` can lose is bounded by one buffer.
+/// The kernel asks for attributes with the beginning of every listing. That is twice the work of names alone, and
+/// wasted on a `find` by name; without it an `ls -lR` would ask for each file by itself. So a thread gets names first;
+/// once it looked up a file after a listing, its listings come with attributes. The kernel itself asks for them further
+/// on in directories whose files are looked up, so that what a new `ls -l` can lose is bounded by one buffer.
 struct Habits {
     private struct Thread {
         var id: Int32 = 0
