@@ -1,4 +1,5 @@
 import Basics
+import CFuse3
 import Glibc
 import Store
 
@@ -66,8 +67,9 @@ final class RowCache: @unchecked Sendable {
     ///   - bytes: of the ring; a power of two.
     ///   - places: in the table; a power of two.
     init(bytes: Int = 64 << 20, places: Int = 1 << 20) {
-        // calloc and malloc of such sizes are mappings: untouched pages cost nothing.
-        ring = .allocate(byteCount: bytes, alignment: 16)
+        // Allocations of this size are mappings: untouched pages cost nothing. Large ones make the touching cheap.
+        ring = .allocate(byteCount: bytes, alignment: 1 << 21)
+        madvise(ring, bytes, MADV_HUGEPAGE)
         capacity = UInt64(bytes)
         head = UInt64(bytes)
         table = UnsafeMutableRawPointer(calloc(places, 8)).assumingMemoryBound(to: UInt64.self)
