@@ -100,8 +100,9 @@ struct KeyGroup {
             if let twin {
                 if rows[twin].marksLatest != rows[index].marksLatest {
                     throw IcecoreError(
-                        .invalidData, "\(place(rows[index].facts)): the version is listed twice, once as latest and "
-                            + "once not (also \(place(rows[twin].facts))): the inventory contradicts itself")
+                        .invalidData,
+                        "\(place(rows[index].facts)): the version is listed twice, once as latest and once not (also "
+                            + "\(place(rows[twin].facts))): the inventory contradicts itself")
                 }
                 duplicates += 1
             } else {
@@ -115,8 +116,9 @@ struct KeyGroup {
         for row in rows where row.marksLatest {
             if let first = latest {
                 throw IcecoreError(
-                    .invalidData, "\(place(row.facts)): a second latest version of one key (the first: "
-                        + "\(place(first.facts))): the inventory contradicts itself")
+                    .invalidData,
+                    "\(place(row.facts)): a second latest version of one key (the first: \(place(first.facts))): the "
+                        + "inventory contradicts itself")
             }
             latest = row
         }
