@@ -68,7 +68,8 @@ let package = Package(
             name: "FilesystemTests",
             dependencies: ["Filesystem", "CFuse3", "Basics", "Store", "ReferenceModel", grdb, "mount-for-tests"]),
         .testTarget(
-            name: "CommandTests", dependencies: ["icecore", "Basics", "ReferenceModel", "Testbed"], exclude: ["Help"]),
+            name: "CommandTests", dependencies: ["icecore", "Basics", "CFuse3", "ReferenceModel", "Testbed"],
+            exclude: ["Help"]),
     ],
     swiftLanguageModes: [.v6]
 )

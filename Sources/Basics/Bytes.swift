@@ -29,3 +29,11 @@ extension UnsafeRawBufferPointer {
         }
     }
 }
+
+extension Int64 {
+    /// The sum, or the number nearest to it that there is: sizes that an inventory claims must not end the program.
+    public func addingClamped(_ other: Int64) -> Int64 {
+        let (sum, overflow) = addingReportingOverflow(other)
+        return overflow ? (other < 0 ? .min : .max) : sum
+    }
+}

@@ -1,13 +1,15 @@
 /// Something from outside, made fit for an error message: cut to a plausible length, no control characters.
-struct Printable: CustomStringConvertible {
-    let description: String
+public struct Printable: CustomStringConvertible, Sendable {
+    public let description: String
 
-    init(_ text: String) {
+    /// At most 300 bytes of it.
+    public init(_ text: String) {
         var text = text
         description = text.withUTF8 { Printable(UnsafeRawBufferPointer($0)).description }
     }
 
-    init(_ bytes: UnsafeRawBufferPointer) {
+    /// At most 300 bytes of it.
+    public init(_ bytes: UnsafeRawBufferPointer) {
         let limit = 300
         var text = ""
         for scalar in String(decoding: bytes.prefix(limit), as: UTF8.self).unicodeScalars {

@@ -2,10 +2,10 @@ import Basics
 import GRDB
 import Schema
 
-/// The index as the writer has it: migrated, with GRDB's pool for everything that is not a hot loop.
+/// The index as the writer has it: migrated, with GRDB's queue for everything that is not a hot loop.
 public final class Index: Sendable {
     public let path: String
-    public let pool: DatabasePool
+    public let queue: DatabaseQueue
 
     /// Bytes a page of a new index.
     private static let pageSize = 4096
@@ -15,14 +15,15 @@ public final class Index: Sendable {
         self.path = path
         var configuration = Configuration()
         configuration.busyMode = .timeout(10)
-        configuration.maximumReaderCount = 2
         configuration.prepareDatabase { db in
             // The page size is settled before the first table is made; it changes nothing in an index that exists.
-            try db.execute(sql: "PRAGMA page_size = \(Index.pageSize); PRAGMA synchronous = FULL")
+            // The journal is set up here and not by GRDB's pool, which writes to the index each time that it is opened.
+            try db.execute(
+                sql: "PRAGMA page_size = \(Index.pageSize); PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
         }
         do {
-            pool = try DatabasePool(path: path, configuration: configuration)
-            try Index.migrator.migrate(pool)
+            queue = try DatabaseQueue(path: path, configuration: configuration)
+            try Index.migrator.migrate(queue)
         } catch let error as DatabaseError {
             throw IcecoreError.index(error, path)
         }

@@ -69,7 +69,7 @@ extension Merge {
     private func count(_ group: KeyGroup) {
         for row in group.rows where row.marksLatest && !row.isMarker {
             summary.keys += 1
-            summary.bytes += row.facts.size
+            summary.bytes = summary.bytes.addingClamped(row.facts.size)
         }
     }
 
@@ -145,7 +145,7 @@ extension Merge {
     ) throws {
         guard let etag = identity.etag else { return }
         summary.wants += 1
-        summary.wantedBytes += identity.size
+        summary.wantedBytes = summary.wantedBytes.addingClamped(identity.size)
         var replacedAt = Timestamp.distantFuture
         if !isLatest {
             replacedAt = identity.lastModified

@@ -32,7 +32,7 @@ public final class Refetch {
             let isLatest = reader.timeline.covers(row.seenFrom, row.seenTo, rank)
             let isReplaced = !isLatest && row.valid.to != .max
             count += 1
-            bytes += row.size
+            bytes = bytes.addingClamped(row.size)
             try wants.append(
                 Want(
                     key: key, versionId: row.versionIsUnknown ? nil : Array(row.versionId), etag: etag, size: row.size,

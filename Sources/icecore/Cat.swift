@@ -12,7 +12,10 @@ struct Cat: ParsableCommand {
 
     @OptionGroup var viewOptions: ViewOptions
 
-    @Option(name: .customLong("version-id"), help: ArgumentHelp("This version, whatever the date.", valueName: "id"))
+    // Unconditional: there are ids that begin with '-'.
+    @Option(
+        name: .customLong("version-id"), parsing: .unconditional,
+        help: ArgumentHelp("This version, whatever the date.", valueName: "id"))
     var versionId: String?
 
     @OptionGroup var options: StoreOptions

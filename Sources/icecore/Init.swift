@@ -70,9 +70,9 @@ private enum InitArguments {
             (48...57).contains(byte) || (97...122).contains(byte) || (65...90).contains(byte)
                 || [45, 46, 95].contains(byte)
         }
-        guard (1...255).contains(name.utf8.count), allowed else {
+        guard (3...255).contains(name.utf8.count), allowed else {
             throw IcecoreError(
-                .usage, "--bucket '\(url)': a bucket's name has only letters, digits, '.', '-' and '_' (and no prefix)")
+                .usage, "--bucket '\(url)': a bucket's name has 3 characters or more, only letters, digits, '.', '-' and '_' (and no prefix)")
         }
         return String(name)
     }

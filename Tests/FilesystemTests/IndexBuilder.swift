@@ -62,7 +62,7 @@ final class IndexBuilder {
         if isOpaque, let content {
             let verbatim = ETag("kms-\(key.count)-\(content.count)".utf8)
             let sha256 = SHA256.digest(content)
-            try index.pool.write { db in
+            try index.queue.write { db in
                 try db.execute(
                     sql: "INSERT OR IGNORE INTO blob VALUES (?, ?, NULL, ?)",
                     arguments: [verbatim.description, content.count, Data(sha256)])
@@ -121,7 +121,7 @@ final class IndexBuilder {
             if tenures[place].slot == 0 { tenures[place].slot = takeSlot(Array(key[..<start])) }
         }
         let earliest = tenures.compactMap(\.valid?.lowerBound).min()
-        try index.pool.write { db in
+        try index.queue.write { db in
             try db.execute(sql: "DELETE FROM entry; DELETE FROM directory; DELETE FROM longName; DELETE FROM snapshot")
             for (id, name, takenAt) in snapshots {
                 try db.execute(

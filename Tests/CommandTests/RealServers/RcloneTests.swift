@@ -1,0 +1,74 @@
+import Basics
+import Foundation
+import ReferenceModel
+import Testbed
+import Testing
+
+/// What another program thinks that the bucket was.
+@Suite struct RcloneTests {
+    /// Without what rclone cannot show: keys with `//`, with `.` or `..` as a component, with a slash at an end, and a
+    /// key beside another that has it as a directory. A line end would make two lines of one.
+    private static let keys = (OddKeys.odd + OddKeys.plain).filter { key in
+        key.count < 250 && !key.bytes.contains { $0 < 32 || $0 == 127 }
+            && key.components.allSatisfy { !["", ".", ".."].contains($0) && $0.count < 200 }
+            && !OddKeys.odd.contains { $0.hasPrefix(key + "/") }
+    }
+
+    @Test func rcloneSeesTheSameKeysAtEveryInstant() throws {
+        let server = try RGWServer.shared()
+        let admin = try S3Admin(server)
+        let bucket = "rclone-\(UInt32.random(in: 0 ... .max))"
+        try admin.createBucket(bucket)
+        var instants: [Timestamp] = []
+        /// What follows happens in a later second than what came before: versions say no more than the second.
+        func nextInstant() throws {
+            let now = try #require(try admin.listVersions(bucket).map { Version($0).lastModified }.max())
+            let instant = Timestamp(milliseconds: now.milliseconds + 1000)
+            #expect(Clock.wait(seconds: 5) { Timestamp.now() > Timestamp(milliseconds: instant.milliseconds + 1000) })
+            instants.append(instant)
+        }
+        let keys = RcloneTests.keys
+        try admin.put(bucket, keys.prefix(40).map { .init(key: $0.string, content: bytes("first")) })
+        try nextInstant()
+        for key in keys.prefix(20) { try admin.delete(bucket, key.string) }
+        // Which of two comes first within a second, an inventory does not say.
+        try nextInstant()
+        try admin.put(bucket, keys.dropFirst(10).map { .init(key: $0.string, content: bytes("second")) })
+        try nextInstant()
+        for key in keys.dropFirst(15).prefix(30) { try admin.delete(bucket, key.string) }
+        try admin.put(bucket, keys.prefix(5).map { .init(key: $0.string, content: bytes("third")) })
+        try nextInstant()
+
+        try Bench.use(server) { bench in
+            try admin.makeInventory(of: bucket, in: "\(bench.directory)/inventories")
+            try bench.initialize(bucket, inventory: "file://\(bench.directory)/inventories")
+            try bench.succeed("sync", "--metadata-only")
+            #expect(instants.count == 4)
+            for instant in instants {
+                let ours = try bench.succeed("ls", "-R", "--at", instant.rfc3339)
+                let lines = ours.text.split(separator: "\n").map { ByteString(String($0)) }.sorted()
+                #expect(lines.count > 10)
+                let theirs = try rclone(server, bucket, at: instant, bench)
+                #expect(Set(lines).symmetricDifference(theirs) == [], "at \(instant.rfc3339)")
+                #expect(lines.count == theirs.count)
+            }
+        }
+    }
+
+    private func rclone(
+        _ server: RGWServer, _ bucket: String, at instant: Timestamp, _ bench: Bench
+    ) throws -> [ByteString] {
+        let words = [
+            "lsf", "-R", "--files-only", "--s3-version-at", instant.rfc3339, "--s3-provider", "Ceph", "--s3-endpoint",
+            server.endpoint, "--s3-access-key-id", server.accessKey, "--s3-secret-access-key", server.secretKey,
+            // Names as they are, not as they could be on other systems.
+            "--s3-encoding", "None", ":s3:\(bucket)",
+        ]
+        let run = try RunningProgram(
+            "/usr/bin/rclone", words.map { Array($0.utf8) }, environment: ["HOME": bench.directory, "PATH": "/usr/bin:/bin"],
+            currentDirectory: bench.directory, outputs: "\(bench.directory)/outputs"
+        ).wait()
+        #expect(run.status == 0, "\(run.stderr)")
+        return run.text.split(separator: "\n").map { ByteString(String($0)) }.sorted()
+    }
+}
