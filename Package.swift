@@ -51,6 +51,7 @@ let package = Package(
         .executableTarget(
             name: "icecore-bench-inventory", dependencies: ["Basics", "CZlib", "Inventory", argumentParser],
             path: "Benchmarks/ReadInventory"),
+        .executableTarget(name: "icecore-bench-insert", dependencies: [sqlite], path: "Benchmarks/ClusteredInsert"),
 
         // What the tests share: the rules of docs/SEMANTICS.md as obvious code, and real servers to run against.
         .target(name: "ReferenceModel", dependencies: ["Basics", "CZlib"], path: "Tests/ReferenceModel"),

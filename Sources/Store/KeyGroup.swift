@@ -117,8 +117,8 @@ struct KeyGroup {
             if let first = latest {
                 throw IcecoreError(
                     .invalidData,
-                    "\(place(row.facts)): a second latest version of one key (the first: \(place(first.facts))): the "
-                        + "inventory contradicts itself")
+                    "\(place(row.facts)): a second latest version of the key '\(Printable(key))' (the first: "
+                        + "\(place(first.facts))): the inventory contradicts itself")
             }
             latest = row
         }
