@@ -28,7 +28,8 @@ struct ClusteredInsert {
         var statement: OpaquePointer?
         sqlite3_prepare_v2(
             database,
-            "INSERT INTO entry VALUES (?, ?, ?, 0, ?, NULL, 1, NULL, 1, NULL, NULL, ?, NULL, ?, ?)", -1, &statement, nil)
+            "INSERT INTO entry VALUES (?, ?, ?, 0, ?, NULL, 1, NULL, 1, NULL, NULL, ?, NULL, ?, ?)", -1, &statement, nil
+        )
         var random: UInt64 = 1
         var bytes = [UInt8](repeating: 0, count: 48)
         var name = [UInt8](repeating: 0, count: 8)
@@ -46,7 +47,9 @@ struct ClusteredInsert {
             sqlite3_bind_int64(statement, 1, row / 64 + 1)
             name.withUnsafeBytes { text in
                 bytes.withUnsafeBytes { buffer in
-                    guard let start = buffer.baseAddress else { return }
+                    guard let start = buffer.baseAddress else {
+                        return
+                    }
                     sqlite3_bind_text(statement, 2, text.baseAddress?.assumingMemoryBound(to: CChar.self), 8, nil)
                     sqlite3_bind_int64(statement, 3, row % 64 + 1)
                     sqlite3_bind_int64(statement, 4, 1_650_000_000_000 + row)
