@@ -128,7 +128,7 @@ if [ -t 0 ] && [ -t 1 ]; then
 ${bold}Now walk on: this shell stands beside both trees. 'exit' unmounts and removes everything.${plain}
 
     ls -lR march                                   all of last March
-    diff <(icecore ls -R --at $date) <(icecore ls -R)
+    icecore diff $date latest                 what has changed since, from the index alone
     icecore ls -l --at 30d                         the bucket a month ago; any date will do
     icecore cat README.md --at $date
     icecore status
