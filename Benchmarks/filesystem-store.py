@@ -4,7 +4,7 @@
     filesystem-store.py STORE TREE [--directories 1000] [--files 100] [--large 50000] [--gigabytes 1]
 
 The tree: DIRECTORIES directories of FILES small files, one directory of LARGE empty ones, one large file. The index is
-written directly, as one sync of one inventory would have; the schema is read from the repository.
+written directly, as one sync of one inventory would have; the schema is read from the repository. A TREE of '-' is not made.
 """
 import argparse
 import hashlib
@@ -74,6 +74,8 @@ class Directory:
 
 
 def put(path, content):
+    if path.startswith("-/"):
+        return
     with open(path, "wb") as file:
         file.write(content)
     os.utime(path, (TIME / 1000, TIME / 1000))
@@ -82,11 +84,16 @@ def put(path, content):
 root = Directory(None, "")
 keys = 0
 total = 0
-os.makedirs(options.tree)
+def make(path):
+    if not path.startswith("-"):
+        os.makedirs(path)
+
+
+make(options.tree)
 small = Directory(root, "small")
 for number in range(options.directories):
     directory = Directory(small, f"d{number:04}")
-    os.makedirs(f"{options.tree}/small/d{number:04}")
+    make(f"{options.tree}/small/d{number:04}")
     for file in range(options.files):
         content = os.urandom(random.randint(100, 6000))
         digest = hashlib.md5(content).digest()
@@ -99,15 +106,14 @@ for number in range(options.directories):
 small.end()
 if options.large:
     large = Directory(root, "large")
-    os.makedirs(f"{options.tree}/large")
+    make(f"{options.tree}/large")
     digest = hashlib.md5(b"").digest()
     for number in range(options.large):
-        if options.tree != "/dev/null":
-            put(f"{options.tree}/large/chunk.{number}", b"")
+        put(f"{options.tree}/large/chunk.{number}", b"")
         large.add(f"chunk.{number}", 0, digest)
         keys += 1
     large.end()
-if options.gigabytes:
+if options.gigabytes and options.tree != "-":
     digest = hashlib.md5()
     piece = os.urandom(1 << 20)
     count = int(options.gigabytes * 1024)

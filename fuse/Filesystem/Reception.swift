@@ -3,8 +3,8 @@ import Glibc
 import Synchronization
 
 /// Which thread takes the next request: the one that holds the token. It alone waits for the kernel, and before it
-/// sleeps it looks for another request for a moment: whoever reads many small files, or asks for many names, comes again
-/// at once, and to wake a sleeping thread costs several times what the request does.
+/// sleeps it looks for another request for a moment: whoever reads many small files, or asks for many names, comes
+/// again at once, and to wake a sleeping thread costs several times what the request does.
 ///
 /// The holder keeps the token while it serves, as long as nothing else waits and nothing makes it slow. It passes it on
 /// when more requests are queued, and before it waits for the disk; where it does neither and a request still takes
