@@ -111,7 +111,9 @@ extension Timeline {
 
     /// The interval of snapshots as ranks; nil where it is empty.
     func interval(_ from: Int64, _ to: Int64) -> RankInterval? {
-        from == 0 ? nil : RankInterval(rank(of: from), to == 0 ? .max : rank(of: to))
+        // An id that names no snapshot sorts after all of them: an interval that begins there holds nothing.
+        guard from != 0, rank(of: from) != .max else { return nil }
+        return RankInterval(rank(of: from), to == 0 ? .max : rank(of: to))
     }
 }
 

@@ -86,4 +86,11 @@ import Testing
         #expect(Timestamp(milliseconds: 0) < Timestamp.distantFuture)
         #expect(Timestamp.now() > Timestamp(milliseconds: 1_700_000_000_000))
     }
+
+    @Test func extremesAreWrittenWithoutATrap() {
+        for milliseconds in [Int64.min, .min + 1, -1, 0, .max - 1, .max] {
+            #expect(Timestamp(milliseconds: milliseconds).rfc3339.hasSuffix("Z"))
+        }
+        #expect(Timestamp(milliseconds: -1).rfc3339 == "1969-12-31T23:59:59.999Z")
+    }
 }
