@@ -36,20 +36,22 @@ final class BlobTransfer: Transfer {
         self.temporary = temporary
         self.done = done
         let asksForVersion = want.versionId != nil && !byKey
+        // Where another object may have come into its place, the ETag is looked at before the length.
         super.init(
             S3Request(
                 bucket: bucket, key: want.key,
                 versionId: asksForVersion ? want.versionId.map { String(decoding: $0, as: UTF8.self) } : nil,
-                ifMatch: asksForVersion ? nil : want.etag.description, expectedLength: want.size))
+                ifMatch: asksForVersion ? nil : want.etag.description,
+                expectedLength: BlobTransfer.isReplaceable(want) ? nil : want.size))
     }
 
     /// Whether what is at the source under this name can be replaced by something else.
-    private var isReplaceable: Bool {
+    private static func isReplaceable(_ want: Want) -> Bool {
         want.versionId == nil || want.versionId == Array("null".utf8)
     }
 
     override func begin(_ head: S3ResponseHead) throws {
-        if isReplaceable, let etag = head.etag, etag != want.etag.description {
+        if BlobTransfer.isReplaceable(want), let etag = head.etag, etag != want.etag.description {
             throw Replaced(etag: etag)
         }
         isOpaque = want.isOpaque || want.etag.verbatim != nil || head.hasOpaqueETag

@@ -47,7 +47,8 @@ import Testing
     private func provideBlobs(_ history: History, _ scenario: HistoryScenario, _ bench: Bench) throws {
         for version in history.allVersions where !version.isMarker && version.size > 0 {
             let name = "\(version.etag.string)-\(version.size)"
-            try Files.replace("\(bench.store)/blobs/\(name.prefix(2))/\(name)", with: scenario.content(of: version), mode: 0o444)
+            try Files.replace(
+                "\(bench.store)/blobs/\(name.prefix(2))/\(name)", with: scenario.content(of: version), mode: 0o444)
         }
     }
 }

@@ -65,7 +65,8 @@ import Testing
             "--s3-encoding", "None", ":s3:\(bucket)",
         ]
         let run = try RunningProgram(
-            "/usr/bin/rclone", words.map { Array($0.utf8) }, environment: ["HOME": bench.directory, "PATH": "/usr/bin:/bin"],
+            "/usr/bin/rclone", words.map { Array($0.utf8) },
+            environment: ["HOME": bench.directory, "PATH": "/usr/bin:/bin"],
             currentDirectory: bench.directory, outputs: "\(bench.directory)/outputs"
         ).wait()
         #expect(run.status == 0, "\(run.stderr)")

@@ -45,7 +45,8 @@ final class RealBucket: @unchecked Sendable {
     /// Every odd key that the gateway accepts.
     static let oddKeys: [ByteString] =
         OddKeys.odd + OddKeys.plain + OddKeys.flipping.flatMap { $0 } + [
-            "%41", "100%", "it's \"quoted\"", "%2F", "%25", "versionId=x", "?versions", "a?versionId=null", "<xml>&amp;",
+            "%41", "100%", "it's \"quoted\"", "%2F", "%25", "versionId=x", "?versions", "a?versionId=null",
+            "<xml>&amp;",
             ByteString(String(repeating: "n", count: 300)), ByteString(String(repeating: "/", count: 1024)),
             ByteString(String(repeating: "d/", count: 511) + "ab"),
             ByteString(String(repeating: "e", count: 1024)),
@@ -155,7 +156,8 @@ extension RGWServer {
         var lines: [String] = []
         // The log comes late: when the mark is in it, everything before is.
         let isThere = try Clock.wait(seconds: 20) {
-            let log = String(decoding: try Files.read("\(directory)/log/client.rgw.x.log", limit: 1 << 28), as: UTF8.self)
+            let log = String(
+                decoding: try Files.read("\(directory)/log/client.rgw.x.log", limit: 1 << 28), as: UTF8.self)
             lines = log.split(separator: "\n").filter { $0.contains("beast: 0x") }.map(String.init)
             return lines.contains { $0.contains("/\(mark)") }
         }

@@ -31,16 +31,21 @@ import Testing
         try Bench.use(bucket.server) { bench in
             try bench.initialize(bucket.name, inventory: "file://\(bucket.directory)")
             try bench.succeed("sync")
-            for (index, version) in bucket.objects.enumerated() where index % 4 == 0 || version.key.hasPrefix("parts/") {
+            for (index, version) in bucket.objects.enumerated() where index % 4 == 0 || version.key.hasPrefix("parts/")
+            {
                 let run = try bench.run([
                     "cat", "--store", bench.store, "--version-id", version.id.description, "--", version.key.string,
                 ])
-                #expect(run.status == 0 && run.stdout.isSame(as: bucket.content(version) ?? []), "\(version): \(run.stderr)")
+                #expect(
+                    run.status == 0 && run.stdout.isSame(as: bucket.content(version) ?? []), "\(version): \(run.stderr)"
+                )
             }
             for (index, (key, version)) in bucket.view.enumerated() where index % 8 == 0 {
                 for when in ["latest", bucket.inventory.name] {
                     let run = try bench.run(["cat", "--store", bench.store, "--at", when, "--", key.string])
-                    #expect(run.status == 0 && run.stdout.isSame(as: bucket.content(version) ?? []), "\(version): \(run.stderr)")
+                    #expect(
+                        run.status == 0 && run.stdout.isSame(as: bucket.content(version) ?? []),
+                        "\(version): \(run.stderr)")
                 }
             }
             // What a marker hides is not there, and a marker has no content.

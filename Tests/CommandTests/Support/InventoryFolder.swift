@@ -21,7 +21,8 @@ struct InventoryFolder {
         var encryption = "NOT-SSE"
 
         init(
-            _ key: String, _ content: [UInt8], versionId: String? = nil, at lastModified: String = "2024-03-01T00:00:00.000Z"
+            _ key: String, _ content: [UInt8], versionId: String? = nil,
+            at lastModified: String = "2024-03-01T00:00:00.000Z"
         ) {
             self.key = key
             self.content = content
@@ -121,7 +122,9 @@ struct InventoryFolder {
     /// When an inventory of this name was taken.
     static func takenAt(_ name: String) throws -> Timestamp {
         let time = name.prefix(13) + ":" + name.dropFirst(14).prefix(2) + ":00Z"
-        guard let taken = Timestamp(rfc3339: String(time)) else { throw TestbedError("'\(name)' is no inventory's name") }
+        guard let taken = Timestamp(rfc3339: String(time)) else {
+            throw TestbedError("'\(name)' is no inventory's name")
+        }
         return taken
     }
 }

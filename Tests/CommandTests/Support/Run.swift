@@ -93,8 +93,16 @@ final class RunningProgram {
         argv.append(nil)
         envp.append(nil)
         defer { (argv + envp).forEach { free($0) } }
+        // The threads that run tests block all signals, which a program would inherit.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         var child: pid_t = 0
-        let code = posix_spawn(&child, "/usr/bin/env", &actions, nil, &argv, &envp)
+        let code = posix_spawn(&child, "/usr/bin/env", &actions, &attributes, &argv, &envp)
         guard code == 0 else { throw TestbedError("cannot run \(command): \(String(cString: strerror(code)))") }
         process = child
     }

@@ -22,7 +22,8 @@ extension SeenTree {
                 }
                 if key != placeholder?.key {
                     differences.append(
-                        "the directory \(path) has the key \(key.map { "\($0)" } ?? "(none)"), not \(String(describing: placeholder))")
+                        "the directory \(path) has the key \(key.map { "\($0)" } ?? "(none)"), not \(String(describing: placeholder))"
+                    )
                 }
             case .file(let version):
                 guard let file = files[path] else {
@@ -75,14 +76,17 @@ extension SeenTree {
             if seen != expected { differences.append("\(what) is \(seen), not \(expected)") }
         }
         compare("size", file.size, version.size)
-        compare("mtime", Int64(file.seconds) * 1000 + Int64(file.nanoseconds) / 1_000_000, version.lastModified.milliseconds)
+        compare(
+            "mtime", Int64(file.seconds) * 1000 + Int64(file.nanoseconds) / 1_000_000, version.lastModified.milliseconds
+        )
         compare("mode", file.mode, 0o100444)
         compare("key", file.key, version.key)
         compare("etag", file.attributes["etag"], version.etag.bytes)
         if let id = version.id.bytes { compare("versionId", file.attributes["versionId"], id.bytes) }
         compare("lastModified", file.attributes["lastModified"], Array(version.lastModified.rfc3339.utf8))
         if let content, !file.content.isSame(as: content) {
-            differences.append("content has \(file.content.count) bytes that are not the \(content.count) of the version")
+            differences.append(
+                "content has \(file.content.count) bytes that are not the \(content.count) of the version")
         }
         return differences
     }

@@ -97,7 +97,9 @@ struct SeenTree {
         for name in list[..<count].split(separator: 0).map({ String(decoding: $0, as: UTF8.self) }) {
             var value = [UInt8](repeating: 0, count: 4096)
             let length = fgetxattr(descriptor, name, &value, value.count)
-            if length >= 0, name.hasPrefix("user.icecore.") { attributes[String(name.dropFirst(13))] = Array(value[..<length]) }
+            if length >= 0, name.hasPrefix("user.icecore.") {
+                attributes[String(name.dropFirst(13))] = Array(value[..<length])
+            }
         }
         return attributes
     }

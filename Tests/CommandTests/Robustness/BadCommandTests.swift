@@ -1,0 +1,202 @@
+import Basics
+import Foundation
+import Testbed
+import Testing
+
+/// Command lines that cannot work: one clear sentence, the right exit status, and nothing changed.
+@Suite struct BadCommandTests {
+    /// A command line, `STORE` standing for the store and `DIR` for the test's directory.
+    struct Case: CustomTestStringConvertible, Sendable {
+        var line: String
+        var status: Int32
+        var says: [String]
+
+        init(_ line: String, _ status: Int32, _ says: String...) {
+            self.line = line
+            self.status = status
+            self.says = says
+        }
+
+        var testDescription: String { line }
+    }
+
+    static let cases: [Case] = [
+        // WHEN
+        Case("ls --store STORE --at 2999-01-01", 1, "2999-01-01", "2024-03-02T01-00Z"),
+        Case("ls --store STORE --at 2999-01-01T00:00:00Z", 1, "2024-03-02T01-00Z"),
+        Case("cat a --store STORE --at 0h", 1, "2024-03-02T01-00Z"),
+        Case("ls --store STORE --at 1999-01-01", 1, "1999-01-01", "before"),
+        Case("cat a --store STORE --at 99y", 1, "before"),
+        Case("ls --store STORE --at 2024-03-01T01-00Z", 1, "2024-03-01T01-00Z", "snapshots"),
+        Case("ls --store STORE --at yesterday", 64, "yesterday"),
+        Case("ls --store STORE --at 2024-02-30", 64, "2024-02-30"),
+        Case("cat a --store STORE --at 2024-03-02T25:00:00Z", 64, "2024-03-02T25:00:00Z"),
+        Case("ls --store STORE --at 99999999999999999999d", 64, "99999999999999999999d"),
+        Case("mount DIR/mnt --store STORE --at yesterday", 64, "yesterday"),
+        Case("mount DIR/mnt --store STORE --at 2999-01-01", 1, "2024-03-02T01-00Z"),
+        Case("mount DIR/mnt --store STORE --at 1999-01-01", 1, "before"),
+        Case("mount DIR/mnt --store STORE --at 2024-03-02 --history", 64, "--history"),
+        // Keys
+        Case("versions never --store STORE", 1, "never"),
+        Case("cat never --store STORE", 1, "never"),
+        Case("cat a --version-id none --store STORE", 1, "none", "versions"),
+        Case("cat a --version-id v --at latest --store STORE", 64, "--version-id"),
+        Case("cat --store STORE", 64, "key"),
+        // Stores
+        Case("ls --store DIR/mnt", 1, "DIR/mnt", "icecore init"),
+        Case("ls --store DIR/none", 1, "DIR/none", "does not exist"),
+        Case("ls --store DIR/file", 1, "DIR/file"),
+        Case("sync --store DIR/mnt", 1, "icecore init"),
+        Case("mount DIR/mnt --store DIR/none", 1, "does not exist"),
+        Case("ls", 1, "--store"),
+        Case("init STORE --bucket s3://bucket", 1, "already"),
+        Case("init DIR/full --bucket s3://bucket", 1, "not empty", "something"),
+        Case("init DIR/file --bucket s3://bucket", 1, "DIR/file"),
+        Case("init DIR/new --bucket bucket", 64, "s3://NAME"),
+        Case("init DIR/new --bucket s3://bucket/prefix", 64, "s3://bucket/prefix"),
+        Case("init DIR/new --bucket s3://", 64, "s3://"),
+        Case("init DIR/new --bucket s3://b", 64, "s3://b"),
+        Case("init DIR/new --bucket s3://bucket --inventory http://x/", 64, "http://x/"),
+        Case("init DIR/new --bucket s3://bucket --inventory file:///dir --endpoint-url ftp://x", 64, "ftp://x"),
+        Case("init DIR/new --bucket s3://bucket --filter (", 64, "("),
+        Case("init DIR/new", 64, "--bucket"),
+        // Mount points
+        Case("mount DIR/none --store STORE", 1, "DIR/none", "does not exist"),
+        Case("mount DIR/file --store STORE", 1, "DIR/file", "not a directory"),
+        Case("mount STORE --store STORE", 64, "STORE"),
+        Case("mount DIR --store STORE", 64, "STORE"),
+        Case("mount DIR/busy --store STORE", 1, "DIR/busy", "busy"),
+        // Everything else
+        Case("frobnicate", 64, "frobnicate"),
+        Case("ls --frob --store STORE", 64, "--frob"),
+        Case("sync --store STORE --date", 64, "--date"),
+    ]
+
+    @Test func eachGivesOneSentenceAndTheRightStatus() throws {
+        try Bench.use { bench in
+            let folder = try InventoryFolder("\(bench.directory)/inventories", bucket: "bucket")
+            try folder.write("2024-03-02T01-00Z", [InventoryFolder.Row("a", [], versionId: "v")])
+            try bench.initialize("bucket", inventory: folder.url)
+            try bench.succeed("sync")
+            for name in ["mnt", "full"] { try Files.createDirectory("\(bench.directory)/\(name)") }
+            for name in ["file", "full/something"] { try Files.replace("\(bench.directory)/\(name)", with: [1]) }
+            _ = try bench.mount(name: "busy")
+            let before = try StoreDigest.of(bench.store)
+            for bad in Self.cases {
+                let fill = { (text: String) in
+                    text.replacing("STORE", with: bench.store).replacing("DIR", with: bench.directory)
+                }
+                let run = try bench.run(fill(bad.line).split(separator: " ").map(String.init))
+                #expect(run.status == bad.status, "\(run)")
+                #expect(run.stdout.isEmpty && !run.stderr.isEmpty, "\(run)")
+                if bad.status == 1 { #expect(run.complaints.count == 1 && run.stderr.hasPrefix("icecore: "), "\(run)") }
+                for word in bad.says { #expect(run.stderr.contains(fill(word)), "should say '\(word)': \(run)") }
+                #expect(!Bench.isMounted("\(bench.directory)/mnt"), "\(run)")
+                #expect(!Files.exists("\(bench.directory)/new"), "\(run)")
+            }
+            StoreDigest.expectSame(try StoreDigest.of(bench.store), before)
+        }
+    }
+
+    @Test func aStoreOfANewerFormatIsRefused() throws {
+        try Bench.use { bench in
+            try bench.initialize("bucket", inventory: "file://\(bench.directory)/none")
+            let path = "\(bench.store)/icecore.json"
+            let text = try String(contentsOfFile: path, encoding: .utf8)
+            #expect(text.contains("\"format\" : 1"))
+            try Files.replace(path, with: Array(text.replacing("\"format\" : 1", with: "\"format\" : 2").utf8))
+            let before = try StoreDigest.of(bench.store)
+            try Files.createDirectory("\(bench.directory)/mnt")
+            for words in [
+                ["ls"], ["sync"], ["status"], ["snapshots"], ["cat", "a"], ["mount", "\(bench.directory)/mnt"],
+            ] {
+                let run = try bench.run(words + ["--store", bench.store])
+                #expect(run.status == 1 && run.complaints.count == 1, "\(run)")
+                #expect(run.stderr.contains("format 2") && run.stderr.contains("newer icecore"), "\(run)")
+            }
+            StoreDigest.expectSame(try StoreDigest.of(bench.store), before)
+            // And what is no configuration at all.
+            for text in ["", "{", "[]", "{\"format\": 1}", "\0"] {
+                try Files.replace(path, with: Array(text.utf8))
+                let run = try bench.run("ls")
+                #expect(run.status == 1 && run.complaints.count == 1 && run.stderr.contains("icecore.json"), "\(run)")
+            }
+        }
+    }
+
+    @Test func anIndexThatIsNoneIsSaidToBeDamaged() throws {
+        try Bench.use { bench in
+            try bench.initialize("bucket", inventory: "file://\(bench.directory)/none")
+            try Files.replace("\(bench.store)/index.sqlite", with: Array(repeating: 65, count: 10_000))
+            for command in ["ls", "status", "snapshots", "sync"] {
+                let run = try bench.run(command)
+                #expect(run.status == 1 && run.complaints.count == 1 && run.stderr.contains("index.sqlite"), "\(run)")
+            }
+        }
+    }
+
+    // MARK: - Servers
+
+    /// A bucket of Ceph's gateway with an inventory in a bucket.
+    private func realBench(_ body: (Bench, RealBucket) throws -> Void) throws {
+        let bucket = try RealBucket.shared()
+        try Bench.use(bucket.server) { bench in try body(bench, bucket) }
+    }
+
+    /// Expects a sync to fail in one sentence, and to leave nothing that can be seen.
+    private func expectFailure(_ bench: Bench, _ environment: [String: String], status: Int32 = 1, says: String...)
+        throws
+    {
+        let run = try bench.run("sync", environment: environment)
+        #expect(run.status == status && run.stdout.isEmpty, "\(run)")
+        // That an inventory is sorted first is no complaint.
+        #expect(run.complaints.filter { !$0.hasSuffix("sorting first") }.count == 1, "\(run)")
+        for word in says { #expect(run.stderr.contains(word), "should say '\(word)': \(run)") }
+        #expect(try bench.succeed("snapshots").text.isEmpty)
+        // What is empty needs no server.
+        #expect(try StoreDigest.blobs(bench.store).keys.allSatisfy { $0.hasSuffix("-0") })
+    }
+
+    @Test func wrongCredentialsAreSaidToBeWrong() throws {
+        try realBench { bench, bucket in
+            bench.hide("not-the-secret/at+all")
+            for inventory in [bucket.inventoryURL, "file://\(bucket.directory)"] {
+                try? FileManager.default.removeItem(atPath: bench.store)
+                try bench.initialize(bucket.name, inventory: inventory)
+                try expectFailure(
+                    bench, ["AWS_SECRET_ACCESS_KEY": "not-the-secret/at+all"], says: "SignatureDoesNotMatch")
+                try expectFailure(bench, ["AWS_ACCESS_KEY_ID": "nobody"], says: "InvalidAccessKeyId")
+            }
+            // Half of what is needed.
+            try expectFailure(bench, ["AWS_SECRET_ACCESS_KEY": ""], says: "AWS_SECRET_ACCESS_KEY")
+            try expectFailure(
+                bench, ["AWS_PROFILE": "none", "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""], says: "none")
+        }
+    }
+
+    @Test func aWrongBucketIsSaidToBeMissing() throws {
+        try realBench { bench, bucket in
+            try bench.initialize(bucket.name, inventory: "s3://no-such-bucket/prefix/")
+            try expectFailure(bench, [:], says: "no-such-bucket")
+            try FileManager.default.removeItem(atPath: bench.store)
+            try bench.initialize(bucket.name, inventory: "s3://\(bucket.name)-inventories/elsewhere/")
+            try expectFailure(bench, [:], says: "elsewhere", "no inventory")
+            try FileManager.default.removeItem(atPath: bench.store)
+            try bench.initialize("no-such-bucket", inventory: bucket.inventoryURL)
+            try expectFailure(bench, [:], says: "no-such-bucket", bucket.name)
+        }
+    }
+
+    @Test func anEndpointThatNobodyListensOnIsSaidToBeUnreachable() throws {
+        try realBench { bench, bucket in
+            try bench.initialize(bucket.name, inventory: bucket.inventoryURL)
+            // The port of a server that has ended.
+            let port = try FaultServer().port
+            let start = Timestamp.now()
+            try expectFailure(bench, ["AWS_ENDPOINT_URL": "http://127.0.0.1:\(port)"], says: "127.0.0.1:\(port)")
+            try expectFailure(bench, ["AWS_ENDPOINT_URL": "http://no-such-host.invalid"], says: "no-such-host.invalid")
+            try expectFailure(bench, ["AWS_ENDPOINT_URL": "no address"], status: 64, says: "endpoint")
+            #expect(Timestamp.now().milliseconds - start.milliseconds < 60_000)
+        }
+    }
+}

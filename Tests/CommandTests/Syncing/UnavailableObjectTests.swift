@@ -1,0 +1,209 @@
+import Basics
+import Foundation
+import Testbed
+import Testing
+
+/// Objects that cannot be had: now, or ever again.
+@Suite struct UnavailableObjectTests {
+    typealias Row = InventoryFolder.Row
+
+    private static let name = "2024-03-02T01-00Z"
+    private static let denied = FaultServer.Canned(
+        status: 403, body: "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>")
+    private let good = Row("good", bytes("good content"))
+    private let bad = Row("bad", bytes("bad content"))
+
+    /// Syncs, and expects status 3 and one failure that is no farewell.
+    private func expectMissing(_ sync: SyncBench, _ row: Row, says: String) throws {
+        let run = try sync.bench.run("sync")
+        #expect(run.status == 3, "\(run)")
+        #expect(run.stderr.contains(row.key) && run.stderr.contains(says), "\(run)")
+        let failures = try sync.failures()
+        #expect(failures.count == 1)
+        #expect(failures.first?["key"] as? String == row.key)
+        #expect(failures.first?["gone"] as? Bool == false)
+        #expect(try sync.bench.succeed("snapshots", "--json").record["complete"] as? Bool == false)
+        #expect(try sync.bench.succeed("versions", "--json", row.key).record["present"] as? Bool == false)
+        #expect(try sync.bench.run("cat", row.key).status == 1)
+        #expect(try sync.bench.succeed("cat", "good").text == "good content")
+    }
+
+    /// Expects the next sync to bring everything.
+    private func expectComplete(_ sync: SyncBench, _ row: Row) throws {
+        try sync.bench.succeed("sync")
+        #expect(try sync.failures().isEmpty)
+        #expect(try sync.bench.succeed("snapshots", "--json").record["complete"] as? Bool == true)
+        #expect(try sync.bench.succeed("cat", row.key).stdout == row.content)
+    }
+
+    @Test func whatIsForbiddenIsTriedAgainAtTheNextSync() throws {
+        try SyncBench.use { sync in
+            try sync.add(Self.name, [good, bad])
+            try sync.server.can(sync.target(bad), Self.denied)
+            try sync.server.can("/bucket/bad", Self.denied)
+            try expectMissing(sync, bad, says: "Access Denied")
+            let mount = try sync.bench.mount()
+            #expect((try? Files.read("\(mount)/bad", limit: 100)) == nil)
+            #expect(try Files.read("\(mount)/good", limit: 100) == good.content)
+            try expectMissing(sync, bad, says: "Access Denied")
+            try sync.server.reset()
+            try expectComplete(sync, bad)
+            #expect(Clock.wait(seconds: 5) { (try? Files.read("\(mount)/bad", limit: 100)) == bad.content })
+            #expect(try sync.requests()[sync.target(good)] == nil, "what is there is not fetched again")
+        }
+    }
+
+    @Test func whatStaysDamagedIsNotKept() throws {
+        try SyncBench.use { sync in
+            try sync.add(Self.name, [good, bad])
+            var faults = FaultServer.Faults()
+            faults.alwaysWrong = [sync.target(bad)]
+            try sync.server.set(faults)
+            try expectMissing(sync, bad, says: "MD5")
+            #expect(try sync.blobs.count == 1)
+            try sync.server.reset()
+            try expectComplete(sync, bad)
+        }
+    }
+
+    @Test func whatIsArchivedIsNotAskedFor() throws {
+        try SyncBench.use { sync in
+            let cold = bad.with { $0.storageClass = "GLACIER" }
+            try sync.add(Self.name, [good, cold])
+            try expectMissing(sync, cold, says: "archived")
+            #expect(try sync.requests()[sync.target(cold)] == nil)
+        }
+    }
+
+    @Test func anExpiredVersionIsGoneAndNeverAskedForAgain() throws {
+        try SyncBench.use { sync in
+            let old = Row("key", bytes("old"), at: "2024-02-01T00:00:00.000Z").with { $0.isLatest = false }
+            let new = Row("key", bytes("new"))
+            try sync.folder.write(Self.name, [old, new])
+            try sync.server.add(SyncBench.bucket, [new])
+            let first = try sync.bench.succeed("sync")
+            #expect(first.stderr.contains("gone"), "\(first)")
+            #expect(try sync.failures().first?["gone"] as? Bool == true)
+            #expect(try sync.bench.succeed("snapshots", "--json").record["complete"] as? Bool == true)
+
+            try sync.server.reset()
+            let second = try sync.bench.succeed("sync")
+            #expect(second.stderr.isEmpty, "it was reported once: \(second)")
+            #expect(try sync.requests().isEmpty)
+            // Nor with the next inventory that lists it.
+            try sync.folder.write("2024-03-03T01-00Z", [old, new])
+            let third = try sync.bench.succeed("sync")
+            #expect(third.stderr.isEmpty, "\(third)")
+            #expect(try sync.requests().isEmpty)
+            let cat = try sync.bench.run("cat", "--version-id", old.versionId, "key")
+            #expect(cat.status == 1 && cat.stderr.contains("gone"), "\(cat)")
+        }
+    }
+
+    @Test func aPublicBucketThatGrantsOnlyTheCurrentObjectIsReadByKey() throws {
+        try SyncBench.use { sync in
+            try sync.add(Self.name, [good])
+            try sync.server.can(sync.target(good), Self.denied)
+            let etag = "\"\(Hex.encode(MD5.digest(good.content)))\""
+            try sync.server.can("/bucket/good", .init(headers: [("ETag", etag)], body: "good content"))
+            try sync.bench.succeed("sync")
+            #expect(try sync.bench.succeed("cat", "good").text == "good content")
+            let second = try #require(try sync.server.log().last)
+            #expect(second.target == "/bucket/good" && second.header("If-Match") == etag)
+            let first = try #require(try sync.server.log().first)
+            #expect(first.header("If-Match") == nil, "where the id is known, only the content decides")
+        }
+    }
+
+    @Test func aNullVersionThatWasOverwrittenIsGone() throws {
+        try SyncBench.use { sync in
+            let row = Row("key", bytes("before"), versionId: "null")
+            try sync.folder.write(Self.name, [row, good])
+            try sync.server.add(SyncBench.bucket, [good, Row("key", bytes("after"), versionId: "null")])
+            let run = try sync.bench.succeed("sync")
+            #expect(run.stderr.contains("replaced"), "\(run)")
+            #expect(try sync.failures().first?["gone"] as? Bool == true)
+            #expect(try sync.blobs.count == 1)
+        }
+    }
+
+    @Test func anUnversionedObjectThatWasOverwrittenIsGone() throws {
+        try SyncBench.use { sync in
+            try sync.folder.write(Self.name, [good, bad], columns: InventoryFolder.columnsWithoutVersions)
+            try sync.server.add(SyncBench.bucket, [good])
+            try sync.server.can(
+                "/bucket/bad", .init(status: 412, body: "<Error><Code>PreconditionFailed</Code></Error>"))
+            let run = try sync.bench.succeed("sync")
+            #expect(run.stderr.contains("replaced"), "\(run)")
+            #expect(try sync.failures().first?["gone"] as? Bool == true)
+            #expect(try sync.failures().first?["versionId"] is NSNull)
+            #expect(try sync.server.log().first?.header("If-Match") == "\"\(Hex.encode(MD5.digest(bad.content)))\"")
+            #expect(try sync.bench.succeed("versions", "--json", "good").record["versionId"] is NSNull)
+        }
+    }
+
+    @Test(arguments: [true, false])
+    func anEncryptedObjectIsKeptUnderItsSHA256(columnSaysSo: Bool) throws {
+        try SyncBench.use { sync in
+            // The ETag of such an object is not the MD5 of anything.
+            let secret = Row("secret", bytes("encrypted at rest")).with {
+                $0.etag = "0123456789abcdef0123456789abcdef"
+                $0.encryption = "SSE-KMS"
+            }
+            let columns = InventoryFolder.columns.filter { columnSaysSo || $0 != "EncryptionStatus" }
+            try sync.folder.write(Self.name, [good, secret], columns: columns)
+            try sync.server.add(SyncBench.bucket, [good])
+            try sync.server.can(
+                sync.target(secret),
+                .init(
+                    headers: [
+                        ("ETag", "\"0123456789abcdef0123456789abcdef\""), ("x-amz-server-side-encryption", "aws:kms"),
+                    ], body: "encrypted at rest"))
+            try sync.bench.succeed("sync")
+            let sha256 = Hex.encode(SHA256.digest(secret.content))
+            #expect(try sync.blobs.contains("\(sha256.prefix(2))/x-\(sha256)-\(secret.content.count)"))
+            #expect(try sync.bench.succeed("cat", "secret").stdout == secret.content)
+            let mount = try sync.bench.mount()
+            #expect(try Files.read("\(mount)/secret", limit: 100) == secret.content)
+
+            let before = try StoreDigest.of(sync.bench.store)
+            try sync.bench.succeed("sync")
+            StoreDigest.expectSame(try StoreDigest.of(sync.bench.store), before)
+            #expect(try sync.server.log().count == 1, "it is fetched once")
+        }
+    }
+
+    @Test func aPartSizeThatNobodyCanGuessIsAskedFor() throws {
+        let server = try MotoServer.shared()
+        let admin = try S3Admin(server)
+        let bucket = "parts-\(UInt32.random(in: 0 ... .max))"
+        try admin.createBucket(bucket)
+        let content = RealBucket.oddParts
+        let stored = try admin.put(
+            bucket, S3Admin.Item(key: "odd", content: content, partSize: RealBucket.oddPartSize))
+        try Bench.use(server) { bench in
+            try admin.makeInventory(of: bucket, in: "\(bench.directory)/inventories")
+            try bench.initialize(bucket, inventory: "file://\(bench.directory)/inventories")
+            try bench.succeed("sync")
+            // The name says that its ETag vouches for it.
+            let name = "\(stored.etag.prefix(2))/\(stored.etag)-\(content.count)"
+            #expect(try StoreDigest.blobs(bench.store) == [name: Hex.encode(MD5.digest(content))])
+            #expect(try bench.succeed("cat", "odd").stdout.isSame(as: content))
+        }
+    }
+
+    @Test func contentsAreStoredOnceAndUncheckableOnesUnderTheirSHA256() throws {
+        let bucket = try RealBucket.shared()
+        try Bench.use(bucket.server) { bench in
+            try bench.initialize(bucket.name, inventory: "file://\(bucket.directory)")
+            try bench.succeed("sync")
+            let contents = Set(bucket.objects.map { Hex.encode(MD5.digest(bucket.content($0) ?? [])) })
+            let blobs = try StoreDigest.blobs(bench.store)
+            #expect(contents.count < bucket.objects.count)
+            #expect(blobs.count == contents.count && Set(blobs.values) == contents)
+            // Ceph cannot be asked for a part's size.
+            let opaque = blobs.keys.filter { $0.contains("/x-") }
+            #expect(opaque.count == 1 && opaque.first?.hasSuffix("-\(RealBucket.oddParts.count)") == true)
+        }
+    }
+}
