@@ -62,7 +62,7 @@ let package = Package(
             name: "InventoryTests", dependencies: ["Basics", "CZlib", "Inventory", "InventoryGenerator"],
             exclude: ["Fixtures"]),
         .testTarget(name: "S3Tests", dependencies: ["S3", "Testbed"]),
-        .testTarget(name: "StoreTests", dependencies: ["Store", "Sync", "ReferenceModel", "Testbed"]),
+        .testTarget(name: "StoreTests", dependencies: ["Store", "Sync", "ReferenceModel", "Testbed", sqlite]),
         .executableTarget(
             name: "mount-for-tests", dependencies: ["Basics", "Store", "Filesystem"], path: "Tests/MountProgram"),
         .testTarget(

@@ -48,7 +48,7 @@ final class SyncPlan {
                 return "list file '\(file)', line \(row.line)"
             },
             want: { try wants.append($0) })
-        let reported = ReportedRows(rows, reporter)
+        let reported = ReportedRows(rows, files: files.count, reporter)
         defer { rows.cancel() }
         let summary = try Merge(parameters, reader: reader, sink: sink).run(reported)
         return (summary, sink)
@@ -58,10 +58,12 @@ final class SyncPlan {
 /// Passes rows on, and says how far they are.
 private final class ReportedRows: SortedRows {
     private let rows: SortedInventory
+    private let files: Int
     private let reporter: SyncReporter
 
-    init(_ rows: SortedInventory, _ reporter: SyncReporter) {
+    init(_ rows: SortedInventory, files: Int, _ reporter: SyncReporter) {
         self.rows = rows
+        self.files = files
         self.reporter = reporter
     }
 
@@ -69,7 +71,7 @@ private final class ReportedRows: SortedRows {
         let progress = rows.progress
         reporter.progress(
             .merging(
-                rows: progress.rowsParsed, bytes: progress.compressedBytesRead, of: progress.totalCompressedBytes))
+                rows: progress.rowsParsed, files: Int(progress.filesDone), ofFiles: files, bytes: progress.compressedBytesRead, of: progress.totalCompressedBytes))
         return try rows.next()
     }
 }

@@ -227,10 +227,12 @@ public final class SyncRun {
     ) throws -> SyncOutcome {
         reporter.progress(.committing)
         var outcome = outcome
-        let record = SnapshotRecord(
+        var record = SnapshotRecord(
             id: point.id, name: point.name, takenAt: point.takenAt, syncedAt: .now(), manifestMD5: inventory.md5,
             policy: policy, rowCount: Int64(outcome.rows - outcome.duplicates), keys: outcome.keys, bytes: outcome.bytes
         )
+        record.newVersions = Int64(outcome.newVersions)
+        record.newBytes = outcome.newBytes
         outcome.missing = try writer.commit(record).missing
         return outcome
     }
@@ -258,6 +260,7 @@ extension SyncOutcome {
         keys = Int64(summary.keys)
         bytes = summary.bytes
         newVersions = summary.newVersions
+        newBytes = summary.newBytes
         goneVersions = summary.goneVersions
         wanted = summary.wants
         wantedBytes = summary.wantedBytes
