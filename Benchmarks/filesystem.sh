@@ -1,13 +1,13 @@
 #!/bin/bash
 # Compares a mount with the same tree on the local disk, in one run: medians, in milliseconds.
 #
-#   Benchmarks/filesystem.sh WORKDIR [RUNS]
+#   Benchmarks/filesystem.sh [WORKDIR] [RUNS]        default: a temporary directory, which stays
 #
 # Needs root (it drops caches). ICECORE names the command that mounts STORE on a directory and returns:
 # "$ICECORE STORE MOUNTPOINT"; the default builds the tests' helper. OPTIONS go after that.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-work=${1:?WORKDIR}
+work=${1:-$(mktemp -d "${TMPDIR:-/tmp}/icecore-filesystem-XXXXXX")}
 runs=${2:-5}
 store=$work/store tree=$work/tree mount=$work/mnt
 icecore=${ICECORE:-$here/../.build/release/mount-for-tests}
