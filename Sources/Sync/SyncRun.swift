@@ -129,21 +129,21 @@ public final class SyncRun {
         }
         let point = Timeline.Point(
             id: (reader.timeline.points.map(\.id).max() ?? 0) + 1, name: name, takenAt: found.manifest.created)
-        let plan = SyncPlan(store, policy, reader, point, reporter)
+        let planner = SyncPlan(store, policy, reader, point, reporter)
         var outcome = SyncOutcome(name: name)
         if options.metadataOnly, !options.dryRun {
             // Nothing will be downloaded, so that the changes need not wait: they are applied as they are found.
-            let (summary, writer) = try plan.merge(inventory) { try IndexWriter(self.store) }
-            outcome.take(summary)
-            try warn(summary, before: point, reader)
+            let merged = try planner.merge(inventory) { try IndexWriter(self.store) }
+            outcome.take(merged.summary)
+            try warn(merged.summary, before: point, reader)
             reader.end()
-            return try commit(writer, inventory, point, outcome)
+            return try commit(merged.changes, inventory, point, outcome)
         }
-        let (summary, spool) = try plan.merge(inventory) {
+        let plan = try planner.merge(inventory) {
             try ChangeSpool(directory: self.store.temporaryPath)
         }
-        outcome.take(summary)
-        try warn(summary, before: point, reader)
+        outcome.take(plan.summary)
+        try warn(plan.summary, before: point, reader)
         reader.end()
         if options.dryRun {
             outcome.wantedBytes = try plan.wants.distinctBytes()
@@ -151,7 +151,7 @@ public final class SyncRun {
         }
         try download(plan.wants, &outcome)
         let writer = try IndexWriter(store)
-        try spool.replay(into: writer)
+        try plan.changes.replay(into: writer)
         return try commit(writer, inventory, point, outcome)
     }
 
