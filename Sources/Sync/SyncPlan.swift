@@ -76,7 +76,8 @@ private final class ReportedRows: SortedRows {
         let progress = rows.progress
         reporter.progress(
             .merging(
-                rows: progress.rowsParsed, files: Int(progress.filesDone), ofFiles: files, bytes: progress.compressedBytesRead, of: progress.totalCompressedBytes))
+                rows: progress.rowsParsed, files: Int(progress.filesDone), ofFiles: files,
+                bytes: progress.compressedBytesRead, of: progress.totalCompressedBytes))
         return try rows.next()
     }
 }

@@ -8,6 +8,26 @@ enum Console {
         isatty(descriptor) == 1
     }
 
+    /// Sees to it that no file of a store ever gets the number of a standard descriptor that the caller has closed: what
+    /// is printed would go into it. Writing to such an output fails, as it would have.
+    static func holdStandardDescriptors() {
+        for descriptor in Int32(0)...2 where fcntl(descriptor, F_GETFD) < 0 {
+            // The lowest free number is this one.
+            _ = open("/dev/null", descriptor == 0 ? O_WRONLY : O_RDONLY)
+        }
+    }
+
+    /// Refuses arguments that are not UTF-8: decoded, they would name something else.
+    static func checkArguments() throws(IcecoreError) {
+        for place in 1..<max(1, Int(CommandLine.argc)) {
+            guard let argument = CommandLine.unsafeArgv[place] else { continue }
+            if String(validatingCString: argument) == nil {
+                throw IcecoreError(
+                    .usage, "argument \(place), '\(String(cString: argument))', is not UTF-8: keys and paths have to be")
+            }
+        }
+    }
+
     /// A remark for the person at the terminal.
     static func note(_ text: String) {
         write(2, "\(text)\n")

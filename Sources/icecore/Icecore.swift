@@ -19,8 +19,10 @@ struct Icecore: ParsableCommand {
         ])
 
     static func main() {
+        Console.holdStandardDescriptors()
         Interruption.handleSignals()
         do {
+            try Console.checkArguments()
             var command = try parseAsRoot()
             try command.run()
         } catch let error as IcecoreError {

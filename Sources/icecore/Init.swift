@@ -73,8 +73,8 @@ private enum InitArguments {
         guard (3...255).contains(name.utf8.count), allowed else {
             throw IcecoreError(
                 .usage,
-                "--bucket '\(url)': a bucket's name has 3 characters or more, only letters, digits, '.', '-' and '_' (and "
-                    + "no prefix)")
+                "--bucket '\(url)': a bucket's name has 3 characters or more, only letters, digits, '.', '-' "
+                    + "and '_' (and no prefix)")
         }
         return String(name)
     }

@@ -59,7 +59,8 @@ struct Status: ParsableCommand {
         let synced = snapshots.map(\.record.syncedAt).max() ?? newest.record.syncedAt
         try output.line("snapshots:  \(snapshots.count), \(snapshots[0].record.name) to \(newest.record.name)")
         try output.line("newest:     \(newest.record.keys) keys, \(newest.record.bytes.byteCount)")
-        try output.line("versions:   \(totals.versions), \(totals.versionBytes.byteCount) if each were stored on its own")
+        let alone = totals.versionBytes.byteCount
+        try output.line("versions:   \(totals.versions), \(alone) if each were stored on its own")
         try output.line("stored:     \(totals.blobs) blobs, \(totals.blobBytes.byteCount)")
         try output.line("index:      \((Files.size(store.indexPath) ?? 0).byteCount)")
         try output.line("last sync:  \(synced)")

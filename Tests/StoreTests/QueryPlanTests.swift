@@ -26,7 +26,8 @@ import Testing
     }
 
     private static func withStore(_ body: (Store) throws -> Void) throws {
-        let directory = FileManager.default.temporaryDirectory.appending(path: "icecore-plans-\(UUID().uuidString)").path
+        let directory = FileManager.default.temporaryDirectory.appending(path: "icecore-plans-\(UUID().uuidString)")
+            .path
         defer { try? FileManager.default.removeItem(atPath: directory) }
         try body(try Store.create(at: directory, StoreConfiguration(bucket: "plans", inventory: nil)))
     }

@@ -45,7 +45,7 @@ import Testing
 
     /// Lays the contents where a download would, so that nothing has to be fetched.
     private func provideBlobs(_ history: History, _ scenario: HistoryScenario, _ bench: Bench) throws {
-        for version in history.allVersions where !version.isMarker && version.size > 0 {
+        for version in history.allVersions where !version.isMarker {
             let name = "\(version.etag.string)-\(version.size)"
             try Files.replace(
                 "\(bench.store)/blobs/\(name.prefix(2))/\(name)", with: scenario.content(of: version), mode: 0o444)

@@ -20,6 +20,12 @@ final class Bench {
     private var mounts: [String] = []
 
     private init(_ directory: String, _ server: S3Server?) throws {
+        // As the kernel lists mounts.
+        let directory = try #require(
+            realpath(directory, nil).map { path in
+                defer { free(path) }
+                return String(cString: path)
+            })
         self.directory = directory
         store = "\(directory)/store"
         // Beside the store, where what the test itself keeps is not searched for secrets.
