@@ -51,6 +51,7 @@ let package = Package(
         .executableTarget(
             name: "icecore-bench-inventory", dependencies: ["Basics", "CZlib", "Inventory", argumentParser],
             path: "Benchmarks/ReadInventory"),
+        .executableTarget(name: "icecore-bench-insert", dependencies: [sqlite], path: "Benchmarks/ClusteredInsert"),
 
         // What the tests share: the rules of docs/SEMANTICS.md as obvious code, and real servers to run against.
         .target(name: "ReferenceModel", dependencies: ["Basics", "CZlib"], path: "Tests/ReferenceModel"),
@@ -61,7 +62,7 @@ let package = Package(
             name: "InventoryTests", dependencies: ["Basics", "CZlib", "Inventory", "InventoryGenerator"],
             exclude: ["Fixtures"]),
         .testTarget(name: "S3Tests", dependencies: ["S3", "Testbed"]),
-        .testTarget(name: "StoreTests", dependencies: ["Store", "Sync", "ReferenceModel", "Testbed"]),
+        .testTarget(name: "StoreTests", dependencies: ["Store", "Sync", "ReferenceModel", "Testbed", sqlite]),
         .executableTarget(
             name: "mount-for-tests", dependencies: ["Basics", "Store", "Filesystem"], path: "Tests/MountProgram"),
         .testTarget(

@@ -92,4 +92,11 @@ CREATE TABLE failure (
     PRIMARY KEY (key, versionId, etag)
 ) STRICT, WITHOUT ROWID;
 
+-- Sums that would take a scan: versions known, their bytes (each version on its own), blobs stored, their bytes.
+CREATE TABLE total (
+    name TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO total (name, value) VALUES ('versions', 0), ('versionBytes', 0), ('blobs', 0), ('blobBytes', 0);
 INSERT INTO directory (id, parent, name, slots) VALUES (1, 0, '', 0);

@@ -114,8 +114,10 @@ public struct Timestamp: Hashable, Comparable, Sendable {
 
     /// The parts of the date and time in UTC.
     public var civil: (year: Int, month: Int, day: Int, hour: Int, minute: Int, second: Int, millisecond: Int) {
-        let day = Int(milliseconds.flooredDivision(by: 86_400_000))
-        let rest = Int(milliseconds - Int64(day) * 86_400_000)
+        // Rounded towards −∞, without a product that the extremes would overflow.
+        let (quotient, remainder) = milliseconds.quotientAndRemainder(dividingBy: 86_400_000)
+        let day = Int(remainder < 0 ? quotient - 1 : quotient)
+        let rest = Int(remainder < 0 ? remainder + 86_400_000 : remainder)
         let shifted = day + 719_468
         let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
         let dayOfEra = shifted - era * 146_097
@@ -165,12 +167,4 @@ private func decimal(_ bytes: UnsafeRawBufferPointer, _ offset: Int, _ length: I
         value = value * 10 + digit
     }
     return value
-}
-
-extension Int64 {
-    /// Division that rounds towards −∞.
-    func flooredDivision(by divisor: Int64) -> Int64 {
-        let (quotient, remainder) = quotientAndRemainder(dividingBy: divisor)
-        return remainder < 0 ? quotient - 1 : quotient
-    }
 }

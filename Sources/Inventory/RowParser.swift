@@ -16,7 +16,8 @@ struct Field {
 final class RowParser {
     /// The most bytes of a row; an unbalanced quotation mark must not fill memory with the rest of the file.
     static let longestRow = 1 << 20
-    static let longestKey = 65_535
+    /// S3's own limit. It also bounds how deep directories can be.
+    static let longestKey = 1024
     static let longestETag = 255
     /// S3's own limit.
     static let longestVersionId = 1024

@@ -37,6 +37,14 @@ public final class BlobRecords {
         isOpen = false
     }
 
+    /// Counts blobs that the store has more now.
+    public func count(blobs: Int, bytes: Int64) throws {
+        guard blobs > 0 else { return }
+        try begin()
+        try connection.addToTotal("blobs", Int64(blobs))
+        try connection.addToTotal("blobBytes", bytes)
+    }
+
     /// Records what a blob's ETag does not say.
     public func add(etag: ETag, size: Int64, partSize: Int64?, sha256: [UInt8]?) throws {
         try begin()

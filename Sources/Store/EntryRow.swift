@@ -62,7 +62,8 @@ public struct EntryRow {
     /// What makes the version itself.
     public var identity: VersionIdentity {
         VersionIdentity(
-            versionId: versionIsUnknown ? nil : Array(versionId), lastModified: lastModified, etag: etagValue, size: size)
+            versionId: versionIsUnknown ? nil : Array(versionId), lastModified: lastModified, etag: etagValue,
+            size: size)
     }
 
     /// The columns in the order of ``init(_:)``.
@@ -110,7 +111,9 @@ extension Timeline {
 
     /// The interval of snapshots as ranks; nil where it is empty.
     func interval(_ from: Int64, _ to: Int64) -> RankInterval? {
-        from == 0 ? nil : RankInterval(rank(of: from), to == 0 ? .max : rank(of: to))
+        // An id that names no snapshot sorts after all of them: an interval that begins there holds nothing.
+        guard from != 0, rank(of: from) != .max else { return nil }
+        return RankInterval(rank(of: from), to == 0 ? .max : rank(of: to))
     }
 }
 

@@ -45,7 +45,8 @@ extension IcecoreError {
         switch error.resultCode {
         case .SQLITE_FULL: return IcecoreError(.noSpace, "cannot write '\(path)': the disk is full")
         case .SQLITE_CORRUPT, .SQLITE_NOTADB:
-            return IcecoreError(.damaged, "'\(path)' is damaged (\(reason)): restore it from a copy, or make a new store")
+            return IcecoreError(
+                .damaged, "'\(path)' is damaged (\(reason)): restore it from a copy, or make a new store")
         default: return IcecoreError(.system, "cannot use the index '\(path)': \(reason)")
         }
     }

@@ -65,7 +65,9 @@ public final class IndexReader {
     /// The row of one name that the view shows; nil if it shows none. The row lives until the next call of this reader.
     ///
     /// - Parameter name: the rest of the key after the directory, with its `/` for a directory.
-    public func find(_ name: UnsafeRawBufferPointer, in directory: Int64, _ view: View) throws(IcecoreError) -> EntryRow? {
+    public func find(_ name: UnsafeRawBufferPointer, in directory: Int64, _ view: View) throws(IcecoreError)
+        -> EntryRow?
+    {
         byName.reset()
         byName.bind(1, directory)
         byName.bind(text: name, 2)

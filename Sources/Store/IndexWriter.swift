@@ -16,6 +16,9 @@ public struct SnapshotRecord: Sendable {
     /// Keys in its view, and the sum of their sizes.
     public var keys: Int64
     public var bytes: Int64
+    /// Versions that no sync knew before this one, and their bytes. Not kept with the snapshot.
+    public var newVersions: Int64 = 0
+    public var newBytes: Int64 = 0
 
     public init(
         id: Int64, name: String, takenAt: Timestamp, syncedAt: Timestamp, manifestMD5: [UInt8], policy: Policy,
@@ -104,7 +107,11 @@ public final class IndexWriter: ChangeSink {
         finished.wait()
         finished.signal()
         if let failure = worker.failure { throw failure }
-        if let record { try insert(record) }
+        if let record {
+            try insert(record)
+            try connection.addToTotal("versions", record.newVersions)
+            try connection.addToTotal("versionBytes", record.newBytes)
+        }
         try forgetFailuresThatPassed()
         try connection.execute("COMMIT")
         isOpen = false
@@ -161,6 +168,18 @@ public final class IndexWriter: ChangeSink {
             delete.bind(text: failures.bytes(2), 3)
             try delete.run()
         }
+    }
+}
+
+extension Connection {
+    /// Adds to one of the sums of the table `total`, up to what a number holds.
+    func addToTotal(_ name: String, _ amount: Int64) throws {
+        guard amount != 0 else { return }
+        let statement = try prepare(
+            "UPDATE total SET value = CASE WHEN value > ?3 - ?2 THEN ?3 ELSE value + ?2 END WHERE name = ?1")
+        statement.bind(2, amount)
+        statement.bind(3, .max)
+        try statement.run(texts: [(1, name)]) { try statement.run() }
     }
 }
 

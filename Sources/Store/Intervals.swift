@@ -70,7 +70,8 @@ extension Array {
     /// `rank` is synced that lists it (or marks it latest), or does not.
     ///
     /// - Parameter next: the rank after it; `.max` for the newest, because what the newest inventory says goes on.
-    func setting(_ rank: Timeline.Rank, _ isIn: Bool, next: Timeline.Rank) -> [RankInterval] where Element == RankInterval {
+    func setting(_ rank: Timeline.Rank, _ isIn: Bool, next: Timeline.Rank) -> [RankInterval]
+    where Element == RankInterval {
         if contains(rank) == isIn { return self }
         return isIn
             ? union([RankInterval(rank, next)])

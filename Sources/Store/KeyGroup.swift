@@ -28,14 +28,6 @@ struct KeyGroup {
                 versionId: versionIsUnknown ? nil : Array(versionId), lastModified: facts.lastModified,
                 etag: etagValue, size: facts.size)
         }
-
-        /// Whether both are the same version. (Whether they agree about being latest is another question.)
-        func isSame(_ other: Row) -> Bool {
-            facts.lastModified == other.facts.lastModified && facts.size == other.facts.size
-                && isMarker == other.isMarker && versionIsUnknown == other.versionIsUnknown
-                && versionId.elementsEqual(other.versionId)
-                && (isMarker || etagValue == other.etagValue)
-        }
     }
 
     var key = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -92,24 +84,29 @@ struct KeyGroup {
         rows.sort { $0.facts.lastModified < $1.facts.lastModified }
         var duplicates = 0
         var kept = 0
+        // The versions of the second at hand; nearly always one.
+        var first = 0
+        var identities: [VersionIdentity: Int] = [:]
         for index in rows.indices {
-            var isDuplicate = false
-            var other = kept - 1
-            while other >= 0, rows[other].facts.lastModified == rows[index].facts.lastModified {
-                if rows[other].isSame(rows[index]) {
-                    if rows[other].marksLatest != rows[index].marksLatest {
-                        throw IcecoreError(
-                            .invalidData, "\(place(rows[index].facts)): the version is listed twice, once as latest and "
-                                + "once not (also \(place(rows[other].facts))): the inventory contradicts itself")
-                    }
-                    isDuplicate = true
-                    break
-                }
-                other -= 1
+            if kept == 0 || rows[kept - 1].facts.lastModified != rows[index].facts.lastModified {
+                first = kept
+                identities.removeAll(keepingCapacity: true)
             }
-            if isDuplicate {
+            var twin: Int?
+            if kept > first {
+                if identities.isEmpty { identities[rows[first].identity] = first }
+                twin = identities[rows[index].identity]
+            }
+            if let twin {
+                if rows[twin].marksLatest != rows[index].marksLatest {
+                    throw IcecoreError(
+                        .invalidData,
+                        "\(place(rows[index].facts)): the version is listed twice, once as latest and once not (also "
+                            + "\(place(rows[twin].facts))): the inventory contradicts itself")
+                }
                 duplicates += 1
             } else {
+                if kept > first { identities[rows[index].identity] = kept }
                 if kept != index { rows[kept] = rows[index] }
                 kept += 1
             }

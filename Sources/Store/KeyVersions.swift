@@ -75,7 +75,8 @@ extension IndexReader {
                 places[identity] = place
                 versions.append(
                     StoredVersion(
-                        evidence: VersionEvidence(identity: identity, listed: [], latest: []), flags: row.flags, rows: []))
+                        evidence: VersionEvidence(identity: identity, listed: [], latest: []), flags: row.flags,
+                        rows: []))
             }
             if let listed = timeline.interval(row.listedFrom, row.listedTo) {
                 versions[place].evidence.listed.append(listed)

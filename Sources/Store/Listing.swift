@@ -54,7 +54,8 @@ extension IndexReader {
     }
 
     /// The version of a key that a view shows, and the slot of its row; nil if it shows none.
-    public func version(ofKey key: [UInt8], _ view: View) throws -> (identity: VersionIdentity, flags: EntryRow.Flags)? {
+    public func version(ofKey key: [UInt8], _ view: View) throws -> (identity: VersionIdentity, flags: EntryRow.Flags)?
+    {
         let split = key.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
         guard let directory = try directory(prefix: key[..<split]) else { return nil }
         return try key[split...].withUnsafeBytes { name in

@@ -17,6 +17,8 @@ public final class Merge {
         public var bytes: Int64 = 0
         /// Versions that no earlier sync knew, and versions that this inventory no longer lists.
         public var newVersions = 0
+        /// The bytes of the new versions, each counted on its own.
+        public var newBytes: Int64 = 0
         public var goneVersions = 0
         /// Keys in the view of the snapshot before, as far as they are not in this one's.
         public var goneKeys = 0

@@ -73,6 +73,11 @@ extension Merge {
         }
     }
 
+    private func count(newVersion row: KeyGroup.Row) {
+        summary.newVersions += 1
+        summary.newBytes = summary.newBytes.addingClamped(row.facts.size)
+    }
+
     /// Whether a row has to be looked at although it lists what the inventory lists.
     @inline(__always)
     private func needsChange(
@@ -86,7 +91,7 @@ extension Merge {
 
     /// A key that the index does not know, with one version, in the newest inventory: the whole of a first sync.
     private func insert(_ row: KeyGroup.Row, name: UnsafeRawBufferPointer, _ frame: MergeFrame) throws {
-        summary.newVersions += 1
+        count(newVersion: row)
         var tenure = StoredTenure(
             slot: try takeSlot(frame), flags: flags(row), valid: nil, seen: nil, listed: nil, timeline)
         tenure.valid = TimeInterval(row.facts.lastModified.milliseconds, .max)
@@ -178,10 +183,11 @@ extension Merge {
                 places[identity] = place
                 versions.append(
                     StoredVersion(
-                        evidence: VersionEvidence(identity: identity, listed: [], latest: []), flags: flags(row), rows: []))
+                        evidence: VersionEvidence(identity: identity, listed: [], latest: []), flags: flags(row),
+                        rows: []))
                 isListed.append(false)
                 isLatest.append(false)
-                summary.newVersions += 1
+                count(newVersion: row)
             }
             isListed[place] = true
             isLatest[place] = row.marksLatest
@@ -207,7 +213,9 @@ extension Merge {
             let version = versions[place]
             var flags = version.flags
             var checksBlob = false
-            if isListed[place], !version.evidence.identity.isMarker, flags.isDisjoint(with: [.present, .gone]), asks(name) {
+            if isListed[place], !version.evidence.identity.isMarker, flags.isDisjoint(with: [.present, .gone]),
+                asks(name)
+            {
                 flags.insert(.expected)
                 checksBlob = true
                 try emitWant(

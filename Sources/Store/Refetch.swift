@@ -36,7 +36,8 @@ public final class Refetch {
             try wants.append(
                 Want(
                     key: key, versionId: row.versionIsUnknown ? nil : Array(row.versionId), etag: etag, size: row.size,
-                    isLatest: isLatest, isOpaque: row.flags.contains(.opaque), isArchived: row.flags.contains(.archived),
+                    isLatest: isLatest, isOpaque: row.flags.contains(.opaque),
+                    isArchived: row.flags.contains(.archived),
                     replacedAt: isLatest
                         ? .distantFuture
                         : isReplaced ? Timestamp(milliseconds: row.valid.to) : row.lastModified))

@@ -42,7 +42,9 @@ public final class Connection: @unchecked Sendable {
     public func prepare(_ sql: String) throws(IcecoreError) -> Statement {
         var statement: OpaquePointer?
         let status = sqlite3_prepare_v3(handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil)
-        guard status == SQLITE_OK, let statement else { throw .sqlite(status, handle, "cannot compile \(sql) on", path) }
+        guard status == SQLITE_OK, let statement else {
+            throw .sqlite(status, handle, "cannot compile \(sql) on", path)
+        }
         return Statement(statement, connection: self)
     }
 }
@@ -165,7 +167,8 @@ extension Statement {
 }
 
 extension IcecoreError {
-    static func sqlite(_ status: Int32, _ connection: OpaquePointer?, _ action: String, _ path: String) -> IcecoreError {
+    static func sqlite(_ status: Int32, _ connection: OpaquePointer?, _ action: String, _ path: String) -> IcecoreError
+    {
         let reason = connection.map { String(cString: sqlite3_errmsg($0)) } ?? String(cString: sqlite3_errstr(status))
         switch status & 0xFF {
         case SQLITE_FULL: return IcecoreError(.noSpace, "\(action) '\(path)': the disk is full")

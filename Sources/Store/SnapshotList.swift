@@ -32,7 +32,34 @@ public struct FailureRecord: Sendable {
     }
 }
 
+/// What a store holds, in sums.
+public struct StoreTotals: Sendable {
+    /// Versions known, markers included.
+    public var versions: Int64 = 0
+    /// Their bytes, each version on its own: what storing all of them without sharing would take.
+    public var versionBytes: Int64 = 0
+    /// Blobs that syncs have stored, and their bytes.
+    public var blobs: Int64 = 0
+    public var blobBytes: Int64 = 0
+}
+
 extension IndexReader {
+    /// The sums that syncs keep.
+    public func totals() throws -> StoreTotals {
+        let statement = try connection.prepare("SELECT name, value FROM total")
+        var totals = StoreTotals()
+        while try statement.step() {
+            switch String(decoding: statement.bytes(0), as: UTF8.self) {
+            case "versions": totals.versions = statement.integer(1)
+            case "versionBytes": totals.versionBytes = statement.integer(1)
+            case "blobs": totals.blobs = statement.integer(1)
+            case "blobBytes": totals.blobBytes = statement.integer(1)
+            default: break
+            }
+        }
+        return totals
+    }
+
     /// All snapshots, oldest first.
     public func snapshots() throws -> [SnapshotSummary] {
         let statement = try connection.prepare(
@@ -50,7 +77,8 @@ extension IndexReader {
             let record = SnapshotRecord(
                 id: statement.integer(0), name: text(1) ?? "", takenAt: Timestamp(milliseconds: statement.integer(2)),
                 syncedAt: Timestamp(milliseconds: statement.integer(3)), manifestMD5: Array(statement.bytes(4)),
-                policy: policy, rowCount: statement.integer(8), keys: statement.integer(9), bytes: statement.integer(10))
+                policy: policy, rowCount: statement.integer(8), keys: statement.integer(9), bytes: statement.integer(10)
+            )
             summaries.append(SnapshotSummary(record: record, missing: 0))
         }
         summaries.sort { timeline.rank(of: $0.record.id) < timeline.rank(of: $1.record.id) }

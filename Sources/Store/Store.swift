@@ -21,7 +21,8 @@ public struct Store: Sendable {
         let path = Files.absolute(path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path)
         guard Files.exists("\(path)/icecore.json") else {
             throw IcecoreError(
-                .notFound, Files.exists(path)
+                .notFound,
+                Files.exists(path)
                     ? "'\(path)' is no store (it has no icecore.json): 'icecore init' makes one"
                     : "there is no store at '\(path)': the directory does not exist")
         }
@@ -53,8 +54,10 @@ public struct Store: Sendable {
         }
         if Files.exists(path) {
             // What an interrupted init left behind may be there; anything else is somebody's data.
-            let own: Set<String> = ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "blobs", "tmp", "inventories",
-                "quarantine", "lock"]
+            let own: Set<String> = [
+                "index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "blobs", "tmp", "inventories",
+                "quarantine", "lock",
+            ]
             if let foreign = try Files.names(in: path).first(where: { !own.contains($0) && !$0.hasSuffix(".new") }) {
                 throw IcecoreError(
                     .busy, "'\(path)' is not empty (it holds '\(foreign)'): give a new or an empty directory")

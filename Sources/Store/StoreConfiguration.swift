@@ -43,7 +43,8 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
         }
         if format > StoreConfiguration.currentFormat {
             throw IcecoreError(
-                .unsupported, "'\(path)': the store has format \(format), this icecore reads formats up to "
+                .unsupported,
+                "'\(path)': the store has format \(format), this icecore reads formats up to "
                     + "\(StoreConfiguration.currentFormat): install a newer icecore")
         }
         do {

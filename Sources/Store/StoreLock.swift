@@ -26,7 +26,8 @@ public final class StoreLock: @unchecked Sendable {
                 throw IcecoreError(.busy, "the store '\(store.path)' is in use by another process")
             }
             throw IcecoreError(
-                .busy, "the store '\(store.path)' is in use by '\(holder.command)' (process \(holder.pid) on "
+                .busy,
+                "the store '\(store.path)' is in use by '\(holder.command)' (process \(holder.pid) on "
                     + "\(holder.host), since \(holder.since)): wait for it, or stop it")
         }
         let holder = Holder(

@@ -28,6 +28,13 @@ public struct VersionIdentity: Hashable, Sendable {
     public var etag: ETag?
     public var size: Int64
 
+    public init(versionId: [UInt8]?, lastModified: Timestamp, etag: ETag?, size: Int64) {
+        self.versionId = versionId
+        self.lastModified = lastModified
+        self.etag = etag
+        self.size = size
+    }
+
     public var isMarker: Bool { etag == nil }
 }
 
@@ -151,18 +158,34 @@ public struct Succession: Sendable {
         while begin < byStart.count {
             var end = begin + 1
             while end < byStart.count, starts[byStart[end]] == starts[byStart[begin]] { end += 1 }
-            var rest = Array(byStart[begin..<end])
-            // Rule 5 is no order by itself (three inventories can contradict each other in a circle), so the next is
-            // always the smallest that overrules none of the others left, or in a circle the smallest at all.
-            while rest.count > 1, rest.contains(where: { !overruled[$0].isEmpty }) {
-                let left = Set(rest)
-                let next = rest.firstIndex { !overruled[$0].contains(where: left.contains) } ?? 0
-                order.append(rest.remove(at: next))
-            }
-            order.append(contentsOf: rest)
+            order.append(contentsOf: settle(byStart[begin..<end], overruled))
             begin = end
         }
         return order
+    }
+
+    /// Puts versions that start together, smallest first, in the order of rule 5.
+    ///
+    /// Rule 5 is no order by itself (three inventories can contradict each other in a circle), so the next is always the
+    /// smallest that overrules none of the others left, or in a circle the smallest at all.
+    private static func settle(_ group: ArraySlice<Int>, _ overruled: [[Int]]) -> [Int] {
+        guard group.count > 1, group.contains(where: { !overruled[$0].isEmpty }) else { return Array(group) }
+        var result: [Int] = []
+        var left = Set(group)
+        var first = group.startIndex
+        while first < group.endIndex {
+            guard left.contains(group[first]) else {
+                first += 1
+                continue
+            }
+            // Few versions overrule any (at most one for each inventory), so this looks at few.
+            let next = group[first...].first { place in
+                left.contains(place) && !overruled[place].contains(where: left.contains)
+            }
+            left.remove(next ?? group[first])
+            result.append(next ?? group[first])
+        }
+        return result
     }
 
     /// Objects before markers, then the bytes of the version id; what comes after that decides nothing real.

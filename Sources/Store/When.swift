@@ -12,7 +12,8 @@ public enum When: Hashable, Sendable {
     case age(Int64)
 
     private static let day: Int64 = 86_400_000
-    private static let forms = "'latest', an inventory's name (2024-11-06T01-00Z), a date (2024-11-06), "
+    private static let forms =
+        "'latest', an inventory's name (2024-11-06T01-00Z), a date (2024-11-06), "
         + "an RFC 3339 time (2024-11-06T12:00:00Z) or an age (3d, 2w)"
 
     /// Parses what a person typed; anything else is a usage error that lists the forms.
@@ -36,7 +37,8 @@ public enum When: Hashable, Sendable {
     /// The time in an inventory's name, `YYYY-MM-DDTHH-MMZ`; nil for anything else.
     public static func time(ofInventory name: String) -> Timestamp? {
         var bytes = Array(name.utf8)
-        guard bytes.count == 17, bytes[13] == UInt8(ascii: "-"), bytes[10] == UInt8(ascii: "T"), bytes[16] == UInt8(ascii: "Z")
+        guard bytes.count == 17, bytes[13] == UInt8(ascii: "-"), bytes[10] == UInt8(ascii: "T"),
+            bytes[16] == UInt8(ascii: "Z")
         else { return nil }
         bytes[13] = UInt8(ascii: ":")
         bytes.removeLast()
@@ -45,7 +47,8 @@ public enum When: Hashable, Sendable {
 
     /// The milliseconds of a duration such as `12h`, `3d`, `2w`, `1y` (365 days).
     public static func duration(_ text: String) -> Int64? {
-        guard let unit = text.utf8.last, let count = Int64(text.dropLast()), text.utf8.first != UInt8(ascii: "+"), count >= 0
+        guard let unit = text.utf8.last, let count = Int64(text.dropLast()), text.utf8.first != UInt8(ascii: "+"),
+            count >= 0
         else { return nil }
         let length: Int64
         switch unit {
@@ -76,7 +79,8 @@ public enum When: Hashable, Sendable {
                 return View(snapshot: point, timeline: timeline)
             }
             throw IcecoreError(
-                .notFound, "no synced inventory is named \(name): 'icecore snapshots' lists those that are, "
+                .notFound,
+                "no synced inventory is named \(name): 'icecore snapshots' lists those that are, "
                     + "'icecore sync --date \(name)' syncs it if the bucket has it")
         case .date(let midnight):
             let next = midnight.milliseconds + When.day

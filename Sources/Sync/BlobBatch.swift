@@ -27,6 +27,8 @@ final class BlobBatch {
     private var began: Timestamp?
     /// Names that were given but are not durable yet; what the index is to know of them comes after that.
     private var named: [Finished] = []
+    private var newBlobs = 0
+    private var newBytes: Int64 = 0
     /// The contents in `finished` and `named`, by what their ETags say.
     private var pending: Set<String> = []
     /// Called when records of blobs have become visible.
@@ -75,7 +77,10 @@ final class BlobBatch {
         for blob in finished {
             // What is there already is the same content: a blob is never written twice.
             let path = store.blobs.path(ofName: blob.name)
-            if link(blob.temporary, path) != 0, errno != EEXIST {
+            if link(blob.temporary, path) == 0 {
+                newBlobs += 1
+                newBytes += blob.want.size
+            } else if errno != EEXIST {
                 throw IcecoreError.system("cannot create", path, errno: errno)
             }
             try Files.remove(blob.temporary)
@@ -92,6 +97,9 @@ final class BlobBatch {
 
     /// The names of `named` are durable now: tells the index what belongs to them.
     private func record() throws {
+        try records.count(blobs: newBlobs, bytes: newBytes)
+        newBlobs = 0
+        newBytes = 0
         for blob in named {
             if blob.partSize != nil || blob.sha256 != nil {
                 try records.add(

@@ -105,7 +105,9 @@ final class BlobTransfer: Transfer {
             }
         }
         for partSize in candidates.dropFirst() {
-            if try ContentCheck.matches(temporary, want.etag, partSize: partSize) { return .checked(partSize: partSize) }
+            if try ContentCheck.matches(temporary, want.etag, partSize: partSize) {
+                return .checked(partSize: partSize)
+            }
         }
         return .needsPartSize
     }
@@ -138,9 +140,10 @@ final class BlobTransfer: Transfer {
 final class PartSizeTransfer: Transfer {
     private var partSize: Int64?
     private let count: Int
-    private var done: ((Int64?) throws -> Void)?
+    private var done: ((Result<Int64?, any Error>) throws -> Void)?
 
-    init(_ blob: BlobTransfer, done: @escaping (Int64?) throws -> Void) {
+    /// - Parameter done: told the part size; nil where the server does not say.
+    init(_ blob: BlobTransfer, done: @escaping (Result<Int64?, any Error>) throws -> Void) {
         self.done = done
         count = Int(blob.want.etag.parts)
         var request = blob.request
@@ -157,8 +160,15 @@ final class PartSizeTransfer: Transfer {
 
     override func finished(_ result: Result<Void, any Error>) throws {
         let done = done.take()
-        if case .failure = result { partSize = nil }
-        try done?(partSize)
+        switch result {
+        case .success:
+            try done?(.success(partSize))
+        case .failure(let failure as S3Failure) where failure.kind == .response && (400..<500).contains(failure.status):
+            // It understands the question and has no answer, or does not understand it.
+            try done?(.success(nil))
+        case .failure(let error):
+            try done?(.failure(error))
+        }
     }
 }
 

@@ -129,7 +129,7 @@ final class Downloader {
             guard let verdict = transfer.verdict else { return }
             if case .needsPartSize = verdict {
                 urgent.append(
-                    PartSizeTransfer(transfer) { [unowned self] partSize in try settle(transfer, partSize) })
+                    PartSizeTransfer(transfer) { [unowned self] answer in try settle(transfer, answer) })
                 return
             }
             try arrived(transfer.want, transfer.temporary, verdict, headers: transfer.headers)
@@ -139,12 +139,17 @@ final class Downloader {
         }
     }
 
-    private func settle(_ transfer: BlobTransfer, _ partSize: Int64?) throws {
+    private func settle(_ transfer: BlobTransfer, _ answer: Result<Int64?, any Error>) throws {
         do {
-            try transfer.settle(partSize: partSize)
+            try transfer.settle(partSize: answer.get())
         } catch let failure as S3Failure {
+            // Without an answer nothing is known of the content: it is not kept as if it had been checked.
             unlink(transfer.temporary)
-            return try fail(transfer.want, isGone: false, failure.description)
+            if failure.kind == .cancelled {
+                inFlight.remove(transfer.want.contentName)
+                return
+            }
+            return try fail(transfer.want, isGone: false, failure.reason)
         }
         guard let verdict = transfer.verdict else { return }
         try arrived(transfer.want, transfer.temporary, verdict, headers: transfer.headers)

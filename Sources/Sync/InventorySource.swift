@@ -116,7 +116,8 @@ public struct InventorySource {
         candidates.append("\(directory)/\(name)/data/\(last)")
         if let found = candidates.first(where: { Files.exists($0) }) { return found }
         throw IcecoreError(
-            .notFound, "the inventory \(name) lacks its list file '\(key)': neither "
+            .notFound,
+            "the inventory \(name) lacks its list file '\(key)': neither "
                 + candidates.dropLast().map { "'\($0)'" }.joined(separator: " nor ") + " exists")
     }
 

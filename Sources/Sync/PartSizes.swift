@@ -5,7 +5,9 @@ enum PartSizes {
     private static let mebibyte: Int64 = 1 << 20
     /// What common tools use: 8 (aws), 5 (the minimum), 15, 16, 25, 32, 50, 64, 100, 128, 256, 512 MiB, 1 GiB; decimal ones.
     private static let usual: [Int64] =
-        [8, 5, 16, 64, 15, 25, 32, 10, 20, 50, 100, 128, 256, 512, 1024, 6, 7, 12, 40, 48, 96, 200].map { $0 * mebibyte }
+        [8, 5, 16, 64, 15, 25, 32, 10, 20, 50, 100, 128, 256, 512, 1024, 6, 7, 12, 40, 48, 96, 200].map {
+            $0 * mebibyte
+        }
         + [5_000_000, 8_000_000, 10_000_000, 16_000_000, 50_000_000, 64_000_000, 100_000_000]
 
     /// Candidates for an object of `size` bytes in `count` parts, likely ones first. Empty for what cannot be.

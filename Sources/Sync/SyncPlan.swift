@@ -5,12 +5,18 @@ import Store
 /// The merge of one inventory with the index: first on trust that its list files are sorted, then, if they are not,
 /// with sorting them first.
 final class SyncPlan {
+    /// What a merge found.
+    struct Found<Sink: ChangeSink> {
+        var summary: Merge.Summary
+        var changes: Sink
+        var wants: WantQueue
+    }
+
     private let store: Store
     private let policy: Policy
     private let reader: IndexReader
     private let point: Timeline.Point
     private let reporter: SyncReporter
-    private(set) var wants: WantQueue!
 
     init(_ store: Store, _ policy: Policy, _ reader: IndexReader, _ point: Timeline.Point, _ reporter: SyncReporter) {
         self.store = store
@@ -23,7 +29,7 @@ final class SyncPlan {
     /// - Parameter makeSink: makes an empty place for the changes; called again where a second attempt is needed.
     func merge<Sink: ChangeSink>(
         _ inventory: FetchedInventory, into makeSink: () throws -> Sink
-    ) throws -> (Merge.Summary, Sink) {
+    ) throws -> Found<Sink> {
         var options = SortedInventory.Options(temporaryDirectory: store.temporaryPath)
         do {
             return try merge(inventory, options, makeSink())
@@ -36,9 +42,8 @@ final class SyncPlan {
 
     private func merge<Sink: ChangeSink>(
         _ inventory: FetchedInventory, _ options: SortedInventory.Options, _ sink: Sink
-    ) throws -> (Merge.Summary, Sink) {
+    ) throws -> Found<Sink> {
         let wants = try WantQueue(directory: store.temporaryPath)
-        self.wants = wants
         let rows = try SortedInventory(manifest: inventory.manifest, files: inventory.paths, options: options)
         let files = inventory.manifest.files
         let parameters = Merge.Parameters(
@@ -48,20 +53,22 @@ final class SyncPlan {
                 return "list file '\(file)', line \(row.line)"
             },
             want: { try wants.append($0) })
-        let reported = ReportedRows(rows, reporter)
+        let reported = ReportedRows(rows, files: files.count, reporter)
         defer { rows.cancel() }
         let summary = try Merge(parameters, reader: reader, sink: sink).run(reported)
-        return (summary, sink)
+        return Found(summary: summary, changes: sink, wants: wants)
     }
 }
 
 /// Passes rows on, and says how far they are.
 private final class ReportedRows: SortedRows {
     private let rows: SortedInventory
+    private let files: Int
     private let reporter: SyncReporter
 
-    init(_ rows: SortedInventory, _ reporter: SyncReporter) {
+    init(_ rows: SortedInventory, files: Int, _ reporter: SyncReporter) {
         self.rows = rows
+        self.files = files
         self.reporter = reporter
     }
 
@@ -69,7 +76,8 @@ private final class ReportedRows: SortedRows {
         let progress = rows.progress
         reporter.progress(
             .merging(
-                rows: progress.rowsParsed, bytes: progress.compressedBytesRead, of: progress.totalCompressedBytes))
+                rows: progress.rowsParsed, files: Int(progress.filesDone), ofFiles: files,
+                bytes: progress.compressedBytesRead, of: progress.totalCompressedBytes))
         return try rows.next()
     }
 }

@@ -4,8 +4,8 @@ import Basics
 public enum SyncProgress: Sendable {
     /// List files of an inventory on their way to the local disk.
     case fetchingLists(done: Int, of: Int)
-    /// Rows merged, and the compressed bytes that this took, of all.
-    case merging(rows: Int64, bytes: Int64, of: Int64)
+    /// Rows merged, list files read to their ends, and the compressed bytes that this took, of all.
+    case merging(rows: Int64, files: Int, ofFiles: Int, bytes: Int64, of: Int64)
     /// Blobs and bytes done, of those asked for.
     case downloading(objects: Int, of: Int, bytes: Int64, ofBytes: Int64, failed: Int)
     /// The changes are being made visible.
@@ -35,6 +35,7 @@ public struct SyncOutcome: Sendable {
     public var bytes: Int64 = 0
     /// Versions that are new to the store, and versions no longer listed.
     public var newVersions = 0
+    public var newBytes: Int64 = 0
     public var goneVersions = 0
     /// Blobs asked for, and bytes of distinct content among them.
     public var wanted = 0

@@ -74,7 +74,8 @@ public final class SyncRun {
         let names = try source.names()
         guard let newest = names.last else {
             throw IcecoreError(
-                .notFound, "there is no inventory at \(store.configuration.inventory ?? ""): no folder there has a name "
+                .notFound,
+                "there is no inventory at \(store.configuration.inventory ?? ""): no folder there has a name "
                     + "like 2024-11-06T01-00Z and a manifest.json")
         }
         switch options.selection {
@@ -96,7 +97,8 @@ public final class SyncRun {
 
     private static func none(_ what: String, _ names: [String]) -> IcecoreError {
         IcecoreError(
-            .notFound, "there is no inventory of \(what): the first is \(names.first ?? ""), the last "
+            .notFound,
+            "there is no inventory of \(what): the first is \(names.first ?? ""), the last "
                 + "\(names.last ?? "") ('icecore sync --list-dates' lists all)")
     }
 
@@ -114,7 +116,8 @@ public final class SyncRun {
         let found = try source.manifest(name)
         guard found.manifest.sourceBucket == store.configuration.bucket else {
             throw IcecoreError(
-                .invalidData, "the inventory \(name) is of the bucket '\(found.manifest.sourceBucket)', but the store keeps "
+                .invalidData,
+                "the inventory \(name) is of the bucket '\(found.manifest.sourceBucket)', but the store keeps "
                     + "'\(store.configuration.bucket)': nothing was changed")
         }
         let reader = try store.reader()
@@ -126,21 +129,21 @@ public final class SyncRun {
         }
         let point = Timeline.Point(
             id: (reader.timeline.points.map(\.id).max() ?? 0) + 1, name: name, takenAt: found.manifest.created)
-        let plan = SyncPlan(store, policy, reader, point, reporter)
+        let planner = SyncPlan(store, policy, reader, point, reporter)
         var outcome = SyncOutcome(name: name)
         if options.metadataOnly, !options.dryRun {
             // Nothing will be downloaded, so that the changes need not wait: they are applied as they are found.
-            let (summary, writer) = try plan.merge(inventory) { try IndexWriter(self.store) }
-            outcome.take(summary)
-            try warn(summary, before: point, reader)
+            let merged = try planner.merge(inventory) { try IndexWriter(self.store) }
+            outcome.take(merged.summary)
+            try warn(merged.summary, before: point, reader)
             reader.end()
-            return try commit(writer, inventory, point, outcome)
+            return try commit(merged.changes, inventory, point, outcome)
         }
-        let (summary, spool) = try plan.merge(inventory) {
+        let plan = try planner.merge(inventory) {
             try ChangeSpool(directory: self.store.temporaryPath)
         }
-        outcome.take(summary)
-        try warn(summary, before: point, reader)
+        outcome.take(plan.summary)
+        try warn(plan.summary, before: point, reader)
         reader.end()
         if options.dryRun {
             outcome.wantedBytes = try plan.wants.distinctBytes()
@@ -148,7 +151,7 @@ public final class SyncRun {
         }
         try download(plan.wants, &outcome)
         let writer = try IndexWriter(store)
-        try spool.replay(into: writer)
+        try plan.changes.replay(into: writer)
         return try commit(writer, inventory, point, outcome)
     }
 
@@ -161,7 +164,8 @@ public final class SyncRun {
         }
         guard record.manifestMD5 == manifestMD5 else {
             throw IcecoreError(
-                .invalidData, "the inventory \(point.name) is not the one that was synced under this name: its manifest "
+                .invalidData,
+                "the inventory \(point.name) is not the one that was synced under this name: its manifest "
                     + "has changed since. Nothing was changed")
         }
         var outcome = SyncOutcome(name: point.name)
@@ -198,7 +202,8 @@ public final class SyncRun {
         if bytes > free { bytes = try wants.distinctBytes() }
         if bytes > free {
             throw IcecoreError(
-                .noSpace, "\(bytes) bytes are to be fetched, but '\(store.path)' has only \(free) bytes free: make room, "
+                .noSpace,
+                "\(bytes) bytes are to be fetched, but '\(store.path)' has only \(free) bytes free: make room, "
                     + "or limit what is fetched with --filter or --metadata-only. Nothing was changed")
         }
         try client.resolveCredentials()
@@ -222,16 +227,20 @@ public final class SyncRun {
     ) throws -> SyncOutcome {
         reporter.progress(.committing)
         var outcome = outcome
-        let record = SnapshotRecord(
+        var record = SnapshotRecord(
             id: point.id, name: point.name, takenAt: point.takenAt, syncedAt: .now(), manifestMD5: inventory.md5,
-            policy: policy, rowCount: Int64(outcome.rows - outcome.duplicates), keys: outcome.keys, bytes: outcome.bytes)
+            policy: policy, rowCount: Int64(outcome.rows - outcome.duplicates), keys: outcome.keys, bytes: outcome.bytes
+        )
+        record.newVersions = Int64(outcome.newVersions)
+        record.newBytes = outcome.newBytes
         outcome.missing = try writer.commit(record).missing
         return outcome
     }
 
     private func warn(_ summary: Merge.Summary, before point: Timeline.Point, _ reader: IndexReader) throws {
         if summary.duplicates > 0 {
-            reporter.warning("\(summary.duplicates) rows of the inventory \(point.name) stand in it twice; once counted")
+            reporter.warning(
+                "\(summary.duplicates) rows of the inventory \(point.name) stand in it twice; once counted")
         }
         let earlier = try reader.snapshots().last {
             ($0.record.takenAt, $0.record.name) < (point.takenAt, point.name)
@@ -251,6 +260,7 @@ extension SyncOutcome {
         keys = Int64(summary.keys)
         bytes = summary.bytes
         newVersions = summary.newVersions
+        newBytes = summary.newBytes
         goneVersions = summary.goneVersions
         wanted = summary.wants
         wantedBytes = summary.wantedBytes

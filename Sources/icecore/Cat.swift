@@ -4,7 +4,8 @@ import Glibc
 import Store
 
 struct Cat: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Print the content of a key at a date, or of one version.")
+    static let configuration = CommandConfiguration(
+        abstract: "Print the content of a key at a date, or of one version.")
 
     @Argument(help: "The key, as S3 has it.")
     var key: String
@@ -30,14 +31,16 @@ struct Cat: ParsableCommand {
         let reader = try store.reader()
         let (identity, flags) = try version(reader)
         guard let etag = identity.etag else {
-            throw IcecoreError(.notFound, "version '\(versionId ?? "")' of '\(key)' is a delete marker: it has no content")
+            throw IcecoreError(
+                .notFound, "version '\(versionId ?? "")' of '\(key)' is a delete marker: it has no content")
         }
         guard let path = try store.blob(etag: etag, size: identity.size, reader) else {
             throw IcecoreError(
                 .notFound,
                 flags.contains(.gone)
                     ? "the content of '\(key)' is gone: the bucket no longer had it when it was asked for"
-                    : "the content of '\(key)' is not in the store: 'icecore sync' fetches it, 'icecore status' says why not")
+                    : "the content of '\(key)' is not in the store: 'icecore sync' fetches it, 'icecore status' says why not"
+            )
         }
         try copy(File(path, O_RDONLY))
     }
@@ -48,7 +51,8 @@ struct Cat: ParsableCommand {
             let id = Array(versionId.utf8)
             let version = try reader.versions(ofKey: bytes)?.versions.first { $0.identity.versionId == id }
             if let version { return (version.identity, version.flags) }
-            throw IcecoreError(.notFound, "the key '\(key)' has no version '\(versionId)': 'icecore versions' lists them")
+            throw IcecoreError(
+                .notFound, "the key '\(key)' has no version '\(versionId)': 'icecore versions' lists them")
         }
         let view = try viewOptions.view(reader)
         if let version = try reader.version(ofKey: bytes, view) { return version }
@@ -63,7 +67,9 @@ struct Cat: ParsableCommand {
             if count == 0 { return }
             var start = 0
             while start < count {
-                let written = buffer.withUnsafeBytes { Glibc.write(1, $0.baseAddress.map { $0 + start }, count - start) }
+                let written = buffer.withUnsafeBytes {
+                    Glibc.write(1, $0.baseAddress.map { $0 + start }, count - start)
+                }
                 if written < 0 {
                     if errno == EINTR { continue }
                     if errno == EPIPE { Glibc._exit(141) }

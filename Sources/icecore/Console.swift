@@ -23,7 +23,8 @@ enum Console {
             guard let argument = CommandLine.unsafeArgv[place] else { continue }
             if String(validatingCString: argument) == nil {
                 throw IcecoreError(
-                    .usage, "argument \(place), '\(String(cString: argument))', is not UTF-8, as keys and paths must be")
+                    .usage, "argument \(place), '\(String(cString: argument))', is not UTF-8, as keys and paths must be"
+                )
             }
         }
     }

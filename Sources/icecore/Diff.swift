@@ -5,7 +5,7 @@ import Store
 struct Diff: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "List the keys that differ between two dates.",
-        discussion: "'+' marks keys that were added, '-' those removed, 'M' those with another version. Dates as for --at.")
+        discussion: "'+' marks keys that were added, '-' those removed, 'M' those with another version.")
 
     @Argument(help: ArgumentHelp("The date to compare from.", valueName: "when"))
     var from: String

@@ -14,7 +14,8 @@ struct Icecore: ParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            Init.self, SyncCommand.self, MountCommand.self, Snapshots.self, Versions.self, List.self, Cat.self, Diff.self, Status.self,
+            Init.self, SyncCommand.self, MountCommand.self, Snapshots.self, Versions.self, List.self, Cat.self,
+            Diff.self, Status.self,
         ])
 
     static func main() {

@@ -31,7 +31,8 @@ struct Init: ParsableCommand {
     var noSignRequest = false
 
     @Option(
-        help: ArgumentHelp("Download only keys in which this regular expression matches, now and ever.", valueName: "regex"))
+        help: ArgumentHelp(
+            "Download only keys in which this regular expression matches, now and ever.", valueName: "regex"))
     var filter: String?
 
     func run() throws {
@@ -50,7 +51,8 @@ struct Init: ParsableCommand {
         let made = try Store.create(at: store, configuration)
         Console.note("made a store for s3://\(bucket) at \(made.path)")
         if inventory == nil {
-            Console.note("it has no inventory yet: add \"inventory\" to \(made.configurationPath) before the first sync")
+            Console.note(
+                "it has no inventory yet: add \"inventory\" to \(made.configurationPath) before the first sync")
         }
     }
 }
@@ -65,12 +67,19 @@ private enum InitArguments {
         if name.hasSuffix("/") { name.removeLast() }
         // The rules of S3, as far as a name that breaks them could be mistaken for something else.
         let allowed = name.utf8.allSatisfy { byte in
-            (48...57).contains(byte) || (97...122).contains(byte) || (65...90).contains(byte) || [45, 46, 95].contains(byte)
+            (48...57).contains(byte) || (97...122).contains(byte) || (65...90).contains(byte)
+                || [45, 46, 95].contains(byte)
         }
         guard (3...255).contains(name.utf8.count), allowed else {
             throw IcecoreError(
+<<<<<<< HEAD
+                .usage,
+                "--bucket '\(url)': a bucket's name has 3 characters or more, only letters, digits, '.', '-' and '_' (and "
+                    + "no prefix)")
+=======
                 .usage, "--bucket '\(url)': a bucket's name has 3 characters or more, only letters, digits, '.', '-' "
                     + "and '_' (and no prefix)")
+>>>>>>> integration
         }
         return String(name)
     }

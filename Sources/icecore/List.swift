@@ -5,7 +5,8 @@ import Store
 struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ls", abstract: "List keys at a date.",
-        discussion: "PREFIX is any beginning of a key, as in S3. Without -R, what has more below is shown once, with '/'.")
+        discussion:
+            "PREFIX is any beginning of a key, as in S3. Without -R, what has more below is shown once, with '/'.")
 
     @Argument(help: "Only keys that begin with this.")
     var prefix = ""

@@ -7,8 +7,8 @@ struct MountCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mount", abstract: "Mount the bucket as it is, or as it was, read-only.",
         discussion: """
-            Returns when the mount can be used; 'fusermount3 -u MOUNTPOINT' ends it. With --history the mount holds latest/,
-            at/ (any date, by name) and versions/ (every version of every key).
+            Returns when the mount can be used; 'fusermount3 -u MOUNTPOINT' ends it. With --history the mount holds \
+            latest/, at/ (any date, by name) and versions/ (every version of every key).
             """)
 
     @Argument(help: ArgumentHelp("An empty directory.", valueName: "mountpoint"))

@@ -14,16 +14,18 @@ struct Status: ParsableCommand {
         let snapshots = try reader.snapshots()
         let output = Output()
         if format.json {
-            try summary(store, snapshots, output)
+            try summary(store, snapshots, try reader.totals(), output)
             try failuresAsJSON(reader, output)
         } else {
-            try describe(store, snapshots, output)
+            try describe(store, snapshots, try reader.totals(), output)
             try describeFailures(reader, output)
         }
         try output.flush()
     }
 
-    private func summary(_ store: Store, _ snapshots: [SnapshotSummary], _ output: Output) throws {
+    private func summary(
+        _ store: Store, _ snapshots: [SnapshotSummary], _ totals: StoreTotals, _ output: Output
+    ) throws {
         var json = JSONLine()
         json.begin()
         json.add("store", store.path)
@@ -34,13 +36,20 @@ struct Status: ParsableCommand {
         json.add("newest", snapshots.last?.record.name)
         json.add("keys", snapshots.last?.record.keys ?? 0)
         json.add("bytes", snapshots.last?.record.bytes ?? 0)
+        json.add("versions", totals.versions)
+        json.add("versionBytes", totals.versionBytes)
+        json.add("blobs", totals.blobs)
+        json.add("blobBytes", totals.blobBytes)
+        json.add("indexBytes", Files.size(store.indexPath) ?? 0)
         json.add("missing", Int64(snapshots.map(\.missing).max() ?? 0))
         json.add("lastSync", snapshots.map(\.record.syncedAt).max()?.rfc3339)
         json.end()
         try output.write(json.bytes)
     }
 
-    private func describe(_ store: Store, _ snapshots: [SnapshotSummary], _ output: Output) throws {
+    private func describe(
+        _ store: Store, _ snapshots: [SnapshotSummary], _ totals: StoreTotals, _ output: Output
+    ) throws {
         try output.line("store:      \(store.path) (format \(store.configuration.format))")
         try output.line("bucket:     s3://\(store.configuration.bucket)")
         try output.line("inventory:  \(store.configuration.inventory ?? "none")")
@@ -50,6 +59,10 @@ struct Status: ParsableCommand {
         let synced = snapshots.map(\.record.syncedAt).max() ?? newest.record.syncedAt
         try output.line("snapshots:  \(snapshots.count), \(snapshots[0].record.name) to \(newest.record.name)")
         try output.line("newest:     \(newest.record.keys) keys, \(newest.record.bytes.byteCount)")
+        let alone = totals.versionBytes.byteCount
+        try output.line("versions:   \(totals.versions), \(alone) if each were stored on its own")
+        try output.line("stored:     \(totals.blobs) blobs, \(totals.blobBytes.byteCount)")
+        try output.line("index:      \((Files.size(store.indexPath) ?? 0).byteCount)")
         try output.line("last sync:  \(synced)")
         let missing = snapshots.map(\.missing).max() ?? 0
         try output.line("missing:    \(missing == 0 ? "nothing that was asked for" : "\(missing) objects")")

@@ -7,11 +7,13 @@ struct SyncCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sync", abstract: "Bring the store up to an inventory.",
         discussion: """
-            Takes the newest inventory unless told otherwise. Everything is fetched before any of it becomes visible;
+            Takes the newest inventory unless told otherwise. Everything is fetched before any of it becomes visible; \
             an interrupted sync loses no finished download, and the same command goes on.
             """)
 
-    @Option(help: ArgumentHelp("This inventory: its name, or a date (the last one of that day).", valueName: "name-or-date"))
+    @Option(
+        help: ArgumentHelp("This inventory: its name, or a date (the last one of that day).", valueName: "name-or-date")
+    )
     var date: String?
 
     @Option(help: ArgumentHelp("Every inventory from this date on.", valueName: "date"))
@@ -76,7 +78,8 @@ struct SyncCommand: ParsableCommand {
         }
         if missing > 0 {
             throw IcecoreError(
-                .incomplete, "\(missing) objects could not be had; they are tried again at the next sync "
+                .incomplete,
+                "\(missing) objects could not be had; they are tried again at the next sync "
                     + "('icecore status' lists them)")
         }
     }

@@ -19,15 +19,16 @@ final class TerminalReporter: SyncReporter {
             phase = "inventory"
             text = "\(done) of \(count) list files"
             fraction = Double(done) / Double(max(1, count))
-        case .merging(let rows, let bytes, let total):
+        case .merging(let rows, let files, let count, let bytes, let total):
             phase = "merging"
             let seconds = Double(max(1, now.milliseconds - began.milliseconds)) / 1000
             let rate = self.phase == phase && seconds > 0.5 ? ", \(Int(Double(rows) / seconds)) rows/s" : ""
-            text = "\(rows) rows\(rate)"
+            text = "\(rows) rows\(rate), \(files) of \(count) list files"
             fraction = Double(bytes) / Double(max(1, total))
         case .downloading(let objects, let count, let bytes, let total, let failed):
             phase = "downloading"
-            text = "\(objects) of \(count) objects, \(bytes.byteCount) of \(total.byteCount)"
+            text =
+                "\(objects) of \(count) objects, \(bytes.byteCount) of \(total.byteCount)"
                 + (failed > 0 ? ", \(failed) failed" : "")
             fraction =
                 total > 0 ? Double(bytes) / Double(total) : Double(objects) / Double(max(1, count))

@@ -1,44 +1,49 @@
-import Basics
 import Foundation
-import Testbed
 import Testing
 
-/// What `--help` prints, compared with the files in `Help/`, byte by byte.
-///
-/// After a change that is meant, `ICECORE_RENEW_HELP=1 swift test --filter HelpTests` writes the files anew.
+/// What `--help` prints, kept in Help/*.txt so that a change of it is seen. `ICECORE_RENEW_HELP=1` writes the files anew.
 @Suite struct HelpTests {
-    private static let directory = Testbed.root + "/Tests/CommandTests/Help"
-    private static let isRenewing = ProcessInfo.processInfo.environment["ICECORE_RENEW_HELP"] == "1"
+    private static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Help").path
+    private static let renews = ProcessInfo.processInfo.environment["ICECORE_RENEW_HELP"] == "1"
 
-    private func help(_ bench: Bench, _ words: [String]) throws -> String {
-        let run = try bench.run(words + ["--help"], environment: ["COLUMNS": "100"])
-        #expect(run.status == 0 && run.stderr.isEmpty, "\(run)")
-        return run.text
+    private static func help(_ command: [String]) throws -> String {
+        let directory = FileManager.default.temporaryDirectory.appending(path: "icecore-help-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let output = try HistoryProgram(directory: directory).run(command + ["--help"])
+        #expect(output.status == 0 && output.stderr.isEmpty, "\(output.command): \(output.stderr)")
+        return String(decoding: output.stdout, as: UTF8.self)
     }
 
-    @Test func everyCommandSaysWhatItDoes() throws {
-        try Bench.use { bench in
-            let overview = try help(bench, [])
-            // The program itself says which commands there are: a new one without a file fails.
-            let listed = try #require(overview.components(separatedBy: "SUBCOMMANDS:\n").dropFirst().first)
-            let commands = listed.split(separator: "\n").compactMap { line -> String? in
-                let word = line.prefix { $0 != " " }
-                guard line.hasPrefix("  "), !line.hasPrefix("   ") else { return word.isEmpty ? nil : nil }
-                return line.dropFirst(2).split(separator: " ").first.map(String.init)
-            }.filter { $0 != "See" }
-            #expect(
-                Set(commands).isSuperset(of: ["init", "sync", "mount", "snapshots", "versions", "ls", "cat", "status"]))
-            var expected: Set<String> = []
-            for command in [[]] + commands.map({ [$0] }) {
-                let file = "\(command.first ?? "icecore").txt"
-                expected.insert(file)
-                let text = command.isEmpty ? overview : try help(bench, command)
-                if Self.isRenewing { try Files.replace("\(Self.directory)/\(file)", with: Array(text.utf8)) }
-                let kept = try? String(contentsOfFile: "\(Self.directory)/\(file)", encoding: .utf8)
-                #expect(kept == text, "Help/\(file) is not what 'icecore \(command.first ?? "") --help' prints")
-            }
-            let kept = Set(try Files.names(in: Self.directory).filter { $0.hasSuffix(".txt") })
-            #expect(kept == expected, "files of commands that there are no more")
+    /// The commands that `icecore --help` lists: `  sync                    Bring the store up to an inventory.`
+    private static func commands() throws -> [String] {
+        let lines = try help([]).split(separator: "\n", omittingEmptySubsequences: false)
+        let start = try #require(lines.firstIndex(of: "SUBCOMMANDS:"))
+        return lines[(start + 1)...].prefix { !$0.isEmpty }.compactMap { line in
+            line.hasPrefix("  ") && !line.hasPrefix("   ") ? line.split(separator: " ").first.map(String.init) : nil
+        }
+    }
+
+    @Test func everyCommandSaysWhatItSaidBefore() throws {
+        let commands = try Self.commands()
+        #expect(commands.count >= 8, "\(commands)")
+        for command in [nil] + commands.map(Optional.some) {
+            let file = "\(Self.folder)/\(command ?? "icecore").txt"
+            let text = try Self.help(command.map { [$0] } ?? [])
+            if Self.renews { try text.write(toFile: file, atomically: true, encoding: .utf8) }
+            let kept = try? String(contentsOfFile: file, encoding: .utf8)
+            #expect(text == kept, "if it should be so: ICECORE_RENEW_HELP=1 swift test --filter HelpTests")
+        }
+        let files = try FileManager.default.contentsOfDirectory(atPath: Self.folder).filter { $0.hasSuffix(".txt") }
+        #expect(
+            Set(files) == Set((commands + ["icecore"]).map { "\($0).txt" }), "a file for each command, and no other")
+    }
+
+    @Test func noLineIsWiderThanATerminal() throws {
+        for command in [[]] + (try Self.commands().map { [$0] }) {
+            // The library does not break the line of the usage.
+            let lines = try Self.help(command).split(separator: "\n").filter { !$0.hasPrefix("USAGE:") }
+            #expect(lines.allSatisfy { $0.count <= 80 }, "\(command)")
         }
     }
 }

@@ -32,7 +32,9 @@ struct DaemonTests {
         let text = output.fileHandleForReading.readDataToEndOfFile()
         let complaint = error.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
-        return (process.terminationStatus, String(decoding: text, as: UTF8.self), String(decoding: complaint, as: UTF8.self))
+        return (
+            process.terminationStatus, String(decoding: text, as: UTF8.self), String(decoding: complaint, as: UTF8.self)
+        )
     }
 
     private func mount(_ arguments: [String]) throws -> (status: Int32, output: String, error: String) {
@@ -64,7 +66,9 @@ struct DaemonTests {
     }
 
     private func isRunning(_ process: pid_t) -> Bool {
-        kill(process, 0) == 0
+        // One that only waits for somebody to ask for its status has ended.
+        guard kill(process, 0) == 0, let state = try? Seen.content("/proc/\(process)/stat") else { return false }
+        return !state.contains(") Z ")
     }
 
     @Test("Returns when the mount can be used, and ends with fusermount3 -u")
@@ -80,7 +84,9 @@ struct DaemonTests {
         let process = try daemon(store)
         #expect(isRunning(process))
         for descriptor in 0...2 {
-            #expect(try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(process)/fd/\(descriptor)") == "/dev/null")
+            #expect(
+                try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(process)/fd/\(descriptor)")
+                    == "/dev/null")
         }
         let mounts = try Seen.content("/proc/self/mounts")
         #expect(mounts.contains("icecore:ice \(point) fuse.icecore ro,"))
@@ -152,7 +158,9 @@ struct DaemonTests {
     func allowOther() throws {
         let scratch = try Scratch()
         let path = "\(scratch.path)/fuse.conf"
-        for (text, isAllowed) in [("user_allow_other\n", true), ("#user_allow_other\n", false), (" user_allow_other", true)] {
+        for (text, isAllowed) in [
+            ("user_allow_other\n", true), ("#user_allow_other\n", false), (" user_allow_other", true),
+        ] {
             try Data(text.utf8).write(to: URL(fileURLWithPath: path))
             #expect(MountPoint.othersMayBeAllowed(path) == isAllowed)
         }

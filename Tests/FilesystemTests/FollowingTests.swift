@@ -83,7 +83,8 @@ struct FollowingTests {
         let tree = ["/dir/", "/dir/changed", "/dir/gone", "/dir/same", "/gone/", "/gone/x"]
         #expect(try Seen.tree(snapshot) == tree)
         #expect(try Seen.tree(instant) == tree)
-        try builder.add("dir/expired", "was there", at: "2024-02-10T00:00:00Z", until: "2024-02-25T00:00:00Z", seen: nil)
+        try builder.add(
+            "dir/expired", "was there", at: "2024-02-10T00:00:00Z", until: "2024-02-25T00:00:00Z", seen: nil)
         try secondState(builder)
         try eventually("the old version") { Seen.exists(instant + "/dir/expired") }
         #expect(try Seen.names(instant + "/dir") == ["changed", "expired", "gone", "same"])

@@ -53,7 +53,9 @@ struct HistoryTests {
         #expect(Seen.attribute("\(mount)/at/\(when)/a", "key") == "a/")
     }
 
-    @Test("What is no WHEN, or out of range, is not there below at/", arguments: ["x", "2023-01-01", "2030-01-01", "-1d", "0x"])
+    @Test(
+        "What is no WHEN, or out of range, is not there below at/",
+        arguments: ["x", "2023-01-01", "2030-01-01", "-1d", "0x"])
     func badWhens(_ when: String) throws {
         let scratch = try Scratch()
         let mount = try scratch.mount(try builder(scratch).store, .history)

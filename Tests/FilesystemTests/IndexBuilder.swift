@@ -47,7 +47,9 @@ final class IndexBuilder {
         _ key: String, _ content: String?, at time: String, until end: String? = nil, id: String? = "null",
         seen: Range<Int32>? = 0..<Int32.max, hasBlob: Bool = true, isOpaque: Bool = false
     ) throws {
-        try add(Array(key.utf8), content.map { Array($0.utf8) }, at: time, until: end, id: id, seen: seen, hasBlob: hasBlob, isOpaque: isOpaque)
+        try add(
+            Array(key.utf8), content.map { Array($0.utf8) }, at: time, until: end, id: id, seen: seen, hasBlob: hasBlob,
+            isOpaque: isOpaque)
     }
 
     func add(
@@ -151,7 +153,8 @@ final class IndexBuilder {
         let (parent, name) = split(prefix)
         let parentId = prefix.isEmpty ? 0 : directories[parent]?.id ?? 0
         try db.execute(
-            sql: "INSERT INTO directory VALUES (?, ?, CAST(? AS TEXT), ?)", arguments: [id, parentId, Data(name), slots])
+            sql: "INSERT INTO directory VALUES (?, ?, CAST(? AS TEXT), ?)",
+            arguments: [id, parentId, Data(name), slots])
         guard !prefix.isEmpty else { return }
         let valid = merged(unions.valid)
         let seen = merged(unions.seen)
@@ -171,7 +174,8 @@ final class IndexBuilder {
         let directory = directories[Array(tenure.key[..<end])]?.id ?? 0
         let name = Array(tenure.key[end...])
         try insert(
-            db, directory, name, tenure.slot, flags: tenure.etag == nil ? 1 : 8, tenure.valid, tenure.seen, tenure: tenure)
+            db, directory, name, tenure.slot, flags: tenure.etag == nil ? 1 : 8, tenure.valid, tenure.seen,
+            tenure: tenure)
         try noteLongName(db, directory, name)
     }
 

@@ -38,14 +38,17 @@ struct LargeDirectoryTests {
         var names: [String] = []
         var positions: [Int] = []
         while let entry = readdir(directory) {
-            names.append(withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
+            names.append(
+                withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
             positions.append(telldir(directory))
         }
         #expect(names.count == 100_002)
         for place in [99_000, 5, 50_000, 1, 77_777] {
             seekdir(directory, positions[place])
             let entry = try #require(readdir(directory))
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
             #expect(name == names[place + 1])
         }
         seekdir(directory, try #require(positions.last))

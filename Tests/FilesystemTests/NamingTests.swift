@@ -20,9 +20,11 @@ struct NamingTests {
         #expect(Naming.meaning(Array(name.utf8)) == .component(Array(component.utf8)))
     }
 
-    @Test("What no file system can hold is hashed", arguments: [
-        String(repeating: "l", count: 256), "a\0b", "\0", ".icecore-" + String(repeating: "e", count: 243),
-    ])
+    @Test(
+        "What no file system can hold is hashed",
+        arguments: [
+            String(repeating: "l", count: 256), "a\0b", "\0", ".icecore-" + String(repeating: "e", count: 243),
+        ])
     func long(_ component: String) {
         let digest = SHA256.digest(Array(component.utf8))
         let name = Naming.fileName(Array(component.utf8))
@@ -30,20 +32,24 @@ struct NamingTests {
         #expect(Naming.meaning(name) == .long(sha256: digest))
     }
 
-    @Test("Names that no component has mean nothing", arguments: [
-        "", ".", "..", ".icecore-", ".icecore-other", ".icecore-long-", ".icecore-long-00",
-        ".icecore-long-" + String(repeating: "A", count: 64), String(repeating: "x", count: 256),
-    ])
+    @Test(
+        "Names that no component has mean nothing",
+        arguments: [
+            "", ".", "..", ".icecore-", ".icecore-other", ".icecore-long-", ".icecore-long-00",
+            ".icecore-long-" + String(repeating: "A", count: 64), String(repeating: "x", count: 256),
+        ])
     func meaningless(_ name: String) {
         #expect(Naming.meaning(Array(name.utf8)) == nil)
     }
 
-    @Test("Under versions/, what looks like a version is escaped", arguments: [
-        ("2024-03-01T01:00:00Z_x", ".icecore-esc-2024-03-01T01:00:00Z_x"),
-        (".icecore-2024-03-01T01:00:00Z_x", ".icecore-esc-esc-2024-03-01T01:00:00Z_x"),
-        (".icecore-esc-2024-03-01T01:00:00Z_x", ".icecore-esc-esc-esc-2024-03-01T01:00:00Z_x"),
-        ("2024-03-01T01:00:00Z", "2024-03-01T01:00:00Z"), ("2024-03-01_x", "2024-03-01_x"), ("", ".icecore-empty"),
-    ])
+    @Test(
+        "Under versions/, what looks like a version is escaped",
+        arguments: [
+            ("2024-03-01T01:00:00Z_x", ".icecore-esc-2024-03-01T01:00:00Z_x"),
+            (".icecore-2024-03-01T01:00:00Z_x", ".icecore-esc-esc-2024-03-01T01:00:00Z_x"),
+            (".icecore-esc-2024-03-01T01:00:00Z_x", ".icecore-esc-esc-esc-2024-03-01T01:00:00Z_x"),
+            ("2024-03-01T01:00:00Z", "2024-03-01T01:00:00Z"), ("2024-03-01_x", "2024-03-01_x"), ("", ".icecore-empty"),
+        ])
     func versions(_ component: String, _ name: String) {
         #expect(Naming.versionsName(Array(component.utf8)) == Array(name.utf8))
         #expect(Naming.versionsMeaning(Array(name.utf8)) == .component(Array(component.utf8)))
@@ -52,7 +58,8 @@ struct NamingTests {
     @Test("Random components: injective, reversible, as the reference model says")
     func random() {
         let pieces: [[UInt8]] = [
-            ".icecore-", "esc-", "empty", "dot", "object", "long-", ".", "..", "_", "2024-03-01T01:00:00Z", "T", "x", "é",
+            ".icecore-", "esc-", "empty", "dot", "object", "long-", ".", "..", "_", "2024-03-01T01:00:00Z", "T", "x",
+            "é",
             " ", "\n", "\0", String(repeating: "0", count: 64), String(repeating: "w", count: 120),
         ].map { Array($0.utf8) }
         var generator = SplitMix64(seed: 7)
@@ -92,8 +99,10 @@ struct NamingTests {
         let time = Timestamp(milliseconds: 1_709_254_800_000)
         let null = Array("null".utf8)
         let names = Naming.names(of: [
-            .init(lastModified: time, versionId: null, etag: [97]), .init(lastModified: time, versionId: null, etag: [98]),
-            .init(lastModified: time, versionId: null, etag: nil), .init(lastModified: time, versionId: nil, etag: [97]),
+            .init(lastModified: time, versionId: null, etag: [97]),
+            .init(lastModified: time, versionId: null, etag: [98]),
+            .init(lastModified: time, versionId: null, etag: nil),
+            .init(lastModified: time, versionId: nil, etag: [97]),
             .init(lastModified: time, versionId: Array("a/b".utf8), etag: [97]),
         ]).map { String(decoding: $0, as: UTF8.self) }
         #expect(

@@ -96,8 +96,11 @@ struct ViewTests {
         let size = listxattr(path, nil, 0)
         #expect(listxattr(path, &list, 1000) == size)
         #expect(listxattr(path, &list, 5) == -1 && errno == ERANGE)
-        let names = list[..<size].split(separator: 0).map { String(decoding: $0.map { UInt8(bitPattern: $0) }, as: UTF8.self) }
-        #expect(Set(names) == Set(["key", "versionId", "etag", "lastModified", "snapshot"].map { "user.icecore.\($0)" }))
+        let names = list[..<size].split(separator: 0).map {
+            String(decoding: $0.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        }
+        #expect(
+            Set(names) == Set(["key", "versionId", "etag", "lastModified", "snapshot"].map { "user.icecore.\($0)" }))
     }
 
     @Test("Everything that would change something is refused as read-only")
@@ -142,7 +145,8 @@ struct ViewTests {
         try builder.add("dir/there", "there", at: ViewTests.time)
         try builder.commit()
         let blob = try #require(
-            try builder.store.blob(etag: ETag(Hex.encode(MD5.digest(Array("will be cut".utf8))).utf8), size: 11, builder.store.reader()))
+            try builder.store.blob(
+                etag: ETag(Hex.encode(MD5.digest(Array("will be cut".utf8))).utf8), size: 11, builder.store.reader()))
         chmod(blob, 0o644)
         truncate(blob, 4)
         let mount = try scratch.mount(builder.store)

@@ -14,6 +14,7 @@ final class FileSystem: @unchecked Sendable {
     let rows = RowCache()
     let resumePoints = ResumePoints()
     let knownDirectories = KnownDirectories()
+    let habits = Mutex(Habits())
 
     /// Counts the states of the index that were seen: a thread that reads an older one moves on.
     let generation = Atomic<Int>(1)

@@ -7,6 +7,8 @@ struct Listing {
     private let buffer: UnsafeMutablePointer<CChar>
     private let size: Int
     let isPlus: Bool
+    /// With READDIRPLUS: whether attributes are given, or (as it is allowed to) names and types only.
+    var hasAttributes: Bool
     private var used = 0
     /// Where the last entry stands in the buffer.
     private var last = -1
@@ -34,6 +36,7 @@ struct Listing {
         self.buffer = buffer
         self.size = size
         self.isPlus = isPlus
+        hasAttributes = isPlus
     }
 
     var isEmpty: Bool { last < 0 }
@@ -45,6 +48,7 @@ struct Listing {
     ///   - entry: its `ino` is 0 for what must not be entered as looked up (`.` and `..`).
     ///   - position: what the listing goes on with after it.
     mutating func add(_ name: UnsafePointer<CChar>, _ entry: inout fuse_entry_param, _ position: Int64) -> Bool {
+        if !hasAttributes { entry.ino = 0 }
         let needed: Int
         if isPlus {
             needed = fuse_add_direntry_plus(request, buffer + used, size - used, name, &entry, off_t(position))

@@ -43,6 +43,9 @@ private func serve(
     pthread_sigmask(SIG_BLOCK, &signals, nil)
     defer { pthread_sigmask(SIG_UNBLOCK, &signals, nil) }
 
+    // Arenas of threads grow page by page, one system call each; the main one in larger steps.
+    mallopt(M_ARENA_MAX, 1)
+    mallopt(M_TOP_PAD, 1 << 20)
     let (session, shows) = try openSession(store, options, log)
     do {
         try session.start()

@@ -2,8 +2,8 @@ import Basics
 import Glibc
 
 /// Where a mount says what went wrong after its command returned: `mount.log` in the store, or with `--foreground` the
-/// standard error. At most ``limit`` lines a minute, none of them twice; how many were left out is said when the minute is
-/// over.
+/// standard error. At most ``limit`` lines a minute, none of them twice; how many were left out is said when
+/// the minute is over.
 final class MountLog: @unchecked Sendable {
     static let limit = 60
     private static let largest: Int64 = 4 << 20

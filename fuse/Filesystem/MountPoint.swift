@@ -47,6 +47,11 @@ enum MountPoint {
                     + "or start the container with --device /dev/fuse")
         }
         if geteuid() == 0 { return }
+        guard access("/dev/fuse", R_OK | W_OK) == 0 else {
+            throw IcecoreError(
+                .forbidden,
+                "you may not use /dev/fuse: it is normally open to everybody ('chmod 666 /dev/fuse' as root)")
+        }
         guard hasFusermount else {
             throw IcecoreError(
                 .notFound, "fusermount3 is missing, without which only root can mount: install the package fuse3")

@@ -1,4 +1,5 @@
 import Basics
+import CFuse3
 import Glibc
 import Store
 
@@ -66,8 +67,9 @@ final class RowCache: @unchecked Sendable {
     ///   - bytes: of the ring; a power of two.
     ///   - places: in the table; a power of two.
     init(bytes: Int = 64 << 20, places: Int = 1 << 20) {
-        // calloc and malloc of such sizes are mappings: untouched pages cost nothing.
-        ring = .allocate(byteCount: bytes, alignment: 16)
+        // Allocations of this size are mappings: untouched pages cost nothing. Large ones make the touching cheap.
+        ring = .allocate(byteCount: bytes, alignment: 1 << 21)
+        madvise(ring, bytes, MADV_HUGEPAGE)
         capacity = UInt64(bytes)
         head = UInt64(bytes)
         table = UnsafeMutableRawPointer(calloc(places, 8)).assumingMemoryBound(to: UInt64.self)
@@ -79,18 +81,28 @@ final class RowCache: @unchecked Sendable {
         free(table)
     }
 
+    /// The first of the four places that a node may have: one cache line's half.
     @inline(__always)
-    private func place(_ node: UInt64) -> Int {
-        Int(truncatingIfNeeded: (node &* 0x9e37_79b9_7f4a_7c15) >> 32) & mask
+    private func places(_ node: UInt64) -> Int {
+        Int(truncatingIfNeeded: (node &* 0x9e37_79b9_7f4a_7c15) >> 32) & mask & ~3
     }
 
-    /// The record of a node as it lies in the ring; nil if it is not (or no longer) there.
+    /// Where the record of a node lies, counted from the beginning of time; nil if it is not (or no longer) there.
+    @inline(__always)
+    private func position(_ node: UInt64) -> UInt64? {
+        let first = places(node)
+        for place in first..<first + 4 {
+            let position = table[place]
+            guard position != 0, head - position <= capacity else { continue }
+            if (ring + Int(position & (capacity - 1))).load(as: UInt64.self) == node { return position }
+        }
+        return nil
+    }
+
+    /// The record of a node as it lies in the ring.
     @inline(__always)
     private func stored(_ node: UInt64) -> UnsafeMutableRawPointer? {
-        let position = table[place(node)]
-        guard position != 0, head - position <= capacity else { return nil }
-        let record = ring + Int(position & (capacity - 1))
-        return record.load(as: UInt64.self) == node ? record : nil
+        position(node).map { ring + Int($0 & (capacity - 1)) }
     }
 
     /// Remembers a row. What a slot holds never changes, so nothing is ever out of date.
@@ -100,17 +112,25 @@ final class RowCache: @unchecked Sendable {
         record.nameCount = UInt16(name.count)
         let length = UInt64((RowCache.header + name.count + 15) & ~15)
         lock.withLock {
-            if stored(record.node) != nil {
-                let age = head - table[place(record.node)]
-                if age < capacity / 2 { return }
-            }
+            let known = position(record.node)
+            if let known, head - known < capacity / 2 { return }
             let rest = capacity - head & (capacity - 1)
             // A record lies in one piece. The end of the ring that is left over belongs to no position.
             if rest < length { head += rest }
             let target = ring + Int(head & (capacity - 1))
             target.storeBytes(of: record, as: RowRecord.self)
             (target + RowCache.header).copyMemory(from: start, byteCount: name.count)
-            table[place(record.node)] = head
+            // Its own place, or the one of the record that will be overwritten first.
+            let first = places(record.node)
+            var place = first
+            for other in first..<first + 4 {
+                if let known, table[other] == known {
+                    place = other
+                    break
+                }
+                if table[other] < table[place] { place = other }
+            }
+            table[place] = head
             head += length
         }
     }

@@ -8,13 +8,14 @@ import Synchronization
 final class Session: @unchecked Sendable {
     /// The most bytes that one READ asks for; libfuse's buffers allow no more.
     static let largestRead = 1 << 20
-    /// More threads than processors only cost wake-ups: nothing here waits for anything but local files.
-    static let threadCount = max(2, min(4, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+    /// Enough to keep a disk busy; all but one sleep until they are needed (``Reception``).
+    static let threadCount = 4
 
     let files: FileSystem
     let mountPoint: String
     private let session: OpaquePointer
     private var workers: [Worker] = []
+    private var reception: Reception?
     private var follower: Follower?
     private var threads: [pthread_t] = []
     private let running = Atomic<Int>(0)
@@ -42,12 +43,14 @@ final class Session: @unchecked Sendable {
         session = made
         (ended, ending) = try makePipe()
         do {
-            for _ in 0..<Session.threadCount { workers.append(try Worker(files)) }
             let complaint = try CapturedOutput()
             if fuse_session_mount(session, mountPoint) != 0 {
                 throw IcecoreError(.system, "cannot mount on '\(mountPoint)': \(complaint.end())")
             }
             _ = complaint.end()
+            let reception = Reception(fuse_session_fd(session))
+            self.reception = reception
+            for _ in 0..<Session.threadCount { workers.append(try Worker(files, reception)) }
             follower = try Follower(files, workers, session)
         } catch {
             fuse_session_unmount(session)
@@ -68,6 +71,7 @@ final class Session: @unchecked Sendable {
             try thread { [self] in serve(worker) }
         }
         try thread { [self] in follow() }
+        if let reception { try thread { reception.watch() } }
         // INIT is on its way since the mount.
         var patience = 10_000
         while !files.isReady {
@@ -82,16 +86,39 @@ final class Session: @unchecked Sendable {
 
     private func serve(_ worker: Worker) {
         CurrentWorker.set(worker)
+        let reception = worker.reception
         var buffer = fuse_buf()
+        var hasToken = false
         while fuse_session_exited(session) == 0 {
+            if hasToken { reception.wait() }
             let count = fuse_session_receive_buf(session, &buffer)
+            if count == -EAGAIN, !hasToken {
+                // Nothing is left in the queue to help with.
+                reception.take()
+                hasToken = true
+            }
             if count == -EINTR || count == -EAGAIN { continue }
             if count <= 0 { break }
+            if hasToken {
+                if reception.hasMore {
+                    reception.pass()
+                    hasToken = false
+                } else {
+                    worker.turn = reception.begin()
+                }
+            }
             fuse_session_process_buf(session, &buffer)
+            if hasToken {
+                hasToken = reception.end(worker.turn)
+                worker.turn = 0
+            }
         }
+        // The next one sees the end, too.
+        reception.pass()
         free(buffer.mem)
         if running.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
             isStopping.store(true, ordering: .relaxed)
+            reception.stop()
             close(ending)
         }
     }

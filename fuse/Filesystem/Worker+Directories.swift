@@ -12,6 +12,10 @@ extension Worker {
         if position == Listing.Position.end { return listing.reply() }
         // A position that nobody was given: nothing follows it.
         if position < 0 { return fail(request, EINVAL) }
+        if isPlus, position == Listing.Position.start {
+            let id = fuse_req_ctx(request).pointee.pid
+            listing.hasAttributes = files.habits.withLock { $0.list(id) }
+        }
         guard addDots(&listing, id, current, position) else { return listing.reply() }
         let isComplete: Bool
         switch node {
@@ -53,7 +57,7 @@ extension Worker {
                     }
                     return add(&listing, scan.name, record, current, next)
                 }
-                if isAdded { scan.name.withUnsafeBytes { files.rows.insert(record, name: $0) } }
+                if isAdded, listing.hasAttributes { scan.name.withUnsafeBytes { files.rows.insert(record, name: $0) } }
             } else {
                 guard let node = Node.directory(scan.child, current.number) else { continue }
                 isAdded = add(&listing, Naming.fileName(Array(scan.component)), directory: node, current, next)
@@ -167,7 +171,7 @@ extension Worker {
         _ listing: inout Listing, _ name: [UInt8], directory node: UInt64, _ current: CurrentView, _ position: Int64
     ) -> Bool {
         var entry = entry(directory: node, current)
-        if listing.isPlus { entry.attr_timeout = files.directoryTimeout(node, current.source) }
+        if listing.hasAttributes { entry.attr_timeout = files.directoryTimeout(node, current.source) }
         return add(&listing, name, &entry, position)
     }
 

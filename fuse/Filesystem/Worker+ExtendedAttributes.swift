@@ -8,7 +8,8 @@ extension Worker {
     private static let prefix = "user.icecore."
 
     func getxattr(_ request: Request, _ id: UInt64, _ cName: UnsafePointer<CChar>, size: Int) throws {
-        // ACLs, capabilities and labels are asked for all the time.
+        // 'ls -l' asks for an ACL and a label of each file, unless it was told that there are none on the whole device.
+        guard strncmp(cName, "user.", 5) == 0 else { return fail(request, EOPNOTSUPP) }
         guard strncmp(cName, Worker.prefix, Worker.prefix.utf8.count) == 0 else { return fail(request, ENODATA) }
         let name = String(cString: cName)
         guard let attributes = try attributes(id) else { return fail(request, ESTALE) }

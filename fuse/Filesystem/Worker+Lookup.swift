@@ -41,6 +41,7 @@ extension Worker {
         if scan.child == 0 {
             guard let record = scan.record else { return fail(request, EOVERFLOW) }
             component.withUnsafeBytes { files.rows.insert(record, name: $0) }
+            files.habits.withLock { $0.lookUp(fuse_req_ctx(request).pointee.pid) }
             reply(request, record, current.entryTimeout)
         } else {
             guard let node = Node.directory(scan.child, current.number) else { return fail(request, EOVERFLOW) }

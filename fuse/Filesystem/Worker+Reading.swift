@@ -67,7 +67,9 @@ extension Worker {
     private func reply(
         _ request: Request, _ record: RowRecord, _ descriptor: Int32, offset: Int64, count: Int
     ) throws {
-        var done = 0
+        // What the page cache has is there at once; for the disk, another thread takes over the next request.
+        var done = max(0, icecore_read_cached(descriptor, buffer, UInt(count), off_t(offset)))
+        if done < count { willWait() }
         while done < count {
             let got = pread(descriptor, buffer + done, count - done, off_t(offset) + done)
             if got < 0, errno == EINTR { continue }

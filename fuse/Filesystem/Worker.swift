@@ -24,6 +24,9 @@ struct CurrentView {
 final class Worker: @unchecked Sendable {
     let files: FileSystem
     let lock = Lock()
+    let reception: Reception
+    /// Its turn in the reception while it serves with the token; else 0.
+    var turn = 0
     let reader: IndexReader
     let nodes: NodeLookup
     let scan: DirectoryScan
@@ -39,8 +42,9 @@ final class Worker: @unchecked Sendable {
     private var generation = 0
     private var views: [UInt32: CurrentView] = [:]
 
-    init(_ files: FileSystem) throws {
+    init(_ files: FileSystem, _ reception: Reception) throws {
         self.files = files
+        self.reception = reception
         reader = try files.store.reader()
         nodes = try NodeLookup(reader)
         scan = try DirectoryScan(reader)
@@ -79,6 +83,11 @@ final class Worker: @unchecked Sendable {
         scan.close()
         try reader.begin()
         generation = newest
+    }
+
+    /// Lets another thread take the next request: this one is going to wait.
+    func willWait() {
+        if turn != 0, reception.end(turn) { reception.pass() }
     }
 
     /// Lets go of the state, so that the write-ahead log can be checkpointed past it. The next request reads a new one.

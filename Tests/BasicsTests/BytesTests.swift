@@ -1,0 +1,111 @@
+import Basics
+import Testing
+
+@Suite struct HexTests {
+    @Test func encodesAndDecodesEveryByte() {
+        let all = Array(UInt8.min...UInt8.max)
+        let text = Hex.encode(all)
+        #expect(text.hasPrefix("000102") && text.hasSuffix("fdfeff"))
+        #expect(Hex.decode(Array(text.utf8)) == all)
+        #expect(Hex.decode(Array(text.uppercased().utf8)) == all)
+        #expect(Hex.encode([]) == "" && Hex.decode([]) == [])
+    }
+
+    @Test(arguments: ["0", "abc", "0g", "g0", " 0", "0 ", "+1", "-1", "0x", "\0\0", "é"])
+    func refusesWhatIsNotHexadecimal(text: String) {
+        #expect(Hex.decode(Array(text.utf8)) == nil)
+    }
+
+    @Test func knowsTheValueOfExactlyTwentyTwoDigits() {
+        let known = (UInt8.min...UInt8.max).filter { Hex.value($0) != nil }
+        #expect(known == Array("0123456789ABCDEFabcdef".utf8))
+        #expect(Hex.value(UInt8(ascii: "f")) == 15 && Hex.value(UInt8(ascii: "F")) == 15)
+    }
+}
+
+@Suite struct DigestTests {
+    @Test func digestsOfNothingAndOfABC() {
+        #expect(Hex.encode(MD5.digest([])) == "d41d8cd98f00b204e9800998ecf8427e")
+        #expect(Hex.encode(MD5.digest(Array("abc".utf8))) == "900150983cd24fb0d6963f7d28e17f72")
+        #expect(
+            Hex.encode(SHA256.digest(Array("abc".utf8)))
+                == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+    }
+
+    @Test func piecesGiveTheSameDigest() {
+        let bytes = (0..<100_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        var digest = MD5()
+        var rest = bytes[...]
+        var length = 1
+        while !rest.isEmpty {
+            rest.prefix(length).withUnsafeBytes { digest.update($0) }
+            rest = rest.dropFirst(length)
+            length += 7
+        }
+        #expect(digest.finalize() == MD5.digest(bytes))
+    }
+}
+
+@Suite struct ByteOrderTests {
+    private static func precedes(_ left: String, _ right: String) -> Bool {
+        Array(left.utf8).withUnsafeBytes { left in
+            Array(right.utf8).withUnsafeBytes { left.precedes($0) }
+        }
+    }
+
+    @Test func theOrderIsThatOfBytes() {
+        // In the order of keys in S3: by bytes, whatever a language makes of the characters.
+        let inOrder = ["", "\0", "A", "a", "a\0", "a b", "a/", "a0", "ab", "e\u{301}", "\u{e9}", "\u{10000}"]
+        for (place, left) in inOrder.enumerated() {
+            for (other, right) in inOrder.enumerated() {
+                #expect(Self.precedes(left, right) == (place < other), "\(left) and \(right)")
+            }
+        }
+    }
+
+    @Test func equalityAndPrefixes() {
+        let text = Array("zarr/0.0".utf8)
+        text.withUnsafeBytes { text in
+            #expect(text.hasPrefix([]) && text.hasPrefix(Array("zarr/".utf8)) && text.hasPrefix(Array("zarr/0.0".utf8)))
+            #expect(!text.hasPrefix(Array("zarr/0.0.".utf8)) && !text.hasPrefix(Array("a".utf8)))
+            #expect(text.isEqual(to: text))
+            #expect(!text.isEqual(to: UnsafeRawBufferPointer(rebasing: text[..<3])))
+            #expect(!text.isEqual(to: UnsafeRawBufferPointer(start: nil, count: 0)))
+        }
+        let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+        #expect(nothing.isEqual(to: nothing) && nothing.hasPrefix([]) && !nothing.hasPrefix([1]))
+    }
+}
+
+@Suite struct JSONLineTests {
+    @Test func quotesWhatJSONMustNotHoldAsItIs() {
+        #expect(JSONLine.quoted("a\"b\\c\n\t\r\u{1}/é\u{7f}") == #""a\"b\\c\n\t\r\u0001/é"# + "\u{7f}\"")
+    }
+
+    @Test func anObjectIsOneLine() {
+        var line = JSONLine()
+        line.begin()
+        line.add("key", text: Array("a\nb".utf8))
+        line.add("size", 42)
+        line.add("latest", true)
+        line.addNull("versionId")
+        line.add("etag", nil)
+        line.end()
+        #expect(
+            String(decoding: line.bytes, as: UTF8.self)
+                == #"{"key":"a\nb","size":42,"latest":true,"versionId":null,"etag":null}"# + "\n")
+        line.begin()
+        line.end()
+        #expect(String(decoding: line.bytes, as: UTF8.self) == "{}\n")
+    }
+}
+
+@Suite struct ErrorTests {
+    @Test func exitStatusesFollowTheCode() {
+        #expect(IcecoreError(.usage, "x").exitStatus == 64)
+        #expect(IcecoreError(.incomplete, "x").exitStatus == 3)
+        for code in [IcecoreError.Code.notFound, .busy, .damaged, .noSpace, .system, .interrupted, .unavailable] {
+            #expect(IcecoreError(code, "x").exitStatus == 1)
+        }
+    }
+}
