@@ -116,7 +116,8 @@ struct KeyGroup {
         for row in rows where row.marksLatest {
             if let first = latest {
                 throw IcecoreError(
-                    .invalidData, "\(place(row.facts)): a second latest version of the key '\(Printable(key))' "
+                    .invalidData,
+                    "\(place(row.facts)): a second latest version of the key '\(Printable(key))' "
                         + "(the first: \(place(first.facts))): the inventory contradicts itself")
             }
             latest = row

@@ -72,14 +72,9 @@ private enum InitArguments {
         }
         guard (3...255).contains(name.utf8.count), allowed else {
             throw IcecoreError(
-<<<<<<< HEAD
                 .usage,
-                "--bucket '\(url)': a bucket's name has 3 characters or more, only letters, digits, '.', '-' and '_' (and "
-                    + "no prefix)")
-=======
-                .usage, "--bucket '\(url)': a bucket's name has 3 characters or more, only letters, digits, '.', '-' "
+                "--bucket '\(url)': a bucket's name has 3 characters or more, only letters, digits, '.', '-' "
                     + "and '_' (and no prefix)")
->>>>>>> integration
         }
         return String(name)
     }
