@@ -196,6 +196,14 @@ public enum Files {
         }
     }
 
+    /// Removes a file, or a directory with everything in it; one that is gone already is fine.
+    public static func removeAll(_ path: String) throws {
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { return try remove(path) }
+        for name in try names(in: path) { try removeAll("\(path)/\(name)") }
+        if rmdir(path) != 0, errno != ENOENT { throw IcecoreError.system("cannot remove", path, errno: errno) }
+    }
+
     /// The names in a directory, without `.` and `..`, sorted by bytes. For directories of bounded size only.
     public static func names(in path: String) throws(IcecoreError) -> [String] {
         guard let directory = opendir(path) else { throw .system("cannot list", path, errno: errno) }

@@ -36,15 +36,15 @@ public struct Blobs: Sendable {
     /// Where the blob of an ETag is, if it is there.
     ///
     /// - Parameter sha256: what the index says of an opaque one; asked only when no file has the ETag's name.
-    /// - Returns: its path and nothing about its content: `verify` checks that.
+    /// - Returns: its path; the file is regular and has the size. `verify` checks the content.
     public func find(etag: ETag, size: Int64, sha256: () throws -> [UInt8]?) rethrows -> String? {
         if let name = Blobs.name(etag: etag, size: size) {
             let path = path(ofName: name)
-            if access(path, F_OK) == 0 { return path }
+            if Files.size(path) == size { return path }
         }
         if let sha256 = try sha256() {
             let path = path(ofName: Blobs.name(sha256: sha256, size: size))
-            if access(path, F_OK) == 0 { return path }
+            if Files.size(path) == size { return path }
         }
         return nil
     }

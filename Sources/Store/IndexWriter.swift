@@ -112,6 +112,7 @@ public final class IndexWriter: ChangeSink {
             try connection.addToTotal("versions", record.newVersions)
             try connection.addToTotal("versionBytes", record.newBytes)
         }
+        try noticeBlobsThatCame()
         try forgetFailuresThatPassed()
         try connection.execute("COMMIT")
         isOpen = false
@@ -130,6 +131,9 @@ public final class IndexWriter: ChangeSink {
         guard isOpen else { return }
         isOpen = false
         try? connection.execute("ROLLBACK")
+        // What was written ahead for nothing may be all that a full disk lacks.
+        connection.busyTimeout(milliseconds: 0)
+        try? connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     }
 
     private func insert(_ record: SnapshotRecord) throws {
@@ -153,9 +157,46 @@ public final class IndexWriter: ChangeSink {
         }
     }
 
+    /// A blob that was missing may have come under another key: rows that expect it are told.
+    private func noticeBlobsThatCame() throws {
+        let missing = try connection.prepare(
+            "SELECT directory, name, slot, etag, size FROM entry INDEXED BY missing WHERE flags & 56 = 32")
+        let facts = try connection.prepare("SELECT sha256 FROM blob WHERE etag = ? AND size = ?")
+        let update = try connection.prepare(
+            "UPDATE entry SET flags = flags | 8 WHERE directory = ? AND name = ? AND slot = ?")
+        var isComplete = false
+        while !isComplete {
+            // The index that is read shrinks by what is written, so that reading and writing take turns.
+            var found: [(directory: Int64, name: [UInt8], slot: Int64)] = []
+            isComplete = true
+            while try missing.step() {
+                var row = EntryRow(name: UnsafeRawBufferPointer(start: nil, count: 0))
+                row.etagIsText = missing.isText(3)
+                row.etag = missing.bytes(3)
+                guard let etag = row.etagValue, try applier.findBlob(etag: etag, size: missing.integer(4), facts) else {
+                    continue
+                }
+                found.append((missing.integer(0), Array(missing.bytes(1)), missing.integer(2)))
+                if found.count == 10_000 {
+                    isComplete = false
+                    break
+                }
+            }
+            missing.reset()
+            for row in found {
+                try row.name.withUnsafeBytes { name in
+                    update.bind(1, row.directory)
+                    update.bind(text: name, 2)
+                    update.bind(3, row.slot)
+                    try update.run()
+                }
+            }
+        }
+    }
+
     /// Failures are of use as long as their blob is missing.
     private func forgetFailuresThatPassed() throws {
-        let failures = try connection.prepare("SELECT key, versionId, etag, size FROM failure WHERE gone = 0")
+        let failures = try connection.prepare("SELECT key, versionId, etag, size FROM failure")
         let facts = try connection.prepare("SELECT sha256 FROM blob WHERE etag = ? AND size = ?")
         let delete = try connection.prepare("DELETE FROM failure WHERE key = ? AND versionId = ? AND etag = ?")
         while try failures.step() {

@@ -84,6 +84,7 @@ extension IndexReader {
             if let seen = timeline.interval(row.seenFrom, row.seenTo) {
                 versions[place].evidence.latest.append(seen)
             }
+            versions[place].flags.formUnion(row.flags)
             versions[place].rows.append(StoredTenure(row))
         }
         for place in versions.indices {

@@ -86,7 +86,13 @@ extension Merge {
         if row.flags.contains(.marker) { return false }
         if row.flags.isDisjoint(with: [.present, .gone]), !policy.metadataOnly, asks(name) { return true }
         if facts.flags.contains(.opaque) != row.flags.contains(.opaque) { return true }
-        return isNewest && facts.flags.contains(.archived) != row.flags.contains(.archived)
+        return facts.flags.contains(.archived) != row.flags.contains(.archived)
+            && isLastListing(row.listedTo == 0 ? .max : timeline.rank(of: row.listedTo))
+    }
+
+    /// Whether the inventory at hand is the last of a run that ends before `end`: what it says of the storage class counts.
+    private func isLastListing(_ end: Timeline.Rank) -> Bool {
+        end == .max ? isNewest : end - 1 == rank
     }
 
     /// A key that the index does not know, with one version, in the newest inventory: the whole of a first sync.
@@ -192,7 +198,8 @@ extension Merge {
             isListed[place] = true
             isLatest[place] = row.marksLatest
             if row.facts.flags.contains(.opaque) { versions[place].flags.insert(.opaque) }
-            if isNewest {
+            let listed = versions[place].evidence.listed.setting(rank, true, next: next)
+            if isLastListing(listed.last?.to ?? .max) {
                 if row.facts.flags.contains(.archived) {
                     versions[place].flags.insert(.archived)
                 } else {

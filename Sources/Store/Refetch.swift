@@ -20,34 +20,70 @@ public final class Refetch {
         var count = 0
         var bytes: Int64 = 0
         var prefix: (directory: Int64, bytes: [UInt8]) = (0, [])
+        var last: (directory: Int64, name: [UInt8]) = (0, [])
         try reader.withoutBlob { directory, row in
             try Interruption.check()
-            guard reader.timeline.covers(row.listedFrom, row.listedTo, rank), let etag = row.etagValue else { return }
+            // A version has several rows, and a key several versions: all of a key are looked at together, once.
+            if last.directory == directory, last.name.withUnsafeBytes({ row.name.isEqual(to: $0) }) { return }
+            last = (directory, Array(row.name))
             if prefix.directory != directory {
                 guard let path = try reader.prefix(of: directory) else { return }
                 prefix = (directory, path)
             }
-            let key = prefix.bytes + Array(row.name)
-            guard policy.asks(key) else { return }
-            let isLatest = reader.timeline.covers(row.seenFrom, row.seenTo, rank)
-            let isReplaced = !isLatest && row.valid.to != .max
-            count += 1
-            bytes = bytes.addingClamped(row.size)
-            try wants.append(
-                Want(
-                    key: key, versionId: row.versionIsUnknown ? nil : Array(row.versionId), etag: etag, size: row.size,
-                    isLatest: isLatest, isOpaque: row.flags.contains(.opaque),
-                    isArchived: row.flags.contains(.archived),
-                    replacedAt: isLatest
-                        ? .distantFuture
-                        : isReplaced ? Timestamp(milliseconds: row.valid.to) : row.lastModified))
-            var tenure = StoredTenure(row)
-            tenure.flags.insert(.expected)
-            changes.put(tenure, row, in: directory, isNew: false, prefix: prefix.bytes, checksBlob: true)
-            try changes.flushIfFull()
+            let key = prefix.bytes + last.name
+            try last.name.withUnsafeBytes { name in
+                for version in try reader.storedVersions(name, in: directory, reader.timeline) {
+                    let identity = version.evidence.identity
+                    guard !identity.isMarker, version.flags.isDisjoint(with: [.present, .gone]),
+                        version.evidence.listed.contains(rank), policy.asks(key)
+                    else { continue }
+                    count += 1
+                    bytes = bytes.addingClamped(identity.size)
+                    try add(version, key: key, to: wants)
+                    changes.put(version, name: name, prefix: prefix.bytes, in: directory)
+                    try changes.flushIfFull()
+                }
+            }
         }
         try changes.flush()
         return (count, bytes)
+    }
+
+    private func add(_ version: StoredVersion, key: [UInt8], to wants: WantQueue) throws {
+        let identity = version.evidence.identity
+        guard let etag = identity.etag else { return }
+        let isLatest = version.evidence.latest.contains(rank)
+        let ends = version.rows.filter { $0.valid.from != .max }.map(\.valid.to).max() ?? .max
+        try wants.append(
+            Want(
+                key: key, versionId: identity.versionId, etag: etag, size: identity.size, isLatest: isLatest,
+                isOpaque: version.flags.contains(.opaque), isArchived: version.flags.contains(.archived),
+                replacedAt: isLatest
+                    ? .distantFuture : ends == .max ? identity.lastModified : Timestamp(milliseconds: ends)))
+    }
+}
+
+extension ChangeWriter {
+    /// Writes all rows of a version again, as expected, and with a look for its blob.
+    fileprivate func put(
+        _ version: StoredVersion, name: UnsafeRawBufferPointer, prefix: [UInt8], in directory: Int64
+    ) {
+        let identity = version.evidence.identity
+        var entry = EntryRow(name: name)
+        entry.size = identity.size
+        entry.lastModified = identity.lastModified
+        entry.versionIsUnknown = identity.versionId == nil
+        entry.etagIsText = identity.etag?.verbatim != nil
+        (identity.versionId ?? []).withUnsafeBytes { versionId in
+            (identity.etag?.bytesOfRow ?? []).withUnsafeBytes { etag in
+                entry.versionId = versionId
+                entry.etag = etag
+                for var tenure in version.rows {
+                    tenure.flags.insert(.expected)
+                    put(tenure, entry, in: directory, isNew: false, prefix: prefix, checksBlob: true)
+                }
+            }
+        }
     }
 }
 

@@ -1,5 +1,4 @@
 import Basics
-import GRDBSQLite
 import Glibc
 
 /// The blobs that a sync asks for, in a file without a name: written as the merge finds them, read most urgent first.
@@ -49,12 +48,18 @@ public final class WantQueue {
         }
     }
 
-    /// How many bytes of distinct content are asked for.
-    public func distinctBytes() throws -> Int64 {
-        let statement = try connection.prepare(
-            "SELECT total(size) FROM (SELECT size FROM want GROUP BY etag, size)")
-        guard try statement.step() else { return 0 }
-        return Int64(clamping: Int64(exactly: sqlite3_column_double(statement.handle, 0).rounded()) ?? .max)
+    /// How many bytes have to be fetched: each content once, and none that is in the store already.
+    public func bytesToFetch(_ store: Store) throws -> Int64 {
+        let reader = try store.reader()
+        let statement = try connection.prepare("SELECT etag, size FROM want GROUP BY etag, size")
+        var total: Int64 = 0
+        while try statement.step() {
+            let size = statement.integer(1)
+            if try store.blob(etag: ETag(Array(statement.bytes(0))), size: size, reader) == nil {
+                total = total.addingClamped(size)
+            }
+        }
+        return total
     }
 
     /// The next one, the most urgent first; nil after the last.

@@ -2,7 +2,7 @@ import Basics
 import Glibc
 import Store
 
-/// Makes downloads durable many at a time: data first, then the name, then what the index records of it.
+/// Makes downloads durable many at a time: the data first, then what the index has to know of it, then the name.
 ///
 /// One syncfs covers the data of a batch and the names of the batch before, so that no small file costs an fsync.
 final class BlobBatch {
@@ -25,7 +25,7 @@ final class BlobBatch {
     private var finished: [Finished] = []
     private var bytes: Int64 = 0
     private var began: Timestamp?
-    /// Names that were given but are not durable yet; what the index is to know of them comes after that.
+    /// Names that were given but are not durable yet.
     private var named: [Finished] = []
     private var newBlobs = 0
     private var newBytes: Int64 = 0
@@ -65,7 +65,7 @@ final class BlobBatch {
         try flush()
         if !named.isEmpty {
             try synchronize()
-            try record()
+            try namesAreDurable()
         }
         try records.commit()
     }
@@ -73,40 +73,57 @@ final class BlobBatch {
     private func flush() throws {
         guard !finished.isEmpty else { return }
         try synchronize()
-        try record()
+        try namesAreDurable()
+        // What belongs to a blob is known before the blob has its name: a kill in between must not lose it.
         for blob in finished {
-            // What is there already is the same content: a blob is never written twice.
-            let path = store.blobs.path(ofName: blob.name)
-            if link(blob.temporary, path) == 0 {
-                newBlobs += 1
-                newBytes += blob.want.size
-            } else if errno != EEXIST {
-                throw IcecoreError.system("cannot create", path, errno: errno)
-            }
-            try Files.remove(blob.temporary)
-        }
-        named = finished
-        finished.removeAll(keepingCapacity: true)
-        bytes = 0
-        began = nil
-    }
-
-    private func synchronize() throws {
-        try Files.synchronizeFileSystem(directory)
-    }
-
-    /// The names of `named` are durable now: tells the index what belongs to them.
-    private func record() throws {
-        try records.count(blobs: newBlobs, bytes: newBytes)
-        newBlobs = 0
-        newBytes = 0
-        for blob in named {
             if blob.partSize != nil || blob.sha256 != nil {
                 try records.add(
                     etag: blob.want.etag, size: blob.want.size, partSize: blob.partSize, sha256: blob.sha256)
             }
             if let headers = blob.headers { try records.add(headers: headers, of: blob.want) }
         }
+        try records.commit()
+        for blob in finished { try name(blob) }
+        named = finished
+        finished.removeAll(keepingCapacity: true)
+        bytes = 0
+        began = nil
+    }
+
+    /// Gives a content its name.
+    private func name(_ blob: Finished) throws {
+        let path = store.blobs.path(ofName: blob.name)
+        var status = link(blob.temporary, path)
+        if status != 0, errno == ENOENT {
+            // A copy of a store may lack directories that were empty.
+            try Files.createDirectory(Files.directory(of: path))
+            status = link(blob.temporary, path)
+        }
+        if status != 0, errno == EEXIST, Files.size(path) != blob.want.size {
+            // Whatever it is, it is not this content.
+            try Files.rename(path, "\(store.quarantinePath)/\(blob.name)")
+            status = link(blob.temporary, path)
+        }
+        if status == 0 {
+            newBlobs += 1
+            newBytes += blob.want.size
+        } else if errno != EEXIST {
+            throw IcecoreError.system("cannot create", path, errno: errno)
+        }
+        // What is there already is the same content: a blob is never written twice.
+        try Files.remove(blob.temporary)
+    }
+
+    private func synchronize() throws {
+        try Files.synchronizeFileSystem(directory)
+    }
+
+    /// The names of `named` are durable now.
+    private func namesAreDurable() throws {
+        guard !named.isEmpty else { return }
+        try records.count(blobs: newBlobs, bytes: newBytes)
+        newBlobs = 0
+        newBytes = 0
         try records.commit()
         for blob in named { pending.remove(blob.want.contentName) }
         named.removeAll(keepingCapacity: true)

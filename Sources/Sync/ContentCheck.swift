@@ -50,6 +50,13 @@ enum ContentCheck {
         return result.count == etag.parts && result.md5 == etag.md5
     }
 
+    /// The MD5 of a file.
+    static func md5(_ path: String) throws -> [UInt8] {
+        var digest = MD5()
+        try read(path) { digest.update($0) }
+        return digest.finalize()
+    }
+
     /// The SHA-256 of a file.
     static func sha256(_ path: String) throws -> [UInt8] {
         var digest = SHA256()

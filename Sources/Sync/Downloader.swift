@@ -35,6 +35,8 @@ final class Downloader {
     private var urgent: [Transfer] = []
     private var counter = 0
     private static let mostDeferred = 10_000
+    /// How often a content is fetched that only a second look can judge.
+    private static let mostDownloads = 3
 
     init(
         _ store: Store, _ client: S3Client, wants: WantQueue, jobs: Int, progress: @escaping (Summary) -> Void
@@ -143,6 +145,7 @@ final class Downloader {
         do {
             try transfer.settle(partSize: answer.get())
         } catch let failure as S3Failure {
+            if failure.kind == .corrupt, transfer.downloads < Downloader.mostDownloads { return fetchAgain(transfer) }
             // Without an answer nothing is known of the content: it is not kept as if it had been checked.
             unlink(transfer.temporary)
             if failure.kind == .cancelled {
@@ -152,7 +155,23 @@ final class Downloader {
             return try fail(transfer.want, isGone: false, failure.reason)
         }
         guard let verdict = transfer.verdict else { return }
+        if case .needsPartSize = verdict {
+            if transfer.downloads < Downloader.mostDownloads { return fetchAgain(transfer) }
+            unlink(transfer.temporary)
+            return try fail(
+                transfer.want, isGone: false,
+                "nothing can check it: its part size is unknown, and it came out different "
+                    + "each time")
+        }
         try arrived(transfer.want, transfer.temporary, verdict, headers: transfer.headers)
+    }
+
+    /// Fetches a content once more: a damaged one must not be believed, nor a good one refused, after a single look.
+    private func fetchAgain(_ transfer: BlobTransfer) {
+        let again = blobTransfer(transfer.want, transfer.temporary, byKey: transfer.request.versionId == nil)
+        again.earlier = transfer.earlier
+        again.downloads = transfer.downloads + 1
+        urgent.append(again)
     }
 
     private func arrived(
@@ -191,7 +210,9 @@ final class Downloader {
             return
         }
         let isById = want.versionId != nil && !byKey
-        if failure.status == 404 || failure.isDeleteMarker, isById || want.versionId == nil {
+        // A 404 that S3 did not say itself (a proxy, a wrong endpoint) says nothing about the object.
+        let isSaidByS3 = failure.code == "NoSuchVersion" || failure.code == "NoSuchKey" || failure.isDeleteMarker
+        if isSaidByS3, isById || want.versionId == nil {
             return try fail(want, isGone: true, "gone: the bucket no longer has it (\(failure.code))")
         }
         if failure.status == 412, want.versionId == nil {

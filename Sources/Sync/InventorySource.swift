@@ -143,7 +143,7 @@ public struct InventorySource {
             throw IcecoreError(.invalidData, "the inventory \(name) names two list files that end alike")
         }
         // A file has its final name only when its MD5 was right; the reader checks once more.
-        let wanted = files.indices.filter { Files.size(paths[$0]) == nil || Files.size(paths[$0]) != files[$0].size }
+        let wanted = try files.indices.filter { try !InventorySource.isWhole(paths[$0], files[$0]) }
         var done = files.count - wanted.count
         progress(done, files.count)
         let downloads = wanted.map { index in
@@ -170,6 +170,12 @@ public struct InventorySource {
         }
         try Files.synchronizeDirectory("\(directory)/data")
         return paths
+    }
+
+    /// Whether a list file that an earlier sync fetched is still what the manifest says.
+    private static func isWhole(_ path: String, _ file: Manifest.ListFile) throws -> Bool {
+        guard let size = Files.size(path), size == file.size ?? size else { return false }
+        return try ContentCheck.md5(path) == file.md5
     }
 
     /// Says of a failure what it was about.

@@ -63,7 +63,9 @@ public final class SyncRun {
         let lock = try StoreLock(store, command: "icecore sync")
         defer { withExtendedLifetime(lock) {} }
         // Whoever left something here is gone: the lock says so.
-        for name in try Files.names(in: store.temporaryPath) { try Files.remove("\(store.temporaryPath)/\(name)") }
+        for name in try Files.names(in: store.temporaryPath) {
+            try Files.removeAll("\(store.temporaryPath)/\(name)")
+        }
         _ = try Index(path: store.indexPath)
         for name in try selected() { try done(sync(name)) }
     }
@@ -146,7 +148,7 @@ public final class SyncRun {
         try warn(plan.summary, before: point, reader)
         reader.end()
         if options.dryRun {
-            outcome.wantedBytes = try plan.wants.distinctBytes()
+            outcome.wantedBytes = try plan.wants.bytesToFetch(store)
             return outcome
         }
         try download(plan.wants, &outcome)
@@ -182,13 +184,15 @@ public final class SyncRun {
         outcome.wanted = count
         outcome.wantedBytes = bytes
         reader.end()
-        if options.dryRun || count == 0 && !record.metadataOnly { return outcome }
+        if options.dryRun {
+            outcome.wantedBytes = try wants.bytesToFetch(store)
+            return outcome
+        }
+        let isWider = record.widen(by: policy)
+        if count == 0, !isWider { return outcome }
         try download(wants, &outcome)
         let writer = try IndexWriter(store)
         try spool.replay(into: writer)
-        record.metadataOnly = false
-        record.filter = policy.filter
-        record.permanentFilter = policy.permanentFilter
         outcome.missing = try writer.commit(record).missing
         return outcome
     }
@@ -198,8 +202,8 @@ public final class SyncRun {
         guard asked > 0 else { return }
         var bytes = outcome.wantedBytes
         let free = try Files.freeBytes(store.path)
-        // Counting distinct contents takes a while where there are many, so only where it matters.
-        if bytes > free { bytes = try wants.distinctBytes() }
+        // Looking for each content takes a while where there are many, so only where it matters.
+        if bytes > free { bytes = try wants.bytesToFetch(store) }
         if bytes > free {
             throw IcecoreError(
                 .noSpace,
@@ -250,6 +254,26 @@ public final class SyncRun {
                 "\(summary.goneKeys) of the \(earlier.record.keys) keys in \(earlier.record.name) are not in \(point.name): "
                     + "is this inventory whole?")
         }
+    }
+}
+
+extension SnapshotRecord {
+    /// Remembers that a policy asked for more of the snapshot. False: it asked for nothing that was not asked for before.
+    fileprivate mutating func widen(by policy: Policy) -> Bool {
+        let before = (metadataOnly, filter, permanentFilter)
+        if metadataOnly {
+            (metadataOnly, filter, permanentFilter) = (false, policy.filter, policy.permanentFilter)
+        } else {
+            filter = SnapshotRecord.either(filter, policy.filter)
+            permanentFilter = SnapshotRecord.either(permanentFilter, policy.permanentFilter)
+        }
+        return before != (metadataOnly, filter, permanentFilter)
+    }
+
+    /// A filter that lets through what one of two does; nil lets everything through.
+    private static func either(_ old: String?, _ new: String?) -> String? {
+        guard let old, let new else { return nil }
+        return old == new || old.hasSuffix("|(?:\(new))") ? old : "(?:\(old))|(?:\(new))"
     }
 }
 

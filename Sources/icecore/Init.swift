@@ -1,6 +1,7 @@
 import ArgumentParser
 import Basics
 import Inventory
+import S3
 import Store
 
 struct Init: ParsableCommand {
@@ -39,9 +40,8 @@ struct Init: ParsableCommand {
         let bucket = try InitArguments.bucket(bucket)
         if let inventory { _ = try InventoryURL(inventory) }
         if let filter { _ = try Policy.expression(filter) }
-        if let endpointURL, !endpointURL.hasPrefix("http://"), !endpointURL.hasPrefix("https://") {
-            throw IcecoreError(.usage, "--endpoint-url '\(endpointURL)' must begin with http:// or https://")
-        }
+        // What a sync would refuse, and above all a password in a URL, must not get into the configuration.
+        _ = try S3Configuration(region: region, endpointURL: endpointURL, unsigned: true, environment: [:])
         var configuration = StoreConfiguration(bucket: bucket, inventory: inventory)
         configuration.region = region
         configuration.endpointURL = endpointURL

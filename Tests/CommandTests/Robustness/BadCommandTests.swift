@@ -57,7 +57,11 @@ import Testing
         Case("init DIR/new --bucket s3://", 64, "s3://"),
         Case("init DIR/new --bucket s3://b", 64, "s3://b"),
         Case("init DIR/new --bucket s3://bucket --inventory http://x/", 64, "http://x/"),
-        Case("init DIR/new --bucket s3://bucket --inventory file:///dir --endpoint-url ftp://x", 64, "ftp://x"),
+        Case("init DIR/new --bucket s3://bucket --inventory file:///dir --endpoint-url ftp://x", 64, "endpoint URL"),
+        // What may hold a password is not repeated, and not stored.
+        Case(
+            "init DIR/new --bucket s3://bucket --inventory file:///dir --endpoint-url http://me:secret@x", 64,
+            "endpoint URL"),
         Case("init DIR/new --bucket s3://bucket --filter (", 64, "("),
         Case("init DIR/new", 64, "--bucket"),
         // Mount points
