@@ -67,7 +67,9 @@ let package = Package(
             name: "mount-for-tests", dependencies: ["Basics", "Store", "Filesystem"], path: "Tests/MountProgram"),
         .testTarget(
             name: "FilesystemTests",
-            dependencies: ["Filesystem", "CFuse3", "Basics", "Store", "ReferenceModel", grdb, "mount-for-tests"]),
+            dependencies: [
+                "Filesystem", "CFuse3", "Basics", "Inventory", "Store", "ReferenceModel", grdb, "mount-for-tests",
+            ]),
         .testTarget(
             name: "CommandTests", dependencies: ["icecore", "Basics", "CFuse3", "ReferenceModel", "Testbed"],
             exclude: ["Help"]),

@@ -1,4 +1,5 @@
 import Basics
+import Inventory
 
 /// How a person names a view: `latest`, an inventory's name, a date, an RFC 3339 instant, or an age.
 public enum When: Hashable, Sendable {
@@ -23,7 +24,7 @@ public enum When: Hashable, Sendable {
             self = .latest
         } else if let time = Timestamp(rfc3339: text) {
             self = .instant(time)
-        } else if When.time(ofInventory: text) != nil {
+        } else if InventoryName.isValid(text) {
             self = .inventory(text)
         } else if bytes.count == 10, let time = Timestamp(rfc3339: text + "T00:00:00Z") {
             self = .date(time)
@@ -32,17 +33,6 @@ public enum When: Hashable, Sendable {
         } else {
             throw IcecoreError(.usage, "'\(text.prefix(100))' is no point in time: give \(When.forms)")
         }
-    }
-
-    /// The time in an inventory's name, `YYYY-MM-DDTHH-MMZ`; nil for anything else.
-    public static func time(ofInventory name: String) -> Timestamp? {
-        var bytes = Array(name.utf8)
-        guard bytes.count == 17, bytes[13] == UInt8(ascii: "-"), bytes[10] == UInt8(ascii: "T"),
-            bytes[16] == UInt8(ascii: "Z")
-        else { return nil }
-        bytes[13] = UInt8(ascii: ":")
-        bytes.removeLast()
-        return Timestamp(rfc3339: String(decoding: bytes, as: UTF8.self) + ":00Z")
     }
 
     /// The milliseconds of a duration such as `12h`, `3d`, `2w`, `1y` (365 days).

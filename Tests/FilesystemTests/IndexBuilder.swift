@@ -1,6 +1,7 @@
 import Testing
 import Basics
 import Foundation
+import Inventory
 import GRDB
 import Store
 
@@ -33,7 +34,7 @@ final class IndexBuilder {
     }
 
     func snapshot(_ name: String) throws {
-        let taken = try #require(When.time(ofInventory: name))
+        let taken = try #require(InventoryName.timestamp(name))
         snapshots.append((Int64(snapshots.count + 1), name, taken))
     }
 
