@@ -22,7 +22,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     ],
-    // Dependencies point one way: commands → Sync, Filesystem → Store, S3, Inventory → Basics → C.
+    // Dependencies point one way: commands → Sync, Filesystem → Download → Store, S3, Inventory → Basics → C.
     targets: [
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
@@ -35,7 +35,8 @@ let package = Package(
         .target(name: "S3", dependencies: ["Basics", "CCurl"]),
         .target(
             name: "Store", dependencies: ["Basics", "Inventory", "Schema", grdb, sqlite], swiftSettings: hot),
-        .target(name: "Sync", dependencies: ["Basics", "Inventory", "S3", "Store"]),
+        .target(name: "Download", dependencies: ["Basics", "S3", "Store"]),
+        .target(name: "Sync", dependencies: ["Basics", "Download", "Inventory", "S3", "Store"]),
         .target(
             name: "Filesystem", dependencies: ["Basics", "Store", "CFuse3"], path: "fuse/Filesystem"),
         .executableTarget(

@@ -1,4 +1,5 @@
 import Basics
+import Download
 import Glibc
 import Inventory
 import S3

@@ -1,4 +1,5 @@
 import Basics
+import Download
 import Inventory
 import S3
 import Store

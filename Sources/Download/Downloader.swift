@@ -4,18 +4,18 @@ import S3
 import Store
 
 /// Fetches the blobs of a queue: each content once, checked and durable, dozens at a time.
-final class Downloader {
+public final class Downloader {
     /// What a download came to.
-    struct Summary: Sendable {
+    public struct Summary: Sendable {
         /// Blobs that were fetched, and their bytes.
-        var fetched = 0
-        var bytes: Int64 = 0
+        public internal(set) var fetched = 0
+        public internal(set) var bytes: Int64 = 0
         /// Blobs that were there already, under another key or from a sync that was interrupted.
-        var shared = 0
-        var gone = 0
-        var failed = 0
+        public internal(set) var shared = 0
+        public internal(set) var gone = 0
+        public internal(set) var failed = 0
         /// The first few failures, for people.
-        var examples: [String] = []
+        public internal(set) var examples: [String] = []
     }
 
     private let store: Store
@@ -38,7 +38,11 @@ final class Downloader {
     /// How often a content is fetched that only a second look can judge.
     private static let mostDownloads = 3
 
-    init(
+    /// - Parameters:
+    ///   - wants: what to fetch, the most urgent first.
+    ///   - jobs: the most requests in flight.
+    ///   - progress: told whenever something has been fetched or given up.
+    public init(
         _ store: Store, _ client: S3Client, wants: WantQueue, jobs: Int, progress: @escaping (Summary) -> Void
     ) throws {
         self.store = store
@@ -53,7 +57,7 @@ final class Downloader {
     }
 
     /// Fetches everything. What was complete stays, also when this throws.
-    func run() throws -> Summary {
+    public func run() throws -> Summary {
         var options = TransferLoop.Options()
         options.maxInFlight = jobs
         let loop = try TransferLoop(client, options: options)

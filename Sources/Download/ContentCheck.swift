@@ -41,9 +41,9 @@ struct PartedMD5: ~Copyable {
 }
 
 /// Checks of a content that lies in a file.
-enum ContentCheck {
+public enum ContentCheck {
     /// Whether the file is what a multipart ETag says, if its parts had this size.
-    static func matches(_ path: String, _ etag: ETag, partSize: Int64) throws -> Bool {
+    public static func matches(_ path: String, _ etag: ETag, partSize: Int64) throws -> Bool {
         var digest = PartedMD5(partSize: partSize)
         try read(path) { digest.update($0) }
         let result = digest.finalize()
@@ -51,14 +51,14 @@ enum ContentCheck {
     }
 
     /// The MD5 of a file.
-    static func md5(_ path: String) throws -> [UInt8] {
+    public static func md5(_ path: String) throws -> [UInt8] {
         var digest = MD5()
         try read(path) { digest.update($0) }
         return digest.finalize()
     }
 
     /// The SHA-256 of a file.
-    static func sha256(_ path: String) throws -> [UInt8] {
+    public static func sha256(_ path: String) throws -> [UInt8] {
         var digest = SHA256()
         try read(path) { digest.update($0) }
         return digest.finalize()
