@@ -41,7 +41,7 @@ let package = Package(
             name: "Filesystem", dependencies: ["Basics", "Store", "CFuse3"], path: "fuse/Filesystem"),
         .executableTarget(
             name: "icecore",
-            dependencies: ["Basics", "Inventory", "S3", "Store", "Sync", "Filesystem", argumentParser]),
+            dependencies: ["Basics", "Download", "Inventory", "S3", "Store", "Sync", "Filesystem", argumentParser]),
 
         // Inventories of any size, made up, to test and to measure with.
         .target(
@@ -63,6 +63,7 @@ let package = Package(
             name: "InventoryTests", dependencies: ["Basics", "CZlib", "Inventory", "InventoryGenerator"],
             exclude: ["Fixtures"]),
         .testTarget(name: "S3Tests", dependencies: ["S3", "Testbed"]),
+        .testTarget(name: "DownloadTests", dependencies: ["Basics", "Download", "Store"]),
         .testTarget(name: "StoreTests", dependencies: ["Store", "Sync", "ReferenceModel", "Testbed", sqlite]),
         .executableTarget(
             name: "mount-for-tests", dependencies: ["Basics", "Store", "Filesystem"], path: "Tests/MountProgram"),

@@ -9,6 +9,8 @@ final class BlobBatch {
     /// A content that is complete and checked, under its temporary name.
     struct Finished {
         var temporary: String
+        /// A file that belongs to it, and goes when the content has its name.
+        var log: String?
         /// The blob's name.
         var name: String
         var want: Want
@@ -112,6 +114,7 @@ final class BlobBatch {
         }
         // What is there already is the same content: a blob is never written twice.
         try Files.remove(blob.temporary)
+        if let log = blob.log { try Files.remove(log) }
     }
 
     private func synchronize() throws {

@@ -15,7 +15,8 @@ final class BlobTransfer: Transfer {
         case needsPartSize
     }
 
-    let want: Want
+    let source: SourceObject
+    var want: Want { source.want }
     let temporary: String
     private(set) var verdict: Verdict?
     private(set) var headers: String?
@@ -27,39 +28,21 @@ final class BlobTransfer: Transfer {
     private var isOpaque = false
     private var received: Int64 = 0
 
-    /// - Parameter byKey: asks for the key as it is now, if it still has the ETag, instead of for the version.
     init(
-        _ want: Want, bucket: String, temporary: String, byKey: Bool,
+        _ source: SourceObject, temporary: String,
         done: @escaping (BlobTransfer, Result<Void, any Error>) throws -> Void
     ) {
-        self.want = want
+        self.source = source
         self.temporary = temporary
         self.done = done
-        let asksForVersion = want.versionId != nil && !byKey
+        var request = source.request()
         // Where another object may have come into its place, the ETag is looked at before the length.
-        super.init(
-            S3Request(
-                bucket: bucket, key: want.key,
-                versionId: asksForVersion ? want.versionId.map { String(decoding: $0, as: UTF8.self) } : nil,
-                ifMatch: asksForVersion ? nil : want.etag.description,
-                expectedLength: BlobTransfer.isReplaceable(want) ? nil : want.size))
-    }
-
-    /// Whether what is at the source under this name can be replaced by something else.
-    private static func isReplaceable(_ want: Want) -> Bool {
-        want.versionId == nil || want.versionId == Array("null".utf8)
-    }
-
-    /// Whether an ETag that a server gave is the one of the inventory, however it is spelled.
-    private static func isSame(_ given: String, _ etag: ETag) -> Bool {
-        let plain = (given.hasPrefix("W/") ? given.dropFirst(2) : given[...]).filter { $0 != "\"" }
-        return etag.verbatim == nil ? plain.lowercased() == etag.description : plain == etag.description
+        if !source.isReplaceable { request.expectedLength = source.want.size }
+        super.init(request)
     }
 
     override func begin(_ head: S3ResponseHead) throws {
-        if BlobTransfer.isReplaceable(want), let etag = head.etag, !BlobTransfer.isSame(etag, want.etag) {
-            throw Replaced(etag: etag)
-        }
+        try source.check(head)
         isOpaque = want.isOpaque || want.etag.verbatim != nil || head.hasOpaqueETag
         received = 0
         md5 = MD5()
@@ -143,11 +126,6 @@ final class BlobTransfer: Transfer {
         let done = done.take()
         try done?(self, result)
     }
-
-    /// The object at the source is another one now.
-    struct Replaced: Error {
-        var etag: String
-    }
 }
 
 /// Asks how long the first part of a multipart upload is.
@@ -160,9 +138,7 @@ final class PartSizeTransfer: Transfer {
     init(_ blob: BlobTransfer, done: @escaping (Result<Int64?, any Error>) throws -> Void) {
         self.done = done
         count = Int(blob.want.etag.parts)
-        var request = blob.request
-        request.method = .head
-        request.expectedLength = nil
+        var request = blob.source.request(.head)
         request.query = [("partNumber", Array("1".utf8))]
         super.init(request)
     }
@@ -188,7 +164,7 @@ final class PartSizeTransfer: Transfer {
 
 extension S3ResponseHead {
     /// Headers that cannot be had later, as JSON with sorted names; nil for most objects.
-    fileprivate var headersWorthKeeping: String? {
+    var headersWorthKeeping: String? {
         var kept: [(String, String)] = []
         // What S3 gives an object that was put without a type says nothing.
         if let type = contentType, type != "binary/octet-stream" { kept.append(("content-type", type)) }

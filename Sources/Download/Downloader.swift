@@ -21,6 +21,7 @@ public final class Downloader {
     private let store: Store
     private let client: S3Client
     private let jobs: Int
+    private let chunks: ChunkLimits
     private let progress: (Summary) -> Void
     private let batch: BlobBatch
     private let reader: IndexReader
@@ -34,6 +35,12 @@ public final class Downloader {
     /// Requests that go before new wants: questions for part sizes, second ways to an object.
     private var urgent: [Transfer] = []
     private var counter = 0
+    /// Contents that are fetched in chunks.
+    private var large: [ChunkedDownload] = []
+    private var pool: WorkPool?
+    private var wakeup: TransferLoop.Wakeup?
+    /// So many of them at a time; each has two open files.
+    private static let mostLarge = 64
     private static let mostDeferred = 10_000
     /// How often a content is fetched that only a second look can judge.
     private static let mostDownloads = 3
@@ -41,14 +48,17 @@ public final class Downloader {
     /// - Parameters:
     ///   - wants: what to fetch, the most urgent first.
     ///   - jobs: the most requests in flight.
+    ///   - chunks: what is fetched in chunks.
     ///   - progress: told whenever something has been fetched or given up.
     public init(
-        _ store: Store, _ client: S3Client, wants: WantQueue, jobs: Int, progress: @escaping (Summary) -> Void
+        _ store: Store, _ client: S3Client, wants: WantQueue, jobs: Int, chunks: ChunkLimits = ChunkLimits(),
+        progress: @escaping (Summary) -> Void
     ) throws {
         self.store = store
         self.client = client
         self.wants = wants
         self.jobs = jobs
+        self.chunks = chunks
         self.progress = progress
         batch = try BlobBatch(store)
         let reader = try store.reader()
@@ -61,6 +71,8 @@ public final class Downloader {
         var options = TransferLoop.Options()
         options.maxInFlight = jobs
         let loop = try TransferLoop(client, options: options)
+        wakeup = loop.wakeup
+        defer { pool?.stop() }
         do {
             try loop.run { try self.next() }
         } catch {
@@ -77,6 +89,8 @@ public final class Downloader {
     private func next() throws -> NextTransfer {
         if let transfer = urgent.popLast() { return .transfer(transfer) }
         while true {
+            if let transfer = try nextChunk() { return .transfer(transfer) }
+            if large.count >= Downloader.mostLarge { return .waiting }
             guard let want = try nextWant() else {
                 // Whoever is deferred waits for something in flight, and is asked about again after it.
                 return inFlight.isEmpty && deferred.isEmpty ? .finished : .waiting
@@ -107,6 +121,15 @@ public final class Downloader {
             try fail(want, isGone: false, "archived (its storage class needs a restore first)")
             return nil
         }
+        if want.size >= chunks.threshold {
+            inFlight.insert(want.contentName)
+            large.append(try chunkedDownload(want))
+            return nil
+        }
+        return try wholeTransfer(want)
+    }
+
+    private func wholeTransfer(_ want: Want) throws -> Transfer? {
         counter += 1
         let temporary = "\(store.temporaryPath)/\(counter)"
         if want.size == 0, want.etag == .empty, !want.isOpaque {
@@ -117,19 +140,77 @@ public final class Downloader {
             return nil
         }
         inFlight.insert(want.contentName)
-        return blobTransfer(want, temporary, byKey: want.versionId == nil)
+        return blobTransfer(source(want), temporary)
     }
 
-    private func blobTransfer(_ want: Want, _ temporary: String, byKey: Bool) -> BlobTransfer {
-        BlobTransfer(want, bucket: store.configuration.bucket, temporary: temporary, byKey: byKey) {
-            [unowned self] transfer, result in
-            try finished(transfer, result, byKey: byKey)
+    private func source(_ want: Want) -> SourceObject {
+        SourceObject(want, bucket: store.configuration.bucket)
+    }
+
+    private func blobTransfer(_ source: SourceObject, _ temporary: String) -> BlobTransfer {
+        BlobTransfer(source, temporary: temporary) { [unowned self] transfer, result in
+            try finished(transfer, result)
+        }
+    }
+
+    // MARK: - Large contents
+
+    private func chunkedDownload(_ want: Want) throws -> ChunkedDownload {
+        let pool: WorkPool
+        if let known = self.pool {
+            pool = known
+        } else {
+            let wakeup = self.wakeup
+            pool = WorkPool { wakeup?.wake() }
+            self.pool = pool
+        }
+        return try ChunkedDownload(source(want), store, chunks, pool)
+    }
+
+    /// The next chunk of a large content that has begun; on the way, those that are done are taken in.
+    private func nextChunk() throws -> Transfer? {
+        var place = 0
+        while place < large.count {
+            if let outcome = try large[place].outcome() {
+                try finished(large.remove(at: place), outcome)
+                continue
+            }
+            if let transfer = try large[place].next() { return transfer }
+            place += 1
+        }
+        return urgent.popLast()
+    }
+
+    private func finished(_ download: ChunkedDownload, _ outcome: ChunkedDownload.Outcome) throws {
+        let want = download.want
+        switch outcome {
+        case .arrived(let verdict, let headers):
+            var blob = BlobBatch.Finished(
+                temporary: download.partial.path, log: download.partial.logPath, name: want.contentName, want: want,
+                headers: headers)
+            switch verdict {
+            case .checked(let partSize):
+                blob.partSize = partSize
+            case .opaque(let sha256), .unknownPartSize(let sha256):
+                blob.sha256 = sha256
+                blob.name = Blobs.name(sha256: sha256, size: want.size)
+            case .wrong:
+                return
+            }
+            try arrived(blob)
+        case .failed(let error):
+            let isUseless = error is SourceObject.Replaced || (error as? S3Failure)?.kind == .corrupt
+            if isUseless { try download.partial.remove() }
+            try failed(download.source, error, retry: nil)
+        case .rangesAreIgnored:
+            try download.partial.remove()
+            if let transfer = try wholeTransfer(want) { urgent.append(transfer) }
         }
     }
 
     // MARK: - What became of it
 
-    private func finished(_ transfer: BlobTransfer, _ result: Result<Void, any Error>, byKey: Bool) throws {
+    private func finished(_ transfer: BlobTransfer, _ result: Result<Void, any Error>) throws {
         switch result {
         case .success:
             guard let verdict = transfer.verdict else { return }
@@ -141,7 +222,11 @@ public final class Downloader {
             try arrived(transfer.want, transfer.temporary, verdict, headers: transfer.headers)
         case .failure(let error):
             unlink(transfer.temporary)
-            try failed(transfer, error, byKey: byKey)
+            try failed(transfer.source, error) { [unowned self] in
+                var source = transfer.source
+                source.byKey = true
+                return blobTransfer(source, transfer.temporary)
+            }
         }
     }
 
@@ -172,7 +257,7 @@ public final class Downloader {
 
     /// Fetches a content once more: a damaged one must not be believed, nor a good one refused, after a single look.
     private func fetchAgain(_ transfer: BlobTransfer) {
-        let again = blobTransfer(transfer.want, transfer.temporary, byKey: transfer.request.versionId == nil)
+        let again = blobTransfer(transfer.source, transfer.temporary)
         again.earlier = transfer.earlier
         again.downloads = transfer.downloads + 1
         urgent.append(again)
@@ -190,16 +275,21 @@ public final class Downloader {
             blob.sha256 = sha256
             blob.name = Blobs.name(sha256: sha256, size: want.size)
         }
-        inFlight.remove(want.contentName)
+        try arrived(blob)
+    }
+
+    private func arrived(_ blob: BlobBatch.Finished) throws {
+        inFlight.remove(blob.want.contentName)
         try batch.add(blob)
         summary.fetched += 1
-        summary.bytes += want.size
+        summary.bytes += blob.want.size
         progress(summary)
     }
 
-    private func failed(_ transfer: BlobTransfer, _ error: any Error, byKey: Bool) throws {
-        let want = transfer.want
-        if error is BlobTransfer.Replaced {
+    /// - Parameter retry: a second way to the object, by its key, where that has not been tried.
+    private func failed(_ source: SourceObject, _ error: any Error, retry: (() -> Transfer)?) throws {
+        let want = source.want
+        if error is SourceObject.Replaced {
             return try fail(want, isGone: true, "gone: the object was replaced")
         }
         guard let failure = error as? S3Failure else { throw error }
@@ -208,12 +298,12 @@ public final class Downloader {
             return
         }
         if Downloader.endsEverything(failure) { throw failure.asError }
-        if failure.status == 403, !failure.isArchived, want.isLatest, !byKey {
+        if failure.status == 403, !failure.isArchived, want.isLatest, !source.byKey, let retry {
             // Public buckets often let everybody read the current object, but not versions by their ids.
-            urgent.append(blobTransfer(want, transfer.temporary, byKey: true))
+            urgent.append(retry())
             return
         }
-        let isById = want.versionId != nil && !byKey
+        let isById = want.versionId != nil && !source.byKey
         // A 404 that S3 did not say itself (a proxy, a wrong endpoint) says nothing about the object.
         let isSaidByS3 = failure.code == "NoSuchVersion" || failure.code == "NoSuchKey" || failure.isDeleteMarker
         if isSaidByS3, isById || want.versionId == nil {

@@ -14,15 +14,21 @@ enum PartSizes {
     static func candidates(size: Int64, count: Int64) -> [Int64] {
         guard count > 0, size > 0, count <= size else { return count == 1 ? [max(size, 1)] : [] }
         // DANDI: 64 MiB, or what makes 10,000 parts.
-        var result = size <= 640_000 * mebibyte ? [64 * mebibyte] : [(size + 9999) / 10_000]
+        var result = size <= 640_000 * mebibyte ? [64 * mebibyte] : [quotient(size, 10_000)]
         result += usual
         // Sizes that grow with the object are whole mebibytes, the smallest that does; or exactly an equal share.
-        let least = (size + count - 1) / count
-        result.append((least + mebibyte - 1) / mebibyte * mebibyte)
+        let least = quotient(size, count)
+        let (whole, isTooLarge) = quotient(least, mebibyte).multipliedReportingOverflow(by: mebibyte)
+        if !isTooLarge { result.append(whole) }
         result.append(least)
         var seen: Set<Int64> = []
         return result.filter { part in
-            part > 0 && (size + part - 1) / part == count && seen.insert(part).inserted
+            part > 0 && quotient(size, part) == count && seen.insert(part).inserted
         }
+    }
+
+    /// Rounded up; for positive numbers.
+    private static func quotient(_ number: Int64, _ divisor: Int64) -> Int64 {
+        number / divisor + (number % divisor == 0 ? 0 : 1)
     }
 }

@@ -3,7 +3,7 @@
 /// A transfer may be tried several times: `begin`, `body`… and `complete` belong to one attempt, `restart` throws an
 /// attempt away, `finished` comes exactly once, at the very end.
 open class Transfer {
-    public let request: S3Request
+    public private(set) var request: S3Request
     var progress = TransferProgress()
 
     public init(_ request: S3Request) {
@@ -20,8 +20,17 @@ open class Transfer {
     /// The answer is complete: the time to compare a checksum.
     open func complete() throws {}
 
-    /// The attempt failed after it had begun, and there will be another: throw away what arrived.
+    /// The attempt failed after it had begun, and there may be another: throw away what arrived, or keep it and
+    /// ``ask(for:)`` the rest.
     open func restart() {}
+
+    /// Makes the next attempt ask for these bytes only, and expect as many. An attempt that has brought the range a good
+    /// deal further costs none of those that a request has.
+    public final func ask(for range: Range<Int64>) {
+        if let old = request.range, old.count - range.count >= 65536 { progress.attempts -= 1 }
+        request.range = range
+        request.expectedLength = Int64(range.count)
+    }
 
     /// The end: success, or an ``S3Failure``, or what the transfer itself threw. An error thrown here ends the loop.
     open func finished(_ result: Result<Void, any Error>) throws {}

@@ -21,6 +21,8 @@ public struct SyncOptions: Sendable {
     public var dryRun = false
     /// The most requests in flight.
     public var jobs = 64
+    /// What is fetched in chunks.
+    public var chunks = ChunkLimits()
 
     public init() {}
 }
@@ -64,7 +66,8 @@ public final class SyncRun {
         let lock = try StoreLock(store, command: "icecore sync")
         defer { withExtendedLifetime(lock) {} }
         // Whoever left something here is gone: the lock says so.
-        for name in try Files.names(in: store.temporaryPath) {
+        try PartialBlob.removeFinished(store)
+        for name in try Files.names(in: store.temporaryPath) where !name.hasPrefix(PartialBlob.prefix) {
             try Files.removeAll("\(store.temporaryPath)/\(name)")
         }
         _ = try Index(path: store.indexPath)
@@ -213,7 +216,8 @@ public final class SyncRun {
         }
         try client.resolveCredentials()
         let reporter = self.reporter
-        let downloader = try Downloader(store, client, wants: wants, jobs: options.jobs) { summary in
+        let downloader = try Downloader(store, client, wants: wants, jobs: options.jobs, chunks: options.chunks) {
+            summary in
             reporter.progress(
                 .downloading(
                     objects: summary.fetched + summary.shared, of: asked, bytes: summary.bytes, ofBytes: bytes,

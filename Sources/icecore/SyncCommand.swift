@@ -1,5 +1,6 @@
 import ArgumentParser
 import Basics
+import Download
 import Store
 import Sync
 
@@ -31,6 +32,22 @@ struct SyncCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The most requests in flight.", valueName: "n"))
     var jobs = 64
 
+    @Option(
+        name: .customLong("chunk-threshold"),
+        help: ArgumentHelp("Objects from this size on are downloaded in chunks.", valueName: "size"),
+        transform: { try ByteSize.parse($0, SyncCommand.chunkBounds) })
+    var chunkThreshold = ChunkLimits().threshold
+
+    @Option(
+        name: .customLong("chunk-size"),
+        help: ArgumentHelp(
+            "The size of a chunk; larger for objects that would have more than 10,000.", valueName: "size"),
+        transform: { try ByteSize.parse($0, SyncCommand.chunkBounds) })
+    var chunkSize = ChunkLimits().size
+
+    /// A chunk is a request: smaller ones cost more than they bring, larger ones S3 does not have as parts.
+    private static let chunkBounds: ClosedRange<Int64> = (1 << 20)...(5 << 30)
+
     @Flag(name: .customLong("metadata-only"), help: "Download nothing: fill the index alone.")
     var metadataOnly = false
 
@@ -54,6 +71,8 @@ struct SyncCommand: ParsableCommand {
         syncOptions.metadataOnly = metadataOnly
         syncOptions.dryRun = dryRun
         syncOptions.jobs = jobs
+        syncOptions.chunks.threshold = chunkThreshold
+        syncOptions.chunks.size = chunkSize
         let store = try options.open()
         let reporter = TerminalReporter()
         let run = try SyncRun(store, syncOptions, environment: Console.environment, reporter: reporter)

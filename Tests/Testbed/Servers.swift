@@ -162,6 +162,8 @@ public final class FaultServer: S3Server, @unchecked Sendable {
         public var inFlight: Int
         /// The most requests that were there at the same time.
         public var most: Int
+        /// Bytes of bodies that were sent.
+        public var bytes: Int64
         /// How often each path was asked for.
         public var targets: [String: Int]
     }

@@ -5,7 +5,7 @@ With --tls it speaks TLS, with a certificate of its own making for 127.0.0.1 in 
 
 What it serves:
   /<bucket>/<key>?versionId=V   the file data/<bucket>/.v/V; without versionId data/<bucket>/.c/<key as in the URL>
-  /synthetic/<size>/<name>      so many bytes made up on the fly: the SHA-256 of "<size>/<name>", over and over
+  /[<bucket>/]synthetic/<size>/<name>      so many bytes made up on the fly: the SHA-256 of "<size>/<name>", over and over
   canned answers, which come before everything else
 
 Commands are JSON objects, one a line on standard input; each is answered with one line:
@@ -13,7 +13,7 @@ Commands are JSON objects, one a line on standard input; each is answered with o
                           "latency": seconds before an answer, counted from the arrival of its request;
                           "alwaysWrong", "alwaysFail": lists of targets; "rate": bytes a second for each answer
   {"canned": {target: [{"status", "headers": [[name, value]], "body", "raw"}]}}    one after the other, the last stays
-  {"statistics": true}    {"requests", "connections", "inFlight", "most", "targets": {target: count}} since the last reset
+  {"statistics": true}    {"requests", "connections", "inFlight", "most", "bytes" of bodies, "targets": {target: count}} since the last reset
   {"log": true}           the requests to canned targets: [{"method", "target", "headers"}]
   {"reset": true}         forgets counts, faults and canned answers
 """
@@ -50,7 +50,7 @@ class State:
         self.canned = {}
         self.log = []
         self.targets = {}
-        self.requests = self.connections = self.in_flight = self.most = 0
+        self.requests = self.connections = self.in_flight = self.most = self.bytes = 0
 
     def set_faults(self, faults):
         self.faults = faults
@@ -75,11 +75,11 @@ class Body:
 
     def __init__(self, target):
         path, _, query = target.partition("?")
-        parts = path.lstrip("/").split("/", 2)
+        parts = path.lstrip("/").split("/")
         self.file = self.block = None
-        if len(parts) == 3 and parts[0] == "synthetic" and parts[1].isdigit():
-            self.size = int(parts[1])
-            self.block = hashlib.sha256(f"{parts[1]}/{parts[2]}".encode()).digest() * 2048
+        if "synthetic" in parts[:2] and parts[-2].isdigit():
+            self.size = int(parts[-2])
+            self.block = hashlib.sha256(f"{parts[-2]}/{parts[-1]}".encode()).digest() * 2048
             self.etag = None
             return
         bucket, _, key = path[1:].partition("/")
@@ -88,10 +88,12 @@ class Body:
         if "/../" in name or not name.startswith(data):
             raise FileNotFoundError
         self.file = open(name, "rb")
-        self.size = os.fstat(self.file.fileno()).st_size
-        if name not in digests:
-            digests[name] = hashlib.md5(self.file.read()).hexdigest()
-        self.etag = digests[name]
+        status = os.fstat(self.file.fileno())
+        self.size = status.st_size
+        state_of_file = (name, status.st_ino, status.st_mtime_ns)
+        if state_of_file not in digests:
+            digests[state_of_file] = hashlib.md5(self.file.read()).hexdigest()
+        self.etag = digests[state_of_file]
 
     def read(self, start, count):
         if self.file:
@@ -187,6 +189,7 @@ class Connection(asyncio.Protocol):
                 self.transport.write(head + content[:count // 2])
                 return self.transport.close()
             self.transport.write(head + content)
+            state.bytes += count
         else:
             self.transport.write(head)
             asyncio.get_running_loop().create_task(self.stream(body, start, end, fault))
@@ -207,6 +210,7 @@ class Connection(asyncio.Protocol):
             if not self.transport:
                 break
             self.transport.write(chunk)
+            state.bytes += len(chunk)
             position += len(chunk)
             if rate:
                 await asyncio.sleep(len(chunk) / rate)
@@ -238,7 +242,7 @@ def obey(command):
     if "statistics" in command:
         return {
             "requests": state.requests, "connections": state.connections, "inFlight": state.in_flight,
-            "most": state.most, "targets": state.targets}
+            "most": state.most, "bytes": state.bytes, "targets": state.targets}
     if "log" in command:
         return {"log": state.log}
     return {}

@@ -1,0 +1,86 @@
+import Basics
+import Glibc
+import S3
+import Store
+
+/// The download of some bytes of a large content to their place in its file.
+final class ChunkTransfer: Transfer {
+    let source: SourceObject
+    private let partial: PartialBlob
+    private let range: Range<Int64>
+    /// Where the next bytes belong, and up to where they have been noted.
+    private var position: Int64
+    private var noted: Int64
+    /// What could not be noted between two attempts.
+    private var trouble: (any Error)?
+    private var begun: ((S3ResponseHead) -> Void)?
+    private var done: ((ChunkTransfer, Result<Void, any Error>) throws -> Void)?
+
+    /// So many bytes at most does a kill cost.
+    private static let grain: Int64 = 512 << 10
+
+    /// - Parameters:
+    ///   - begun: told of each answer that is about the right object.
+    ///   - done: told once, at the end. What had arrived by then is noted.
+    init(
+        _ source: SourceObject, _ partial: PartialBlob, _ range: Range<Int64>,
+        begun: @escaping (S3ResponseHead) -> Void,
+        done: @escaping (ChunkTransfer, Result<Void, any Error>) throws -> Void
+    ) {
+        self.source = source
+        self.partial = partial
+        self.range = range
+        self.begun = begun
+        self.done = done
+        position = range.lowerBound
+        noted = range.lowerBound
+        var request = source.request(range: range)
+        request.expectedLength = Int64(range.count)
+        super.init(request)
+    }
+
+    override func begin(_ head: S3ResponseHead) throws {
+        if let trouble { throw trouble }
+        try source.check(head)
+        if let total = head.contentRange?.total, total != partial.size {
+            throw S3Failure.corrupt("the object has \(total) bytes where the inventory lists \(partial.size)")
+        }
+        begun?(head)
+    }
+
+    override func body(_ bytes: UnsafeRawBufferPointer) throws {
+        guard Int64(bytes.count) <= range.upperBound - position else {
+            throw S3Failure.corrupt("more bytes than were asked for")
+        }
+        try partial.write(bytes, at: position)
+        position += Int64(bytes.count)
+        if position - noted >= ChunkTransfer.grain { try note() }
+    }
+
+    override func complete() throws {
+        guard position == range.upperBound else { throw S3Failure.corrupt("fewer bytes than were asked for") }
+        try note()
+    }
+
+    /// What has arrived stays; the next attempt asks for the rest.
+    override func restart() {
+        do {
+            try note()
+        } catch {
+            trouble = error
+        }
+        if position < range.upperBound { ask(for: position..<range.upperBound) }
+    }
+
+    override func finished(_ result: Result<Void, any Error>) throws {
+        let done = done.take()
+        begun = nil
+        if trouble == nil { try note() }
+        try done?(self, result)
+    }
+
+    private func note() throws {
+        try partial.note(noted..<position)
+        noted = position
+    }
+}

@@ -1,0 +1,40 @@
+import Basics
+import Foundation
+import Synchronization
+
+/// Work that must not hold up the network.
+protocol Work: AnyObject, Sendable {
+    /// - Parameter isStopping: to be asked every few milliseconds; true: nobody waits for the result any more.
+    func perform(isStopping: () -> Bool)
+}
+
+/// A few threads for digests and for disks. They end with ``stop()``, or with the process.
+final class WorkPool: Sendable {
+    /// How many threads there are.
+    let width = max(2, min(4, ProcessInfo.processInfo.activeProcessorCount))
+    private let queue = Channel<any Work>(limit: 4096)
+    private let isStopping = Atomic<Bool>(false)
+
+    /// - Parameter done: called on one of the threads whenever something has been done.
+    init(done: @escaping @Sendable () -> Void) {
+        for _ in 0..<width {
+            Thread.detachNewThread { [self] in
+                while let work = queue.receive() {
+                    if isStopping.load(ordering: .relaxed) { return }
+                    work.perform { isStopping.load(ordering: .relaxed) }
+                    done()
+                }
+            }
+        }
+    }
+
+    func submit(_ work: any Work) {
+        queue.send(work)
+    }
+
+    /// Ends what is being done, and forgets what waits.
+    func stop() {
+        isStopping.store(true, ordering: .relaxed)
+        queue.close()
+    }
+}

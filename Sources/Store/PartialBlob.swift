@@ -1,0 +1,187 @@
+import Basics
+import Glibc
+
+/// A content that arrives in pieces: a file in `tmp/` as large as the content, and a log beside it of the bytes that are
+/// there. Both outlive the process, so that whoever wants the content next goes on where the last one stopped.
+///
+/// The log's lines only ever get more, each is written whole, and a content never changes: several processes may work
+/// at one. A range that was noted with the machine's boot id counts until the next boot, for a process that is killed
+/// loses nothing that it had written; one that was noted with `-` after its data were made durable counts for ever.
+public final class PartialBlob: @unchecked Sendable {
+    // `present` belongs to the thread that writes; the descriptors and the paths never change.
+
+    /// Where the bytes are.
+    public let path: String
+    public let size: Int64
+    /// The bytes that are there.
+    public private(set) var present = ByteRanges()
+    private let data: File
+    private let log: File
+    private let bootID: String
+
+    /// The names of such files in `tmp/` begin so; a sync that begins leaves them alone.
+    public static let prefix = "partial-"
+    static let logSuffix = ".log"
+    private static let firstLine = "icecore-partial 1\n"
+
+    /// Opens what there is of a content, or begins it.
+    public init(_ store: Store, etag: ETag, size: Int64) throws {
+        let path = PartialBlob.path(store, etag: etag, size: size)
+        self.path = path
+        self.size = size
+        bootID = PartialBlob.readBootID()
+        let isWhole = Files.size(path) == size
+        if !isWhole {
+            // A log without its data, or data of another length: worth nothing.
+            try Files.remove(path + PartialBlob.logSuffix)
+            try Files.remove(path)
+        }
+        // What may be left behind is named before it has any content.
+        log = try File(path + PartialBlob.logSuffix, O_RDWR | O_CREAT | O_APPEND, mode: 0o600)
+        data = try File(path, O_RDWR | O_CREAT, mode: 0o600)
+        if isWhole {
+            try readLog()
+        } else {
+            let descriptor = data.descriptor
+            try systemCall("cannot write", path) { ftruncate(descriptor, off_t(size)) }
+        }
+        try append(PartialBlob.firstLine)
+    }
+
+    /// Where the bytes of a content are while they arrive.
+    public static func path(_ store: Store, etag: ETag, size: Int64) -> String {
+        // An ETag of an unusual form may hold anything, so its digest stands for it.
+        let name =
+            Blobs.name(etag: etag, size: size)
+            ?? "\(Hex.encode(SHA256.digest(Array(etag.description.utf8))))-\(size)"
+        return "\(store.temporaryPath)/\(prefix)\(name)"
+    }
+
+    /// The log's path: it goes when the content has got its name.
+    public var logPath: String { path + PartialBlob.logSuffix }
+    public var isComplete: Bool { present.count == size }
+
+    /// Writes bytes that have arrived. They count when they have been noted.
+    public func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws {
+        guard offset >= 0, offset <= size, Int64(bytes.count) <= size - offset else {
+            throw IcecoreError(.invalidData, "bytes behind the end of '\(path)'")
+        }
+        try data.write(bytes, at: offset)
+    }
+
+    /// Reads bytes that have arrived. To be called from any thread.
+    public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws {
+        try data.read(into: buffer, at: offset)
+    }
+
+    /// Makes the data durable. To be called from any thread.
+    public func synchronize() throws {
+        try data.synchronize()
+    }
+
+    /// Notes that bytes were written: a kill does not lose them, a power cut may.
+    public func note(_ range: Range<Int64>) throws {
+        guard !range.isEmpty else { return }
+        try append("\(range.lowerBound) \(range.upperBound) \(bootID)\n")
+        present.insert(range)
+    }
+
+    /// Makes data durable, then what is known of it. To be called from any thread.
+    ///
+    /// - Parameter ranges: a copy of ``present``.
+    public func makeDurable(_ ranges: ByteRanges) throws {
+        try data.synchronize()
+        var lines = ""
+        for range in ranges.ranges { lines += "\(range.lowerBound) \(range.upperBound) -\n" }
+        try append(lines)
+        try log.synchronize()
+    }
+
+    /// Forgets all that has arrived.
+    public func startOver() throws {
+        let (data, log) = (data.descriptor, log.descriptor)
+        try systemCall("cannot write", logPath) { ftruncate(log, 0) }
+        try append(PartialBlob.firstLine)
+        try systemCall("cannot write", path) { ftruncate(data, 0) }
+        try systemCall("cannot write", path) { ftruncate(data, off_t(size)) }
+        present = ByteRanges()
+    }
+
+    /// Makes the file what blobs are: read-only.
+    public func seal() throws {
+        let descriptor = data.descriptor
+        try systemCall("cannot change the mode of", path) { fchmod(descriptor, 0o444) }
+    }
+
+    /// Removes what there is.
+    public func remove() throws {
+        try Files.remove(path)
+        try Files.remove(logPath)
+    }
+
+    /// Removes, at a time when nobody downloads, what is of no use any more: pieces of contents that the store has.
+    public static func removeFinished(_ store: Store) throws {
+        let names = try Files.names(in: store.temporaryPath).filter { $0.hasPrefix(prefix) }
+        for name in names {
+            let isLog = name.hasSuffix(logSuffix)
+            let data = isLog ? String(name.dropLast(logSuffix.count)) : name
+            let isAlone = !names.contains(isLog ? data : name + logSuffix)
+            if isAlone || isNamed("\(store.temporaryPath)/\(data)") {
+                try Files.remove("\(store.temporaryPath)/\(name)")
+            }
+        }
+    }
+
+    /// Whether the content has got its name as a blob, and this is a second one that a kill has left.
+    private static func isNamed(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) != 0 || status.st_nlink > 1
+    }
+
+    // MARK: - The log
+
+    private func append(_ text: String) throws {
+        var text = text
+        try text.withUTF8 { try log.write(UnsafeRawBufferPointer($0)) }
+    }
+
+    /// Takes what the log says. A line that is no such line, such as one that was cut, says nothing.
+    private func readLog() throws {
+        var buffer = [UInt8](repeating: 0, count: 65536)
+        var line: [UInt8] = []
+        let length = try log.size()
+        var offset: Int64 = 0
+        while offset < length {
+            let count = Int(min(Int64(buffer.count), length - offset))
+            try buffer.withUnsafeMutableBytes {
+                try log.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[..<count]), at: offset)
+            }
+            offset += Int64(count)
+            for byte in buffer[..<count] {
+                if byte != 0x0a {
+                    if line.count < 128 { line.append(byte) }
+                    continue
+                }
+                if let range = range(String(decoding: line, as: UTF8.self)) { present.insert(range) }
+                line.removeAll(keepingCapacity: true)
+            }
+        }
+        // What follows a line without an end must not become part of it.
+        if !line.isEmpty { try append("\n") }
+    }
+
+    private func range(_ line: String) -> Range<Int64>? {
+        let words = line.split(separator: " ", omittingEmptySubsequences: false)
+        guard words.count == 3, let from = Int64(words[0]), let to = Int64(words[1]), from >= 0, from < to, to <= size,
+            words[2] == "-" || words[2] == bootID
+        else { return nil }
+        return from..<to
+    }
+
+    private static func readBootID() -> String {
+        let bytes = (try? Files.read("/proc/sys/kernel/random/boot_id", limit: 100)) ?? []
+        let id = String(decoding: bytes.prefix { $0 > 0x20 }, as: UTF8.self)
+        // Where the machine does not say, no later process believes what this one noted.
+        return id.isEmpty ? "process-\(UInt64.random(in: 0 ... .max))" : id
+    }
+}
