@@ -159,16 +159,30 @@ class Bench:
         self.options = options
         self.work = options.directory or tempfile.mkdtemp(prefix="icecore-bench-")
         os.makedirs(self.work, exist_ok=True)
-        self.store = f"{self.work}/store"
+        self.places = 0
+        self.store = ""
+
+    def place(self):
+        """A name for a new directory. Old ones stay to the end: ext4 avoids inodes that were deleted a minute ago, and
+        looks at each of them again for every file that it creates."""
+        self.places += 1
+        return f"{self.work}/{self.places}"
 
     def fresh(self, inventories, endpoint):
-        shutil.rmtree(self.store, ignore_errors=True)
+        self.store = self.place()
         subprocess.run(
             [ICECORE, "init", self.store, "--bucket", f"s3://{BUCKET}", "--inventory", f"file://{inventories}",
              "--endpoint-url", endpoint, "--no-sign-request"], check=True, env=PLAIN, stderr=subprocess.DEVNULL)
 
     def sync(self, *words):
         return [ICECORE, "sync", "--store", self.store, *words]
+
+    def retarget(self, link):
+        if os.path.islink(link):
+            os.unlink(link)
+        directory = self.place()
+        os.mkdir(directory)
+        os.symlink(directory, link)
 
     def blobs(self):
         return sum(len(files) for _, _, files in os.walk(f"{self.store}/blobs"))
@@ -195,7 +209,7 @@ class Bench:
             rows.append((key, version, len(content), hashlib.md5(content).hexdigest()))
         inventory(f"{self.work}/small", rows)
         keys = [row[0] for row in rows]
-        target = f"{self.work}/target"
+        target = f"{self.work}/target"  # a symbolic link to another directory each time
         with open(f"{self.work}/s5cmd-list", "w") as file:
             file.writelines(f"cp s3://{BUCKET}/{key} {target}/{key}\n" for key in keys)
         with open(f"{self.work}/curl-list", "w") as file:
@@ -223,16 +237,15 @@ class Bench:
             for name, command in peers.items():
                 if name in self.options.without:
                     continue
-                shutil.rmtree(target, ignore_errors=True)
+                self.retarget(target)
                 for directory in {os.path.dirname(key) for key in keys}:
                     os.makedirs(f"{target}/{directory}")
                 before = nginx.requests()
                 run = Run(command, self.work)
                 table.add(name, run, nginx.requests() - before - 1)
-                arrived = sum(len(files) for _, _, files in os.walk(target))
+                arrived = sum(len(files) for _, _, files in os.walk(f"{target}/"))
                 if arrived != count:
                     sys.exit(f"{name}: {arrived} of {count} objects arrived")
-        shutil.rmtree(target, ignore_errors=True)
         print(f"\n{count} objects of 4 KiB from nginx; icecore's are verified and durable, the others' are neither")
         table.show(count)
         for name, goal in ("curl -Z --parallel-max 64", "1.5"), ("s5cmd", "3"), ("rclone copy", "none"):
@@ -327,4 +340,5 @@ def main():
             shutil.rmtree(bench.work, ignore_errors=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

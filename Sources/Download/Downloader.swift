@@ -24,17 +24,20 @@ public final class Downloader {
     private let progress: (Summary) -> Void
     private let batch: BlobBatch
     private let reader: IndexReader
-    private let wants: WantQueue
-    private var summary = Summary()
-    /// Contents on their way or not yet durable, by the names of their blobs.
-    private var inFlight: Set<String> = []
-    /// Wants whose content is on its way under another key: looked at again when that has arrived, or failed.
-    private var deferred: [Want] = []
+    private let memory = ContentMemory()
+    private var wants: WantQueue
     private var isExhausted = false
+    /// Wants for which there was no room in `groups`: read when `wants` is exhausted.
+    private var aside: WantQueue?
+    /// How many contents had been settled when `aside` became `wants`.
+    private var settledBefore = 0
+    private var summary = Summary()
+    /// Contents on their way, and who else wants them.
+    private var groups: WantGroups
     /// Requests that go before new wants: questions for part sizes, second ways to an object.
     private var urgent: [Transfer] = []
     private var counter = 0
-    private static let mostDeferred = 10_000
+    private static let mostHeld = 10_000
     /// How often a content is fetched that only a second look can judge.
     private static let mostDownloads = 3
 
@@ -50,6 +53,7 @@ public final class Downloader {
         self.wants = wants
         self.jobs = jobs
         self.progress = progress
+        groups = WantGroups(mostAttempts: jobs / 2)
         batch = try BlobBatch(store)
         let reader = try store.reader()
         self.reader = reader
@@ -61,6 +65,8 @@ public final class Downloader {
         var options = TransferLoop.Options()
         options.maxInFlight = jobs
         let loop = try TransferLoop(client, options: options)
+        let wakeup = loop.wakeup
+        batch.notify { wakeup.wake() }
         do {
             try loop.run { try self.next() }
         } catch {
@@ -75,34 +81,60 @@ public final class Downloader {
     // MARK: - What to fetch
 
     private func next() throws -> NextTransfer {
+        try batch.check()
         if let transfer = urgent.popLast() { return .transfer(transfer) }
-        while true {
+        while !batch.isFull {
+            if let want = groups.takeReady() {
+                groups.begin(want.content)
+                if let transfer = try transfer(of: want) { return .transfer(transfer) }
+                continue
+            }
             guard let want = try nextWant() else {
-                // Whoever is deferred waits for something in flight, and is asked about again after it.
-                return inFlight.isEmpty && deferred.isEmpty ? .finished : .waiting
+                // Whoever waits for something in flight is asked about again after it.
+                return groups.isEmpty && aside == nil ? .finished : .waiting
             }
             if let transfer = try transfer(for: want) { return .transfer(transfer) }
         }
+        return .waiting
     }
 
     private func nextWant() throws -> Want? {
-        if !isExhausted, deferred.count < Downloader.mostDeferred {
-            if let want = try wants.next() { return want }
-            isExhausted = true
+        while true {
+            if !isExhausted {
+                if let want = try wants.next() { return want }
+                isExhausted = true
+            }
+            // What was put aside still waits for the same contents, unless one of them has been settled.
+            guard let queue = aside, groups.settled > settledBefore else { return nil }
+            (wants, aside) = (queue, nil)
+            isExhausted = false
+            settledBefore = groups.settled
         }
-        guard let place = deferred.firstIndex(where: { !inFlight.contains($0.contentName) }) else { return nil }
-        return deferred.remove(at: place)
     }
 
     private func transfer(for want: Want) throws -> Transfer? {
-        if inFlight.contains(want.contentName) {
-            deferred.append(want)
+        if groups.isUnderWay(want.content) {
+            try wait(want)
             return nil
         }
         if try batch.isPending(want) || store.blob(etag: want.etag, size: want.size, reader) != nil {
             summary.shared += 1
             return nil
         }
+        groups.begin(want.content)
+        return try transfer(of: want)
+    }
+
+    /// Puts a want aside until it is known what becomes of its content under another key.
+    private func wait(_ want: Want) throws {
+        if groups.held < Downloader.mostHeld { return groups.wait(want) }
+        let queue = try aside ?? WantQueue(directory: store.temporaryPath)
+        aside = queue
+        try queue.append(want)
+    }
+
+    /// The transfer of a content that is not there; nil where it takes none.
+    private func transfer(of want: Want) throws -> Transfer? {
         if want.isArchived {
             try fail(want, isGone: false, "archived (its storage class needs a restore first)")
             return nil
@@ -112,17 +144,16 @@ public final class Downloader {
         if want.size == 0, want.etag == .empty, !want.isOpaque {
             // There is nothing to fetch of a content that is empty.
             try File(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o444).close()
-            inFlight.insert(want.contentName)
-            try arrived(want, temporary, .checked(partSize: nil), headers: nil)
+            try arrived(want, temporary, .file, .checked(partSize: nil), headers: nil)
             return nil
         }
-        inFlight.insert(want.contentName)
         return blobTransfer(want, temporary, byKey: want.versionId == nil)
     }
 
     private func blobTransfer(_ want: Want, _ temporary: String, byKey: Bool) -> BlobTransfer {
-        BlobTransfer(want, bucket: store.configuration.bucket, temporary: temporary, byKey: byKey) {
-            [unowned self] transfer, result in
+        BlobTransfer(
+            want, bucket: store.configuration.bucket, temporary: temporary, memory: memory, byKey: byKey
+        ) { [unowned self] transfer, result in
             try finished(transfer, result, byKey: byKey)
         }
     }
@@ -138,9 +169,9 @@ public final class Downloader {
                     PartSizeTransfer(transfer) { [unowned self] answer in try settle(transfer, answer) })
                 return
             }
-            try arrived(transfer.want, transfer.temporary, verdict, headers: transfer.headers)
+            try arrived(transfer.want, transfer.temporary, transfer.content, verdict, headers: transfer.headers)
         case .failure(let error):
-            unlink(transfer.temporary)
+            transfer.discard()
             try failed(transfer, error, byKey: byKey)
         }
     }
@@ -151,23 +182,22 @@ public final class Downloader {
         } catch let failure as S3Failure {
             if failure.kind == .corrupt, transfer.downloads < Downloader.mostDownloads { return fetchAgain(transfer) }
             // Without an answer nothing is known of the content: it is not kept as if it had been checked.
-            unlink(transfer.temporary)
+            transfer.discard()
             if failure.kind == .cancelled {
-                inFlight.remove(transfer.want.contentName)
-                return
+                return cancelled(transfer.want)
             }
             return try fail(transfer.want, isGone: false, failure.reason)
         }
         guard let verdict = transfer.verdict else { return }
         if case .needsPartSize = verdict {
             if transfer.downloads < Downloader.mostDownloads { return fetchAgain(transfer) }
-            unlink(transfer.temporary)
+            transfer.discard()
             return try fail(
                 transfer.want, isGone: false,
                 "nothing can check it: its part size is unknown, and it came out different "
                     + "each time")
         }
-        try arrived(transfer.want, transfer.temporary, verdict, headers: transfer.headers)
+        try arrived(transfer.want, transfer.temporary, transfer.content, verdict, headers: transfer.headers)
     }
 
     /// Fetches a content once more: a damaged one must not be believed, nor a good one refused, after a single look.
@@ -179,19 +209,26 @@ public final class Downloader {
     }
 
     private func arrived(
-        _ want: Want, _ temporary: String, _ verdict: BlobTransfer.Verdict, headers: String?
+        _ want: Want, _ temporary: String, _ content: ArrivedContent, _ verdict: BlobTransfer.Verdict, headers: String?
     ) throws {
-        var blob = BlobBatch.Finished(temporary: temporary, name: want.contentName, want: want, headers: headers)
+        guard let waiting = groups.arrived(want.content) else {
+            // Another key has given it in the meantime.
+            if case .file = content { unlink(temporary) }
+            summary.shared += 1
+            return
+        }
+        summary.shared += waiting
+        var blob = BlobBatch.Finished(
+            temporary: temporary, content: content, name: want.contentName, want: want, headers: headers)
         switch verdict {
         case .checked(let partSize):
             blob.partSize = partSize
         case .opaque, .needsPartSize:
-            let sha256 = try ContentCheck.sha256(temporary)
+            let sha256 = try content.sha256(temporary)
             blob.sha256 = sha256
             blob.name = Blobs.name(sha256: sha256, size: want.size)
         }
-        inFlight.remove(want.contentName)
-        try batch.add(blob)
+        batch.add(blob)
         summary.fetched += 1
         summary.bytes += want.size
         progress(summary)
@@ -203,10 +240,7 @@ public final class Downloader {
             return try fail(want, isGone: true, "gone: the object was replaced")
         }
         guard let failure = error as? S3Failure else { throw error }
-        if failure.kind == .cancelled {
-            inFlight.remove(want.contentName)
-            return
-        }
+        if failure.kind == .cancelled { return cancelled(want) }
         if Downloader.endsEverything(failure) { throw failure.asError }
         if failure.status == 403, !failure.isArchived, want.isLatest, !byKey {
             // Public buckets often let everybody read the current object, but not versions by their ids.
@@ -236,13 +270,22 @@ public final class Downloader {
         }
     }
 
+    private func cancelled(_ want: Want) {
+        for failure in groups.cancelled(want.content) { record(failure) }
+    }
+
     private func fail(_ want: Want, isGone: Bool, _ reason: String) throws {
-        inFlight.remove(want.contentName)
-        try batch.add(want, isGone: isGone, reason: reason)
-        if isGone { summary.gone += 1 } else { summary.failed += 1 }
+        // Nothing is lost as long as another key may have the content.
+        for failure in groups.failed(.init(want: want, isGone: isGone, reason: reason)) { record(failure) }
+    }
+
+    private func record(_ failure: WantGroups.Failure) {
+        let want = failure.want
+        batch.add(want, isGone: failure.isGone, reason: failure.reason)
+        if failure.isGone { summary.gone += 1 } else { summary.failed += 1 }
         if summary.examples.count < 10 {
             let id = want.versionId.map { " (version \(String(decoding: $0, as: UTF8.self)))" } ?? ""
-            summary.examples.append("\(String(decoding: want.key, as: UTF8.self))\(id): \(reason)")
+            summary.examples.append("\(String(decoding: want.key, as: UTF8.self))\(id): \(failure.reason)")
         }
         progress(summary)
     }
