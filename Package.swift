@@ -35,7 +35,7 @@ let package = Package(
         .target(name: "S3", dependencies: ["Basics", "CCurl"]),
         .target(
             name: "Store", dependencies: ["Basics", "Inventory", "Schema", grdb, sqlite], swiftSettings: hot),
-        .target(name: "Download", dependencies: ["Basics", "S3", "Store"]),
+        .target(name: "Download", dependencies: ["Basics", "CSystem", "S3", "Store"]),
         .target(name: "Sync", dependencies: ["Basics", "Download", "Inventory", "S3", "Store"]),
         .target(
             name: "Filesystem", dependencies: ["Basics", "Store", "CFuse3"], path: "fuse/Filesystem"),

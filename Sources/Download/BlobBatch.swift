@@ -1,14 +1,14 @@
 import Basics
-import Glibc
 import Store
 
-/// Makes downloads durable many at a time: the data first, then what the index has to know of it, then the name.
-///
-/// One syncfs covers the data of a batch and the names of the batch before, so that no small file costs an fsync.
+/// What has been downloaded, on its way into the store: a thread of its own writes it and makes it durable, many contents
+/// at a time, while the network goes on. See ``BlobWriter`` for the order in which that happens.
 final class BlobBatch {
-    /// A content that is complete and checked, under its temporary name.
-    struct Finished {
+    /// A content that is complete and checked.
+    struct Finished: Sendable {
+        /// The path of its temporary file; where the content is in memory, the file that it is to be written to.
         var temporary: String
+        var content = ArrivedContent.file
         /// A file that belongs to it, and goes when the content has its name.
         var log: String?
         /// The blob's name.
@@ -21,121 +21,78 @@ final class BlobBatch {
         var headers: String?
     }
 
-    private let store: Store
-    private let records: BlobRecords
-    private let directory: File
-    private var finished: [Finished] = []
-    private var bytes: Int64 = 0
-    private var began: Timestamp?
-    /// Names that were given but are not durable yet.
-    private var named: [Finished] = []
-    private var newBlobs = 0
-    private var newBytes: Int64 = 0
-    /// The contents in `finished` and `named`, by what their ETags say.
-    private var pending: Set<String> = []
+    private let queue = WriterQueue(limit: 8192)
+    /// Contents that were added and that the store does not show yet.
+    private var pending: Set<ContentName> = []
+    private var isOpen = true
     /// Called when records of blobs have become visible.
     var recorded: () throws -> Void = {}
 
     init(_ store: Store) throws {
-        self.store = store
-        records = try BlobRecords(store)
-        directory = try File(store.blobs.path, O_RDONLY | O_DIRECTORY)
+        try BlobWriter(store, queue).start()
     }
+
+    deinit {
+        close()
+    }
+
+    /// Has `call` called, on any thread, when there is room again, or the writer has come to its end.
+    func notify(_ call: @escaping @Sendable () -> Void) {
+        queue.notify(call)
+    }
+
+    /// Whether so much waits to be written that nothing more should be fetched for now.
+    var isFull: Bool { queue.isFull }
 
     /// Whether a content was added that the store does not show yet.
     func isPending(_ want: Want) -> Bool {
-        pending.contains(want.contentName)
+        pending.contains(want.content)
+    }
+
+    /// Hears what the writer has done.
+    ///
+    /// - Throws: the error that the writer ended with.
+    func check() throws {
+        guard let news = queue.takeNews() else { return }
+        for content in news.visible { pending.remove(content) }
+        if let error = news.error { throw error }
+        if !news.visible.isEmpty { try recorded() }
     }
 
     /// Adds a content; now and then all of them are made durable.
-    func add(_ blob: Finished) throws {
-        if began == nil { began = .now() }
-        finished.append(blob)
-        pending.insert(blob.want.contentName)
-        bytes += blob.want.size
-        let age = Timestamp.now().milliseconds - (began ?? .now()).milliseconds
-        if finished.count >= 1024 || bytes >= 256 << 20 || age > 5000 { try flush() }
+    func add(_ blob: Finished) {
+        pending.insert(blob.want.content)
+        queue.send(.blob(blob))
     }
 
     /// Records that an object could not be had.
-    func add(_ want: Want, isGone: Bool, reason: String) throws {
-        try records.add(want, isGone: isGone, reason: reason)
+    func add(_ want: Want, isGone: Bool, reason: String) {
+        queue.send(.failure(want, isGone: isGone, reason: reason))
     }
 
-    /// Makes everything durable, names and records too.
+    /// Makes everything durable, names and records too; nothing can be added afterwards.
     func finish() throws {
-        try flush()
-        if !named.isEmpty {
-            try synchronize()
-            try namesAreDurable()
-        }
-        try records.commit()
+        close()
+        try check()
     }
 
-    private func flush() throws {
-        guard !finished.isEmpty else { return }
-        try synchronize()
-        try namesAreDurable()
-        // What belongs to a blob is known before the blob has its name: a kill in between must not lose it.
-        for blob in finished {
-            if blob.partSize != nil || blob.sha256 != nil {
-                try records.add(
-                    etag: blob.want.etag, size: blob.want.size, partSize: blob.partSize, sha256: blob.sha256)
-            }
-            if let headers = blob.headers { try records.add(headers: headers, of: blob.want) }
-        }
-        try records.commit()
-        for blob in finished { try name(blob) }
-        named = finished
-        finished.removeAll(keepingCapacity: true)
-        bytes = 0
-        began = nil
-    }
-
-    /// Gives a content its name.
-    private func name(_ blob: Finished) throws {
-        let path = store.blobs.path(ofName: blob.name)
-        var status = link(blob.temporary, path)
-        if status != 0, errno == ENOENT {
-            // A copy of a store may lack directories that were empty.
-            try Files.createDirectory(Files.directory(of: path))
-            status = link(blob.temporary, path)
-        }
-        if status != 0, errno == EEXIST, Files.size(path) != blob.want.size {
-            // Whatever it is, it is not this content.
-            try Files.rename(path, "\(store.quarantinePath)/\(blob.name)")
-            status = link(blob.temporary, path)
-        }
-        if status == 0 {
-            newBlobs += 1
-            newBytes += blob.want.size
-        } else if errno != EEXIST {
-            throw IcecoreError.system("cannot create", path, errno: errno)
-        }
-        // What is there already is the same content: a blob is never written twice.
-        try Files.remove(blob.temporary)
-        if let log = blob.log { try Files.remove(log) }
-    }
-
-    private func synchronize() throws {
-        try Files.synchronizeFileSystem(directory)
-    }
-
-    /// The names of `named` are durable now.
-    private func namesAreDurable() throws {
-        guard !named.isEmpty else { return }
-        try records.count(blobs: newBlobs, bytes: newBytes)
-        newBlobs = 0
-        newBytes = 0
-        try records.commit()
-        for blob in named { pending.remove(blob.want.contentName) }
-        named.removeAll(keepingCapacity: true)
-        try recorded()
+    private func close() {
+        guard isOpen else { return }
+        isOpen = false
+        queue.close()
     }
 }
 
+/// One content: what its ETag and its size say.
+struct ContentName: Hashable, Sendable {
+    var etag: ETag
+    var size: Int64
+}
+
 extension Want {
-    /// One content, one name: what its ETag and its size say.
+    var content: ContentName { ContentName(etag: etag, size: size) }
+
+    /// The name of the blob, where the ETag gives one.
     var contentName: String {
         Blobs.name(etag: etag, size: size) ?? "\(etag)-\(size)"
     }

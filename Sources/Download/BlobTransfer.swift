@@ -21,6 +21,9 @@ final class BlobTransfer: Transfer {
     private(set) var verdict: Verdict?
     private(set) var headers: String?
     private var done: ((BlobTransfer, Result<Void, any Error>) throws -> Void)?
+    private let memory: ContentMemory
+    /// Where the content goes: small ones to memory, as long as there is room.
+    private(set) var held: HeldContent?
     private var file: File?
     private var md5 = MD5()
     private var parted: PartedMD5?
@@ -29,11 +32,12 @@ final class BlobTransfer: Transfer {
     private var received: Int64 = 0
 
     init(
-        _ source: SourceObject, temporary: String,
+        _ source: SourceObject, temporary: String, memory: ContentMemory,
         done: @escaping (BlobTransfer, Result<Void, any Error>) throws -> Void
     ) {
         self.source = source
         self.temporary = temporary
+        self.memory = memory
         self.done = done
         var request = source.request()
         // Where another object may have come into its place, the ETag is looked at before the length.
@@ -48,7 +52,12 @@ final class BlobTransfer: Transfer {
         md5 = MD5()
         candidates = want.etag.parts > 0 ? PartSizes.candidates(size: want.size, count: Int64(want.etag.parts)) : []
         parted = isOpaque ? nil : candidates.first.map { PartedMD5(partSize: $0) }
-        file = try File(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o444)
+        held = held ?? memory.hold(want.size)
+        if let held {
+            held.clear()
+        } else {
+            file = try File(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o444)
+        }
         headers = head.headersWorthKeeping
     }
 
@@ -57,7 +66,11 @@ final class BlobTransfer: Transfer {
         guard received <= want.size else {
             throw S3Failure.corrupt("more than the \(want.size) bytes that the inventory lists")
         }
-        try file?.write(bytes)
+        if let held {
+            guard held.append(bytes) else { throw S3Failure.corrupt("more than the \(want.size) bytes expected") }
+        } else {
+            try file?.write(bytes)
+        }
         if isOpaque { return }
         if want.etag.parts == 0 {
             md5.update(bytes)
@@ -94,11 +107,20 @@ final class BlobTransfer: Transfer {
             }
         }
         for partSize in candidates.dropFirst() {
-            if try ContentCheck.matches(temporary, want.etag, partSize: partSize) {
+            if try content.matches(temporary, want.etag, partSize: partSize) {
                 return .checked(partSize: partSize)
             }
         }
         return .needsPartSize
+    }
+
+    /// Where the content is, once it is complete.
+    var content: ArrivedContent { held.map { .memory($0) } ?? .file }
+
+    /// Throws away what arrived.
+    func discard() {
+        if held == nil { unlink(temporary) }
+        held = nil
     }
 
     /// The SHA-256 of what an earlier download of the same content gave, where nothing else could check it.
@@ -110,12 +132,12 @@ final class BlobTransfer: Transfer {
     /// has arrived twice in the same form: the verdict stays open after the first time.
     func settle(partSize: Int64?) throws {
         guard let partSize, partSize > 0 else {
-            let sha256 = try ContentCheck.sha256(temporary)
+            let sha256 = try content.sha256(temporary)
             if sha256 == earlier { verdict = .opaque }
             earlier = sha256
             return
         }
-        guard try ContentCheck.matches(temporary, want.etag, partSize: partSize) else {
+        guard try content.matches(temporary, want.etag, partSize: partSize) else {
             throw S3Failure.corrupt("its parts of \(partSize) bytes do not give the ETag \(want.etag)")
         }
         verdict = .checked(partSize: partSize)

@@ -7,7 +7,7 @@ import Store
 final class ChunkTransfer: Transfer {
     let source: SourceObject
     private let partial: PartialBlob
-    private let range: Range<Int64>
+    let range: Range<Int64>
     /// Where the next bytes belong, and up to where they have been noted.
     private var position: Int64
     private var noted: Int64

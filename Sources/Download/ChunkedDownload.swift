@@ -46,8 +46,9 @@ final class ChunkedDownload {
     /// Bytes that were there when the last checkpoint was made.
     private var durable: Int64
 
-    /// More connections to one object bring nothing: each is good for some ten megabytes a second at least.
-    static let mostInFlight = 8
+    /// How many connections the object gets: more for as long as that makes it faster. Few are better, for what has come as
+    /// far as their buffers is lost in a kill.
+    private var window = ConcurrencyWindow(ceiling: 16, start: 2)
     private static let mostRounds = 3
     /// So many bytes at most does a power cut cost.
     private static let checkpoint: Int64 = 512 << 20
@@ -72,7 +73,11 @@ final class ChunkedDownload {
         case .asking, .checking:
             return nil
         case .fetching:
-            guard failure == nil, !ignoresRanges, inFlight < ChunkedDownload.mostInFlight else { return nil }
+            guard failure == nil, !ignoresRanges else { return nil }
+            guard inFlight < window.size else {
+                window.noteFull()
+                return nil
+            }
             guard let gap = partial.present.firstGap(in: cursor..<want.size) else {
                 guard inFlight == 0 else { return nil }
                 if partial.isComplete {
@@ -141,6 +146,7 @@ final class ChunkedDownload {
         inFlight -= 1
         switch result {
         case .success:
+            window.ended(bytes: Int64(transfer.range.count), overloaded: false, now: MonotonicClock.milliseconds())
             verify()
             if partial.present.count - durable >= ChunkedDownload.checkpoint {
                 durable = partial.present.count

@@ -25,23 +25,27 @@ public final class Downloader {
     private let progress: (Summary) -> Void
     private let batch: BlobBatch
     private let reader: IndexReader
-    private let wants: WantQueue
-    private var summary = Summary()
-    /// Contents on their way or not yet durable, by the names of their blobs.
-    private var inFlight: Set<String> = []
-    /// Wants whose content is on its way under another key: looked at again when that has arrived, or failed.
-    private var deferred: [Want] = []
+    private let memory = ContentMemory()
+    private var wants: WantQueue
     private var isExhausted = false
+    /// Wants for which there was no room in `groups`: read when `wants` is exhausted.
+    private var aside: WantQueue?
+    /// How many contents had been settled when `aside` became `wants`.
+    private var settledBefore = 0
+    private var summary = Summary()
+    /// Contents on their way, and who else wants them.
+    private var groups: WantGroups
     /// Requests that go before new wants: questions for part sizes, second ways to an object.
     private var urgent: [Transfer] = []
     private var counter = 0
-    /// Contents that are fetched in chunks.
+    /// Contents that are fetched in chunks, and those that wait for a place, or for another try at the same content.
     private var large: [ChunkedDownload] = []
+    private var largeToCome: [Want] = []
     private var pool: WorkPool?
     private var wakeup: TransferLoop.Wakeup?
     /// So many of them at a time; each has two open files.
     private static let mostLarge = 64
-    private static let mostDeferred = 10_000
+    private static let mostHeld = 10_000
     /// How often a content is fetched that only a second look can judge.
     private static let mostDownloads = 3
 
@@ -60,6 +64,7 @@ public final class Downloader {
         self.jobs = jobs
         self.chunks = chunks
         self.progress = progress
+        groups = WantGroups(mostAttempts: jobs / 2)
         batch = try BlobBatch(store)
         let reader = try store.reader()
         self.reader = reader
@@ -71,8 +76,10 @@ public final class Downloader {
         var options = TransferLoop.Options()
         options.maxInFlight = jobs
         let loop = try TransferLoop(client, options: options)
-        wakeup = loop.wakeup
+        let wakeup = loop.wakeup
+        self.wakeup = wakeup
         defer { pool?.stop() }
+        batch.notify { wakeup.wake() }
         do {
             try loop.run { try self.next() }
         } catch {
@@ -87,44 +94,69 @@ public final class Downloader {
     // MARK: - What to fetch
 
     private func next() throws -> NextTransfer {
+        try batch.check()
         if let transfer = urgent.popLast() { return .transfer(transfer) }
-        while true {
+        while !batch.isFull {
             if let transfer = try nextChunk() { return .transfer(transfer) }
             if large.count >= Downloader.mostLarge { return .waiting }
+            if let want = groups.takeReady() {
+                groups.begin(want.content)
+                if let transfer = try transfer(of: want) { return .transfer(transfer) }
+                continue
+            }
             guard let want = try nextWant() else {
-                // Whoever is deferred waits for something in flight, and is asked about again after it.
-                return inFlight.isEmpty && deferred.isEmpty ? .finished : .waiting
+                // Whoever waits for something in flight is asked about again after it.
+                return groups.isEmpty && aside == nil ? .finished : .waiting
             }
             if let transfer = try transfer(for: want) { return .transfer(transfer) }
         }
+        return .waiting
     }
 
     private func nextWant() throws -> Want? {
-        if !isExhausted, deferred.count < Downloader.mostDeferred {
-            if let want = try wants.next() { return want }
-            isExhausted = true
+        while true {
+            if !isExhausted {
+                if let want = try wants.next() { return want }
+                isExhausted = true
+            }
+            // What was put aside still waits for the same contents, unless one of them has been settled.
+            guard let queue = aside, groups.settled > settledBefore else { return nil }
+            (wants, aside) = (queue, nil)
+            isExhausted = false
+            settledBefore = groups.settled
         }
-        guard let place = deferred.firstIndex(where: { !inFlight.contains($0.contentName) }) else { return nil }
-        return deferred.remove(at: place)
     }
 
     private func transfer(for want: Want) throws -> Transfer? {
-        if inFlight.contains(want.contentName) {
-            deferred.append(want)
+        if groups.isUnderWay(want.content) {
+            try wait(want)
             return nil
         }
         if try batch.isPending(want) || store.blob(etag: want.etag, size: want.size, reader) != nil {
             summary.shared += 1
             return nil
         }
+        groups.begin(want.content)
+        return try transfer(of: want)
+    }
+
+    /// Puts a want aside until it is known what becomes of its content under another key.
+    private func wait(_ want: Want) throws {
+        if groups.held < Downloader.mostHeld { return groups.wait(want) }
+        let queue = try aside ?? WantQueue(directory: store.temporaryPath)
+        aside = queue
+        try queue.append(want)
+    }
+
+    /// The transfer of a content that is not there; nil where it takes none.
+    private func transfer(of want: Want) throws -> Transfer? {
         if want.isArchived {
             try fail(want, isGone: false, "archived (its storage class needs a restore first)")
             return nil
         }
         if want.size >= chunks.threshold {
-            inFlight.insert(want.contentName)
-            large.append(try chunkedDownload(want))
-            return nil
+            largeToCome.append(want)
+            return try nextChunk()
         }
         return try wholeTransfer(want)
     }
@@ -135,11 +167,9 @@ public final class Downloader {
         if want.size == 0, want.etag == .empty, !want.isOpaque {
             // There is nothing to fetch of a content that is empty.
             try File(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o444).close()
-            inFlight.insert(want.contentName)
-            try arrived(want, temporary, .checked(partSize: nil), headers: nil)
+            try arrived(want, temporary, .file, .checked(partSize: nil), headers: nil)
             return nil
         }
-        inFlight.insert(want.contentName)
         return blobTransfer(source(want), temporary)
     }
 
@@ -148,12 +178,33 @@ public final class Downloader {
     }
 
     private func blobTransfer(_ source: SourceObject, _ temporary: String) -> BlobTransfer {
-        BlobTransfer(source, temporary: temporary) { [unowned self] transfer, result in
+        BlobTransfer(source, temporary: temporary, memory: memory) { [unowned self] transfer, result in
             try finished(transfer, result)
         }
     }
 
     // MARK: - Large contents
+
+    /// The next chunk of a large content; on the way, those that are done are taken in, and others begin.
+    private func nextChunk() throws -> Transfer? {
+        var place = 0
+        while place < large.count {
+            if let outcome = try large[place].outcome() {
+                try finished(large.remove(at: place), outcome)
+                continue
+            }
+            if let transfer = try large[place].next() { return transfer }
+            place += 1
+        }
+        while large.count < Downloader.mostLarge,
+            let next = largeToCome.firstIndex(where: { want in !large.contains { $0.want.content == want.content } })
+        {
+            let download = try chunkedDownload(largeToCome.remove(at: next))
+            large.append(download)
+            if let transfer = try download.next() { return transfer }
+        }
+        return urgent.popLast()
+    }
 
     private func chunkedDownload(_ want: Want) throws -> ChunkedDownload {
         let pool: WorkPool
@@ -165,20 +216,6 @@ public final class Downloader {
             self.pool = pool
         }
         return try ChunkedDownload(source(want), store, chunks, pool)
-    }
-
-    /// The next chunk of a large content that has begun; on the way, those that are done are taken in.
-    private func nextChunk() throws -> Transfer? {
-        var place = 0
-        while place < large.count {
-            if let outcome = try large[place].outcome() {
-                try finished(large.remove(at: place), outcome)
-                continue
-            }
-            if let transfer = try large[place].next() { return transfer }
-            place += 1
-        }
-        return urgent.popLast()
     }
 
     private func finished(_ download: ChunkedDownload, _ outcome: ChunkedDownload.Outcome) throws {
@@ -197,7 +234,7 @@ public final class Downloader {
             case .wrong:
                 return
             }
-            try arrived(blob)
+            arrived(blob)
         case .failed(let error):
             let isUseless = error is SourceObject.Replaced || (error as? S3Failure)?.kind == .corrupt
             if isUseless { try download.partial.remove() }
@@ -219,9 +256,9 @@ public final class Downloader {
                     PartSizeTransfer(transfer) { [unowned self] answer in try settle(transfer, answer) })
                 return
             }
-            try arrived(transfer.want, transfer.temporary, verdict, headers: transfer.headers)
+            try arrived(transfer.want, transfer.temporary, transfer.content, verdict, headers: transfer.headers)
         case .failure(let error):
-            unlink(transfer.temporary)
+            transfer.discard()
             try failed(transfer.source, error) { [unowned self] in
                 var source = transfer.source
                 source.byKey = true
@@ -236,23 +273,22 @@ public final class Downloader {
         } catch let failure as S3Failure {
             if failure.kind == .corrupt, transfer.downloads < Downloader.mostDownloads { return fetchAgain(transfer) }
             // Without an answer nothing is known of the content: it is not kept as if it had been checked.
-            unlink(transfer.temporary)
+            transfer.discard()
             if failure.kind == .cancelled {
-                inFlight.remove(transfer.want.contentName)
-                return
+                return cancelled(transfer.want)
             }
             return try fail(transfer.want, isGone: false, failure.reason)
         }
         guard let verdict = transfer.verdict else { return }
         if case .needsPartSize = verdict {
             if transfer.downloads < Downloader.mostDownloads { return fetchAgain(transfer) }
-            unlink(transfer.temporary)
+            transfer.discard()
             return try fail(
                 transfer.want, isGone: false,
                 "nothing can check it: its part size is unknown, and it came out different "
                     + "each time")
         }
-        try arrived(transfer.want, transfer.temporary, verdict, headers: transfer.headers)
+        try arrived(transfer.want, transfer.temporary, transfer.content, verdict, headers: transfer.headers)
     }
 
     /// Fetches a content once more: a damaged one must not be believed, nor a good one refused, after a single look.
@@ -264,23 +300,30 @@ public final class Downloader {
     }
 
     private func arrived(
-        _ want: Want, _ temporary: String, _ verdict: BlobTransfer.Verdict, headers: String?
+        _ want: Want, _ temporary: String, _ content: ArrivedContent, _ verdict: BlobTransfer.Verdict, headers: String?
     ) throws {
-        var blob = BlobBatch.Finished(temporary: temporary, name: want.contentName, want: want, headers: headers)
+        var blob = BlobBatch.Finished(
+            temporary: temporary, content: content, name: want.contentName, want: want, headers: headers)
         switch verdict {
         case .checked(let partSize):
             blob.partSize = partSize
         case .opaque, .needsPartSize:
-            let sha256 = try ContentCheck.sha256(temporary)
+            let sha256 = try content.sha256(temporary)
             blob.sha256 = sha256
             blob.name = Blobs.name(sha256: sha256, size: want.size)
         }
-        try arrived(blob)
+        arrived(blob)
     }
 
-    private func arrived(_ blob: BlobBatch.Finished) throws {
-        inFlight.remove(blob.want.contentName)
-        try batch.add(blob)
+    private func arrived(_ blob: BlobBatch.Finished) {
+        guard let waiting = groups.arrived(blob.want.content) else {
+            // Another key has given it in the meantime.
+            if case .file = blob.content { unlink(blob.temporary) }
+            summary.shared += 1
+            return
+        }
+        summary.shared += waiting
+        batch.add(blob)
         summary.fetched += 1
         summary.bytes += blob.want.size
         progress(summary)
@@ -293,10 +336,7 @@ public final class Downloader {
             return try fail(want, isGone: true, "gone: the object was replaced")
         }
         guard let failure = error as? S3Failure else { throw error }
-        if failure.kind == .cancelled {
-            inFlight.remove(want.contentName)
-            return
-        }
+        if failure.kind == .cancelled { return cancelled(want) }
         if Downloader.endsEverything(failure) { throw failure.asError }
         if failure.status == 403, !failure.isArchived, want.isLatest, !source.byKey, let retry {
             // Public buckets often let everybody read the current object, but not versions by their ids.
@@ -326,13 +366,22 @@ public final class Downloader {
         }
     }
 
+    private func cancelled(_ want: Want) {
+        for failure in groups.cancelled(want.content) { record(failure) }
+    }
+
     private func fail(_ want: Want, isGone: Bool, _ reason: String) throws {
-        inFlight.remove(want.contentName)
-        try batch.add(want, isGone: isGone, reason: reason)
-        if isGone { summary.gone += 1 } else { summary.failed += 1 }
+        // Nothing is lost as long as another key may have the content.
+        for failure in groups.failed(.init(want: want, isGone: isGone, reason: reason)) { record(failure) }
+    }
+
+    private func record(_ failure: WantGroups.Failure) {
+        let want = failure.want
+        batch.add(want, isGone: failure.isGone, reason: failure.reason)
+        if failure.isGone { summary.gone += 1 } else { summary.failed += 1 }
         if summary.examples.count < 10 {
             let id = want.versionId.map { " (version \(String(decoding: $0, as: UTF8.self)))" } ?? ""
-            summary.examples.append("\(String(decoding: want.key, as: UTF8.self))\(id): \(reason)")
+            summary.examples.append("\(String(decoding: want.key, as: UTF8.self))\(id): \(failure.reason)")
         }
         progress(summary)
     }

@@ -2,16 +2,17 @@
 ///
 /// Time is divided into epochs of as many answers as the window is wide. Where an epoch with a wider window moved
 /// clearly more than the one before, the window goes on growing; otherwise it goes back and tries again later.
-struct ConcurrencyWindow {
-    private enum Phase {
+public struct ConcurrencyWindow: Sendable {
+    private enum Phase: Sendable {
         case growing
         /// Growth brought nothing once; it may have been noise.
         case doubting
         case holding(until: UInt64)
     }
 
-    let ceiling: Int
-    private(set) var size: Int
+    public let ceiling: Int
+    /// How many may be in flight.
+    public private(set) var size: Int
     private var phase = Phase.growing
     private var previousSize: Int
     private var previousRate = 0.0
@@ -27,19 +28,24 @@ struct ConcurrencyWindow {
     private static let bytesPerRequest = 65536.0
     private static let floor = 4
 
-    init(ceiling: Int) {
+    /// - Parameters:
+    ///   - ceiling: never more.
+    ///   - start: so many at first.
+    public init(ceiling: Int, start: Int = 128) {
         self.ceiling = max(1, ceiling)
-        size = min(self.ceiling, 128)
+        size = min(self.ceiling, max(1, start))
         previousSize = size
     }
 
     /// Something could be sent, and the window was full.
-    mutating func noteFull() {
+    public mutating func noteFull() {
         wasFull = true
     }
 
     /// An answer came, of so many bytes; or the server said that it has too much to do.
-    mutating func ended(bytes: Int64, overloaded: Bool, now: UInt64) {
+    ///
+    /// - Parameter now: milliseconds of any clock that never goes back.
+    public mutating func ended(bytes: Int64, overloaded: Bool, now: UInt64) {
         if epochStart == 0 { epochStart = now }
         answers += 1
         if overloaded { overloads += 1 } else { units += Double(bytes) + Self.bytesPerRequest }

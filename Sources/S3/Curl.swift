@@ -405,12 +405,3 @@ private final class Poller {
         return (event.data.fd, mask)
     }
 }
-
-/// A clock that nobody sets.
-enum MonotonicClock {
-    static func milliseconds() -> UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
-    }
-}

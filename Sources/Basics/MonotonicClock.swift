@@ -1,0 +1,11 @@
+import Glibc
+
+/// A clock that never goes back, for waiting and for measuring.
+public enum MonotonicClock {
+    /// Milliseconds since some moment before the process began.
+    public static func milliseconds() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
+    }
+}

@@ -1,0 +1,162 @@
+import Basics
+import Glibc
+import Store
+
+/// What the thread of the network and the thread that writes tell each other.
+final class WriterQueue: @unchecked Sendable {
+    /// What there is to write.
+    enum Item {
+        case blob(BlobBatch.Finished)
+        case failure(Want, isGone: Bool, reason: String)
+    }
+
+    /// What the writer finds when it asks.
+    enum Received {
+        case items([Item])
+        case nothingInTime
+        /// There will be no more.
+        case closed
+    }
+
+    /// What the writer has to say.
+    struct News {
+        /// Contents that the store shows now.
+        var visible: [ContentName] = []
+        var hasEnded = false
+        var error: (any Error)?
+    }
+
+    // Everything below the lock is only touched under it.
+    private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private var items: [Item] = []
+    private var isWaiting = false
+    private var isClosed = false
+    private var wasFull = false
+    private var news = News()
+    private var hasNews = false
+    private let limit: Int
+    private var onNews: (@Sendable () -> Void)?
+
+    /// - Parameter limit: how many items may wait before the queue calls itself full.
+    init(limit: Int) {
+        self.limit = limit
+        pthread_mutex_init(lock, nil)
+        var attributes = pthread_condattr_t()
+        pthread_condattr_init(&attributes)
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        pthread_cond_init(changed, &attributes)
+        pthread_condattr_destroy(&attributes)
+    }
+
+    deinit {
+        pthread_cond_destroy(changed)
+        pthread_mutex_destroy(lock)
+        changed.deallocate()
+        lock.deallocate()
+    }
+
+    private func locked<Result>(_ body: () throws -> Result) rethrows -> Result {
+        pthread_mutex_lock(lock)
+        defer { pthread_mutex_unlock(lock) }
+        return try body()
+    }
+
+    // MARK: - The thread of the network
+
+    /// Called by the writer when there is news, or room again.
+    func notify(_ call: @escaping @Sendable () -> Void) {
+        locked { onNews = call }
+    }
+
+    func send(_ item: sending Item) {
+        locked {
+            guard !news.hasEnded else { return }
+            items.append(item)
+            if isWaiting { pthread_cond_signal(changed) }
+        }
+    }
+
+    /// Whether so much waits that nothing should be added for now.
+    var isFull: Bool {
+        locked {
+            wasFull = items.count >= limit && !news.hasEnded
+            return wasFull
+        }
+    }
+
+    /// What the writer has said since the last time; nil: nothing.
+    func takeNews() -> News? {
+        locked {
+            guard hasNews else { return nil }
+            hasNews = false
+            defer { news.visible = [] }
+            return news
+        }
+    }
+
+    /// No more items; waits until the writer has ended.
+    func close() {
+        locked {
+            isClosed = true
+            pthread_cond_broadcast(changed)
+            while !news.hasEnded { pthread_cond_wait(changed, lock) }
+        }
+    }
+
+    // MARK: - The thread that writes
+
+    /// Takes all that waits, once there is something.
+    ///
+    /// - Parameter deadline: milliseconds of the monotonic clock.
+    func receive(until deadline: Int64?) -> Received {
+        pthread_mutex_lock(lock)
+        defer { pthread_mutex_unlock(lock) }
+        while items.isEmpty {
+            if isClosed { return .closed }
+            isWaiting = true
+            defer { isWaiting = false }
+            if let deadline {
+                var time = timespec(tv_sec: Int(deadline / 1000), tv_nsec: Int(deadline % 1000) * 1_000_000)
+                if pthread_cond_timedwait(changed, lock, &time) == ETIMEDOUT, items.isEmpty, !isClosed {
+                    return .nothingInTime
+                }
+            } else {
+                pthread_cond_wait(changed, lock)
+            }
+        }
+        let taken = items
+        items = []
+        items.reserveCapacity(taken.count)
+        if wasFull {
+            wasFull = false
+            onNews?()
+        }
+        return .items(taken)
+    }
+
+    func report(visible: [ContentName]) {
+        locked {
+            news.visible += visible
+            hasNews = true
+        }
+    }
+
+    /// The writer's last word.
+    func end(_ error: (any Error)?) {
+        locked {
+            news.hasEnded = true
+            news.error = error
+            hasNews = true
+            items = []
+            pthread_cond_broadcast(changed)
+            onNews?()
+        }
+    }
+
+    static func milliseconds() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
+}
