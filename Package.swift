@@ -38,7 +38,7 @@ let package = Package(
         .target(name: "Download", dependencies: ["Basics", "CSystem", "S3", "Store"]),
         .target(name: "Sync", dependencies: ["Basics", "Download", "Inventory", "S3", "Store"]),
         .target(
-            name: "Filesystem", dependencies: ["Basics", "Store", "CFuse3"], path: "fuse/Filesystem"),
+            name: "Filesystem", dependencies: ["Basics", "Download", "Store", "CFuse3"], path: "fuse/Filesystem"),
         .executableTarget(
             name: "icecore",
             dependencies: ["Basics", "Download", "Inventory", "S3", "Store", "Sync", "Filesystem", argumentParser]),

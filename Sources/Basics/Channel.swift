@@ -46,6 +46,16 @@ public final class Channel<Element>: @unchecked Sendable {
         return element
     }
 
+    /// Takes the oldest element, if there is one.
+    public func receiveNow() -> Element? {
+        pthread_mutex_lock(lock)
+        defer { pthread_mutex_unlock(lock) }
+        if elements.isEmpty { return nil }
+        let element = elements.removeFirst()
+        pthread_cond_broadcast(changed)
+        return element
+    }
+
     /// No more elements: whoever waits is woken; what was sent before can still be received.
     public func close() {
         pthread_mutex_lock(lock)

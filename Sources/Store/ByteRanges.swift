@@ -21,6 +21,23 @@ public struct ByteRanges: Sendable, Equatable {
         ranges.replaceSubrange(first..<end, with: [joined])
     }
 
+    /// Takes a range away.
+    public mutating func remove(_ range: Range<Int64>) {
+        guard !range.isEmpty else { return }
+        let first = index { $0.upperBound > range.lowerBound }
+        let end = index { $0.lowerBound >= range.upperBound }
+        guard first < end else { return }
+        var left: [Range<Int64>] = []
+        for old in ranges[first..<end] {
+            count -= Int64(old.count)
+            for (from, to) in [(old.lowerBound, range.lowerBound), (range.upperBound, old.upperBound)] where from < to {
+                left.append(from..<to)
+                count += to - from
+            }
+        }
+        ranges.replaceSubrange(first..<end, with: left)
+    }
+
     /// Where the bytes that are in the set from `offset` on end; `offset` itself where that byte is not in it.
     public func end(from offset: Int64) -> Int64 {
         let place = index { $0.upperBound > offset }

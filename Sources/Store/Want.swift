@@ -15,4 +15,18 @@ public struct Want: Sendable {
     public var isArchived: Bool
     /// When the version stopped being current: what was replaced first expires first. `distantFuture` for current ones.
     public var replacedAt: Timestamp
+
+    public init(
+        key: [UInt8], versionId: [UInt8]?, etag: ETag, size: Int64, isLatest: Bool, isOpaque: Bool, isArchived: Bool,
+        replacedAt: Timestamp
+    ) {
+        self.key = key
+        self.versionId = versionId
+        self.etag = etag
+        self.size = size
+        self.isLatest = isLatest
+        self.isOpaque = isOpaque
+        self.isArchived = isArchived
+        self.replacedAt = replacedAt
+    }
 }

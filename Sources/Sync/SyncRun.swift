@@ -45,12 +45,7 @@ public final class SyncRun {
         self.reporter = reporter
         policy = try Policy(
             metadataOnly: options.metadataOnly, filter: options.filter, permanentFilter: store.configuration.filter)
-        let configuration = store.configuration
-        client = S3Client(
-            try S3Configuration(
-                region: configuration.region, endpointURL: configuration.endpointURL, profile: configuration.profile,
-                unsigned: configuration.noSignRequest ?? false, requesterPays: configuration.requesterPays ?? false,
-                environment: environment))
+        client = try S3Client(store, environment: environment)
         source = try InventorySource(store, client)
     }
 

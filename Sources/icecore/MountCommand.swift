@@ -45,6 +45,7 @@ struct MountCommand: ParsableCommand {
         mountOptions.foreground = foreground
         mountOptions.allowOther = allowOther
         mountOptions.offline = offline
+        mountOptions.environment = Console.environment
         mountOptions.whenMounted = { mounted in Console.note("mounted \(mounted.shows) at \(mounted.mountPoint)") }
         try mount(store: store, options: mountOptions)
     }

@@ -9,6 +9,8 @@ import Store
 private func run(_ arguments: [String]) throws {
     guard arguments.count >= 2 else { throw IcecoreError(.usage, "mount-for-tests STORE MOUNTPOINT [options]") }
     var options = MountOptions(mountPoint: arguments[1])
+    // Stores made by tests have no bucket.
+    options.offline = true
     var rest = arguments.dropFirst(2)
     while let word = rest.popFirst() {
         switch word {

@@ -12,8 +12,13 @@ import Testing
         for _ in 0..<200 {
             let from = Int64.random(in: 0..<300)
             let range = from..<from + Int64.random(in: 0..<20)
-            ranges.insert(range)
-            bytes.formUnion(range)
+            if Int.random(in: 0..<4) == 0 {
+                ranges.remove(range)
+                bytes.subtract(range)
+            } else {
+                ranges.insert(range)
+                bytes.formUnion(range)
+            }
             #expect(ranges.count == Int64(bytes.count))
             #expect(Set(ranges.ranges.joined()) == bytes)
             #expect(zip(ranges.ranges, ranges.ranges.dropFirst()).allSatisfy { $0.upperBound < $1.lowerBound })

@@ -1,5 +1,6 @@
 import Basics
 import CFuse3
+import Download
 import Glibc
 import Store
 import Synchronization
@@ -10,6 +11,8 @@ final class FileSystem: @unchecked Sendable {
     let hasHistory: Bool
     let views: ViewTable
     let log: MountLog
+    /// Fetches contents that are not in the store; nil: nothing asks the network.
+    let fetcher: ContentFetcher?
     let owner: (user: uid_t, group: gid_t)
     let rows = RowCache()
     let resumePoints = ResumePoints()
@@ -40,8 +43,9 @@ final class FileSystem: @unchecked Sendable {
     /// How long the age in `at/3d` counts from the same moment.
     static let ageTimeout: Double = 60
 
-    init(store: Store, own: ViewSource, hasHistory: Bool, log: MountLog) {
+    init(store: Store, own: ViewSource, hasHistory: Bool, log: MountLog, fetcher: ContentFetcher? = nil) {
         self.store = store
+        self.fetcher = fetcher
         self.hasHistory = hasHistory
         self.log = log
         views = ViewTable(own: own)

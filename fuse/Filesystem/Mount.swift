@@ -1,5 +1,6 @@
 import Basics
 import CFuse3
+import Download
 import Glibc
 import Store
 
@@ -93,7 +94,11 @@ func openSession(_ store: Store, _ options: MountOptions, _ log: MountLog) throw
             _ = text.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
         }
     }
-    let files = FileSystem(store: store, own: source, hasHistory: options.layout == .history, log: log)
+    let fetcher =
+        options.offline
+        ? nil : ContentFetcher(store, environment: options.environment) { log.write($0) }
+    let files = FileSystem(
+        store: store, own: source, hasHistory: options.layout == .history, log: log, fetcher: fetcher)
     let bucket = String(store.configuration.bucket.flatMap { $0 == "," || $0 == "\\" ? ["\\", $0] : [$0] })
     var words = [
         "ro", "nosuid", "nodev", "default_permissions", "fsname=icecore:\(bucket)", "subtype=icecore",

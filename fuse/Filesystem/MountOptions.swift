@@ -19,6 +19,8 @@ public struct MountOptions: Sendable {
     public var allowOther = false
     /// Never ask the network for a content that is not in the store.
     public var offline = false
+    /// Of the process: credentials and endpoint, for contents that are not in the store.
+    public var environment: [String: String] = [:]
     /// Let the kernel read large files itself, where it can and the process may (root).
     public var passthrough = true
     /// Called once the mount can be used, in the calling process, with what is mounted.

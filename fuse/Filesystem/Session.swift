@@ -157,6 +157,8 @@ final class Session: @unchecked Sendable {
     /// Not by libfuse: it would close the descriptor that threads are reading from.
     func stop() {
         isStopping.store(true, ordering: .relaxed)
+        // Whoever waits for the network would keep the mount busy.
+        files.fetcher?.stop()
         if !hasEnded(within: 0) {
             if geteuid() == 0 {
                 umount2(mountPoint, Int32(MNT_DETACH))

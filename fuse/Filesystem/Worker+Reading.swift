@@ -84,11 +84,32 @@ extension Worker {
         fuse_reply_buf(request, buffer.assumingMemoryBound(to: CChar.self), count)
     }
 
-    /// Answers a read of a content that is not in the store. The one place to fetch it from: a fetch would take over
-    /// the request and answer it from another thread.
+    /// Answers a read of a content that is not in the store: hands it to the fetcher, which answers from its own thread.
     private func answerAbsent(_ request: Request, _ record: RowRecord, offset: Int64, count: Int) throws {
-        files.log.write("the content of \(try describe(record)) is not in the store: 'icecore sync' fetches it")
-        fail(request, EIO)
+        let name = try describe(record)
+        guard let fetcher = files.fetcher else {
+            files.log.write("the content of \(name) is not in the store: 'icecore sync' fetches it")
+            return fail(request, EIO)
+        }
+        guard let (want, isGone) = try want(record) else { return fail(request, ESTALE) }
+        if isGone || want.isArchived {
+            files.log.write("the content of \(name) cannot be had: it is \(isGone ? "gone for good" : "archived")")
+            return fail(request, EIO)
+        }
+        fetcher.read(want, AbsentRead(request, offset..<offset + Int64(count), log: files.log, name: name))
+    }
+
+    /// How the content of a row can be had from the bucket; nil if the index has no such row.
+    private func want(_ record: RowRecord) throws -> (Want, isGone: Bool)? {
+        guard case .row(let directory, let slot) = Node(record.node, hasHistory: false) else { return nil }
+        return try withRow(record.node, directory: directory, slot: slot) { row -> (Want, Bool)? in
+            guard let etag = row.etagValue, let prefix = try reader.prefix(of: directory) else { return nil }
+            let want = Want(
+                key: prefix + row.name, versionId: row.versionIsUnknown ? nil : Array(row.versionId), etag: etag,
+                size: row.size, isLatest: row.seenFrom != 0 && row.seenTo == 0, isOpaque: row.flags.contains(.opaque),
+                isArchived: row.flags.contains(.archived), replacedAt: .distantFuture)
+            return (want, row.flags.contains(.gone))
+        } ?? nil
     }
 
     /// A row in messages.

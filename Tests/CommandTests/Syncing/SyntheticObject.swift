@@ -12,6 +12,12 @@ struct SyntheticObject {
 
     private var pattern: [UInt8] { SHA256.digest(Array("\(size)/\(name)".utf8)) }
 
+    /// Some of its bytes, from a multiple of 32 on.
+    func bytes(_ offset: Int64, _ count: Int) -> [UInt8] {
+        precondition(offset % 32 == 0)
+        return Array([[UInt8]](repeating: pattern, count: count / 32 + 1).joined().prefix(count))
+    }
+
     /// The MD5 of the first so many bytes.
     private func md5(_ count: Int64) -> [UInt8] {
         let block = [[UInt8]](repeating: pattern, count: 32768).flatMap { $0 }

@@ -1,0 +1,278 @@
+import Basics
+import S3
+import Store
+
+/// One content that is fetched as it is read.
+final class FetchedContent {
+    let want: Want
+    private var source: SourceObject
+    private let partial: PartialBlob
+    private let pool: WorkPool
+    private let log: @Sendable (String) -> Void
+    private let keep: (BlobBatch.Finished) -> Void
+    /// Small ones are fetched whole, and seen by nobody before they have been checked.
+    private let isSmall: Bool
+
+    private var readers: [any ContentReader] = []
+    /// What is there, on its way or in the queue.
+    private var requested: ByteRanges
+    private var queue: [Range<Int64>] = []
+    private var inFlight = 0
+    private var verifier: ContentVerifier?
+    private var description: DescriptionTransfer.Description?
+    private var isAsking = false
+    /// The content is checked, or is beyond being checked: it is what readers get.
+    private var isSettled = false
+    private var rounds = 1
+    /// Nothing more can be had of it by this object.
+    private(set) var isOver = false
+    /// Where the last reader stopped, and how much has been read in one go up to there.
+    private var lastEnd: Int64 = -1
+    private var run: Int64 = 0
+
+    static let smallest: Int64 = 8 << 20
+    private static let block: Int64 = 1 << 20
+    private static let chunk: Int64 = 4 << 20
+    private static let mostAhead: Int64 = 32 << 20
+    private static let mostInFlight = 8
+    private static let mostRounds = 3
+
+    /// - Parameter keep: called when the content is complete and checked.
+    init(
+        _ source: SourceObject, _ store: Store, _ pool: WorkPool, log: @escaping @Sendable (String) -> Void,
+        keep: @escaping (BlobBatch.Finished) -> Void
+    ) throws {
+        self.source = source
+        self.pool = pool
+        self.log = log
+        self.keep = keep
+        want = source.want
+        partial = try PartialBlob(store, etag: want.etag, size: want.size)
+        requested = partial.present
+        isSmall = want.size <= FetchedContent.smallest
+    }
+
+    /// Whether somebody waits, or something is on its way.
+    var isBusy: Bool {
+        !readers.isEmpty || inFlight > 0 || !queue.isEmpty || (partial.isComplete && !isSettled && !isOver)
+    }
+
+    // MARK: - Readers
+
+    func add(_ reader: any ContentReader) {
+        readers.append(reader)
+        let range = reader.range
+        // Read-ahead of the kernel comes in some disorder.
+        if range.lowerBound <= lastEnd + FetchedContent.block, range.lowerBound >= lastEnd - FetchedContent.block {
+            run += max(0, range.upperBound - lastEnd)
+            lastEnd = max(lastEnd, range.upperBound)
+        } else {
+            run = 0
+            lastEnd = range.upperBound
+            dropWhatNobodyWaitsFor()
+        }
+        if isSmall { return request(0..<want.size) }
+        let block = FetchedContent.block
+        let from = range.lowerBound / block * block
+        let end = min(want.size - 1, range.upperBound - 1 + min(run, FetchedContent.mostAhead)) / block * block
+        request(from..<min(want.size, end + block))
+    }
+
+    /// Puts what is missing of a range into the queue.
+    private func request(_ range: Range<Int64>) {
+        while let gap = requested.firstGap(in: range) {
+            let piece = gap.lowerBound..<min(gap.upperBound, gap.lowerBound + FetchedContent.chunk)
+            requested.insert(piece)
+            queue.append(piece)
+        }
+    }
+
+    /// The reader has gone elsewhere: what was to be fetched ahead of it is not.
+    private func dropWhatNobodyWaitsFor() {
+        queue.removeAll { piece in
+            if readers.contains(where: { $0.range.overlaps(piece) }) || isSmall { return false }
+            requested.remove(piece)
+            return true
+        }
+    }
+
+    /// Answers whoever can be answered.
+    private func answer() {
+        var place = 0
+        while place < readers.count {
+            let reader = readers[place]
+            if reader.hasLeft {
+                readers.remove(at: place)
+                reader.fail(IcecoreError(.interrupted, "interrupted"))
+            } else if partial.present.contains(reader.range), isSettled || !isSmall {
+                readers.remove(at: place)
+                answer(reader)
+            } else {
+                place += 1
+            }
+        }
+    }
+
+    private func answer(_ reader: any ContentReader) {
+        var bytes = [UInt8](repeating: 0, count: reader.range.count)
+        do {
+            try bytes.withUnsafeMutableBytes { try partial.read(into: $0, at: reader.range.lowerBound) }
+        } catch {
+            return reader.fail(error as? IcecoreError ?? IcecoreError(.system, "\(error)"))
+        }
+        bytes.withUnsafeBytes { reader.answer($0) }
+    }
+
+    func failAll(_ error: IcecoreError) {
+        isOver = true
+        for reader in readers { reader.fail(error) }
+        readers = []
+    }
+
+    /// Fails those who wait for some of the bytes.
+    private func fail(_ range: Range<Int64>, _ error: IcecoreError) {
+        let failed = readers.filter { isSmall || $0.range.overlaps(range) }
+        readers.removeAll { isSmall || $0.range.overlaps(range) }
+        for reader in failed { reader.fail(error) }
+    }
+
+    // MARK: - Fetching
+
+    /// The next request, if there is one to be made now.
+    func next() -> Transfer? {
+        if isOver { return nil }
+        if partial.isComplete, !isSettled, inFlight == 0 { return check() }
+        answer()
+        guard inFlight < FetchedContent.mostInFlight, !queue.isEmpty else { return nil }
+        // Those for whom somebody waits go first.
+        let place = queue.firstIndex { piece in readers.contains { $0.range.overlaps(piece) } } ?? 0
+        let range = queue.remove(at: place)
+        inFlight += 1
+        return ChunkTransfer(source, partial, range) { [unowned self] head in
+            if description == nil { describe(head) }
+        } done: { [unowned self] transfer, result in
+            ended(transfer, result)
+        }
+    }
+
+    private func describe(_ head: S3ResponseHead) {
+        description = DescriptionTransfer.Description(
+            partSize: nil, isOpaque: head.hasOpaqueETag, headers: head.headersWorthKeeping)
+    }
+
+    private func ended(_ transfer: ChunkTransfer, _ result: Result<Void, any Error>) {
+        inFlight -= 1
+        guard case .failure(let error) = result else { return answer() }
+        for gap in gaps(in: transfer.range) { requested.remove(gap) }
+        switch error {
+        case is SourceObject.Replaced:
+            try? partial.remove()
+            failAll(IcecoreError(.notFound, "the object was replaced at the source"))
+        case let failure as S3Failure:
+            if failure.status == 403, !failure.isArchived, want.isLatest, !transfer.source.byKey {
+                // Public buckets often let everybody read the current object, but not versions by their ids.
+                source.byKey = true
+                return request(transfer.range)
+            }
+            fail(transfer.range, failure.asError)
+        case let error as IcecoreError:
+            fail(transfer.range, error)
+        default:
+            fail(transfer.range, IcecoreError(.system, "\(error)"))
+        }
+    }
+
+    private func gaps(in range: Range<Int64>) -> [Range<Int64>] {
+        var gaps: [Range<Int64>] = []
+        var from = range.lowerBound
+        while let gap = partial.present.firstGap(in: from..<range.upperBound) {
+            gaps.append(gap)
+            from = gap.upperBound
+            if from >= range.upperBound { break }
+        }
+        return gaps
+    }
+
+    // MARK: - Checking
+
+    /// Everything is there: is it what it should be?
+    private func check() -> Transfer? {
+        if isAsking { return nil }
+        guard let verifier else {
+            let needsPartSize = want.etag.parts > 0 && description?.partSize == nil
+            if description == nil || (needsPartSize && rounds == 1) { return ask() }
+            verify()
+            return nil
+        }
+        guard let outcome = verifier.outcome else { return nil }
+        switch outcome {
+        case .failure(let error):
+            failAll(error as? IcecoreError ?? IcecoreError(.system, "\(error)"))
+        case .success(.wrong):
+            startOver()
+        case .success(.unknownPartSize):
+            // Nothing vouches for it: it is shown, but what is kept has to come out the same twice, in a sync.
+            isSettled = true
+        case .success(let verdict):
+            isSettled = true
+            finish(verdict)
+        }
+        answer()
+        return nil
+    }
+
+    private func ask() -> Transfer {
+        isAsking = true
+        inFlight += 1
+        return DescriptionTransfer(source) { [unowned self] answer in
+            isAsking = false
+            inFlight -= 1
+            if case .success(let answer?) = answer { description = answer }
+            if case .failure(let error) = answer, error is SourceObject.Replaced {
+                return failAll(IcecoreError(.notFound, "the object was replaced at the source"))
+            }
+            verify()
+        }
+    }
+
+    private func verify() {
+        let verifier = ContentVerifier(
+            partial, want.etag, isOpaque: want.isOpaque || want.etag.verbatim != nil || description?.isOpaque == true,
+            partSize: description?.partSize, pool)
+        self.verifier = verifier
+        verifier.arrived(partial.present)
+    }
+
+    private func startOver() {
+        verifier = nil
+        rounds += 1
+        log("what was fetched of \(String(decoding: want.key, as: UTF8.self).debugDescription) does not give its ETag")
+        do {
+            try partial.startOver()
+        } catch {
+            return failAll(error as? IcecoreError ?? IcecoreError(.system, "\(error)"))
+        }
+        requested = ByteRanges()
+        guard rounds <= FetchedContent.mostRounds else {
+            try? partial.remove()
+            return failAll(IcecoreError(.damaged, "its bytes do not give the ETag \(want.etag)"))
+        }
+        for reader in readers { request(isSmall ? 0..<want.size : reader.range) }
+    }
+
+    private func finish(_ verdict: ContentVerifier.Verdict) {
+        var blob = BlobBatch.Finished(temporary: partial.path, name: want.contentName, want: want)
+        blob.log = partial.logPath
+        blob.headers = description?.headers
+        switch verdict {
+        case .checked(let partSize):
+            blob.partSize = partSize
+        case .opaque(let sha256):
+            blob.sha256 = sha256
+            blob.name = Blobs.name(sha256: sha256, size: want.size)
+        case .unknownPartSize, .wrong:
+            return
+        }
+        keep(blob)
+    }
+}
