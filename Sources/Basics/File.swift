@@ -94,6 +94,12 @@ public struct File: ~Copyable, Sendable {
         try systemCall("cannot make durable", path) { fdatasync(descriptor) }
     }
 
+    /// Has the kernel begin to write some bytes to the disk, without waiting for it.
+    public borrowing func beginWriting(_ range: Range<Int64>) {
+        // SYNC_FILE_RANGE_WRITE. It is a hint: what cannot be written is said by synchronize().
+        _ = sync_file_range(descriptor, Int(range.lowerBound), range.count, 2)
+    }
+
     /// The size in bytes.
     public borrowing func size() throws(IcecoreError) -> Int64 {
         var status = stat()

@@ -115,7 +115,9 @@ final class ContentVerifier: Work, @unchecked Sendable {
         var buffer = [UInt8](repeating: 0, count: 256 << 10)
         do {
             while !isStopping(), let (unit, end) = takePiece() {
+                let start = unit.position
                 try read(unit, to: end, &buffer, isStopping)
+                partial.beginWriting(start..<end)
                 if finish(unit, end) {
                     let verdict = try conclude()
                     lock.withLock { _ in state.outcome = .success(verdict) }

@@ -74,6 +74,12 @@ public final class PartialBlob: @unchecked Sendable {
         try data.read(into: buffer, at: offset)
     }
 
+    /// Has the kernel begin to write some bytes to the disk, so that there is less to wait for in the end. To be called
+    /// from any thread.
+    public func beginWriting(_ range: Range<Int64>) {
+        data.beginWriting(range)
+    }
+
     /// Makes the data durable. To be called from any thread.
     public func synchronize() throws {
         try data.synchronize()
