@@ -73,7 +73,7 @@ public final class Downloader {
 
     /// Fetches everything. What was complete stays, also when this throws.
     public func run() throws -> Summary {
-        var options = TransferLoop.Options()
+        var options = client.loopOptions
         options.maxInFlight = jobs
         let loop = try TransferLoop(client, options: options)
         let wakeup = loop.wakeup

@@ -179,7 +179,7 @@ extension S3Client {
         progress: (@Sendable (TransferLoop.Statistics) -> Void)? = nil,
         done: @escaping (_ index: Int, _ file: S3DownloadedFile) -> Void
     ) throws {
-        var options = TransferLoop.Options()
+        var options = loopOptions
         options.maxInFlight = maxInFlight
         options.progress = progress
         let loop = try TransferLoop(self, options: options)

@@ -23,6 +23,10 @@ public struct SyncOptions: Sendable {
     public var jobs = 64
     /// What is fetched in chunks.
     public var chunks = ChunkLimits()
+    /// The most bytes a second, of inventories and of objects.
+    public var limitRate: Int64?
+    /// The requester pays, also where the store's configuration does not say so.
+    public var requesterPays = false
 
     public init() {}
 }
@@ -45,7 +49,10 @@ public final class SyncRun {
         self.reporter = reporter
         policy = try Policy(
             metadataOnly: options.metadataOnly, filter: options.filter, permanentFilter: store.configuration.filter)
-        client = try S3Client(store, environment: environment)
+        var loopOptions = TransferLoop.Options()
+        loopOptions.bandwidthLimit = options.limitRate
+        client = try S3Client(
+            store, environment: environment, requesterPays: options.requesterPays, loopOptions: loopOptions)
         source = try InventorySource(store, client)
     }
 

@@ -48,6 +48,18 @@ struct SyncCommand: ParsableCommand {
     /// A chunk is a request: smaller ones cost more than they bring, larger ones S3 does not have as parts.
     private static let chunkBounds: ClosedRange<Int64> = (1 << 20)...(5 << 30)
 
+    @Option(
+        name: .customLong("limit-rate"),
+        help: ArgumentHelp("The most bytes a second: 500K, 10M, 1.5G (units of 1024).", valueName: "rate"),
+        transform: { try ByteSize.parse($0, SyncCommand.rateBounds) })
+    var limitRate: Int64?
+
+    /// Below, a single answer would look like one that never comes.
+    private static let rateBounds: ClosedRange<Int64> = (1 << 10)...(1 << 50)
+
+    @Option(name: .customLong("request-payer"), defaultAsFlag: .requester, help: RequestPayer.help)
+    var requestPayer: RequestPayer?
+
     @Flag(name: .customLong("metadata-only"), help: "Download nothing: fill the index alone.")
     var metadataOnly = false
 
@@ -73,6 +85,8 @@ struct SyncCommand: ParsableCommand {
         syncOptions.jobs = jobs
         syncOptions.chunks.threshold = chunkThreshold
         syncOptions.chunks.size = chunkSize
+        syncOptions.limitRate = limitRate
+        syncOptions.requesterPays = requestPayer != nil
         let store = try options.open()
         let reporter = TerminalReporter()
         let run = try SyncRun(store, syncOptions, environment: Console.environment, reporter: reporter)
