@@ -48,7 +48,7 @@ import Testing
             }
             let inventory = try admin.makeInventory(of: bucket, in: "\(bench.directory)/inventories", options)
             let lists = try StoreDigest.files("\(bench.directory)/inventories/data")
-            let size = try lists.map { Files.size("\(bench.directory)/inventories/data/\($0)") ?? 0 }.reduce(0, +)
+            let size = lists.map { Files.size("\(bench.directory)/inventories/data/\($0)") ?? 0 }.reduce(0, +)
             try bench.initialize(bucket, inventory: "s3://\(bucket)/\(inventory.prefix)")
             let start = Timestamp.now()
             try bench.succeed("sync", "--metadata-only", "--limit-rate", "128K")

@@ -66,9 +66,10 @@ import Testing
         }
     }
 
-    @Test func whatIsArchivedIsNotAskedFor() throws {
+    @Test(arguments: ["GLACIER", "DEEP_ARCHIVE"])
+    func whatIsArchivedIsNotAskedFor(storageClass: String) throws {
         try SyncBench.use { sync in
-            let cold = bad.with { $0.storageClass = "GLACIER" }
+            let cold = bad.with { $0.storageClass = storageClass }
             try sync.add(Self.name, [good, cold])
             try expectMissing(sync, cold, says: "archived")
             #expect(try sync.requests()[sync.target(cold)] == nil)
