@@ -15,7 +15,7 @@ final class Bench {
     var environment: [String: String]
     /// What must never be seen.
     var secrets: [String] = []
-    private let program: String
+    let program: String
     private var running: [RunningProgram] = []
     private var mounts: [String] = []
 
