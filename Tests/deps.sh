@@ -30,6 +30,7 @@ test)
     program fuse3 fusermount3
     program sqlite3 sqlite3
     program procps ps
+    program strace strace
     ;;
 *)
     echo "usage: deps.sh build|demo|test" >&2

@@ -163,8 +163,10 @@ class Bench:
         self.store = ""
 
     def place(self):
-        """A name for a new directory. Old ones stay to the end: ext4 avoids inodes that were deleted a minute ago, and
-        looks at each of them again for every file that it creates."""
+        """A name for a new directory. Old ones stay to the end: ext4 avoids inodes that were deleted minutes ago, and
+        looks at each of them again for every file that it creates, which slows everybody down."""
+        if self.options.delete:
+            shutil.rmtree(f"{self.work}/{self.places}", ignore_errors=True)
         self.places += 1
         return f"{self.work}/{self.places}"
 
@@ -246,7 +248,8 @@ class Bench:
                 arrived = sum(len(files) for _, _, files in os.walk(f"{target}/"))
                 if arrived != count:
                     sys.exit(f"{name}: {arrived} of {count} objects arrived")
-        print(f"\n{count} objects of 4 KiB from nginx; icecore's are verified and durable, the others' are neither")
+        how = " (each run's files deleted before the next)" if self.options.delete else ""
+        print(f"\n{count} objects of 4 KiB from nginx{how}; icecore's are verified and durable, the others' are neither")
         table.show(count)
         for name, goal in ("curl -Z --parallel-max 64", "1.5"), ("s5cmd", "3"), ("rclone copy", "none"):
             if name in table.runs:
@@ -327,6 +330,7 @@ def main():
     parser.add_argument("--objects", type=int, default=10000, help="from nginx; twice as many from the server that waits")
     parser.add_argument("--only", choices=["small", "large", "late"], action="append")
     parser.add_argument("--without", action="append", default=[], help="leave out: 's5cmd', 'rclone copy', …")
+    parser.add_argument("--delete", action="store_true", help="delete what a run has written before the next one")
     parser.add_argument("--directory", help="where to work; default: a temporary directory")
     options = parser.parse_args()
     load = open("/proc/loadavg").read().split()[0]

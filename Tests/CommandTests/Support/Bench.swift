@@ -142,6 +142,18 @@ final class Bench {
         return run
     }
 
+    /// Runs a command on the store under another program, which gets the command line as its last words.
+    func run(under wrapper: [String], _ command: String, seconds: Double = 60) throws -> Run {
+        let words = wrapper.dropFirst() + [program, command, "--store", store]
+        let process = try RunningProgram(
+            wrapper[0], words.map { Array($0.utf8) }, environment: environment, currentDirectory: directory,
+            outputs: "\(directory)/outputs")
+        running.append(process)
+        let run = try process.wait(seconds: seconds)
+        running.removeAll { $0 === process }
+        return run
+    }
+
     /// Runs a command on the store.
     @discardableResult
     func run(_ command: String, _ words: String..., environment: [String: String] = [:]) throws -> Run {
