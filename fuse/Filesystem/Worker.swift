@@ -46,6 +46,7 @@ final class Worker: @unchecked Sendable {
         self.files = files
         self.reception = reception
         reader = try files.store.reader()
+        reader.readAround()
         nodes = try NodeLookup(reader)
         scan = try DirectoryScan(reader)
         blobs = BlobFiles(files.store.blobs)
