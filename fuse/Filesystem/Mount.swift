@@ -98,7 +98,8 @@ func openSession(_ store: Store, _ options: MountOptions, _ log: MountLog) throw
         options.offline
         ? nil : ContentFetcher(store, environment: options.environment) { log.write($0) }
     let files = FileSystem(
-        store: store, own: source, hasHistory: options.layout == .history, log: log, fetcher: fetcher)
+        store: store, own: source, hasHistory: options.layout == .history,
+        wantsPassthrough: options.passthrough && geteuid() == 0, log: log, fetcher: fetcher)
     let bucket = String(store.configuration.bucket.flatMap { $0 == "," || $0 == "\\" ? ["\\", $0] : [$0] })
     var words = [
         "ro", "nosuid", "nodev", "default_permissions", "fsname=icecore:\(bucket)", "subtype=icecore",

@@ -31,6 +31,8 @@ final class Worker: @unchecked Sendable {
     let nodes: NodeLookup
     let scan: DirectoryScan
     var blobs: BlobFiles
+    /// A blob to close once its request is answered; -1: none.
+    var unneeded: Int32 = -1
     /// Page-aligned, for reads.
     let buffer: UnsafeMutableRawPointer
     /// For listings.
@@ -84,6 +86,14 @@ final class Worker: @unchecked Sendable {
         scan.close()
         try reader.begin()
         generation = newest
+    }
+
+    /// Does what need not be done before the answer.
+    @inline(__always)
+    func afterAnswer() {
+        if unneeded < 0 { return }
+        close(unneeded)
+        unneeded = -1
     }
 
     /// Lets another thread take the next request: this one is going to wait.
