@@ -31,6 +31,8 @@ test)
     program sqlite3 sqlite3
     program procps ps
     program strace strace
+    program rsync rsync
+    program git git
     ;;
 *)
     echo "usage: deps.sh build|demo|test" >&2
