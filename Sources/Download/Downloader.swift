@@ -267,7 +267,9 @@ public final class Downloader {
             guard let verdict = transfer.verdict else { return }
             if case .needsPartSize = verdict {
                 urgent.append(
-                    PartSizeTransfer(transfer) { [unowned self] answer in try settle(transfer, answer) })
+                    DescriptionTransfer(transfer.source) { [unowned self] answer in
+                        try settle(transfer, answer.map { $0?.partSize })
+                    })
                 return
             }
             try arrived(transfer.want, transfer.temporary, transfer.content, verdict, headers: transfer.headers)
@@ -292,6 +294,9 @@ public final class Downloader {
                 return cancelled(transfer.want)
             }
             return try fail(transfer.want, isGone: false, failure.reason)
+        } catch let replaced as SourceObject.Replaced {
+            transfer.discard()
+            return try failed(transfer.source, replaced, retry: nil)
         }
         guard let verdict = transfer.verdict else { return }
         if case .needsPartSize = verdict {

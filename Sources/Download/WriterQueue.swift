@@ -114,13 +114,13 @@ final class WriterQueue: @unchecked Sendable {
     /// Takes all that waits, once there is something.
     ///
     /// - Parameter deadline: milliseconds of the monotonic clock.
-    func receive(until deadline: Int64?) -> Received {
+    func receive(until deadline: UInt64?) -> Received {
         pthread_mutex_lock(lock)
         defer { pthread_mutex_unlock(lock) }
         defer { awaited = 0 }
         if items.isEmpty, !isClosed {
             // While there is a steady flow, a few gather: a wake-up for each would cost more than to write it.
-            _ = wait(for: WriterQueue.gathered, until: WriterQueue.milliseconds() + 5)
+            _ = wait(for: WriterQueue.gathered, until: MonotonicClock.milliseconds() + 5)
         }
         while items.isEmpty {
             if isClosed { return .closed }
@@ -137,7 +137,7 @@ final class WriterQueue: @unchecked Sendable {
     }
 
     /// Waits for so many items, or the end of all; false: in vain.
-    private func wait(for count: Int, until deadline: Int64?) -> Bool {
+    private func wait(for count: Int, until deadline: UInt64?) -> Bool {
         awaited = count
         while awaited > 0, !isClosed {
             guard let deadline else {
@@ -167,11 +167,5 @@ final class WriterQueue: @unchecked Sendable {
             pthread_cond_broadcast(changed)
             onNews?()
         }
-    }
-
-    static func milliseconds() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
     }
 }
