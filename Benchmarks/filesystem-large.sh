@@ -38,7 +38,7 @@ report() { # name, command…: seconds, what it printed, the most memory that th
     said=$("$@")
     end=$(date +%s%N)
     printf '%-42s %9.3f s  %10s  daemon %4d MiB\n' "$name" "$(((end - start) / 1000000))e-3" "$said" \
-        "$(($(sed -n 's/^VmHWM: *\([0-9]*\) kB/\1/p' "/proc/$daemon/status") / 1024))"
+        "$(($(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$daemon/status") / 1024))"
 }
 names() { find "$mount" -type f -printf x | wc -c; }
 sizes() { find "$mount" -type f -size +0 -printf x | wc -c; }
