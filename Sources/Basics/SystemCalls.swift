@@ -32,3 +32,12 @@ public func systemCall<Result: BinaryInteger>(
         if number != EINTR { throw .system(action(), path(), errno: number) }
     }
 }
+
+/// Lets this process have as many files open as it may at all. The usual first limit of 1024 is for programs that use
+/// select(2).
+public func raiseLimitOfOpenFiles() {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+    limit.rlim_cur = min(limit.rlim_max, 65536)
+    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+}

@@ -9,8 +9,8 @@ final class BlobBatch {
         /// The path of its temporary file; where the content is in memory, the file that it is to be written to.
         var temporary: String
         var content = ArrivedContent.file
-        /// A file that belongs to it, and goes when the content has its name.
-        var log: String?
+        /// What the temporary file belongs to, where it has come in pieces: nobody else touches it before it has its name.
+        var partial: PartialBlob?
         /// The blob's name.
         var name: String
         var want: Want
@@ -43,6 +43,9 @@ final class BlobBatch {
 
     /// Whether so much waits to be written that nothing more should be fetched for now.
     var isFull: Bool { queue.isFull }
+
+    /// How many contents were added that the store does not show yet.
+    var pendingCount: Int { pending.count }
 
     /// Whether a content was added that the store does not show yet.
     func isPending(_ want: Want) -> Bool {

@@ -15,6 +15,8 @@ final class BlobWriter: @unchecked Sendable {
     private let blobs: File
     private var finished: [BlobBatch.Finished] = []
     private var bytes: Int64 = 0
+    /// How many of them keep files open.
+    private var open = 0
     /// When the first of what is not durable yet came, in milliseconds of the monotonic clock.
     private var began: UInt64?
     /// Names that were given but are not durable yet.
@@ -27,6 +29,7 @@ final class BlobWriter: @unchecked Sendable {
 
     /// So many contents, bytes or milliseconds make a batch.
     private static let mostBlobs = 1024
+    private static let mostOpen = 8
     private static let mostBytes: Int64 = 256 << 20
     private static let longestWait: UInt64 = 2000
 
@@ -88,7 +91,10 @@ final class BlobWriter: @unchecked Sendable {
             }
             finished.append(blob)
             bytes += blob.want.size
-            if finished.count >= BlobWriter.mostBlobs || bytes >= BlobWriter.mostBytes { try flush() }
+            if blob.partial != nil { open += 1 }
+            if finished.count >= BlobWriter.mostBlobs || open >= BlobWriter.mostOpen || bytes >= BlobWriter.mostBytes {
+                try flush()
+            }
         }
     }
 
@@ -133,6 +139,7 @@ final class BlobWriter: @unchecked Sendable {
         queue.report(visible: finished.map(\.want.content))
         finished.removeAll(keepingCapacity: true)
         bytes = 0
+        open = 0
         // The names are to be durable in time, too.
         began = MonotonicClock.milliseconds()
         isCommitting = false
@@ -141,13 +148,8 @@ final class BlobWriter: @unchecked Sendable {
     /// Gives a content its name.
     private func name(_ blob: BlobBatch.Finished) throws {
         let path = "\(Blobs.fan(blob.name))/\(blob.name)"
+        try blob.partial?.seal()
         var code = move(blob.temporary, path)
-        if code == ENOENT, !Files.exists(blob.temporary), blob.log != nil,
-            Files.size(store.blobs.path(ofName: blob.name)) == blob.want.size
-        {
-            // A mount that has read the same content meanwhile has been faster.
-            return
-        }
         if code == ENOENT {
             // A copy of a store may lack directories that were empty.
             try Files.createDirectory(Files.directory(of: store.blobs.path(ofName: blob.name)))
@@ -167,7 +169,7 @@ final class BlobWriter: @unchecked Sendable {
         } else {
             throw IcecoreError.system("cannot create", store.blobs.path(ofName: blob.name), errno: code)
         }
-        if let log = blob.log { try Files.remove(log) }
+        if let partial = blob.partial { try Files.remove(partial.logPath) }
     }
 
     /// Gives a file another name below `blobs/`, unless that name is taken: 0, or errno.

@@ -8,6 +8,7 @@ final class ChunkTransfer: Transfer {
     let source: SourceObject
     private let partial: PartialBlob
     let range: Range<Int64>
+    private let isWhole: Bool
     /// Where the next bytes belong, and up to where they have been noted.
     private var position: Int64
     private var noted: Int64
@@ -22,8 +23,9 @@ final class ChunkTransfer: Transfer {
     /// - Parameters:
     ///   - begun: told of each answer that is about the right object.
     ///   - done: told once, at the end. What had arrived by then is noted.
+    ///   - isWhole: the range is the whole content, and is asked for without saying so: not every server does ranges.
     init(
-        _ source: SourceObject, _ partial: PartialBlob, _ range: Range<Int64>,
+        _ source: SourceObject, _ partial: PartialBlob, _ range: Range<Int64>, isWhole: Bool = false,
         begun: @escaping (S3ResponseHead) -> Void,
         done: @escaping (ChunkTransfer, Result<Void, any Error>) throws -> Void
     ) {
@@ -34,13 +36,15 @@ final class ChunkTransfer: Transfer {
         self.done = done
         position = range.lowerBound
         noted = range.lowerBound
-        var request = source.request(range: range)
+        self.isWhole = isWhole
+        var request = source.request(range: isWhole ? nil : range)
         request.expectedLength = Int64(range.count)
         super.init(request)
     }
 
     override func begin(_ head: S3ResponseHead) throws {
         if let trouble { throw trouble }
+        if position == range.upperBound { throw IsThere() }
         try source.check(head)
         if let total = head.contentRange?.total, total != partial.size {
             throw S3Failure.corrupt("the object has \(total) bytes where the inventory lists \(partial.size)")
@@ -69,15 +73,29 @@ final class ChunkTransfer: Transfer {
         } catch {
             trouble = error
         }
-        if position < range.upperBound { ask(for: position..<range.upperBound) }
+        if position < range.upperBound {
+            if isWhole {
+                position = range.lowerBound
+                noted = position
+            } else {
+                ask(for: position..<range.upperBound)
+            }
+        }
     }
 
     override func finished(_ result: Result<Void, any Error>) throws {
         let done = done.take()
         begun = nil
         if trouble == nil { try note() }
-        try done?(self, result)
+        if case .failure(let error) = result, error is IsThere {
+            try done?(self, .success(()))
+        } else {
+            try done?(self, result)
+        }
     }
+
+    /// An attempt that failed at its end had brought everything: there is nothing to ask for again.
+    private struct IsThere: Error {}
 
     private func note() throws {
         try partial.note(noted..<position)

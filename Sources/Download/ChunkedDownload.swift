@@ -17,7 +17,8 @@ public struct ChunkLimits: Sendable {
 final class ChunkedDownload {
     enum Outcome {
         case arrived(ContentVerifier.Verdict, headers: String?)
-        case failed(any Error)
+        /// - isUseless: nothing of what has arrived can be made use of.
+        case failed(any Error, isUseless: Bool)
         /// The server does not do ranges.
         case rangesAreIgnored
     }
@@ -53,12 +54,20 @@ final class ChunkedDownload {
     /// So many bytes at most does a power cut cost.
     private static let checkpoint: Int64 = 512 << 20
 
-    init(_ source: SourceObject, _ store: Store, _ limits: ChunkLimits, _ pool: WorkPool) throws {
+    /// - Parameter path: where to fetch the content to, beside somebody else who is at it; nil: where everybody looks for it.
+    /// - Throws: `busy` while somebody else is at it.
+    init(_ source: SourceObject, _ store: Store, _ limits: ChunkLimits, _ pool: WorkPool, privateAt path: String?)
+        throws
+    {
         self.source = source
         self.limits = limits
         self.pool = pool
         want = source.want
-        partial = try PartialBlob(store, etag: want.etag, size: want.size)
+        if let path {
+            partial = try PartialBlob(privateAt: path, size: want.size)
+        } else {
+            partial = try PartialBlob(store, etag: want.etag, size: want.size)
+        }
         durable = partial.present.count
         plan = ChunkPlan(size: want.size, chunkSize: limits.size, partSize: nil)
     }
@@ -105,7 +114,7 @@ final class ChunkedDownload {
     func outcome() throws -> Outcome? {
         if inFlight > 0 { return nil }
         if ignoresRanges { return .rangesAreIgnored }
-        if let failure { return .failed(failure) }
+        if let failure { return .failed(failure, isUseless: failure is SourceObject.Replaced) }
         guard phase == .checking, let result = verifier?.outcome else { return nil }
         let verdict = try result.get()
         switch verdict {
@@ -188,7 +197,7 @@ final class ChunkedDownload {
 
     private func fetchAgain(_ reason: String) throws -> Outcome? {
         try partial.startOver()
-        guard rounds < ChunkedDownload.mostRounds else { return .failed(S3Failure.corrupt(reason)) }
+        guard rounds < ChunkedDownload.mostRounds else { return .failed(S3Failure.corrupt(reason), isUseless: true) }
         rounds += 1
         verifier = nil
         cursor = 0

@@ -8,6 +8,8 @@ import Synchronization
 public protocol ContentReader: AnyObject, Sendable {
     /// The bytes wanted, within the content; not empty.
     var range: Range<Int64> { get }
+    /// What the reader calls the file that it reads.
+    var file: UInt64 { get }
     /// Nobody waits any more.
     var hasLeft: Bool { get }
     /// The bytes; they are gone when this returns.
@@ -38,6 +40,7 @@ public final class ContentFetcher: @unchecked Sendable {
     private let store: Store
     private let environment: [String: String]
     private let log: @Sendable (String) -> Void
+    private let distrust: @Sendable (Set<UInt64>) -> Void
     private let shared = Mutex(Shared())
     private let messages = Channel<Message>(limit: .max)
     private let ended = DispatchSemaphore(value: 0)
@@ -49,17 +52,25 @@ public final class ContentFetcher: @unchecked Sendable {
     /// The one used last at the end.
     private var contents: [FetchedContent] = []
 
-    /// So many contents keep their files open for the next read.
-    private static let mostIdle = 64
+    /// So many contents keep their files open for the next read, and for so many milliseconds.
+    private static let mostIdle = 8
+    private static let longestIdle: UInt64 = 1000
+    /// So many contents, with their open files, may wait to get their names.
+    private static let mostPending = 16
     private static let jobs = 32
 
     /// - Parameters:
     ///   - environment: of the process: credentials, endpoint, region.
     ///   - log: told, on any thread, what goes wrong.
-    public init(_ store: Store, environment: [String: String], log: @escaping @Sendable (String) -> Void) {
+    ///   - distrust: told, on the fetcher's thread, of files whose readers were given bytes that turned out to be wrong.
+    public init(
+        _ store: Store, environment: [String: String], log: @escaping @Sendable (String) -> Void,
+        distrust: @escaping @Sendable (Set<UInt64>) -> Void
+    ) {
         self.store = store
         self.environment = environment
         self.log = log
+        self.distrust = distrust
     }
 
     /// Answers a reader as soon as the bytes are there. To be called from any thread.
@@ -152,18 +163,19 @@ public final class ContentFetcher: @unchecked Sendable {
         while let message = messages.receiveNow() { take(message) }
         checkBatch()
         var isBusy = false
+        let isFull = batch.map { $0.pendingCount >= ContentFetcher.mostPending } ?? false
         for content in contents {
-            if let transfer = content.next() { return .transfer(transfer) }
+            if let transfer = content.next(mayBegin: !isFull) { return .transfer(transfer) }
             isBusy = isBusy || content.isBusy
         }
         forget()
-        return isBusy ? .waiting : .finished
+        return isBusy || !contents.isEmpty ? .waiting : .finished
     }
 
     private func take(_ message: Message) {
         guard case .read(let want, let reader) = message else { return }
         do {
-            try content(want).add(reader)
+            try content(want).add(reader, SourceObject(want, bucket: store.configuration.bucket))
         } catch {
             reader.fail(error as? IcecoreError ?? IcecoreError(.system, "\(error)"))
         }
@@ -171,8 +183,9 @@ public final class ContentFetcher: @unchecked Sendable {
 
     private func content(_ want: Want) throws -> FetchedContent {
         if let place = contents.lastIndex(where: { $0.want.content == want.content }) {
-            let known = contents.remove(at: place)
+            let known = contents[place]
             if !known.isOver {
+                contents.remove(at: place)
                 contents.append(known)
                 return known
             }
@@ -185,19 +198,24 @@ public final class ContentFetcher: @unchecked Sendable {
             self.pool = pool
         }
         let content = try FetchedContent(
-            SourceObject(want, bucket: store.configuration.bucket), store, pool, log: log
-        ) { [unowned self] blob in keep(blob) }
+            SourceObject(want, bucket: store.configuration.bucket), store, pool, log: log,
+            keep: { [unowned self] blob in keep(blob) }, distrust: distrust)
         contents.append(content)
         return content
     }
 
-    /// Lets go of the contents that nobody has read for longest.
+    /// Lets go of the contents that nobody reads any more, so that others may have them.
     private func forget() {
-        contents.removeAll(where: \.isOver)
+        let now = MonotonicClock.milliseconds()
         var surplus = contents.count - ContentFetcher.mostIdle
-        guard surplus > 0 else { return }
         contents.removeAll { content in
-            guard surplus > 0, !content.isBusy else { return false }
+            // Requests come back to their content, so it has to be there.
+            if content.hasRequests { return false }
+            if content.isOver { return true }
+            if content.isDone { return !(batch?.isPending(content.want) ?? false) }
+            guard !content.isBusy, surplus > 0 || now >= content.touched + ContentFetcher.longestIdle else {
+                return false
+            }
             surplus -= 1
             return true
         }
@@ -218,6 +236,7 @@ public final class ContentFetcher: @unchecked Sendable {
     private func keep(_ blob: BlobBatch.Finished) {
         do {
             let batch = try self.batch ?? BlobBatch(store)
+            if self.batch == nil { batch.notify { [weak self] in self?.hearNews() } }
             self.batch = batch
             batch.add(blob)
         } catch {

@@ -195,7 +195,6 @@ final class ContentVerifier: Work, @unchecked Sendable {
         if verdict != .wrong {
             // On the disk before it gets its name; here nobody waits for that.
             try partial.synchronize()
-            try partial.seal()
         }
         return verdict
     }

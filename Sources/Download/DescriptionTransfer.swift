@@ -30,8 +30,11 @@ final class DescriptionTransfer: Transfer {
         try source.check(head)
         // A server that ignores partNumber gives the whole object's length, and no count.
         let parts = Int(source.want.etag.parts)
+        var partSize = parts > 0 && head.partsCount == parts ? head.contentLength : nil
+        // What cannot be is not believed.
+        if let size = partSize, size <= 0 || (source.want.size - 1) / size + 1 != parts { partSize = nil }
         description = Description(
-            partSize: parts > 0 && head.partsCount == parts ? head.contentLength : nil, isOpaque: head.hasOpaqueETag,
+            partSize: partSize, isOpaque: head.hasOpaqueETag,
             headers: head.headersWorthKeeping)
     }
 

@@ -47,6 +47,10 @@ public final class Downloader {
     private var large: [ChunkedDownload] = []
     private var largeToCome: [Want] = []
     private var pool: WorkPool?
+    /// Since when a mount has been reading what is to be fetched next, in milliseconds of the monotonic clock.
+    private var busySince: UInt64?
+    /// So long a mount is given to let go of a content.
+    private static let patience: UInt64 = 5000
     private var wakeup: TransferLoop.Wakeup?
     /// So many of them at a time; each has two open files.
     private static let mostLarge = 64
@@ -211,16 +215,18 @@ public final class Downloader {
             place += 1
         }
         while large.count < Downloader.mostLarge,
-            let next = largeToCome.firstIndex(where: { want in !large.contains { $0.want.content == want.content } })
+            let next = largeToCome.firstIndex(where: { want in !large.contains { $0.want.content == want.content } }),
+            let download = try chunkedDownload(largeToCome[next])
         {
-            let download = try chunkedDownload(largeToCome.remove(at: next))
+            largeToCome.remove(at: next)
             large.append(download)
             if let transfer = try download.next() { return transfer }
         }
         return urgent.popLast()
     }
 
-    private func chunkedDownload(_ want: Want) throws -> ChunkedDownload {
+    /// Nil: somebody else is at the content, and may soon be done with it.
+    private func chunkedDownload(_ want: Want) throws -> ChunkedDownload? {
         let pool: WorkPool
         if let known = self.pool {
             pool = known
@@ -229,7 +235,22 @@ public final class Downloader {
             pool = WorkPool { wakeup?.wake() }
             self.pool = pool
         }
-        return try ChunkedDownload(source(want), store, chunks, pool)
+        do {
+            let download = try ChunkedDownload(source(want), store, chunks, pool, privateAt: nil)
+            busySince = nil
+            return download
+        } catch let error as IcecoreError where error.code == .busy {
+            let now = MonotonicClock.milliseconds()
+            guard let since = busySince else {
+                busySince = now
+                return nil
+            }
+            if now - since < Downloader.patience { return nil }
+            busySince = nil
+            counter += 1
+            return try ChunkedDownload(
+                source(want), store, chunks, pool, privateAt: "\(store.temporaryPath)/\(counter)")
+        }
     }
 
     private func finished(_ download: ChunkedDownload, _ outcome: ChunkedDownload.Outcome) throws {
@@ -237,7 +258,7 @@ public final class Downloader {
         switch outcome {
         case .arrived(let verdict, let headers):
             var blob = BlobBatch.Finished(
-                temporary: download.partial.path, log: download.partial.logPath, name: want.contentName, want: want,
+                temporary: download.partial.path, partial: download.partial, name: want.contentName, want: want,
                 headers: headers)
             switch verdict {
             case .checked(let partSize):
@@ -249,8 +270,7 @@ public final class Downloader {
                 return
             }
             arrived(blob)
-        case .failed(let error):
-            let isUseless = error is SourceObject.Replaced || (error as? S3Failure)?.kind == .corrupt
+        case .failed(let error, let isUseless):
             if isUseless { try download.partial.remove() }
             try failed(download.source, error, retry: nil)
         case .rangesAreIgnored:

@@ -1,4 +1,5 @@
 import Basics
+import Glibc
 import S3
 import Store
 
@@ -10,6 +11,11 @@ final class FetchedContent {
     private let pool: WorkPool
     private let log: @Sendable (String) -> Void
     private let keep: (BlobBatch.Finished) -> Void
+    private let distrust: (Set<UInt64>) -> Void
+    /// The files that were given bytes before these could be checked.
+    private var seenBy: Set<UInt64> = []
+    /// The object could not give something: the next reader's is asked.
+    private var hasFailed = false
     /// Small ones are fetched whole, and seen by nobody before they have been checked.
     private let isSmall: Bool
 
@@ -36,21 +42,39 @@ final class FetchedContent {
     private static let mostAhead: Int64 = 32 << 20
     private static let mostInFlight = 8
     private static let mostRounds = 3
+    /// So many files with one content are told of damage; it is rarely more than one.
+    private static let mostSeen = 1000
 
-    /// - Parameter keep: called when the content is complete and checked.
+    /// - Parameters:
+    ///   - keep: called when the content is complete and checked.
+    ///   - distrust: called with the readers' files when what they were given turns out to be wrong.
     init(
         _ source: SourceObject, _ store: Store, _ pool: WorkPool, log: @escaping @Sendable (String) -> Void,
-        keep: @escaping (BlobBatch.Finished) -> Void
+        keep: @escaping (BlobBatch.Finished) -> Void, distrust: @escaping (Set<UInt64>) -> Void
     ) throws {
         self.source = source
         self.pool = pool
         self.log = log
         self.keep = keep
+        self.distrust = distrust
         want = source.want
-        partial = try PartialBlob(store, etag: want.etag, size: want.size)
+        do {
+            partial = try PartialBlob(store, etag: want.etag, size: want.size)
+        } catch let error as IcecoreError where error.code == .busy {
+            // A sync, or another mount. Nobody waits for it: what is read is fetched beside it, and not kept.
+            partial = try PartialBlob(
+                privateAt: "\(store.temporaryPath)/mount-\(getpid())-\(UInt64.random(in: 0 ... .max))", size: want.size)
+        }
         requested = partial.present
         isSmall = want.size <= FetchedContent.smallest
     }
+
+    /// When somebody last read, in milliseconds of the monotonic clock.
+    private(set) var touched = MonotonicClock.milliseconds()
+    /// Requests that will come back to it.
+    var hasRequests: Bool { inFlight > 0 }
+    /// It is checked, and will soon be a blob that is read without this.
+    var isDone: Bool { isSettled && readers.isEmpty }
 
     /// Whether somebody waits, or something is on its way.
     var isBusy: Bool {
@@ -59,8 +83,14 @@ final class FetchedContent {
 
     // MARK: - Readers
 
-    func add(_ reader: any ContentReader) {
+    func add(_ reader: any ContentReader, _ source: SourceObject) {
         readers.append(reader)
+        touched = MonotonicClock.milliseconds()
+        if hasFailed {
+            // Another key may still have what this one does not.
+            self.source = source
+            hasFailed = false
+        }
         let range = reader.range
         // Read-ahead of the kernel comes in some disorder.
         if range.lowerBound <= lastEnd + FetchedContent.block, range.lowerBound >= lastEnd - FetchedContent.block {
@@ -120,6 +150,7 @@ final class FetchedContent {
         } catch {
             return reader.fail(error as? IcecoreError ?? IcecoreError(.system, "\(error)"))
         }
+        if !isSettled, seenBy.count < FetchedContent.mostSeen { seenBy.insert(reader.file) }
         bytes.withUnsafeBytes { reader.answer($0) }
     }
 
@@ -139,16 +170,22 @@ final class FetchedContent {
     // MARK: - Fetching
 
     /// The next request, if there is one to be made now.
-    func next() -> Transfer? {
+    ///
+    /// - Parameter mayBegin: something new may be fetched.
+    func next(mayBegin: Bool) -> Transfer? {
         if isOver { return nil }
-        if partial.isComplete, !isSettled, inFlight == 0 { return check() }
+        if partial.isComplete, !isSettled, inFlight == 0 {
+            if !isSmall { answer() }
+            return check()
+        }
         answer()
-        guard inFlight < FetchedContent.mostInFlight, !queue.isEmpty else { return nil }
+        guard mayBegin || !isSmall, inFlight < FetchedContent.mostInFlight, !queue.isEmpty else { return nil }
         // Those for whom somebody waits go first.
         let place = queue.firstIndex { piece in readers.contains { $0.range.overlaps(piece) } } ?? 0
         let range = queue.remove(at: place)
         inFlight += 1
-        return ChunkTransfer(source, partial, range) { [unowned self] head in
+        return ChunkTransfer(source, partial, range, isWhole: range == 0..<want.size && isSmall) {
+            [unowned self] head in
             if description == nil { describe(head) }
         } done: { [unowned self] transfer, result in
             ended(transfer, result)
@@ -164,6 +201,7 @@ final class FetchedContent {
         inFlight -= 1
         guard case .failure(let error) = result else { return answer() }
         for gap in gaps(in: transfer.range) { requested.remove(gap) }
+        hasFailed = true
         switch error {
         case is SourceObject.Replaced:
             try? partial.remove()
@@ -172,6 +210,7 @@ final class FetchedContent {
             if failure.status == 403, !failure.isArchived, want.isLatest, !transfer.source.byKey {
                 // Public buckets often let everybody read the current object, but not versions by their ids.
                 source.byKey = true
+                hasFailed = false
                 return request(transfer.range)
             }
             fail(transfer.range, failure.asError)
@@ -246,6 +285,8 @@ final class FetchedContent {
     private func startOver() {
         verifier = nil
         rounds += 1
+        distrust(seenBy)
+        seenBy = []
         log("what was fetched of \(String(decoding: want.key, as: UTF8.self).debugDescription) does not give its ETag")
         do {
             try partial.startOver()
@@ -261,8 +302,10 @@ final class FetchedContent {
     }
 
     private func finish(_ verdict: ContentVerifier.Verdict) {
+        // What was fetched beside somebody else is theirs to keep.
+        if partial.isPrivate { return }
         var blob = BlobBatch.Finished(temporary: partial.path, name: want.contentName, want: want)
-        blob.log = partial.logPath
+        blob.partial = partial
         blob.headers = description?.headers
         switch verdict {
         case .checked(let partSize):

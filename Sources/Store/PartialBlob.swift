@@ -4,15 +4,20 @@ import Glibc
 /// A content that arrives in pieces: a file in `tmp/` as large as the content, and a log beside it of the bytes that are
 /// there. Both outlive the process, so that whoever wants the content next goes on where the last one stopped.
 ///
-/// The log's lines only ever get more, each is written whole, and a content never changes: several processes may work
-/// at one. A range that was noted with the machine's boot id counts until the next boot, for a process that is killed
-/// loses nothing that it had written; one that was noted with `-` after its data were made durable counts for ever.
+/// The log's lines only ever get more, and each is written whole. A range that was noted with the machine's boot id counts until
+/// the next boot, for a process that is killed loses nothing that it had written; one that was noted with `-` after its data
+/// were made durable counts for ever.
+///
+/// The pair has one owner at a time, who holds a lock on the data file: what one has checked, nobody else may write to or
+/// give a name.
 public final class PartialBlob: @unchecked Sendable {
     // `present` belongs to the thread that writes; the descriptors and the paths never change.
 
     /// Where the bytes are.
     public let path: String
     public let size: Int64
+    /// Nobody else knows of the files, and they are gone when this is.
+    public let isPrivate: Bool
     /// The bytes that are there.
     public private(set) var present = ByteRanges()
     private let data: File
@@ -25,27 +30,75 @@ public final class PartialBlob: @unchecked Sendable {
     private static let firstLine = "icecore-partial 1\n"
 
     /// Opens what there is of a content, or begins it.
+    ///
+    /// - Throws: `busy` while somebody else is at it.
     public init(_ store: Store, etag: ETag, size: Int64) throws {
         let path = PartialBlob.path(store, etag: etag, size: size)
         self.path = path
         self.size = size
+        isPrivate = false
         bootID = PartialBlob.readBootID()
-        let isWhole = Files.size(path) == size
-        if !isWhole {
+        data = try PartialBlob.own(path)
+        let isWhole = try data.size() == size
+        if !isWhole, Files.exists(path + PartialBlob.logSuffix) {
             // A log without its data, or data of another length: worth nothing.
             try Files.remove(path + PartialBlob.logSuffix)
-            try Files.remove(path)
         }
-        // What may be left behind is named before it has any content.
-        log = try File(path + PartialBlob.logSuffix, O_RDWR | O_CREAT | O_APPEND, mode: 0o600)
-        data = try File(path, O_RDWR | O_CREAT, mode: 0o600)
+        log = try File(path + PartialBlob.logSuffix, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, mode: 0o600)
         if isWhole {
             try readLog()
         } else {
-            let descriptor = data.descriptor
-            try systemCall("cannot write", path) { ftruncate(descriptor, off_t(size)) }
+            try empty()
         }
         try append(PartialBlob.firstLine)
+    }
+
+    /// Begins a content beside somebody who is at it, at a path of one's own.
+    public init(privateAt path: String, size: Int64) throws {
+        self.path = path
+        self.size = size
+        isPrivate = true
+        bootID = "-"
+        data = try File(path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
+        log = try File(path + PartialBlob.logSuffix, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW, mode: 0o600)
+        try empty()
+    }
+
+    deinit {
+        // Once it has its name, nothing of it is here.
+        if isPrivate {
+            unlink(path)
+            unlink(logPath)
+        }
+    }
+
+    /// Opens the data file and locks it.
+    private static func own(_ path: String) throws -> File {
+        while true {
+            let file = try File(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
+            guard flock(file.descriptor, LOCK_EX | LOCK_NB) == 0 else {
+                if errno == EINTR { continue }
+                if errno == EWOULDBLOCK { throw IcecoreError(.busy, "somebody else is fetching '\(path)'") }
+                throw IcecoreError.system("cannot lock", path, errno: errno)
+            }
+            // Whoever had it may have removed it, or given it its name, since it was opened.
+            var (mine, named) = (stat(), stat())
+            if fstat(file.descriptor, &mine) == 0, lstat(path, &named) == 0, mine.st_ino == named.st_ino,
+                mine.st_dev == named.st_dev, mine.st_nlink == 1
+            {
+                return file
+            }
+            if mine.st_nlink > 1, mine.st_ino == named.st_ino {
+                // A kill has left this second name of a finished blob.
+                try Files.remove(path)
+            }
+        }
+    }
+
+    private func empty() throws {
+        let descriptor = data.descriptor
+        try systemCall("cannot write", path) { ftruncate(descriptor, 0) }
+        try systemCall("cannot write", path) { ftruncate(descriptor, off_t(size)) }
     }
 
     /// Where the bytes of a content are while they arrive.
@@ -105,15 +158,14 @@ public final class PartialBlob: @unchecked Sendable {
 
     /// Forgets all that has arrived.
     public func startOver() throws {
-        let (data, log) = (data.descriptor, log.descriptor)
+        let log = log.descriptor
         try systemCall("cannot write", logPath) { ftruncate(log, 0) }
         try append(PartialBlob.firstLine)
-        try systemCall("cannot write", path) { ftruncate(data, 0) }
-        try systemCall("cannot write", path) { ftruncate(data, off_t(size)) }
+        try empty()
         present = ByteRanges()
     }
 
-    /// Makes the file what blobs are: read-only.
+    /// Makes the file what blobs are: read-only. At the last moment: an ordinary user could not go on with it.
     public func seal() throws {
         let descriptor = data.descriptor
         try systemCall("cannot change the mode of", path) { fchmod(descriptor, 0o444) }
@@ -121,27 +173,36 @@ public final class PartialBlob: @unchecked Sendable {
 
     /// Removes what there is.
     public func remove() throws {
-        try Files.remove(path)
         try Files.remove(logPath)
+        try Files.remove(path)
     }
 
-    /// Removes, at a time when nobody downloads, what is of no use any more: pieces of contents that the store has.
+    /// Removes what is of no use any more: second names that a kill has left to finished blobs, logs without data and data
+    /// without a log. What somebody is at stays.
     public static func removeFinished(_ store: Store) throws {
         let names = try Files.names(in: store.temporaryPath).filter { $0.hasPrefix(prefix) }
         for name in names {
-            let isLog = name.hasSuffix(logSuffix)
-            let data = isLog ? String(name.dropLast(logSuffix.count)) : name
-            let isAlone = !names.contains(isLog ? data : name + logSuffix)
-            if isAlone || isNamed("\(store.temporaryPath)/\(data)") {
-                try Files.remove("\(store.temporaryPath)/\(name)")
+            let path = "\(store.temporaryPath)/\(name)"
+            if name.hasSuffix(logSuffix) {
+                // The data file comes first and goes last.
+                if !Files.exists(String(path.dropLast(logSuffix.count))) { try Files.remove(path) }
+            } else if !names.contains(name + logSuffix) || isNamed(path), !isOwned(path) {
+                try Files.remove(path)
+                try Files.remove(path + logSuffix)
             }
         }
     }
 
-    /// Whether the content has got its name as a blob, and this is a second one that a kill has left.
+    /// Whether the content has got its name as a blob, and this is a second one.
     private static func isNamed(_ path: String) -> Bool {
         var status = stat()
         return lstat(path, &status) != 0 || status.st_nlink > 1
+    }
+
+    /// Whether somebody holds the lock.
+    private static func isOwned(_ path: String) -> Bool {
+        guard let file = try? File(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) else { return false }
+        return flock(file.descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK
     }
 
     // MARK: - The log

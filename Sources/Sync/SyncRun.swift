@@ -65,6 +65,7 @@ public final class SyncRun {
     ///
     /// - Parameter done: told of each inventory when it is committed.
     public func run(_ done: (SyncOutcome) throws -> Void) throws {
+        raiseLimitOfOpenFiles()
         let lock = try StoreLock(store, command: "icecore sync")
         defer { withExtendedLifetime(lock) {} }
         // Whoever left something here is gone: the lock says so.

@@ -49,12 +49,13 @@ import Testing
 
     @Test func whatWasNotedIsThereAfterwards() throws {
         try withStore { store in
-            var partial = try PartialBlob(store, etag: Self.etag, size: 1000)
+            var partial: PartialBlob! = try PartialBlob(store, etag: Self.etag, size: 1000)
             try write(partial, 1, 0..<100)
             try partial.note(0..<100)
             try write(partial, 2, 500..<600)
             try partial.note(500..<600)
             try write(partial, 3, 700..<800)
+            partial = nil
             partial = try PartialBlob(store, etag: Self.etag, size: 1000)
             #expect(partial.present.ranges == [0..<100, 500..<600], "the last was not noted")
             var bytes = [UInt8](repeating: 9, count: 100)
@@ -65,7 +66,7 @@ import Testing
 
     @Test func afterABootOnlyWhatWasMadeDurableCounts() throws {
         try withStore { store in
-            var partial = try PartialBlob(store, etag: Self.etag, size: 1000)
+            var partial: PartialBlob! = try PartialBlob(store, etag: Self.etag, size: 1000)
             try partial.note(0..<300)
             try partial.makeDurable(partial.present)
             try partial.note(300..<600)
@@ -75,6 +76,7 @@ import Testing
             #expect(log.contains(boot))
             try log.replacing(boot, with: "another-boot").write(
                 toFile: partial.logPath, atomically: false, encoding: .utf8)
+            partial = nil
             partial = try PartialBlob(store, etag: Self.etag, size: 1000)
             #expect(partial.present.ranges == [0..<300])
         }
@@ -91,10 +93,12 @@ import Testing
             ] as [(String, [Range<Int64>])] {
                 _ = try PartialBlob(store, etag: Self.etag, size: 1000)
                 try log.write(toFile: path + ".log", atomically: false, encoding: .utf8)
-                let partial = try PartialBlob(store, etag: Self.etag, size: 1000)
-                #expect(partial.present.ranges == expected, "\(log.prefix(40))")
-                // What is noted after a line that was cut stands on a line of its own.
-                try partial.note(700..<701)
+                do {
+                    let partial = try PartialBlob(store, etag: Self.etag, size: 1000)
+                    #expect(partial.present.ranges == expected, "\(log.prefix(40))")
+                    // What is noted after a line that was cut stands on a line of its own.
+                    try partial.note(700..<701)
+                }
                 #expect(try PartialBlob(store, etag: Self.etag, size: 1000).present.contains(700..<701))
             }
         }
@@ -102,26 +106,65 @@ import Testing
 
     @Test func dataOfAnotherLengthAreForgotten() throws {
         try withStore { store in
-            let first = try PartialBlob(store, etag: Self.etag, size: 1000)
-            try first.note(0..<1000)
-            #expect(truncate(first.path, 999) == 0)
+            let path = PartialBlob.path(store, etag: Self.etag, size: 1000)
+            try PartialBlob(store, etag: Self.etag, size: 1000).note(0..<1000)
+            #expect(truncate(path, 999) == 0)
             #expect(try PartialBlob(store, etag: Self.etag, size: 1000).present.count == 0)
-            try Files.remove(first.path)
+            try PartialBlob(store, etag: Self.etag, size: 1000).note(0..<1000)
+            try Files.remove(path)
             #expect(try PartialBlob(store, etag: Self.etag, size: 1000).present.count == 0)
         }
     }
 
     @Test func onlyWhatIsOfNoUseIsRemoved() throws {
         try withStore { store in
-            let kept = try PartialBlob(store, etag: Self.etag, size: 1000)
-            let named = try PartialBlob(store, etag: Self.etag, size: 2000)
-            #expect(link(named.path, store.blobs.path(ofName: "0123456789abcdef0123456789abcdef-3-2000")) == 0)
-            let alone = try PartialBlob(store, etag: Self.etag, size: 3000)
-            try Files.remove(alone.path)
+            var kept: PartialBlob! = try PartialBlob(store, etag: Self.etag, size: 1000)
+            let paths = [kept.path, kept.logPath]
+            kept = nil
+            let name = "0123456789abcdef0123456789abcdef-3-2000"
+            #expect(link(try PartialBlob(store, etag: Self.etag, size: 2000).path, store.blobs.path(ofName: name)) == 0)
+            try Files.remove(PartialBlob(store, etag: Self.etag, size: 3000).path)
+            try Files.remove(PartialBlob(store, etag: Self.etag, size: 4000).logPath)
+            let owned = try PartialBlob(store, etag: Self.etag, size: 5000)
+            try Files.remove(owned.logPath)
             try PartialBlob.removeFinished(store)
             #expect(
-                try Files.names(in: store.temporaryPath).map { "\(store.temporaryPath)/\($0)" }
-                    == [kept.path, kept.logPath])
+                try Files.names(in: store.temporaryPath).map { "\(store.temporaryPath)/\($0)" } == paths + [owned.path])
+        }
+    }
+
+    @Test func aContentHasOneOwnerAtATime() throws {
+        try withStore { store in
+            var first: PartialBlob! = try PartialBlob(store, etag: Self.etag, size: 1000)
+            let error = #expect(throws: IcecoreError.self) { try PartialBlob(store, etag: Self.etag, size: 1000) }
+            #expect(error?.code == .busy)
+            _ = try PartialBlob(privateAt: "\(store.temporaryPath)/1", size: 1000)
+            #expect(!Files.exists("\(store.temporaryPath)/1"))
+            // It has got its name: whoever comes next begins anew, and does not write to the blob.
+            try write(first, 7, 0..<1000)
+            let blob = store.blobs.path(ofName: "0123456789abcdef0123456789abcdef-3-1000")
+            try first.seal()
+            try Files.rename(first.path, blob)
+            first = nil
+            let second = try PartialBlob(store, etag: Self.etag, size: 1000)
+            #expect(second.present.count == 0)
+            try write(second, 8, 0..<1000)
+            #expect(try Files.read(blob, limit: 2000) == [UInt8](repeating: 7, count: 1000))
+        }
+    }
+
+    @Test func linksAreNotFollowed() throws {
+        try withStore { store in
+            let path = PartialBlob.path(store, etag: Self.etag, size: 1000)
+            let victim = "\(store.path)/victim"
+            try Files.replace(victim, with: [1, 2, 3])
+            for end in ["", ".log"] {
+                #expect(symlink(victim, path + end) == 0)
+                // Refused, or replaced.
+                try? PartialBlob(store, etag: Self.etag, size: 1000).startOver()
+                #expect(try Files.read(victim, limit: 10) == [1, 2, 3])
+                try Files.remove(path + end)
+            }
         }
     }
 

@@ -2,18 +2,22 @@ import Basics
 import CFuse3
 import Download
 import Glibc
+import Synchronization
 
 /// A READ of a content that is not in the store, on its way through the fetcher, which answers it from its own thread.
 final class AbsentRead: ContentReader, @unchecked Sendable {
     // A request's handle may be used by one thread after the other.
     private let request: Request
     let range: Range<Int64>
+    /// The inode.
+    let file: UInt64
     private let log: MountLog
     private let name: String
 
     /// - Parameter name: of the content, in messages.
-    init(_ request: Request, _ range: Range<Int64>, log: MountLog, name: String) {
+    init(_ request: Request, _ range: Range<Int64>, of file: UInt64, log: MountLog, name: String) {
         self.request = request
+        self.file = file
         self.range = range
         self.log = log
         self.name = name
@@ -32,6 +36,24 @@ final class AbsentRead: ContentReader, @unchecked Sendable {
             // EINTR would make the reader ask again, for ever where the mount is being taken away.
             log.write("cannot fetch the content of \(name): \(error)")
             fuse_reply_err(request, EIO)
+        }
+    }
+}
+
+/// Files of which readers were given bytes that turned out to be wrong: the kernel is to forget what it keeps of them.
+///
+/// Not by the thread that finds out, for the kernel may wait for reads that this one has to answer.
+final class DistrustedFiles: Sendable {
+    private let nodes = Mutex<Set<UInt64>>([])
+
+    func add(_ more: Set<UInt64>) {
+        nodes.withLock { $0.formUnion(more) }
+    }
+
+    func takeAll() -> Set<UInt64> {
+        nodes.withLock { nodes in
+            defer { nodes = [] }
+            return nodes
         }
     }
 }

@@ -11,6 +11,8 @@ final class FileSystem: @unchecked Sendable {
     let hasHistory: Bool
     let views: ViewTable
     let log: MountLog
+    /// Inodes of which readers were given bytes that turned out to be wrong.
+    let distrusted: DistrustedFiles
     /// Fetches contents that are not in the store; nil: nothing asks the network.
     let fetcher: ContentFetcher?
     let owner: (user: uid_t, group: gid_t)
@@ -48,11 +50,12 @@ final class FileSystem: @unchecked Sendable {
 
     init(
         store: Store, own: ViewSource, hasHistory: Bool, wantsPassthrough: Bool, log: MountLog,
-        fetcher: ContentFetcher? = nil
+        fetcher: ContentFetcher? = nil, distrusted: DistrustedFiles = DistrustedFiles()
     ) {
         self.wantsPassthrough = wantsPassthrough
         self.store = store
         self.fetcher = fetcher
+        self.distrusted = distrusted
         self.hasHistory = hasHistory
         self.log = log
         views = ViewTable(own: own)

@@ -37,6 +37,7 @@ final class Follower: @unchecked Sendable {
     /// One look at the index.
     func look() throws {
         looks += 1
+        for node in files.distrusted.takeAll() { fuse_lowlevel_notify_inval_inode(session, node, 0, 0) }
         let newest = try watch.dataVersion()
         if newest != version {
             version = newest

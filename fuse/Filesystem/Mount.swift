@@ -41,6 +41,7 @@ public func mount(store: Store, options: MountOptions) throws {
 private func serve(
     _ store: Store, _ options: MountOptions, _ log: MountLog, _ whenMounted: (Mounted) -> Void
 ) throws {
+    raiseLimitOfOpenFiles()
     // Before any thread is made, so that all of them leave the signals to this one.
     var signals = sigset_t()
     sigemptyset(&signals)
@@ -98,12 +99,16 @@ func openSession(_ store: Store, _ options: MountOptions, _ log: MountLog) throw
             _ = text.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
         }
     }
+    let distrusted = DistrustedFiles()
     let fetcher =
         options.offline
-        ? nil : ContentFetcher(store, environment: options.environment) { log.write($0) }
+        ? nil
+        : ContentFetcher(
+            store, environment: options.environment, log: { log.write($0) }, distrust: { distrusted.add($0) })
     let files = FileSystem(
         store: store, own: source, hasHistory: options.layout == .history,
-        wantsPassthrough: options.passthrough && geteuid() == 0, log: log, fetcher: fetcher)
+        wantsPassthrough: options.passthrough && geteuid() == 0, log: log, fetcher: fetcher,
+        distrusted: distrusted)
     let name = options.sourceName ?? "icecore:\(store.configuration.bucket)"
     let escapedName = String(name.flatMap { $0 == "," || $0 == "\\" ? ["\\", $0] : [$0] })
     var words = [

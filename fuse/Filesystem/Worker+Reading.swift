@@ -96,7 +96,8 @@ extension Worker {
             files.log.write("the content of \(name) cannot be had: it is \(isGone ? "gone for good" : "archived")")
             return fail(request, EIO)
         }
-        fetcher.read(want, AbsentRead(request, offset..<offset + Int64(count), log: files.log, name: name))
+        fetcher.read(
+            want, AbsentRead(request, offset..<offset + Int64(count), of: record.node, log: files.log, name: name))
     }
 
     /// How the content of a row can be had from the bucket; nil if the index has no such row.

@@ -122,6 +122,30 @@ import Testing
         }
     }
 
+    @Test func whatHasArrivedOfAnObjectThatFailsIsKept() throws {
+        try SyncBench.use { sync in
+            let object = SyntheticObject(name: "object", size: 24 * Self.mebibyte, partSize: nil)
+            let row = object.row()
+            try sync.add(Self.name, [row])
+            var faults = FaultServer.Faults()
+            faults.rate = 4 << 20
+            try sync.server.set(faults)
+            let program = try sync.bench.start(["sync", "--store", sync.bench.store] + Self.small)
+            #expect(try Clock.wait(seconds: 20) { try sync.server.statistics().bytes > 8 << 20 })
+            faults.rate = nil
+            faults.alwaysFail = [sync.target(row)]
+            try sync.server.set(faults)
+            #expect(try program.wait().status == 3)
+            #expect(try Files.names(in: "\(sync.bench.store)/tmp").count == 2)
+            let before = try sync.server.statistics().bytes
+            try sync.server.set(FaultServer.Faults())
+            #expect(try self.sync(sync).status == 0)
+            try expectContent(sync, object)
+            let bytes = try sync.server.statistics().bytes
+            #expect(bytes - before < object.size - 4 << 20, "\(bytes - before) of \(object.size) were fetched again")
+        }
+    }
+
     @Test func anObjectThatIsReplacedMeanwhileIsGoneAndNeverMixed() throws {
         try SyncBench.use { sync in
             let old = [UInt8](repeating: 1, count: 12 << 20)
