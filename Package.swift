@@ -36,12 +36,15 @@ let package = Package(
         .target(
             name: "Store", dependencies: ["Basics", "Inventory", "Schema", grdb, sqlite], swiftSettings: hot),
         .target(name: "Download", dependencies: ["Basics", "CSystem", "S3", "Store"]),
+        .target(name: "Verify", dependencies: ["Basics", "Download", "Inventory", "S3", "Store"], swiftSettings: hot),
         .target(name: "Sync", dependencies: ["Basics", "Download", "Inventory", "S3", "Store"]),
         .target(
             name: "Filesystem", dependencies: ["Basics", "Download", "Store", "CFuse3"], path: "fuse/Filesystem"),
         .executableTarget(
             name: "icecore",
-            dependencies: ["Basics", "Download", "Inventory", "S3", "Store", "Sync", "Filesystem", argumentParser]),
+            dependencies: [
+                "Basics", "Download", "Inventory", "S3", "Store", "Sync", "Verify", "Filesystem", argumentParser,
+            ]),
 
         // Inventories of any size, made up, to test and to measure with.
         .target(

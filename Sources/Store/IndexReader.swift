@@ -39,6 +39,12 @@ public final class IndexReader {
         let statement = try connection.prepare("SELECT id, name, takenAt FROM snapshot")
         var points: [Timeline.Point] = []
         while try statement.step() {
+            guard (1...Timeline.largestId).contains(statement.integer(0)) else {
+                throw IcecoreError(
+                    .damaged,
+                    "'\(connection.path)' is damaged (a snapshot has the number \(statement.integer(0))): "
+                        + "'icecore verify' says more")
+            }
             points.append(
                 Timeline.Point(
                     id: statement.integer(0), name: String(decoding: statement.bytes(1), as: UTF8.self),

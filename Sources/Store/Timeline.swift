@@ -6,6 +6,8 @@ import Basics
 /// inventory synced late finds its place among the others without rewriting rows.
 public struct Timeline: Sendable {
     public typealias Rank = Int32
+    /// Ids count from 1: one beyond this is no id of a snapshot, but damage.
+    public static let largestId: Int64 = 1 << 24
 
     /// What the order needs to know of one snapshot.
     public struct Point: Hashable, Sendable {

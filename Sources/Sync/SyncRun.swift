@@ -60,11 +60,7 @@ public final class SyncRun {
     public func run(_ done: (SyncOutcome) throws -> Void) throws {
         let lock = try StoreLock(store, command: "icecore sync")
         defer { withExtendedLifetime(lock) {} }
-        // Whoever left something here is gone: the lock says so.
-        try PartialBlob.removeFinished(store)
-        for name in try Files.names(in: store.temporaryPath) where !name.hasPrefix(PartialBlob.prefix) {
-            try Files.removeAll("\(store.temporaryPath)/\(name)")
-        }
+        try store.removeLeftovers()
         _ = try Index(path: store.indexPath)
         for name in try selected() { try done(sync(name)) }
     }
