@@ -130,7 +130,7 @@ public final class IndexCheck {
             lookup.bind(1, directory)
             defer { lookup.reset() }
             guard try lookup.step() else { return add("has rows in the directory \(directory), which does not exist") }
-            if lookup.integer(2) <= largestSlot { add("gives slots of the directory \(directory) twice") }
+            if lookup.integer(2) < largestSlot { add("gives slots of the directory \(directory) twice") }
         }
 
         while try statement.step() {

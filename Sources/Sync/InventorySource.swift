@@ -174,7 +174,7 @@ public struct InventorySource {
     }
 
     /// Whether a list file that an earlier sync fetched is still what the manifest says.
-    private static func isWhole(_ path: String, _ file: Manifest.ListFile) throws -> Bool {
+    static func isWhole(_ path: String, _ file: Manifest.ListFile) throws -> Bool {
         guard let size = Files.size(path), size == file.size ?? size else { return false }
         return try ContentCheck.md5(path) == file.md5
     }

@@ -18,6 +18,8 @@ public struct SyncOptions: Sendable {
     public var selection = Selection.newest
     public var filter: String?
     public var metadataOnly = false
+    /// From now on so many inventories are kept; `.some(nil)`: all. Nil: as before.
+    public var keepInventories: Int??
     public var dryRun = false
     /// The most requests in flight.
     public var jobs = 64
@@ -29,7 +31,7 @@ public struct SyncOptions: Sendable {
 
 /// Brings a store up to one or more inventories: read, plan, download, commit.
 public final class SyncRun {
-    private let store: Store
+    private var store: Store
     private let options: SyncOptions
     private let reporter: SyncReporter
     private let policy: Policy
@@ -62,6 +64,12 @@ public final class SyncRun {
         defer { withExtendedLifetime(lock) {} }
         try store.removeLeftovers()
         _ = try Index(path: store.indexPath)
+        if let limit = options.keepInventories, limit != store.configuration.keepInventories, !options.dryRun {
+            var configuration = store.configuration
+            configuration.keepInventories = limit
+            try configuration.write(to: store.configurationPath)
+            store = try Store(path: store.path)
+        }
         for name in try selected() { try done(sync(name)) }
     }
 
@@ -121,8 +129,11 @@ public final class SyncRun {
         if let known = reader.timeline.points.first(where: { $0.name == name }) {
             return try complete(known, manifestMD5: MD5.digest(found.json), reader)
         }
-        let inventory = try source.fetch(name, found) { done, count in
+        var inventory = try source.fetch(name, found) { done, count in
             reporter.progress(.fetchingLists(done: done, of: count))
+        }
+        if !options.dryRun {
+            inventory = try InventoryKeeper(store: store).keep(inventory, json: found.json, checksum: found.checksum)
         }
         let point = Timeline.Point(
             id: (reader.timeline.points.map(\.id).max() ?? 0) + 1, name: name, takenAt: found.manifest.created)
@@ -234,6 +245,7 @@ public final class SyncRun {
         record.newVersions = Int64(outcome.newVersions)
         record.newBytes = outcome.newBytes
         outcome.missing = try writer.commit(record).missing
+        try InventoryKeeper(store: store).trim()
         return outcome
     }
 

@@ -134,7 +134,9 @@ public final class Repair {
             try reporter.finding(
                 Finding(
                     .lost, name.map { "blobs/\(Blobs.fan($0))/\($0)" } ?? "blobs",
-                    isGone ? "is gone: the bucket no longer has it" : "could not be had: it is tried again at the next sync",
+                    isGone
+                        ? "is gone: the bucket no longer has it"
+                        : "could not be had: it is tried again at the next sync",
                     version))
         }
         verify.outcome.stillMissing = pending.count

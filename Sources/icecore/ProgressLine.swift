@@ -22,12 +22,15 @@ final class ProgressLine {
         let seconds = Double(now.milliseconds - began.milliseconds) / 1000
         if let fraction, fraction > 0.01, fraction <= 1, seconds > 3 {
             let left = Int(seconds / fraction - seconds)
-            line += left >= 3600 ? ", \(left / 3600) h \(left % 3600 / 60) min left" : ", \(left / 60) min \(left % 60) s left"
+            line +=
+                left >= 3600
+                ? ", \(left / 3600) h \(left % 3600 / 60) min left" : ", \(left / 60) min \(left % 60) s left"
         }
         guard isTerminal else { return Console.note(line) }
         if let fraction {
             let filled = Int(min(1, max(0, fraction)) * 20)
-            line = "[" + String(repeating: "#", count: filled) + String(repeating: ".", count: 20 - filled) + "] " + line
+            line =
+                "[" + String(repeating: "#", count: filled) + String(repeating: ".", count: 20 - filled) + "] " + line
         }
         Console.draw(line)
         isDrawn = true

@@ -48,6 +48,13 @@ struct SyncCommand: ParsableCommand {
     /// A chunk is a request: smaller ones cost more than they bring, larger ones S3 does not have as parts.
     private static let chunkBounds: ClosedRange<Int64> = (1 << 20)...(5 << 30)
 
+    @Option(
+        name: .customLong("keep-inventories"),
+        help: ArgumentHelp(
+            "Keep the newest n inventories in the store, or all (the default), from now on: 'icecore reindex' needs them.",
+            valueName: "n"))
+    var keepInventories: KeptCount?
+
     @Flag(name: .customLong("metadata-only"), help: "Download nothing: fill the index alone.")
     var metadataOnly = false
 
@@ -71,6 +78,7 @@ struct SyncCommand: ParsableCommand {
         syncOptions.metadataOnly = metadataOnly
         syncOptions.dryRun = dryRun
         syncOptions.jobs = jobs
+        if let keepInventories { syncOptions.keepInventories = .some(keepInventories.limit) }
         syncOptions.chunks.threshold = chunkThreshold
         syncOptions.chunks.size = chunkSize
         let store = try options.open()

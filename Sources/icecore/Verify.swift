@@ -88,7 +88,8 @@ struct VerifyCommand: ParsableCommand {
         }
         if outcome.missing > 0 {
             throw IcecoreError(
-                .incomplete, "\(outcome.missing) versions lack their blob; 'icecore verify --repair' tries to fetch them")
+                .incomplete,
+                "\(outcome.missing) versions lack their blob; 'icecore verify --repair' tries to fetch them")
         }
     }
 
