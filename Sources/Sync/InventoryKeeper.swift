@@ -11,7 +11,9 @@ struct InventoryKeeper {
     /// Copies an inventory into the store, as it came, and makes it durable. What is there already and whole stays.
     ///
     /// - Returns: the inventory, with the copies in place of the originals.
-    func keep(_ inventory: FetchedInventory, json: [UInt8], checksum: [UInt8]) throws -> FetchedInventory {
+    func keep(
+        _ inventory: FetchedInventory, json: [UInt8], checksum: [UInt8], _ policy: Policy
+    ) throws -> FetchedInventory {
         let directory = "\(store.inventoriesPath)/\(inventory.name)"
         let names = KeptInventory.fileNames(inventory.manifest)
         let copies = names.map { "\(directory)/data/\($0)" }
@@ -29,6 +31,9 @@ struct InventoryKeeper {
         }
         try Files.synchronizeDirectory("\(directory)/data")
         try Files.replace("\(directory)/manifest.checksum", with: checksum)
+        try KeptInventory.write(
+            metadataOnly: policy.metadataOnly, filter: policy.filter, permanentFilter: policy.permanentFilter,
+            inventory.name, store)
         // Last of all, for it says that the rest is there.
         try Files.replace("\(directory)/manifest.json", with: json)
         try Files.synchronizeDirectory(store.inventoriesPath)

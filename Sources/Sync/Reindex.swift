@@ -138,7 +138,10 @@ public final class Reindex {
             let inventory = try source.fetch(record.name, found) { done, count in
                 reporter.progress(.fetchingLists(done: done, of: count))
             }
-            let kept = try InventoryKeeper(store: store).keep(inventory, json: found.json, checksum: found.checksum)
+            let policy = try Policy(
+                metadataOnly: record.metadataOnly, filter: record.filter, permanentFilter: record.permanentFilter)
+            let kept = try InventoryKeeper(store: store).keep(
+                inventory, json: found.json, checksum: found.checksum, policy)
             for (path, file) in zip(kept.paths, kept.manifest.files) where try !InventorySource.isWhole(path, file) {
                 return nil
             }
@@ -158,9 +161,10 @@ public final class Reindex {
         for (number, source) in inventories.enumerated() {
             let (inventory, old) = source
             reporter.note("\(inventory.name) (\(number + 1) of \(inventories.count))")
-            let policy = try Policy(
-                metadataOnly: old?.metadataOnly ?? false, filter: old?.filter,
-                permanentFilter: old.map(\.permanentFilter) ?? store.configuration.filter)
+            let policy =
+                try old.map {
+                    try Policy(metadataOnly: $0.metadataOnly, filter: $0.filter, permanentFilter: $0.permanentFilter)
+                } ?? KeptInventory.policy(inventory.name, store)
             let reader = try new.reader()
             let point = Timeline.Point(
                 id: Int64(number + 1), name: inventory.name, takenAt: inventory.manifest.created)

@@ -133,7 +133,8 @@ public final class SyncRun {
             reporter.progress(.fetchingLists(done: done, of: count))
         }
         if !options.dryRun {
-            inventory = try InventoryKeeper(store: store).keep(inventory, json: found.json, checksum: found.checksum)
+            inventory = try InventoryKeeper(store: store).keep(
+                inventory, json: found.json, checksum: found.checksum, policy)
         }
         let point = Timeline.Point(
             id: (reader.timeline.points.map(\.id).max() ?? 0) + 1, name: name, takenAt: found.manifest.created)
@@ -200,6 +201,11 @@ public final class SyncRun {
         let writer = try IndexWriter(store)
         try spool.replay(into: writer)
         outcome.missing = try writer.commit(record).missing
+        if isWider, Files.exists("\(store.inventoriesPath)/\(point.name)/manifest.json") {
+            try KeptInventory.write(
+                metadataOnly: record.metadataOnly, filter: record.filter, permanentFilter: record.permanentFilter,
+                point.name, store)
+        }
         return outcome
     }
 

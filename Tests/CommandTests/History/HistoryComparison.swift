@@ -64,6 +64,21 @@ final class HistoryComparison {
         try expectSuccess(run("sync", ["--metadata-only", "--date", inventory.name]))
     }
 
+    /// Makes the index again.
+    ///
+    /// - Parameter isGone: the old one is no index any more.
+    func reindex(isGone: Bool) throws {
+        if isGone {
+            try Files.replace(
+                "\(directory)/store/index.sqlite", with: Array("SQLite format 3\0nothing of the kind".utf8))
+        }
+        try expectSuccess(run("reindex"))
+    }
+
+    func verify() throws {
+        try expectSuccess(run("verify"))
+    }
+
     // MARK: Comparisons
 
     func compareSnapshots() throws {

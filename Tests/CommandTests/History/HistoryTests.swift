@@ -51,6 +51,19 @@ import Testing
         try Self.compareAll(store)
     }
 
+    @Test(arguments: seeds(4))
+    func anIndexThatIsMadeAgainSaysTheSame(seed: UInt64) throws {
+        let store = try HistoryComparison(seed: seed, test: "reindex")
+        var random = SplitMix64(seed: seed)
+        for inventory in random.shuffle(store.scenario.inventories) {
+            try store.sync(inventory)
+            try store.verify()
+        }
+        try store.reindex(isGone: seed % 2 == 0)
+        try store.verify()
+        try Self.compareAll(store)
+    }
+
     /// Everything that the program can be asked, or a random share of it.
     private static func compareAll(_ store: HistoryComparison) throws {
         let history = store.history
