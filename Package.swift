@@ -22,7 +22,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     ],
-    // Dependencies point one way: commands → Sync, Filesystem → Download → Store, S3, Inventory → Basics → C.
+    // Dependencies point one way: commands → Sync, Verify, Filesystem → Download → Store, S3, Inventory → Basics → C.
     targets: [
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
