@@ -11,6 +11,7 @@ struct InventoryKeeper {
     /// Copies an inventory into the store, as it came, and makes it durable. What is there already and whole stays.
     ///
     /// - Returns: the inventory, with the copies in place of the originals.
+    @discardableResult
     func keep(
         _ inventory: FetchedInventory, json: [UInt8], checksum: [UInt8], _ policy: Policy
     ) throws -> FetchedInventory {
@@ -27,6 +28,12 @@ struct InventoryKeeper {
             let part = "\(copy).part"
             try Files.remove(part)
             try InventoryKeeper.copy(inventory.paths[place], to: part)
+            guard try ContentCheck.md5(part) == file.md5 else {
+                try Files.remove(part)
+                throw IcecoreError(
+                    .invalidData,
+                    "the list file '\(inventory.paths[place])' has changed while it was synced: sync again")
+            }
             try Files.rename(part, copy)
         }
         try Files.synchronizeDirectory("\(directory)/data")

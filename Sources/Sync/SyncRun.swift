@@ -129,12 +129,8 @@ public final class SyncRun {
         if let known = reader.timeline.points.first(where: { $0.name == name }) {
             return try complete(known, manifestMD5: MD5.digest(found.json), reader)
         }
-        var inventory = try source.fetch(name, found) { done, count in
+        let inventory = try source.fetch(name, found) { done, count in
             reporter.progress(.fetchingLists(done: done, of: count))
-        }
-        if !options.dryRun {
-            inventory = try InventoryKeeper(store: store).keep(
-                inventory, json: found.json, checksum: found.checksum, policy)
         }
         let point = Timeline.Point(
             id: (reader.timeline.points.map(\.id).max() ?? 0) + 1, name: name, takenAt: found.manifest.created)
@@ -146,6 +142,7 @@ public final class SyncRun {
             outcome.take(merged.summary)
             try warn(merged.summary, before: point, reader)
             reader.end()
+            try keep(inventory, found)
             return try commit(merged.changes, inventory, point, outcome)
         }
         let plan = try planner.merge(inventory) {
@@ -158,10 +155,18 @@ public final class SyncRun {
             outcome.wantedBytes = try plan.wants.bytesToFetch(store)
             return outcome
         }
+        try keep(inventory, found)
         try download(plan.wants, &outcome)
         let writer = try IndexWriter(store)
         try plan.changes.replay(into: writer)
         return try commit(writer, inventory, point, outcome)
+    }
+
+    /// Keeps an inventory that has been read to its end without a fault.
+    private func keep(
+        _ inventory: FetchedInventory, _ found: (manifest: Manifest, json: [UInt8], checksum: [UInt8])
+    ) throws {
+        try InventoryKeeper(store: store).keep(inventory, json: found.json, checksum: found.checksum, policy)
     }
 
     /// An inventory that was synced before: what is missing of it is asked for again.

@@ -81,7 +81,7 @@ public struct VerifyOutcome: Sendable {
     public var missing = 0
     public var foreign = 0
     public var indexIsDamaged = false
-    /// Only for a repair: contents that came again, that may come yet, and that nobody has any more.
+    /// Only for a repair: contents that came; versions whose content may come yet, and whose content nobody has any more.
     public var repaired = 0
     public var stillMissing = 0
     public var lost = 0

@@ -30,13 +30,14 @@ public final class Repair {
         let verify = VerifyRun(store, options, reporter: reporter)
         let wants = try WantQueue(directory: store.temporaryPath)
         let asked = RowQueue(try File.unnamed(in: store.temporaryPath))
-        var contents: Set<ContentKey> = []
+        var damaged: Set<ContentKey> = []
         var wanted = 0
         try verify.look { version, isDamaged in
             if isDamaged || version.flags.contains(.present) { try asked.append(version.row) }
+            // As many as verify holds; of those that are missing there can be any number.
+            if isDamaged { damaged.insert(version.content) }
             // The source has said that it does not have this one; another version may do.
             if version.flags.contains(.gone) { return }
-            contents.insert(version.content)
             try wants.append(version.want)
             wanted += 1
         }
@@ -45,8 +46,12 @@ public final class Repair {
             return verify.outcome
         }
         try quarantine(verify, asked)
-        if wanted > 0 { try fetch(wants) }
-        try close(verify, contents)
+        if verify.isOverfull {
+            reporter.warning(
+                "only the first \(VerifyRun.mostDamaged) damaged blobs are repaired: the same command repairs more")
+        }
+        if wanted > 0 { verify.outcome.repaired = try fetch(wants) }
+        try close(verify, damaged)
         return verify.outcome
     }
 
@@ -94,7 +99,8 @@ public final class Repair {
 
     // MARK: - Fetching
 
-    private func fetch(_ wants: WantQueue) throws {
+    /// - Returns: how many contents came.
+    private func fetch(_ wants: WantQueue) throws -> Int {
         let configuration = store.configuration
         let client = S3Client(
             try S3Configuration(
@@ -107,29 +113,25 @@ public final class Repair {
             reporter.progress(
                 .fetching(objects: summary.fetched, bytes: summary.bytes, failed: summary.failed + summary.gone))
         }
-        _ = try downloader.run()
+        return try downloader.run().fetched
     }
 
     /// Tells the rows what has become of their blobs, and people what could not be had.
-    private func close(_ verify: VerifyRun, _ contents: Set<ContentKey>) throws {
+    private func close(_ verify: VerifyRun, _ damaged: Set<ContentKey>) throws {
         _ = try IndexWriter(store).commit(nil)
         let reader = try store.reader()
         let lost = try LostContents(store, reader)
-        var absent: Set<ContentKey> = []
-        for content in contents where try store.blob(etag: content.etag, size: content.size, reader) == nil {
-            absent.insert(content)
+        let absent = try damaged.filter { content in
+            try store.blob(etag: content.etag, size: content.size, reader) == nil
         }
-        verify.outcome.repaired = contents.count - absent.count
-        guard !absent.isEmpty else { return }
         let gone = RowQueue(try File.unnamed(in: store.temporaryPath))
-        var pending: Set<ContentKey> = []
         var last: (key: [UInt8], versionId: [UInt8]?, content: ContentKey)?
-        try lost.scan(absent, looksForMissing: false) { version, _ in
+        try lost.scan(absent, looksForMissing: true) { version, _ in
             let isGone = try version.flags.contains(.gone) || lost.isGone(version)
             if isGone, !version.flags.contains(.gone) { try gone.append(version.row) }
-            if !isGone { pending.insert(version.content) }
             if let last, last == (version.key, version.versionId, version.content) { return }
             last = (version.key, version.versionId, version.content)
+            if isGone { verify.outcome.lost += 1 } else { verify.outcome.stillMissing += 1 }
             let name = Blobs.name(etag: version.content.etag, size: version.content.size)
             try reporter.finding(
                 Finding(
@@ -139,8 +141,6 @@ public final class Repair {
                         : "could not be had: it is tried again at the next sync",
                     version))
         }
-        verify.outcome.stillMissing = pending.count
-        verify.outcome.lost = absent.subtracting(pending).count
         if gone.count > 0 {
             reader.end()
             let flags = try BlobFlags(store)

@@ -99,13 +99,13 @@ struct VerifyCommand: ParsableCommand {
             "moved \(outcome.quarantined) damaged blobs to quarantine/, fetched \(outcome.repaired) contents again")
         if outcome.lost > 0 || rest > 0 {
             var parts: [String] = []
-            if outcome.lost > 0 { parts.append("\(outcome.lost) contents are gone for good") }
+            if outcome.lost > 0 { parts.append("\(outcome.lost) versions are gone for good") }
             if rest > 0 { parts.append("\(rest) files are damaged or unreadable in ways that a repair leaves alone") }
             throw IcecoreError(.damaged, parts.joined(separator: "; "))
         }
         if outcome.stillMissing > 0 {
             throw IcecoreError(
-                .incomplete, "\(outcome.stillMissing) contents could not be had; they are tried again at the next sync")
+                .incomplete, "\(outcome.stillMissing) versions could not be had; they are tried again at the next sync")
         }
     }
 
