@@ -155,8 +155,9 @@ public final class SyncRun {
             outcome.wantedBytes = try plan.wants.bytesToFetch(store)
             return outcome
         }
+        let bytes = try bytesToFetch(plan.wants, outcome)
         try keep(inventory, found)
-        try download(plan.wants, &outcome)
+        try download(plan.wants, bytes, &outcome)
         let writer = try IndexWriter(store)
         try plan.changes.replay(into: writer)
         return try commit(writer, inventory, point, outcome)
@@ -202,7 +203,7 @@ public final class SyncRun {
         }
         let isWider = record.widen(by: policy)
         if count == 0, !isWider { return outcome }
-        try download(wants, &outcome)
+        try download(wants, try bytesToFetch(wants, outcome), &outcome)
         let writer = try IndexWriter(store)
         try spool.replay(into: writer)
         outcome.missing = try writer.commit(record).missing
@@ -214,10 +215,10 @@ public final class SyncRun {
         return outcome
     }
 
-    private func download(_ wants: WantQueue, _ outcome: inout SyncOutcome) throws {
-        let asked = outcome.wanted
-        guard asked > 0 else { return }
+    /// The bytes that will be fetched, if there is room for them.
+    private func bytesToFetch(_ wants: WantQueue, _ outcome: SyncOutcome) throws -> Int64 {
         var bytes = outcome.wantedBytes
+        guard outcome.wanted > 0 else { return bytes }
         let free = try Files.freeBytes(store.path)
         // Looking for each content takes a while where there are many, so only where it matters.
         if bytes > free { bytes = try wants.bytesToFetch(store) }
@@ -227,6 +228,12 @@ public final class SyncRun {
                 "\(bytes) bytes are to be fetched, but '\(store.path)' has only \(free) bytes free: make room, "
                     + "or limit what is fetched with --filter or --metadata-only. Nothing was changed")
         }
+        return bytes
+    }
+
+    private func download(_ wants: WantQueue, _ bytes: Int64, _ outcome: inout SyncOutcome) throws {
+        let asked = outcome.wanted
+        guard asked > 0 else { return }
         try client.resolveCredentials()
         let reporter = self.reporter
         let downloader = try Downloader(store, client, wants: wants, jobs: options.jobs, chunks: options.chunks) {
