@@ -1,6 +1,8 @@
 # 'make' builds .build/release/icecore; 'make help' lists the rest.
 PREFIX ?= /usr/local
 DESTDIR ?=
+SBINDIR ?= /sbin
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 SWIFT ?= swift
 
 release = .build/release/icecore
@@ -51,10 +53,12 @@ bench: build ## run what is in Benchmarks/
 		[ -e "$$script" ] || { echo "there are no benchmarks yet"; break; }; \
 		echo "== $$script"; "$$script" || exit 1; done
 
-install: ## copy the program to $(DESTDIR)$(PREFIX)/bin
+install: ## copy the program to $(DESTDIR)$(PREFIX)/bin, and what mount(8) and systemd need
 	@[ -x $(release) ] || $(MAKE) build
 	install -D -m 755 $(release) "$(DESTDIR)$(PREFIX)/bin/icecore"
 	-@strip "$(DESTDIR)$(PREFIX)/bin/icecore"
+	@if [ -n "$(DESTDIR)" ] || [ -w "$(SBINDIR)" ]; then fuse/install.sh "$(PREFIX)" "$(DESTDIR)" "$(SBINDIR)" "$(UNITDIR)"; else \
+		echo "$(SBINDIR) is not yours to write to: 'mount -t fuse.icecore' needs 'make install' as root"; fi
 
 clean: demo-clean ## remove everything that was built
 	rm -rf .build

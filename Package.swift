@@ -66,7 +66,7 @@ let package = Package(
             name: "InventoryTests", dependencies: ["Basics", "CZlib", "Inventory", "InventoryGenerator"],
             exclude: ["Fixtures"]),
         .testTarget(name: "S3Tests", dependencies: ["S3", "Testbed"]),
-        .testTarget(name: "DownloadTests", dependencies: ["Basics", "Download", "Store"]),
+        .testTarget(name: "DownloadTests", dependencies: ["Basics", "Download", "Store", "Testbed"]),
         .testTarget(name: "StoreTests", dependencies: ["Store", "Sync", "ReferenceModel", "Testbed", sqlite]),
         .executableTarget(
             name: "mount-for-tests", dependencies: ["Basics", "Store", "Filesystem"], path: "Tests/MountProgram"),

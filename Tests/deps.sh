@@ -30,6 +30,9 @@ test)
     program fuse3 fusermount3
     program sqlite3 sqlite3
     program procps ps
+    program strace strace
+    program rsync rsync
+    program git git
     ;;
 *)
     echo "usage: deps.sh build|demo|test" >&2

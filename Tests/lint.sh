@@ -14,7 +14,7 @@ while read -r file; do
     *) complain "$file: a shell script begins with #!/bin/bash or #!/bin/sh" ;;
     esac
     [ -x "$file" ] || complain "$file: a script must be executable"
-done < <(find Tests Benchmarks fuse .ci -type f \( -name '*.sh' -o -path '.ci/*' \))
+done < <(find Tests Benchmarks fuse .ci -type f \( -name '*.sh' -o -name 'mount.fuse.*' -o -path '.ci/*' \))
 while read -r file; do
     /usr/bin/python3 -c 'import ast, sys; ast.parse(open(sys.argv[1], "rb").read(), sys.argv[1])' "$file" || failed=1
 done < <(find Tests Benchmarks -type f -name '*.py')

@@ -86,7 +86,7 @@ CREATE TABLE failure (
     versionId TEXT NOT NULL,            -- '' if unknown
     etag TEXT NOT NULL,
     size INTEGER NOT NULL,
-    gone INTEGER NOT NULL,              -- 1: for good, never to be asked for again
+    gone INTEGER NOT NULL,              -- 1: for good; asked for again only if an inventory taken later lists it
     reason TEXT NOT NULL,
     failedAt INTEGER NOT NULL,
     PRIMARY KEY (key, versionId, etag)

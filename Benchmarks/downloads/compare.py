@@ -163,8 +163,10 @@ class Bench:
         self.store = ""
 
     def place(self):
-        """A name for a new directory. Old ones stay to the end: ext4 avoids inodes that were deleted a minute ago, and
-        looks at each of them again for every file that it creates."""
+        """A name for a new directory. Old ones stay to the end: ext4 avoids inodes that were deleted minutes ago, and
+        looks at each of them again for every file that it creates, which slows everybody down."""
+        if self.options.delete:
+            shutil.rmtree(f"{self.work}/{self.places}", ignore_errors=True)
         self.places += 1
         return f"{self.work}/{self.places}"
 
@@ -246,7 +248,8 @@ class Bench:
                 arrived = sum(len(files) for _, _, files in os.walk(f"{target}/"))
                 if arrived != count:
                     sys.exit(f"{name}: {arrived} of {count} objects arrived")
-        print(f"\n{count} objects of 4 KiB from nginx; icecore's are verified and durable, the others' are neither")
+        how = " (each run's files deleted before the next)" if self.options.delete else ""
+        print(f"\n{count} objects of 4 KiB from nginx{how}; icecore's are verified and durable, the others' are neither")
         table.show(count)
         for name, goal in ("curl -Z --parallel-max 64", "1.5"), ("s5cmd", "3"), ("rclone copy", "none"):
             if name in table.runs:
@@ -320,20 +323,51 @@ class Bench:
               f"(goal 90 %); {100 * limit / (seconds - index):.0f} % without the time for the index", flush=True)
         server.process.communicate()
 
+    def many(self):
+        """Peak memory with many large objects under way; no speed, for the server makes its bytes up in Python."""
+        count, size, seconds = 64, 1 << 30, 20
+        process = subprocess.Popen(
+            ["/usr/bin/python3", f"{ROOT}/Tests/Testbed/servers/fault.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        endpoint = f"http://127.0.0.1:{json.loads(process.stdout.readline())['port']}"
+        rows = []
+        for number in range(count):
+            part = hashlib.sha256(f"{size}/{number}".encode()).digest() * (8 << 15)
+            etag = hashlib.md5(hashlib.md5(part).digest() * 128).hexdigest()
+            rows.append((f"synthetic/{size}/{number}", f"v{number}", size, f"{etag}-128"))
+        inventory(f"{self.work}/many", rows)
+        self.fresh(f"{self.work}/many", endpoint)
+        sync = subprocess.Popen(
+            self.sync("--jobs", "256"), env=PLAIN, cwd=self.work, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(seconds)
+        begun = [name for name in os.listdir(f"{self.store}/tmp") if name.startswith("partial-") and not name.endswith(".log")]
+        if sync.poll() is not None:
+            sys.exit("icecore sync: it did not last as long as it is looked at")
+        with open(f"/proc/{sync.pid}/status") as status:
+            peak = next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
+        arrived = sum(os.stat(f"{self.store}/tmp/{name}").st_blocks * 512 for name in begun)
+        start = time.perf_counter()
+        sync.send_signal(signal.SIGINT)
+        sync.wait()
+        print(f"\n{count} objects of 1 GiB, 256 in flight, stopped after {seconds} s: {len(begun)} of them begun, "
+              f"{arrived / (1 << 20):.0f} MiB there, peak memory {peak:.0f} MiB (goal 256), "
+              f"stopped within {time.perf_counter() - start:.1f} s", flush=True)
+        process.communicate()
+
 
 def main():
     parser = argparse.ArgumentParser(prog="Benchmarks/downloads.sh")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--objects", type=int, default=10000, help="from nginx; twice as many from the server that waits")
-    parser.add_argument("--only", choices=["small", "large", "late"], action="append")
+    parser.add_argument("--only", choices=["small", "large", "late", "many"], action="append")
     parser.add_argument("--without", action="append", default=[], help="leave out: 's5cmd', 'rclone copy', …")
+    parser.add_argument("--delete", action="store_true", help="delete what a run has written before the next one")
     parser.add_argument("--directory", help="where to work; default: a temporary directory")
     options = parser.parse_args()
     load = open("/proc/loadavg").read().split()[0]
     print(f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}, {os.cpu_count()} cores, {os.uname().release}, load {load}")
     bench = Bench(options)
     try:
-        for part in options.only or ["small", "large", "late"]:
+        for part in options.only or ["small", "large", "late", "many"]:
             getattr(bench, part)()
     finally:
         if not options.directory:

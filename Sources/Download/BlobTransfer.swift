@@ -150,40 +150,6 @@ final class BlobTransfer: Transfer {
     }
 }
 
-/// Asks how long the first part of a multipart upload is.
-final class PartSizeTransfer: Transfer {
-    private var partSize: Int64?
-    private let count: Int
-    private var done: ((Result<Int64?, any Error>) throws -> Void)?
-
-    /// - Parameter done: told the part size; nil where the server does not say.
-    init(_ blob: BlobTransfer, done: @escaping (Result<Int64?, any Error>) throws -> Void) {
-        self.done = done
-        count = Int(blob.want.etag.parts)
-        var request = blob.source.request(.head)
-        request.query = [("partNumber", Array("1".utf8))]
-        super.init(request)
-    }
-
-    override func begin(_ head: S3ResponseHead) throws {
-        // A server that ignores partNumber gives the whole object's length, and no count.
-        partSize = head.partsCount == count ? head.contentLength : nil
-    }
-
-    override func finished(_ result: Result<Void, any Error>) throws {
-        let done = done.take()
-        switch result {
-        case .success:
-            try done?(.success(partSize))
-        case .failure(let failure as S3Failure) where failure.kind == .response && (400..<500).contains(failure.status):
-            // It understands the question and has no answer, or does not understand it.
-            try done?(.success(nil))
-        case .failure(let error):
-            try done?(.failure(error))
-        }
-    }
-}
-
 extension S3ResponseHead {
     /// Headers that cannot be had later, as JSON with sorted names; nil for most objects.
     var headersWorthKeeping: String? {

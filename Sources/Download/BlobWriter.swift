@@ -16,7 +16,7 @@ final class BlobWriter: @unchecked Sendable {
     private var finished: [BlobBatch.Finished] = []
     private var bytes: Int64 = 0
     /// When the first of what is not durable yet came, in milliseconds of the monotonic clock.
-    private var began: Int64?
+    private var began: UInt64?
     /// Names that were given but are not durable yet.
     private var hasUndurableNames = false
     private var newBlobs = 0
@@ -28,7 +28,7 @@ final class BlobWriter: @unchecked Sendable {
     /// So many contents, bytes or milliseconds make a batch.
     private static let mostBlobs = 1024
     private static let mostBytes: Int64 = 256 << 20
-    private static let longestWait: Int64 = 2000
+    private static let longestWait: UInt64 = 2000
 
     init(_ store: Store, _ queue: WriterQueue) throws {
         self.store = store
@@ -60,7 +60,7 @@ final class BlobWriter: @unchecked Sendable {
                 switch queue.receive(until: began.map { $0 + BlobWriter.longestWait }) {
                 case .items(let items):
                     for item in items { try take(item) }
-                    if let began, WriterQueue.milliseconds() >= began + BlobWriter.longestWait { try settle() }
+                    if let began, MonotonicClock.milliseconds() >= began + BlobWriter.longestWait { try settle() }
                 case .nothingInTime: try settle()
                 case .closed:
                     try finish()
@@ -75,7 +75,7 @@ final class BlobWriter: @unchecked Sendable {
     }
 
     private func take(_ item: WriterQueue.Item) throws {
-        if began == nil { began = WriterQueue.milliseconds() }
+        if began == nil { began = MonotonicClock.milliseconds() }
         switch item {
         case .failure(let want, let isGone, let reason):
             try records.add(want, isGone: isGone, reason: reason)
@@ -134,7 +134,7 @@ final class BlobWriter: @unchecked Sendable {
         finished.removeAll(keepingCapacity: true)
         bytes = 0
         // The names are to be durable in time, too.
-        began = WriterQueue.milliseconds()
+        began = MonotonicClock.milliseconds()
         isCommitting = false
     }
 

@@ -12,10 +12,15 @@ public final class Downloader {
         public internal(set) var bytes: Int64 = 0
         /// Blobs that were there already, under another key or from a sync that was interrupted.
         public internal(set) var shared = 0
+        public internal(set) var sharedBytes: Int64 = 0
         public internal(set) var gone = 0
         public internal(set) var failed = 0
         /// The first few failures, for people.
         public internal(set) var examples: [String] = []
+        /// Requests, retries, and what is on its way.
+        public internal(set) var transfers = TransferLoop.Statistics()
+        /// Bytes of contents that are not complete yet.
+        public internal(set) var unfinishedBytes: Int64 = 0
     }
 
     private let store: Store
@@ -53,7 +58,7 @@ public final class Downloader {
     ///   - wants: what to fetch, the most urgent first.
     ///   - jobs: the most requests in flight.
     ///   - chunks: what is fetched in chunks.
-    ///   - progress: told whenever something has been fetched or given up.
+    ///   - progress: told whenever something has been fetched or given up, and four times a second.
     public init(
         _ store: Store, _ client: S3Client, wants: WantQueue, jobs: Int, chunks: ChunkLimits = ChunkLimits(),
         progress: @escaping (Summary) -> Void
@@ -73,13 +78,20 @@ public final class Downloader {
 
     /// Fetches everything. What was complete stays, also when this throws.
     public func run() throws -> Summary {
-        var options = TransferLoop.Options()
+        var options = client.loopOptions
         options.maxInFlight = jobs
         let loop = try TransferLoop(client, options: options)
         let wakeup = loop.wakeup
         self.wakeup = wakeup
         defer { pool?.stop() }
         batch.notify { wakeup.wake() }
+        loop.progress = { [unowned self] statistics in
+            summary.transfers = statistics
+            summary.unfinishedBytes = large.reduce(statistics.bytesInFlight) {
+                $0.addingClamped($1.partial.present.count)
+            }
+            progress(summary)
+        }
         do {
             try loop.run { try self.next() }
         } catch {
@@ -88,6 +100,7 @@ public final class Downloader {
             throw error
         }
         try batch.finish()
+        summary.transfers = loop.statistics
         return summary
     }
 
@@ -134,6 +147,7 @@ public final class Downloader {
         }
         if try batch.isPending(want) || store.blob(etag: want.etag, size: want.size, reader) != nil {
             summary.shared += 1
+            summary.sharedBytes = summary.sharedBytes.addingClamped(want.size)
             return nil
         }
         groups.begin(want.content)
@@ -253,7 +267,9 @@ public final class Downloader {
             guard let verdict = transfer.verdict else { return }
             if case .needsPartSize = verdict {
                 urgent.append(
-                    PartSizeTransfer(transfer) { [unowned self] answer in try settle(transfer, answer) })
+                    DescriptionTransfer(transfer.source) { [unowned self] answer in
+                        try settle(transfer, answer.map { $0?.partSize })
+                    })
                 return
             }
             try arrived(transfer.want, transfer.temporary, transfer.content, verdict, headers: transfer.headers)
@@ -278,6 +294,9 @@ public final class Downloader {
                 return cancelled(transfer.want)
             }
             return try fail(transfer.want, isGone: false, failure.reason)
+        } catch let replaced as SourceObject.Replaced {
+            transfer.discard()
+            return try failed(transfer.source, replaced, retry: nil)
         }
         guard let verdict = transfer.verdict else { return }
         if case .needsPartSize = verdict {
@@ -320,9 +339,11 @@ public final class Downloader {
             // Another key has given it in the meantime.
             if case .file = blob.content { unlink(blob.temporary) }
             summary.shared += 1
+            summary.sharedBytes = summary.sharedBytes.addingClamped(blob.want.size)
             return
         }
         summary.shared += waiting
+        summary.sharedBytes = summary.sharedBytes.addingClamped(blob.want.size * Int64(waiting))
         batch.add(blob)
         summary.fetched += 1
         summary.bytes += blob.want.size

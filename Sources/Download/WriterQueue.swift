@@ -30,12 +30,14 @@ final class WriterQueue: @unchecked Sendable {
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var items: [Item] = []
-    private var isWaiting = false
+    /// How many items end the writer's wait; 0: it does not wait.
+    private var awaited = 0
     private var isClosed = false
     private var wasFull = false
     private var news = News()
     private var hasNews = false
     private let limit: Int
+    private static let gathered = 128
     private var onNews: (@Sendable () -> Void)?
 
     /// - Parameter limit: how many items may wait before the queue calls itself full.
@@ -73,7 +75,10 @@ final class WriterQueue: @unchecked Sendable {
         locked {
             guard !news.hasEnded else { return }
             items.append(item)
-            if isWaiting { pthread_cond_signal(changed) }
+            if awaited > 0, items.count >= awaited {
+                awaited = 0
+                pthread_cond_signal(changed)
+            }
         }
     }
 
@@ -109,21 +114,17 @@ final class WriterQueue: @unchecked Sendable {
     /// Takes all that waits, once there is something.
     ///
     /// - Parameter deadline: milliseconds of the monotonic clock.
-    func receive(until deadline: Int64?) -> Received {
+    func receive(until deadline: UInt64?) -> Received {
         pthread_mutex_lock(lock)
         defer { pthread_mutex_unlock(lock) }
+        defer { awaited = 0 }
+        if items.isEmpty, !isClosed {
+            // While there is a steady flow, a few gather: a wake-up for each would cost more than to write it.
+            _ = wait(for: WriterQueue.gathered, until: MonotonicClock.milliseconds() + 5)
+        }
         while items.isEmpty {
             if isClosed { return .closed }
-            isWaiting = true
-            defer { isWaiting = false }
-            if let deadline {
-                var time = timespec(tv_sec: Int(deadline / 1000), tv_nsec: Int(deadline % 1000) * 1_000_000)
-                if pthread_cond_timedwait(changed, lock, &time) == ETIMEDOUT, items.isEmpty, !isClosed {
-                    return .nothingInTime
-                }
-            } else {
-                pthread_cond_wait(changed, lock)
-            }
+            if !wait(for: 1, until: deadline), items.isEmpty, !isClosed { return .nothingInTime }
         }
         let taken = items
         items = []
@@ -133,6 +134,20 @@ final class WriterQueue: @unchecked Sendable {
             onNews?()
         }
         return .items(taken)
+    }
+
+    /// Waits for so many items, or the end of all; false: in vain.
+    private func wait(for count: Int, until deadline: UInt64?) -> Bool {
+        awaited = count
+        while awaited > 0, !isClosed {
+            guard let deadline else {
+                pthread_cond_wait(changed, lock)
+                continue
+            }
+            var time = timespec(tv_sec: Int(deadline / 1000), tv_nsec: Int(deadline % 1000) * 1_000_000)
+            if pthread_cond_timedwait(changed, lock, &time) == ETIMEDOUT { return false }
+        }
+        return true
     }
 
     func report(visible: [ContentName]) {
@@ -152,11 +167,5 @@ final class WriterQueue: @unchecked Sendable {
             pthread_cond_broadcast(changed)
             onNews?()
         }
-    }
-
-    static func milliseconds() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
     }
 }

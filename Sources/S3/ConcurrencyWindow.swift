@@ -56,13 +56,14 @@ public struct ConcurrencyWindow: Sendable {
     private mutating func endEpoch(_ now: UInt64, rate: Double) {
         let share = Double(overloads) / Double(answers)
         let full = wasFull
+        let refusals = overloads
         epochStart = now
         answers = 0
         overloads = 0
         units = 0
         wasFull = false
-        // A few refusals among many are the weather, not a limit.
-        if share > 0.05 {
+        // A few refusals among many are the weather, not a limit; and so is a single one, where the window is narrow.
+        if share > 0.05, refusals > 1 {
             lastOverload = now
             size = max(min(Self.floor, ceiling), Int(Double(size) * (share > 0.25 ? 0.5 : 0.8)))
             previousSize = size

@@ -41,8 +41,8 @@ extension Credentials: CustomStringConvertible, CustomDebugStringConvertible, Cu
 
 /// Finds credentials in the places where AWS's own tools look, and renews them before they expire.
 ///
-/// In this order: the environment (unless a profile was named on the command line), the profile's keys or
-/// `credential_process`, the container's endpoint, the machine's metadata service. None anywhere: nil, and requests
+/// In this order: the environment's keys or web identity (unless a profile was named on the command line), the profile's
+/// role, keys or `credential_process`, the container's endpoint, the machine's metadata service. None anywhere: nil, and requests
 /// go unsigned. May be used from any thread; while credentials are being fetched, others wait.
 public final class CredentialsProvider: Sendable {
     private struct State {
@@ -130,9 +130,11 @@ struct CredentialChain {
 
     func find() throws -> Credentials? {
         // A profile that somebody typed beats an environment that somebody forgot.
-        if configuration.profile == nil, let credentials = try fromEnvironment() { return credentials }
+        if configuration.profile == nil, let credentials = try fromEnvironment() ?? fromWebIdentity() {
+            return credentials
+        }
         let name = configuration.profile ?? setting("AWS_PROFILE") ?? setting("AWS_DEFAULT_PROFILE")
-        if let credentials = try fromProfile(name) { return credentials }
+        if let credentials = try ProfileCredentials(configuration).find(name) { return credentials }
         if let name, configuration.profile != nil {
             throw IcecoreError(.forbidden, "profile '\(Display.text(name, limit: 100))' holds no credentials")
         }
@@ -140,39 +142,21 @@ struct CredentialChain {
         return try MetadataCredentials(environment).fromInstance()
     }
 
+    private func fromWebIdentity() throws -> Credentials? {
+        try ProfileCredentials(configuration).fromWebIdentity()
+    }
+
     private func setting(_ name: String) -> String? {
         environment[name].flatMap { $0.isEmpty ? nil : $0 }
     }
 
-    private func fromEnvironment() throws -> Credentials? {
+    /// The keys in the environment; nil where there are none.
+    func fromEnvironment() throws -> Credentials? {
         guard let accessKey = setting("AWS_ACCESS_KEY_ID") else { return nil }
         guard let secretKey = setting("AWS_SECRET_ACCESS_KEY") else {
             throw IcecoreError(.forbidden, "AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not")
         }
         return Credentials(
             accessKeyId: accessKey, secretAccessKey: secretKey, sessionToken: setting("AWS_SESSION_TOKEN"))
-    }
-
-    private func fromProfile(_ name: String?) throws -> Credentials? {
-        let shown = Display.text(name ?? "default", limit: 100)
-        for settings in try configuration.profiles.credentialSettings(of: name) {
-            if let accessKey = settings["aws_access_key_id"] {
-                guard let secretKey = settings["aws_secret_access_key"] else {
-                    throw IcecoreError(.forbidden, "profile '\(shown)' has an access key but no secret access key")
-                }
-                return Credentials(
-                    accessKeyId: accessKey, secretAccessKey: secretKey, sessionToken: settings["aws_session_token"])
-            }
-            if let command = settings["credential_process"] {
-                return try CredentialProcess(command: command, profile: shown, environment: environment).run()
-            }
-            if ["role_arn", "sso_session", "sso_start_url", "sso_account_id"].contains(where: { settings[$0] != nil }) {
-                throw IcecoreError(
-                    .unsupported,
-                    "profile '\(shown)' uses a role or single sign-on; give Icecore a profile with "
-                        + "'credential_process = aws configure export-credentials --profile \(shown) --format process'")
-            }
-        }
-        return nil
     }
 }

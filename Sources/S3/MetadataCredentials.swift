@@ -87,7 +87,8 @@ struct MetadataCredentials {
             patience = 150
         }
         let session = try SmallRequest.send(
-            url: "\(base)/latest/api/token", put: true, headers: ["X-aws-ec2-metadata-token-ttl-seconds: 21600"],
+            url: "\(base)/latest/api/token", method: .custom("PUT", payload: []),
+            headers: ["X-aws-ec2-metadata-token-ttl-seconds: 21600"],
             connectMilliseconds: patience, milliseconds: 2 * patience)
         guard let session, session.status == 200, let token = line(session.body) else { return nil }
         let headers = ["X-aws-ec2-metadata-token: \(token)"]
@@ -109,37 +110,5 @@ struct MetadataCredentials {
         let first = body.prefix { $0 != 0x0a && $0 != 0x0d }
         guard !first.isEmpty, first.count <= 4096, first.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else { return nil }
         return String(decoding: first, as: UTF8.self)
-    }
-}
-
-/// One request that is no S3: waited for, with a small answer.
-private final class SmallRequest: EasyHandle {
-    private var head = S3ResponseHead()
-    private var body: [UInt8] = []
-
-    override func receive(header line: UnsafeRawBufferPointer) -> Bool {
-        head.add(line: line)
-    }
-
-    override func receive(body bytes: UnsafeRawBufferPointer) -> Bool {
-        body.append(contentsOf: bytes)
-        return body.count <= 65536
-    }
-
-    /// Nil if nobody answers. Never by a proxy: the addresses mean this machine.
-    static func send(
-        url: String, put: Bool = false, headers: [String], connectMilliseconds: Int, milliseconds: Int
-    ) throws(IcecoreError) -> (status: Int, body: [UInt8])? {
-        let request = try SmallRequest(signed: false)
-        request.setTimeouts(connectMilliseconds: connectMilliseconds, stallSeconds: 10, bytesPerSecond: 1)
-        request.setMethod(put ? .custom("PUT", payload: []) : .get)
-        let list = HeaderList(headers)
-        request.setTarget(
-            url: Array(url.utf8) + [0], range: nil, headers: list, freshConnection: false, large: false)
-        let result = withExtendedLifetime(list) {
-            request.perform(timeoutMilliseconds: milliseconds, withoutProxy: true)
-        }
-        guard case .done = result else { return nil }
-        return (request.head.status, request.body)
     }
 }

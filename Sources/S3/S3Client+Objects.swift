@@ -176,13 +176,13 @@ extension S3Client {
     ///   - done: told of each file as it is complete, with its place in the order of `downloads`.
     public func download(
         _ downloads: some Sequence<S3Download>, maxInFlight: Int = 8,
-        progress: (@Sendable (TransferLoop.Statistics) -> Void)? = nil,
+        progress: ((TransferLoop.Statistics) -> Void)? = nil,
         done: @escaping (_ index: Int, _ file: S3DownloadedFile) -> Void
     ) throws {
-        var options = TransferLoop.Options()
+        var options = loopOptions
         options.maxInFlight = maxInFlight
-        options.progress = progress
         let loop = try TransferLoop(self, options: options)
+        loop.progress = progress
         var iterator = downloads.makeIterator()
         var count = 0
         try loop.run {

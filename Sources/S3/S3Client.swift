@@ -5,6 +5,8 @@ import Synchronization
 public final class S3Client: Sendable {
     public let configuration: S3Configuration
     let credentials: CredentialsProvider
+    /// What its loops begin with: patience, the bandwidth limit.
+    public let loopOptions: TransferLoop.Options
     /// Regions of buckets as far as they turned out to be others than the configuration says.
     private let regions = Mutex<[String: String]>([:])
     /// Loops that have nothing to do but keep their connections.
@@ -13,8 +15,12 @@ public final class S3Client: Sendable {
     private static let mostIdleLoops = 8
 
     /// - Parameter credentials: where they come from, if not from the places that the configuration names.
-    public init(_ configuration: S3Configuration, credentials: CredentialsProvider? = nil) {
+    public init(
+        _ configuration: S3Configuration, credentials: CredentialsProvider? = nil,
+        loopOptions: TransferLoop.Options = TransferLoop.Options()
+    ) {
         self.configuration = configuration
+        self.loopOptions = loopOptions
         self.credentials = credentials ?? CredentialsProvider(configuration)
     }
 
@@ -84,7 +90,7 @@ public final class S3Client: Sendable {
 
     /// Lends a loop whose connections have been used before, if there is one.
     func withLoop<Result>(_ body: (TransferLoop) throws -> Result) throws -> Result {
-        let loop = try idleLoops.withLock { $0.popLast() }?.loop ?? TransferLoop(self)
+        let loop = try idleLoops.withLock { $0.popLast() }?.loop ?? TransferLoop(self, options: loopOptions)
         defer {
             let idle = IdleLoop(loop: loop)
             let surplus = idleLoops.withLock { loops -> IdleLoop? in

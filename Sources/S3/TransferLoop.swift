@@ -21,8 +21,6 @@ public final class TransferLoop {
         public var backoff = 200
         /// The longest wait between attempts.
         public var maxBackoff = 20_000
-        /// Called on the loop's thread, at most four times a second.
-        public var progress: (@Sendable (Statistics) -> Void)?
 
         public init() {}
     }
@@ -36,8 +34,12 @@ public final class TransferLoop {
         /// Bytes of bodies received, those thrown away included.
         public internal(set) var bytes: Int64 = 0
         public internal(set) var inFlight = 0
+        /// Bytes of bodies that are not complete yet.
+        public internal(set) var bytesInFlight: Int64 = 0
         /// How many requests the loop allows itself at the moment.
         public internal(set) var window = 0
+
+        public init() {}
     }
 
     /// Ends a wait of the loop from any thread, so that it asks for the next transfer again.
@@ -52,6 +54,8 @@ public final class TransferLoop {
     public let options: Options
     /// Totals over all runs. To be read on the loop's thread.
     public private(set) var statistics = Statistics()
+    /// Called on the loop's thread, at most four times a second.
+    public var progress: ((Statistics) -> Void)?
     public var wakeup: Wakeup { Wakeup(waker: multi.waker) }
 
     private let client: S3Client
@@ -394,14 +398,16 @@ public final class TransferLoop {
         let now = MonotonicClock.milliseconds()
         guard now >= nextCheck else { return }
         nextCheck = now + 250
+        statistics.bytesInFlight = 0
         for slot in slots {
             account(slot)
+            if slot.transfer != nil, slot.phase == .body { statistics.bytesInFlight += slot.received }
             if slot.answeredAt != 0, slot.transfer != nil { outage.noteContact(now) }
             abandonIfSlow(slot, now)
         }
         statistics.inFlight = inFlight
         statistics.window = window.size
-        options.progress?(statistics)
+        progress?(statistics)
     }
 
     /// A small request that takes far longer than the others is made again on a new connection, once: where most

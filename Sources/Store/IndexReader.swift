@@ -15,6 +15,7 @@ public final class IndexReader {
     private let lookup: EntryCursor
     private let byName: Statement
     private let parent: Statement
+    private let goneAt: Statement
 
     /// Opens the index of a store.
     public init(path: String) throws(IcecoreError) {
@@ -28,6 +29,8 @@ public final class IndexReader {
         byName = try connection.prepare(
             "SELECT \(EntryRow.columns) FROM entry WHERE directory = ?1 AND name = ?2 ORDER BY slot")
         parent = try connection.prepare("SELECT parent, name FROM directory WHERE id = ?1")
+        goneAt = try connection.prepare(
+            "SELECT failedAt FROM failure WHERE key = ?1 AND versionId = ?2 AND etag = ?3 AND gone = 1")
         try begin()
     }
 
@@ -59,6 +62,7 @@ public final class IndexReader {
         lookup.close()
         byName.reset()
         parent.reset()
+        goneAt.reset()
         try? connection.execute("COMMIT")
         isReading = false
     }
@@ -82,6 +86,27 @@ public final class IndexReader {
             if view.shows(row, timeline) { return row }
         }
         return nil
+    }
+
+    /// Whether a content that was gone for good is there again as far as an inventory knows: it was not taken before
+    /// the source said so, and lists it. Without a record of what the source said, too.
+    ///
+    /// - Parameter versionId: empty if unknown.
+    func isBack(
+        key: [UInt8], versionId: UnsafeRawBufferPointer, etag: ETag, listedAt: Timestamp
+    ) -> Bool {
+        let text = Array(etag.description.utf8)
+        return key.withUnsafeBytes { key in
+            text.withUnsafeBytes { etag in
+                goneAt.bind(text: key, 1)
+                goneAt.bind(text: versionId, 2)
+                goneAt.bind(text: etag, 3)
+                defer { goneAt.reset() }
+                // What cannot be read is asked for: the worst of it is one request.
+                guard (try? goneAt.step()) == true else { return true }
+                return Timestamp(milliseconds: goneAt.integer(0)) < listedAt
+            }
+        }
     }
 
     /// Gives every row of one name to `body`.

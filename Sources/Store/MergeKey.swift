@@ -84,10 +84,19 @@ extension Merge {
         _ row: EntryRow, _ facts: InventoryRow, _ name: UnsafeRawBufferPointer
     ) -> Bool {
         if row.flags.contains(.marker) { return false }
-        if row.flags.isDisjoint(with: [.present, .gone]), !policy.metadataOnly, asks(name) { return true }
+        if !row.flags.contains(.present), !policy.metadataOnly, asks(name) {
+            guard row.flags.contains(.gone), let etag = row.etagValue else { return true }
+            if isBack(name, versionId: row.versionId, etag: etag) { return true }
+        }
         if facts.flags.contains(.opaque) != row.flags.contains(.opaque) { return true }
         return facts.flags.contains(.archived) != row.flags.contains(.archived)
             && isLastListing(row.listedTo == 0 ? .max : timeline.rank(of: row.listedTo))
+    }
+
+    /// Whether a version whose content was gone is there again: the source said so, in an inventory that is newer.
+    private func isBack(_ name: UnsafeRawBufferPointer, versionId: UnsafeRawBufferPointer, etag: ETag) -> Bool {
+        reader.isBack(
+            key: path + Array(name), versionId: versionId, etag: etag, listedAt: timeline.points[Int(rank)].takenAt)
     }
 
     /// Whether the inventory at hand is the last of a run that ends before `end`: what it says of the storage class counts.
@@ -220,9 +229,10 @@ extension Merge {
             let version = versions[place]
             var flags = version.flags
             var checksBlob = false
-            if isListed[place], !version.evidence.identity.isMarker, flags.isDisjoint(with: [.present, .gone]),
-                asks(name)
+            if isListed[place], !version.evidence.identity.isMarker, !flags.contains(.present), asks(name),
+                isMissingOrBack(version, name)
             {
+                flags.remove(.gone)
                 flags.insert(.expected)
                 checksBlob = true
                 try emitWant(
@@ -233,6 +243,13 @@ extension Merge {
                 version, flags: flags, valid: succession.valid[place], name: name, frame, checksBlob: checksBlob)
         }
         try changes.flushIfFull()
+    }
+
+    private func isMissingOrBack(_ version: StoredVersion, _ name: UnsafeRawBufferPointer) -> Bool {
+        guard version.flags.contains(.gone), let etag = version.evidence.identity.etag else { return true }
+        return (version.evidence.identity.versionId ?? []).withUnsafeBytes { versionId in
+            isBack(name, versionId: versionId, etag: etag)
+        }
     }
 
     private func writeRows(

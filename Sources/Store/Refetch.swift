@@ -34,8 +34,8 @@ public final class Refetch {
             try last.name.withUnsafeBytes { name in
                 for version in try reader.storedVersions(name, in: directory, reader.timeline) {
                     let identity = version.evidence.identity
-                    guard !identity.isMarker, version.flags.isDisjoint(with: [.present, .gone]),
-                        version.evidence.listed.contains(rank), policy.asks(key)
+                    guard !identity.isMarker, !version.flags.contains(.present),
+                        version.evidence.listed.contains(rank), policy.asks(key), isMissingOrBack(version, key)
                     else { continue }
                     count += 1
                     bytes = bytes.addingClamped(identity.size)
@@ -47,6 +47,15 @@ public final class Refetch {
         }
         try changes.flush()
         return (count, bytes)
+    }
+
+    /// False for what was gone when the snapshot had been taken already.
+    private func isMissingOrBack(_ version: StoredVersion, _ key: [UInt8]) -> Bool {
+        guard version.flags.contains(.gone), let etag = version.evidence.identity.etag else { return true }
+        return (version.evidence.identity.versionId ?? []).withUnsafeBytes { versionId in
+            reader.isBack(
+                key: key, versionId: versionId, etag: etag, listedAt: reader.timeline.points[Int(rank)].takenAt)
+        }
     }
 
     private func add(_ version: StoredVersion, key: [UInt8], to wants: WantQueue) throws {
@@ -79,6 +88,7 @@ extension ChangeWriter {
                 entry.versionId = versionId
                 entry.etag = etag
                 for var tenure in version.rows {
+                    tenure.flags.remove(.gone)
                     tenure.flags.insert(.expected)
                     put(tenure, entry, in: directory, isNew: false, prefix: prefix, checksBlob: true)
                 }
@@ -88,10 +98,10 @@ extension ChangeWriter {
 }
 
 extension IndexReader {
-    /// Gives every row of a version whose blob was never seen, and is not gone, to `body`, with its directory.
+    /// Gives every row of a version whose blob was never seen to `body`, with its directory.
     fileprivate func withoutBlob(_ body: (Int64, EntryRow) throws -> Void) throws {
         let statement = try connection.prepare(
-            "SELECT \(EntryRow.columns), directory FROM entry WHERE child IS NULL AND flags & 25 = 0")
+            "SELECT \(EntryRow.columns), directory FROM entry WHERE child IS NULL AND flags & 9 = 0")
         while try statement.step() { try body(statement.integer(14), EntryRow(statement)) }
     }
 }

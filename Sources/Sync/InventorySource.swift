@@ -147,9 +147,11 @@ public struct InventorySource {
         let wanted = try files.indices.filter { try !InventorySource.isWhole(paths[$0], files[$0]) }
         var done = files.count - wanted.count
         progress(done, files.count)
-        let downloads = wanted.map { index in
+        // Beside the list files, a name of ours could be one of theirs.
+        let temporaries = wanted.map { "\(store.temporaryPath)/list-\($0)" }
+        let downloads = zip(wanted, temporaries).map { index, path in
             S3Download(
-                bucket: bucket, key: Array(files[index].key.utf8), path: "\(paths[index]).part", md5: files[index].md5,
+                bucket: bucket, key: Array(files[index].key.utf8), path: path, md5: files[index].md5,
                 size: files[index].size)
         }
         try withoutActuallyEscaping(progress) { progress in
@@ -157,9 +159,8 @@ public struct InventorySource {
                 var failure: (any Error)?
                 try client.download(downloads) { place, _ in
                     do {
-                        let path = paths[wanted[place]]
-                        try File("\(path).part", O_RDONLY).synchronize()
-                        try Files.rename("\(path).part", path)
+                        try File(temporaries[place], O_RDONLY).synchronize()
+                        try Files.rename(temporaries[place], paths[wanted[place]])
                     } catch {
                         failure = error
                     }

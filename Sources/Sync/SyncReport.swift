@@ -6,10 +6,27 @@ public enum SyncProgress: Sendable {
     case fetchingLists(done: Int, of: Int)
     /// Rows merged, list files read to their ends, and the compressed bytes that this took, of all.
     case merging(rows: Int64, files: Int, ofFiles: Int, bytes: Int64, of: Int64)
-    /// Blobs and bytes done, of those asked for.
-    case downloading(objects: Int, of: Int, bytes: Int64, ofBytes: Int64, failed: Int)
+    /// Blobs on their way.
+    case downloading(DownloadProgress)
     /// The changes are being made visible.
     case committing
+}
+
+/// How far the downloads of a sync have come.
+public struct DownloadProgress: Sendable {
+    /// Blobs done, those included that were there already or could not be had, of those asked for.
+    public var objects = 0
+    public var ofObjects = 0
+    /// Their bytes, those of blobs that are not complete yet included.
+    public var bytes: Int64 = 0
+    public var ofBytes: Int64 = 0
+    /// Bytes that came over the network, what was thrown away included.
+    public var received: Int64 = 0
+    /// Requests at this moment, and requests that had to be made again.
+    public var inFlight = 0
+    public var retries = 0
+    public var gone = 0
+    public var failed = 0
 }
 
 /// Where a sync says what it does; all calls come from the thread that syncs.
@@ -43,6 +60,14 @@ public struct SyncOutcome: Sendable {
     /// Blobs fetched, and their bytes.
     public var fetched = 0
     public var fetchedBytes: Int64 = 0
+    /// Requests for blobs, those made again included, and how many of them those are.
+    public var requests = 0
+    public var retries = 0
+    /// Bytes of blobs that came over the network, what was thrown away included.
+    public var receivedBytes: Int64 = 0
+    /// How long the downloads took, and the whole.
+    public var downloadMilliseconds: Int64 = 0
+    public var milliseconds: Int64 = 0
     /// Objects that the source no longer has, and those that could not be had now.
     public var gone = 0
     public var failed = 0

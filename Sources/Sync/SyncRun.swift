@@ -25,6 +25,10 @@ public struct SyncOptions: Sendable {
     public var jobs = 64
     /// What is fetched in chunks.
     public var chunks = ChunkLimits()
+    /// The most bytes a second, of inventories and of objects.
+    public var limitRate: Int64?
+    /// The requester pays, also where the store's configuration does not say so.
+    public var requesterPays = false
 
     public init() {}
 }
@@ -47,7 +51,10 @@ public final class SyncRun {
         self.reporter = reporter
         policy = try Policy(
             metadataOnly: options.metadataOnly, filter: options.filter, permanentFilter: store.configuration.filter)
-        client = try S3Client(store, environment: environment)
+        var loopOptions = TransferLoop.Options()
+        loopOptions.bandwidthLimit = options.limitRate
+        client = try S3Client(
+            store, environment: environment, requesterPays: options.requesterPays, loopOptions: loopOptions)
         source = try InventorySource(store, client)
     }
 
@@ -70,7 +77,12 @@ public final class SyncRun {
             try configuration.write(to: store.configurationPath)
             store = try Store(path: store.path)
         }
-        for name in try selected() { try done(sync(name)) }
+        for name in try selected() {
+            let start = ContinuousClock.now
+            var outcome = try sync(name)
+            outcome.milliseconds = start.milliseconds
+            try done(outcome)
+        }
     }
 
     // MARK: - Which
@@ -238,12 +250,25 @@ public final class SyncRun {
         let reporter = self.reporter
         let downloader = try Downloader(store, client, wants: wants, jobs: options.jobs, chunks: options.chunks) {
             summary in
-            reporter.progress(
-                .downloading(
-                    objects: summary.fetched + summary.shared, of: asked, bytes: summary.bytes, ofBytes: bytes,
-                    failed: summary.failed + summary.gone))
+            var progress = DownloadProgress()
+            progress.objects = summary.fetched + summary.shared + summary.gone + summary.failed
+            progress.ofObjects = asked
+            progress.bytes = min(
+                bytes, summary.bytes.addingClamped(summary.sharedBytes).addingClamped(summary.unfinishedBytes))
+            progress.ofBytes = bytes
+            progress.received = summary.transfers.bytes
+            progress.inFlight = summary.transfers.inFlight
+            progress.retries = summary.transfers.retries
+            progress.gone = summary.gone
+            progress.failed = summary.failed
+            reporter.progress(.downloading(progress))
         }
+        let start = ContinuousClock.now
         let summary = try downloader.run()
+        outcome.downloadMilliseconds = start.milliseconds
+        outcome.requests = summary.transfers.requests
+        outcome.retries = summary.transfers.retries
+        outcome.receivedBytes = summary.transfers.bytes
         outcome.fetched = summary.fetched
         outcome.fetchedBytes = summary.bytes
         outcome.gone = summary.gone
@@ -300,6 +325,13 @@ extension SnapshotRecord {
     private static func either(_ old: String?, _ new: String?) -> String? {
         guard let old, let new else { return nil }
         return old == new || old.hasSuffix("|(?:\(new))") ? old : "(?:\(old))|(?:\(new))"
+    }
+}
+
+extension ContinuousClock.Instant {
+    /// How long ago it was.
+    fileprivate var milliseconds: Int64 {
+        Int64((ContinuousClock.now - self) / .milliseconds(1))
     }
 }
 

@@ -39,11 +39,17 @@ enum Console {
         write(2, "icecore: \(text)\n")
     }
 
+    /// How many columns a line on the terminal may take.
+    static var width: Int {
+        var size = winsize()
+        // The last column stays free: some terminals begin a new line there.
+        return ioctl(2, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 10 ? Int(size.ws_col) - 1 : 79
+    }
+
     /// Draws one line over the one before, cut to the terminal's width.
     static func draw(_ text: String) {
-        var size = winsize()
-        let width = ioctl(2, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 10 ? Int(size.ws_col) : 80
-        write(2, "\r\u{1b}[K\(text.prefix(width - 1))")
+        // What is left of the line before goes last: a line that is emptied first flickers.
+        write(2, "\r\(text.prefix(width))\u{1b}[K")
     }
 
     private static func write(_ descriptor: Int32, _ text: String) {

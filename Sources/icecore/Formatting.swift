@@ -11,6 +11,15 @@ extension BinaryInteger {
         String(self).padded(width)
     }
 
+    /// Seconds as people say them: `40 s`, `5 min`, `2 h 10 min`, `3 d 4 h`.
+    var duration: String {
+        let seconds = Int(self)
+        if seconds < 120 { return "\(seconds) s" }
+        if seconds < 7200 { return "\(seconds / 60) min" }
+        if seconds < 172_800 { return "\(seconds / 3600) h \(seconds % 3600 / 60) min" }
+        return "\(seconds / 86400) d \(seconds % 86400 / 3600) h"
+    }
+
     /// As people say it: `512 B`, `1.5 GiB`.
     var byteCount: String {
         let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]

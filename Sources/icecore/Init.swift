@@ -31,6 +31,9 @@ struct Init: ParsableCommand {
     @Flag(name: .customLong("no-sign-request"), help: "Send requests without a signature.")
     var noSignRequest = false
 
+    @Option(name: .customLong("request-payer"), defaultAsFlag: .requester, help: RequestPayer.help)
+    var requestPayer: RequestPayer?
+
     @Option(
         help: ArgumentHelp(
             "Download only keys in which this regular expression matches, now and ever.", valueName: "regex"))
@@ -52,6 +55,7 @@ struct Init: ParsableCommand {
         configuration.endpointURL = endpointURL
         configuration.profile = profile
         configuration.noSignRequest = noSignRequest ? true : nil
+        configuration.requesterPays = requestPayer != nil ? true : nil
         configuration.filter = filter
         configuration.keepInventories = keepInventories?.limit
         let made = try Store.create(at: store, configuration)

@@ -28,6 +28,14 @@ struct MountCommand: ParsableCommand {
     @Flag(help: "Never ask the network for what is not in the store.")
     var offline = false
 
+    @Flag(
+        name: .customLong("no-passthrough"),
+        help: "Read large files through the daemon, too, where the kernel could do it itself (as root).")
+    var noPassthrough = false
+
+    @Option(help: ArgumentHelp("What 'mount' and 'df' show as the source. Default: icecore:BUCKET.", valueName: "name"))
+    var fsname: String?
+
     @OptionGroup var options: StoreOptions
 
     func validate() throws {
@@ -46,6 +54,8 @@ struct MountCommand: ParsableCommand {
         mountOptions.allowOther = allowOther
         mountOptions.offline = offline
         mountOptions.environment = Console.environment
+        mountOptions.passthrough = !noPassthrough
+        mountOptions.sourceName = fsname
         mountOptions.whenMounted = { mounted in Console.note("mounted \(mounted.shows) at \(mounted.mountPoint)") }
         try mount(store: store, options: mountOptions)
     }

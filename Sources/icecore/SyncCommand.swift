@@ -55,6 +55,18 @@ struct SyncCommand: ParsableCommand {
             valueName: "n"))
     var keepInventories: KeptCount?
 
+    @Option(
+        name: .customLong("limit-rate"),
+        help: ArgumentHelp("The most bytes a second: 500K, 10M, 1.5G (units of 1024).", valueName: "rate"),
+        transform: { try ByteSize.parse($0, SyncCommand.rateBounds) })
+    var limitRate: Int64?
+
+    /// Below, a single answer would look like one that never comes.
+    private static let rateBounds: ClosedRange<Int64> = (1 << 10)...(1 << 50)
+
+    @Option(name: .customLong("request-payer"), defaultAsFlag: .requester, help: RequestPayer.help)
+    var requestPayer: RequestPayer?
+
     @Flag(name: .customLong("metadata-only"), help: "Download nothing: fill the index alone.")
     var metadataOnly = false
 
@@ -81,6 +93,8 @@ struct SyncCommand: ParsableCommand {
         if let keepInventories { syncOptions.keepInventories = .some(keepInventories.limit) }
         syncOptions.chunks.threshold = chunkThreshold
         syncOptions.chunks.size = chunkSize
+        syncOptions.limitRate = limitRate
+        syncOptions.requesterPays = requestPayer != nil
         let store = try options.open()
         let reporter = TerminalReporter()
         let run = try SyncRun(store, syncOptions, environment: Console.environment, reporter: reporter)
@@ -127,6 +141,20 @@ struct SyncCommand: ParsableCommand {
         try output.flush()
     }
 
+    /// What a sync fetched, how fast, and with how much trouble.
+    private func fetched(_ outcome: SyncOutcome) -> String {
+        var text = "\(outcome.fetched) blobs, \(outcome.fetchedBytes.byteCount)"
+        let seconds = Double(outcome.downloadMilliseconds) / 1000
+        // Of less there is no rate to speak of.
+        if outcome.fetched > 0, seconds >= 1 {
+            let bytes = Int64(Double(outcome.fetchedBytes) / seconds).byteCount
+            let objects = Int((Double(outcome.fetched) / seconds).rounded())
+            text += " in \(Int(seconds.rounded()).duration) (\(bytes)/s, \(objects) objects/s)"
+        }
+        if outcome.retries > 0 { text += ", \(outcome.retries) of \(outcome.requests) requests made again" }
+        return text
+    }
+
     private func report(_ outcome: SyncOutcome, _ output: Output) throws {
         if format.json {
             var json = JSONLine()
@@ -143,6 +171,11 @@ struct SyncCommand: ParsableCommand {
             json.add("wantedBytes", outcome.wantedBytes)
             json.add("fetched", Int64(outcome.fetched))
             json.add("fetchedBytes", outcome.fetchedBytes)
+            json.add("requests", Int64(outcome.requests))
+            json.add("retries", Int64(outcome.retries))
+            json.add("receivedBytes", outcome.receivedBytes)
+            json.add("downloadMilliseconds", outcome.downloadMilliseconds)
+            json.add("milliseconds", outcome.milliseconds)
             json.add("gone", Int64(outcome.gone))
             json.add("failed", Int64(outcome.failed))
             json.end()
@@ -163,7 +196,7 @@ struct SyncCommand: ParsableCommand {
         } else {
             line += "; \(outcome.newVersions) versions are new, \(outcome.goneVersions) are gone"
         }
-        if !metadataOnly { line += "; fetched \(outcome.fetched) blobs, \(outcome.fetchedBytes.byteCount)" }
+        if !metadataOnly { line += "; fetched \(fetched(outcome))" }
         if outcome.gone > 0 { line += "; \(outcome.gone) objects are gone for good" }
         if outcome.failed > 0 { line += "; \(outcome.failed) could not be had" }
         try output.line(line)

@@ -10,7 +10,7 @@ import Testing
 /// A temporary directory with a store in it and mounts of that store, all gone at the end.
 final class Scratch {
     let path: String
-    private var sessions: [Session] = []
+    private(set) var sessions: [Session] = []
 
     init() throws {
         var template = Array("/tmp/icecore-filesystem-XXXXXX".utf8CString)
@@ -31,11 +31,14 @@ final class Scratch {
     }
 
     /// Mounts in this process; the mount point's path.
-    func mount(_ store: Store, _ layout: MountOptions.Layout = .view(.latest), name: String = "mnt") throws -> String {
+    func mount(
+        _ store: Store, _ layout: MountOptions.Layout = .view(.latest), name: String = "mnt", passthrough: Bool = true
+    ) throws -> String {
         let point = "\(path)/\(name)"
         try Files.createDirectory(point)
         var options = MountOptions(mountPoint: point)
         options.layout = layout
+        options.passthrough = passthrough
         let (session, _) = try openSession(store, options, try MountLog(path: "\(path)/log"))
         sessions.append(session)
         try session.start()

@@ -71,16 +71,15 @@ import Testing
             Aws_Access_Key_Id=AK
             aws_secret_access_key = a=b=c
             [sso-session x]
-            [profile role]
-            role_arn = arn:aws:iam::1:role/x
-            source_profile = default
+            [profile people]
+            sso_session = x
             garbage without equals sign
             """
         #expect(try find(config: config) == nil)
         #expect(try find(profile: "spaced", config: config)?.secretAccessKey == "a=b=c")
-        let role = try icecoreError { _ = try find(profile: "role", config: config) }
-        #expect(role.code == .unsupported)
-        #expect(role.message.contains("credential_process"))
+        let people = try icecoreError { _ = try find(profile: "people", config: config) }
+        #expect(people.code == .unsupported)
+        #expect(people.message.contains("credential_process"))
         // The credentials file counts for more.
         let credentials = "[spaced]\r\naws_access_key_id = C\r\naws_secret_access_key = s\r\n"
         #expect(try find(profile: "spaced", credentials: credentials, config: config)?.accessKeyId == "C")
@@ -169,6 +168,35 @@ import Testing
         }
         #expect(seen.count >= 4 && seen.count <= 10)
         #expect(count.withLock { $0 } == seen.count)
+    }
+
+    @Test func aProcessWhoseAnswerExpiresIsRunAgainInTime() throws {
+        try Testbed.withDirectory { home in
+            let answer = #"{"Version":1,"AccessKeyId":"AK'$n'","SecretAccessKey":"s","Expiration":"'$e'"}"#
+            try Files.createDirectory("\(home)/.aws")
+            try Files.replace(
+                "\(home)/.aws/config",
+                with: bytes(
+                    """
+                    [profile p]
+                    credential_process = echo >> \(home)/runs; n=$(wc -l < \(home)/runs); \
+                    e=$(date -u -d '+2 seconds' +%Y-%m-%dT%H:%M:%S.%3NZ); echo '\(answer)'
+                    """))
+            let configuration = try S3Configuration(profile: "p", environment: ["HOME": home, "PATH": "/usr/bin:/bin"])
+            let provider = CredentialsProvider(configuration)
+            let start = MonotonicClock.milliseconds()
+            var seen: Set<String> = []
+            while MonotonicClock.milliseconds() - start < 3800 {
+                let credentials = try #require(try provider.current().credentials)
+                #expect((credentials.expiration ?? .distantPast) > Timestamp.now())
+                seen.insert(credentials.accessKeyId)
+                usleep(5000)
+            }
+            // Each answer serves for a second and a half.
+            #expect((2...4).contains(seen.count), "\(seen)")
+            let runs = try Files.read("\(home)/runs", limit: 1000)
+            #expect(runs.count == seen.count)
+        }
     }
 
     @Test func whatHasNotExpiredServesUntilRenewalSucceeds() throws {

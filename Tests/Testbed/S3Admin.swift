@@ -114,6 +114,11 @@ public final class S3Admin: Sendable {
         _ = try conversation.ask(["do": "create_bucket", "bucket": bucket, "versioned": versioned, "public": isPublic])
     }
 
+    /// Lets nobody read one key, not even the owner.
+    public func deny(_ bucket: String, _ key: String, isPublic: Bool = false) throws {
+        _ = try conversation.ask(["do": "deny", "bucket": bucket, "key": key, "public": isPublic])
+    }
+
     /// `Enabled` or `Suspended`.
     public func setVersioning(_ bucket: String, _ status: String) throws {
         _ = try conversation.ask(["do": "set_versioning", "bucket": bucket, "status": status])

@@ -1,7 +1,10 @@
 // libfuse3's low-level interface for Swift, and what Swift cannot see of the C library: macros.
 #define FUSE_USE_VERSION 312
 #include <fuse3/fuse_lowlevel.h>
+#include <errno.h>
 #include <malloc.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
@@ -21,6 +24,23 @@ static inline long icecore_read_cached(int descriptor, void *buffer, unsigned lo
 #else
     return syscall(SYS_preadv2, descriptor, &piece, 1UL, offset, 0L, 8 /* RWF_NOWAIT */);
 #endif
+}
+
+// Puts hooks between libfuse and the kernel. Newer versions of the library make a macro of the name.
+static inline int icecore_custom_io(struct fuse_session *session, const struct fuse_custom_io *hooks, int descriptor) {
+    return fuse_session_custom_io(session, hooks, descriptor);
+}
+
+// FUSE_DEV_IOC_BACKING_OPEN and _CLOSE of linux/fuse.h, which is older than the kernel on some systems. The number of
+// the backing file, or -1 and errno.
+static inline int icecore_backing_open(int device, int descriptor) {
+    struct { int32_t fd; uint32_t flags; uint64_t padding; } map = {descriptor, 0, 0};
+    return ioctl(device, 0x4010E501UL, &map);
+}
+
+static inline int icecore_backing_close(int device, int backing) {
+    uint32_t id = (uint32_t)backing;
+    return ioctl(device, 0x4004E502UL, &id);
 }
 
 // One call of getdents64(2), which glibc's readdir(3) hides behind a large buffer: for tests.

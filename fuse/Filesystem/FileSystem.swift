@@ -18,6 +18,9 @@ final class FileSystem: @unchecked Sendable {
     let resumePoints = ResumePoints()
     let knownDirectories = KnownDirectories()
     let habits = Mutex(Habits())
+    let passthrough = Passthrough()
+    /// Whether large files are to be passed through where it can be done.
+    let wantsPassthrough: Bool
 
     /// Counts the states of the index that were seen: a thread that reads an older one moves on.
     let generation = Atomic<Int>(1)
@@ -43,7 +46,11 @@ final class FileSystem: @unchecked Sendable {
     /// How long the age in `at/3d` counts from the same moment.
     static let ageTimeout: Double = 60
 
-    init(store: Store, own: ViewSource, hasHistory: Bool, log: MountLog, fetcher: ContentFetcher? = nil) {
+    init(
+        store: Store, own: ViewSource, hasHistory: Bool, wantsPassthrough: Bool, log: MountLog,
+        fetcher: ContentFetcher? = nil
+    ) {
+        self.wantsPassthrough = wantsPassthrough
         self.store = store
         self.fetcher = fetcher
         self.hasHistory = hasHistory

@@ -19,7 +19,11 @@ public func mount(store: Store, options: MountOptions) throws {
     options.mountPoint = try MountPoint.check(options, storePath: store.path)
     if options.foreground {
         let log = MountLog(descriptor: dup(STDERR_FILENO))
-        try serve(store, options, log) { options.whenMounted($0) }
+        try serve(store, options, log) { mounted in
+            options.whenMounted(mounted)
+            ServiceManager.notify("READY=1\nSTATUS=mounted \(mounted.shows)")
+        }
+        ServiceManager.notify("STOPPING=1")
     } else {
         let shows = try Daemon.start { report in
             let log = try MountLog(path: "\(store.path)/mount.log")
@@ -98,10 +102,12 @@ func openSession(_ store: Store, _ options: MountOptions, _ log: MountLog) throw
         options.offline
         ? nil : ContentFetcher(store, environment: options.environment) { log.write($0) }
     let files = FileSystem(
-        store: store, own: source, hasHistory: options.layout == .history, log: log, fetcher: fetcher)
-    let bucket = String(store.configuration.bucket.flatMap { $0 == "," || $0 == "\\" ? ["\\", $0] : [$0] })
+        store: store, own: source, hasHistory: options.layout == .history,
+        wantsPassthrough: options.passthrough && geteuid() == 0, log: log, fetcher: fetcher)
+    let name = options.sourceName ?? "icecore:\(store.configuration.bucket)"
+    let escapedName = String(name.flatMap { $0 == "," || $0 == "\\" ? ["\\", $0] : [$0] })
     var words = [
-        "ro", "nosuid", "nodev", "default_permissions", "fsname=icecore:\(bucket)", "subtype=icecore",
+        "ro", "nosuid", "nodev", "default_permissions", "fsname=\(escapedName)", "subtype=icecore",
         "max_read=\(Session.largestRead)",
     ]
     if options.allowOther { words.append("allow_other") }

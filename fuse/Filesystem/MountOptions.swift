@@ -23,6 +23,8 @@ public struct MountOptions: Sendable {
     public var environment: [String: String] = [:]
     /// Let the kernel read large files itself, where it can and the process may (root).
     public var passthrough = true
+    /// What `mount` and `df` name as the source of the mount; by default `icecore:BUCKET`.
+    public var sourceName: String?
     /// Called once the mount can be used, in the calling process, with what is mounted.
     public var whenMounted: @Sendable (Mounted) -> Void = { _ in }
 

@@ -43,8 +43,14 @@ func makeOperations() -> fuse_lowlevel_ops {
     operations.getattr = { request, node, _ in
         CurrentWorker.serve(request) { worker, request in try worker.getattr(request, node) }
     }
-    operations.open = { request, _, info in
-        CurrentWorker.serve(request) { worker, request in worker.open(request, info) }
+    operations.open = { request, node, info in
+        CurrentWorker.serve(request) { worker, request in try worker.open(request, node, info) }
+    }
+    operations.release = { request, node, info in
+        CurrentWorker.serve(request) { worker, request in
+            worker.files.passthrough.release(node, handle: info?.pointee.fh ?? 0)
+            fuse_reply_err(request, 0)
+        }
     }
     operations.opendir = { request, _, info in
         CurrentWorker.serve(request) { worker, request in worker.opendir(request, info) }
@@ -99,10 +105,26 @@ private func refuseChanges(_ operations: inout fuse_lowlevel_ops) {
 }
 
 extension Worker {
-    func open(_ request: Request, _ info: UnsafeMutablePointer<fuse_file_info>?) {
+    func open(_ request: Request, _ id: UInt64, _ info: UnsafeMutablePointer<fuse_file_info>?) throws {
+        if files.passthrough.isPossible { return try openCounted(request, id) }
         guard !files.kernel.skipsOpen, let info else { return fail(request, ENOSYS) }
         info.pointee.keep_cache = 1
         fuse_reply_open(request, info)
+    }
+
+    /// Opens a file where large ones are passed through.
+    private func openCounted(_ request: Request, _ id: UInt64) throws {
+        guard case .row(let directory, let slot) = Node(id, hasHistory: files.hasHistory),
+            let record = try record(id, directory: directory, slot: slot), record.size >= Passthrough.smallest
+        else { return files.passthrough.replySmall(request) }
+        try files.passthrough.replyLarge(request, id) {
+            guard case .descriptor(let blob) = try open(record, directory: directory, slot: slot) else { return -1 }
+            // One that is too short is an error to report, which the kernel would not.
+            var status = stat()
+            if fstat(blob, &status) == 0, status.st_size == record.size { return blob }
+            close(blob)
+            return -1
+        }
     }
 
     func opendir(_ request: Request, _ info: UnsafeMutablePointer<fuse_file_info>?) {

@@ -53,16 +53,24 @@ final class Reception: @unchecked Sendable {
         sem_post(token)
     }
 
-    /// Waits for a request; with the token only.
-    func wait() {
-        var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    /// Receives a request when there is one; with the token only.
+    ///
+    /// - Parameter receive: tries to; -EAGAIN where there is none.
+    /// - Returns: what it returned last, and whether the request was there at once.
+    @inline(__always)
+    func receive(_ receive: () -> Int32) -> (count: Int32, wasThere: Bool) {
+        var count = receive()
+        if count != -EAGAIN { return (count, true) }
         if looks {
             let start = now()
             while now() - start < Reception.patience {
-                if poll(&request, 1, 0) != 0 { return }
+                count = receive()
+                if count != -EAGAIN { return (count, false) }
             }
         }
+        var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         _ = poll(&request, 1, -1)
+        return (receive(), false)
     }
 
     /// Whether another request is there.

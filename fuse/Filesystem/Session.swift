@@ -48,6 +48,7 @@ final class Session: @unchecked Sendable {
                 throw IcecoreError(.system, "cannot mount on '\(mountPoint)': \(complaint.end())")
             }
             _ = complaint.end()
+            if files.wantsPassthrough { files.passthrough.begin(session) }
             let reception = Reception(fuse_session_fd(session))
             self.reception = reception
             for _ in 0..<Session.threadCount { workers.append(try Worker(files, reception)) }
@@ -81,6 +82,7 @@ final class Session: @unchecked Sendable {
             patience -= 1
             usleep(1000)
         }
+        files.passthrough.tryOut("\(files.store.path)/icecore.json")
         readAhead()
     }
 
@@ -90,8 +92,13 @@ final class Session: @unchecked Sendable {
         var buffer = fuse_buf()
         var hasToken = false
         while fuse_session_exited(session) == 0 {
-            if hasToken { reception.wait() }
-            let count = fuse_session_receive_buf(session, &buffer)
+            var count: Int32
+            var wasThere = true
+            if hasToken {
+                (count, wasThere) = reception.receive { fuse_session_receive_buf(session, &buffer) }
+            } else {
+                count = fuse_session_receive_buf(session, &buffer)
+            }
             if count == -EAGAIN, !hasToken {
                 // Nothing is left in the queue to help with.
                 reception.take()
@@ -100,7 +107,8 @@ final class Session: @unchecked Sendable {
             if count == -EINTR || count == -EAGAIN { continue }
             if count <= 0 { break }
             if hasToken {
-                if reception.hasMore {
+                // Whoever had to be waited for is alone.
+                if wasThere, reception.hasMore {
                     reception.pass()
                     hasToken = false
                 } else {
@@ -108,6 +116,7 @@ final class Session: @unchecked Sendable {
                 }
             }
             fuse_session_process_buf(session, &buffer)
+            worker.afterAnswer()
             if hasToken {
                 hasToken = reception.end(worker.turn)
                 worker.turn = 0

@@ -41,7 +41,7 @@ extension Worker {
             }
             // What one read takes whole is not read again soon: the kernel keeps it.
             if wanted == record.size {
-                defer { close(descriptor) }
+                unneeded = descriptor
                 return try reply(request, record, descriptor, offset: offset, count: wanted)
             }
             blobs.keep(descriptor, for: record.node)
@@ -49,7 +49,7 @@ extension Worker {
         try reply(request, record, descriptor, offset: offset, count: wanted)
     }
 
-    private func open(_ record: RowRecord, directory: Int64, slot: Int64) throws -> BlobFiles.Opened {
+    func open(_ record: RowRecord, directory: Int64, slot: Int64) throws -> BlobFiles.Opened {
         let etag: ETag
         if let known = record.etag {
             etag = known

@@ -31,6 +31,8 @@ final class Worker: @unchecked Sendable {
     let nodes: NodeLookup
     let scan: DirectoryScan
     var blobs: BlobFiles
+    /// A blob to close once its request is answered; -1: none.
+    var unneeded: Int32 = -1
     /// Page-aligned, for reads.
     let buffer: UnsafeMutableRawPointer
     /// For listings.
@@ -46,6 +48,7 @@ final class Worker: @unchecked Sendable {
         self.files = files
         self.reception = reception
         reader = try files.store.reader()
+        reader.readAround()
         nodes = try NodeLookup(reader)
         scan = try DirectoryScan(reader)
         blobs = BlobFiles(files.store.blobs)
@@ -83,6 +86,14 @@ final class Worker: @unchecked Sendable {
         scan.close()
         try reader.begin()
         generation = newest
+    }
+
+    /// Does what need not be done before the answer.
+    @inline(__always)
+    func afterAnswer() {
+        if unneeded < 0 { return }
+        close(unneeded)
+        unneeded = -1
     }
 
     /// Lets another thread take the next request: this one is going to wait.

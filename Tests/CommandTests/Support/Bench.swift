@@ -15,7 +15,7 @@ final class Bench {
     var environment: [String: String]
     /// What must never be seen.
     var secrets: [String] = []
-    private let program: String
+    let program: String
     private var running: [RunningProgram] = []
     private var mounts: [String] = []
 
@@ -151,6 +151,18 @@ final class Bench {
         running.append(process)
         defer { running.removeAll { $0 === process } }
         return try process.wait(seconds: seconds)
+    }
+
+    /// Runs a command on the store under another program, which gets the command line as its last words.
+    func run(under wrapper: [String], _ command: String, seconds: Double = 60) throws -> Run {
+        let words = wrapper.dropFirst() + [program, command, "--store", store]
+        let process = try RunningProgram(
+            wrapper[0], words.map { Array($0.utf8) }, environment: environment, currentDirectory: directory,
+            outputs: "\(directory)/outputs")
+        running.append(process)
+        let run = try process.wait(seconds: seconds)
+        running.removeAll { $0 === process }
+        return run
     }
 
     /// Runs a command on the store.

@@ -142,7 +142,7 @@ import Testing
             #expect(try sync.blobs.isEmpty)
             let listing = try sync.bench.succeed("ls", "-R", "--json").text
             #expect(listing.split(separator: "\n").count == 4)
-            let mount = try sync.bench.mount()
+            let mount = try sync.bench.mount("--offline")
             #expect((try? Files.read("\(mount)/dir/key 1", limit: 100)) == nil)
             #expect(try sync.bench.succeed("sync", "--json").record["fetched"] as? Int == 4)
             #expect(try sync.bench.succeed("ls", "-R", "--json").text == listing)
@@ -243,6 +243,43 @@ import Testing
             var content = [UInt8](repeating: 0, count: 10)
             let count = try content.withUnsafeMutableBytes { try open.read(into: $0) }
             #expect(content.prefix(count) == bytes("old")[...], "what was open keeps its content")
+        }
+    }
+
+    @Test func listFilesOfAnyNamesAreKeptApart() throws {
+        let server = try MotoServer.shared()
+        let admin = try S3Admin(server)
+        let bucket = "names-\(UInt32.random(in: 0 ... .max))"
+        try admin.createBucket(bucket)
+        try admin.createBucket("\(bucket)-inventories")
+        try Bench.use(server) { bench in
+            let name = "2024-03-02T01-00Z"
+            let folder = try InventoryFolder("\(bench.directory)/inventories", bucket: bucket)
+            let names = ["a", "a.part", "a.part.part", "list-0"]
+            // Of unequal sizes, so that they do not come in their order.
+            let rows = (0..<4000).map { Row("\(Hex.encode(SHA256.digest(bytes("\($0)"))))", []) }
+            try folder.write(
+                name, rows, files: names.count,
+                spoilManifest: { manifest in
+                    for (number, file) in names.enumerated() {
+                        manifest = manifest.replacingOccurrences(
+                            of: "data/\(name)-\(number).csv.gz", with: "data/\(file)")
+                    }
+                })
+            let base = "all/\(bucket)"
+            for (number, file) in names.enumerated() {
+                let content = try Files.read("\(folder.path)/data/\(name)-\(number).csv.gz", limit: 1 << 24)
+                try admin.put("\(bucket)-inventories", "\(base)/data/\(file)", content)
+            }
+            for file in ["manifest.json", "manifest.checksum"] {
+                let content = try Files.read("\(folder.path)/\(name)/\(file)", limit: 1 << 24)
+                try admin.put("\(bucket)-inventories", "\(base)/\(name)/\(file)", content)
+            }
+            try bench.initialize(bucket, inventory: "s3://\(bucket)-inventories/\(base)/")
+            let record = try bench.succeed("sync", "--metadata-only", "--json").record
+            #expect(record["keys"] as? Int == rows.count)
+            #expect(try Files.names(in: "\(bench.store)/inventories/\(name)/data") == names)
+            #expect(try Files.names(in: "\(bench.store)/tmp").isEmpty)
         }
     }
 }

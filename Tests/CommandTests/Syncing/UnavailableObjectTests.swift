@@ -66,9 +66,10 @@ import Testing
         }
     }
 
-    @Test func whatIsArchivedIsNotAskedFor() throws {
+    @Test(arguments: ["GLACIER", "DEEP_ARCHIVE"])
+    func whatIsArchivedIsNotAskedFor(storageClass: String) throws {
         try SyncBench.use { sync in
-            let cold = bad.with { $0.storageClass = "GLACIER" }
+            let cold = bad.with { $0.storageClass = storageClass }
             try sync.add(Self.name, [good, cold])
             try expectMissing(sync, cold, says: "archived")
             #expect(try sync.requests()[sync.target(cold)] == nil)
@@ -97,6 +98,67 @@ import Testing
             #expect(try sync.requests().isEmpty)
             let cat = try sync.bench.run("cat", "--version-id", old.versionId, "key")
             #expect(cat.status == 1 && cat.stderr.contains("gone"), "\(cat)")
+        }
+    }
+
+    /// How the later inventory is synced: at once, or its index first.
+    @Test(arguments: [false, true], [false, true])
+    func whatWasGoneIsAskedForAgainWhenALaterInventoryListsIt(isBack: Bool, indexFirst: Bool) throws {
+        try SyncBench.use { sync in
+            let old = Row("key", bytes("old"), at: "2024-02-01T00:00:00.000Z").with { $0.isLatest = false }
+            let new = Row("key", bytes("new"))
+            try sync.folder.write(Self.name, [old, new])
+            try sync.server.add(SyncBench.bucket, [new])
+            try sync.bench.succeed("sync")
+            #expect(try sync.failures().count == 1)
+
+            // As if it had been asked for long ago, so that the next inventory was taken after that.
+            let sql = "UPDATE failure SET failedAt = 1709380800000"
+            let python =
+                "import sqlite3, sys; index = sqlite3.connect(sys.argv[1]); index.execute(sys.argv[2]); index.commit()"
+            let update = try RunningProgram(
+                "/usr/bin/python3", ["-c", python, "\(sync.bench.store)/index.sqlite", sql].map { Array($0.utf8) },
+                environment: [:], currentDirectory: "/", outputs: "\(sync.bench.directory)/outputs"
+            ).wait()
+            try #require(update.status == 0, "\(update)")
+            try sync.folder.write("2024-03-03T01-00Z", [old, new])
+            if isBack { try sync.server.add(SyncBench.bucket, [old]) }
+            try sync.server.reset()
+            if indexFirst {
+                try sync.bench.succeed("sync", "--metadata-only")
+                #expect(try sync.requests().isEmpty)
+            }
+            let run = try sync.bench.succeed("sync", "--json")
+            #expect(try sync.requests() == [sync.target(old): 1])
+            #expect(try run.record["fetched"] as? Int == (isBack ? 1 : 0), "\(run)")
+            #expect(try run.record["gone"] as? Int == (isBack ? 0 : 1), "\(run)")
+            #expect(try sync.failures().count == (isBack ? 0 : 1))
+            #expect(try sync.bench.succeed("snapshots", "--json").records.last?["complete"] as? Bool == true)
+            let cat = try sync.bench.run("cat", "--version-id", old.versionId, "key")
+            #expect(isBack ? cat.text == "old" : cat.status == 1, "\(cat)")
+
+            try sync.server.reset()
+            try sync.bench.succeed("sync")
+            #expect(try sync.requests().isEmpty, "once for each inventory")
+        }
+    }
+
+    @Test func aNullVersionThatComesBackIsNotTakenForTheOneThatIsGone() throws {
+        try SyncBench.use { sync in
+            let first = Row("key", bytes("the same"), versionId: "null")
+            try sync.folder.write(Self.name, [first])
+            try sync.server.add(SyncBench.bucket, [Row("key", bytes("other"), versionId: "null")])
+            try sync.bench.succeed("sync")
+            #expect(try sync.failures().first?["gone"] as? Bool == true)
+            // The same key, id and ETag, put again later: another version.
+            try sync.add(
+                "2024-03-04T01-00Z",
+                [Row("key", bytes("the same"), versionId: "null", at: "2024-03-03T00:00:00.000Z")])
+            #expect(try sync.bench.succeed("sync", "--json").record["fetched"] as? Int == 1)
+            #expect(try sync.failures().isEmpty)
+            #expect(try sync.bench.succeed("cat", "key").text == "the same")
+            let present = try sync.bench.succeed("versions", "--json", "key").records.map { $0["present"] as? Bool }
+            #expect(present == [true, true])
         }
     }
 

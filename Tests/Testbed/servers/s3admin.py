@@ -21,6 +21,7 @@ import uuid
 import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 endpoint, access_key, secret_key = sys.argv[1:4]
 s3 = boto3.client(
@@ -43,6 +44,20 @@ def create_bucket(bucket, versioned=True, public=False):
                 "Effect": "Allow", "Principal": "*",
                 "Action": ["s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"],
                 "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]}]}))
+    return {}
+
+
+def deny(bucket, key, public=False):
+    """Nobody may read one key, not even the owner; if the bucket is public, everybody the others."""
+    def statement(effect, actions, *resources):
+        return {"Effect": effect, "Principal": "*", "Action": [f"s3:{action}" for action in actions],
+                "Resource": [f"arn:aws:s3:::{resource}" for resource in resources]}
+
+    statements = [statement("Deny", ["GetObject", "GetObjectVersion"], f"{bucket}/{key}")]
+    if public:
+        statements.append(
+            statement("Allow", ["GetObject", "GetObjectVersion", "ListBucket"], bucket, f"{bucket}/*"))
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
     return {}
 
 
@@ -125,8 +140,9 @@ def assume_role(role="arn:aws:iam:::role/test", seconds=900):
     name = role.rsplit("/", 1)[1]
     try:
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=compact(trust), Path="/")
-    except iam.exceptions.EntityAlreadyExistsException:
-        pass
+    except ClientError:
+        # It is there, or somebody else is just making it, which Ceph calls "Unknown".
+        iam.get_role(RoleName=name)
     iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=compact(policy))
     found = boto3.client("sts", **options).assume_role(RoleArn=role, RoleSessionName="test", DurationSeconds=seconds)
     keys = found["Credentials"]
@@ -246,7 +262,7 @@ def make_inventory(bucket, directory, name=None, prefix="", schema=SCHEMA, rowsP
 
 
 COMMANDS = {function.__name__: function for function in (
-    create_bucket, set_versioning, put, put_many, delete, delete_version, get, assume_role, list_versions,
+    create_bucket, deny, set_versioning, put, put_many, delete, delete_version, get, assume_role, list_versions,
     make_inventory)}
 
 print(json.dumps({}), flush=True)

@@ -1,0 +1,126 @@
+import Basics
+import Foundation
+import Testbed
+import Testing
+
+/// `mount -t fuse.icecore`, as root, in a mount namespace of its own, where the helper is in /sbin without being in
+/// anybody else's.
+@Suite struct MountHelperTests {
+    typealias Row = InventoryFolder.Row
+
+    /// What every script begins with: `$1` is the repository's fuse/, `$2` the program, `$3` the store.
+    private static let preparation = """
+        mount -t tmpfs tmpfs /sbin
+        mkdir -p prefix/bin mnt
+        ln -sf "$2" prefix/bin/icecore
+        "$1/install.sh" "$PWD/prefix" "" /sbin "$PWD/units" > /dev/null
+        store=$3
+        fails() { # status, words, command
+            local status=0 said
+            said=$("${@:3}" 2>&1) || status=$?
+            [ "$status" = "$1" ] || { echo "status $status, not $1: ${*:3}: $said" >&2; return 1; }
+            case $said in *"$2"*) ;; *) echo "not '$2' but: $said" >&2; return 1 ;; esac
+        }
+
+        """
+
+    private func use(_ script: String) throws {
+        try SyncBench.use { sync in
+            let bench = sync.bench
+            try sync.add("2024-03-02T01-00Z", [Row("dir/old", bytes("of the second"))])
+            try sync.add("2024-03-04T01-00Z", [Row("dir/new", bytes("of the fourth"))])
+            try bench.succeed("sync", "--from", "2024-03-02", "--to", "2024-03-04")
+            let fuse = URL(filePath: #filePath).pathComponents.dropLast(4).joined(separator: "/").dropFirst() + "/fuse"
+            try Files.replace("\(bench.directory)/script", with: bytes(MountHelperTests.preparation + script))
+            let program = try HistoryProgram(directory: bench.directory).path
+            try bench.shell(
+                "unshare --mount --propagation private bash -euo pipefail script \"$@\"", String(fuse), program,
+                bench.store)
+        }
+    }
+
+    @Test func mountTakesItsOptions() throws {
+        try use(
+            """
+            mount -t fuse.icecore "$store" mnt
+            [ "$(cat mnt/dir/new)" = "of the fourth" ]
+            fails 32 busy mount -t fuse.icecore "$store" mnt -o at=2024-03-02
+            umount mnt
+            mount -t fuse.icecore "$store" mnt \
+                -o at=2024-03-02,allow_other,offline,noauto,nofail,_netdev,user,ro,noatime,x-systemd.automount,no_passthrough
+            [ "$(cat mnt/dir/old)" = "of the second" ]
+            [ ! -e mnt/dir/new ]
+            grep -q "^$store $PWD/mnt fuse.icecore ro,.*allow_other" /proc/self/mounts
+            umount mnt
+            mount -t fuse.icecore -o history,fsname=archive "$store" mnt
+            ls mnt/at | grep -q 2024-03-02T01-00Z
+            grep -q "^archive $PWD/mnt fuse.icecore " /proc/self/mounts
+            fails 1 "unmount" /sbin/mount.fuse.icecore "$store" mnt -o remount
+            umount mnt
+            # What mount(8) says of failures is in mount(8): 1 for a wrong call, 32 for a mount that was not made.
+            fails 1 "unknown option 'colour=blue'" mount -t fuse.icecore "$store" mnt -o colour=blue
+            fails 1 "no point in time" mount -t fuse.icecore "$store" mnt -o at=nonsense
+            fails 32 "after the newest snapshot" mount -t fuse.icecore "$store" mnt -o at=2030-01-01
+            fails 32 "" mount -t fuse.icecore "$PWD" mnt
+            fails 1 usage /sbin/mount.fuse.icecore "$store"
+            /sbin/mount.fuse.icecore "$store" mnt -sfnv -o colour=blue
+            ! mountpoint -q mnt
+            """)
+    }
+
+    @Test func othersAreLetInWhenTheyAreAllowed() throws {
+        try use(
+            """
+            mount -t tmpfs tmpfs /mnt
+            mkdir /mnt/m
+            other() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
+            mount -t fuse.icecore "$store" /mnt/m
+            fails 1 denied other cat /mnt/m/dir/new
+            umount /mnt/m
+            mount -t fuse.icecore "$store" /mnt/m -o allow_other
+            [ "$(other cat /mnt/m/dir/new)" = "of the fourth" ]
+            other test -r /mnt/m/dir/new && other test -x /mnt/m/dir && ! other test -x /mnt/m/dir/new
+            fails 1 "Read-only" touch /mnt/m/dir/other
+            umount /mnt/m
+            """)
+    }
+
+    @Test func aLineInFstabIsMountedOnce() throws {
+        try use(
+            """
+            printf '%s %s fuse.icecore at=2024-03-02,nofail,_netdev,x-systemd.requires=network-online.target 0 0\\n' \
+                "$store" "$PWD/mnt" > fstab
+            mount -a -T fstab
+            [ "$(cat mnt/dir/old)" = "of the second" ]
+            mount -a -T fstab
+            [ "$(grep -c " $PWD/mnt " /proc/self/mounts)" = 1 ]
+            umount mnt
+            mount -T fstab mnt
+            [ "$(cat mnt/dir/old)" = "of the second" ]
+            umount mnt
+            """)
+    }
+
+    @Test func theServiceManagerIsToldWhenTheMountIsThere() throws {
+        try use(
+            """
+            systemd-analyze --version > /dev/null 2>&1 && systemd-analyze verify units/icecore@.service
+            grep -q "^ExecStart=$PWD/prefix/bin/icecore mount --foreground" units/icecore@.service
+            cat > manager.py <<'PYTHON'
+            import os, signal, socket, subprocess, sys
+            manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            manager.bind("notify")
+            manager.settimeout(60)
+            words = [sys.argv[1], "mount", "--foreground", "--store", sys.argv[2], "mnt"]
+            mount = subprocess.Popen(words, env=dict(os.environ, NOTIFY_SOCKET=os.path.abspath("notify")))
+            message = manager.recv(1000).decode()
+            assert message.startswith("READY=1\\nSTATUS=mounted snapshot 2024-03-04T01-00Z"), message
+            assert open("mnt/dir/new").read() == "of the fourth"
+            mount.send_signal(signal.SIGTERM)
+            assert mount.wait(30) == 0
+            assert not os.path.ismount("mnt")
+            PYTHON
+            python3 manager.py "$2" "$store"
+            """)
+    }
+}

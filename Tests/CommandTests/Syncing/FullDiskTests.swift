@@ -1,0 +1,80 @@
+import Basics
+import Foundation
+import Testbed
+import Testing
+
+/// A store on a file system that is too small.
+@Suite struct FullDiskTests {
+    typealias Row = InventoryFolder.Row
+
+    private static let name = "2024-03-02T01-00Z"
+
+    private func run(_ program: String, _ words: [String], in directory: String) throws {
+        let run = try RunningProgram(
+            program, words.map { Array($0.utf8) }, environment: [:], currentDirectory: "/", outputs: directory
+        ).wait(seconds: 20)
+        guard run.status == 0 else { throw TestbedError("\(run)") }
+    }
+
+    /// Has the store on a file system of its own, of so many kibibytes.
+    private func use(kibibytes: Int, _ body: (SyncBench, _ grow: (Int) throws -> Void) throws -> Void) throws {
+        try SyncBench.use { sync in
+            let outputs = "\(sync.bench.directory)/outputs"
+            let point = "\(sync.bench.directory)/small"
+            try Files.createDirectory(point)
+            try run("/bin/mount", ["-t", "tmpfs", "-o", "size=\(kibibytes)k", "tmpfs", point], in: outputs)
+            defer {
+                unlink(sync.bench.store)
+                try? run("/bin/umount", ["-l", point], in: outputs)
+            }
+            try FileManager.default.removeItem(atPath: sync.bench.store)
+            try Files.createDirectory("\(point)/store")
+            symlink("\(point)/store", sync.bench.store)
+            try sync.bench.initialize(SyncBench.bucket, inventory: sync.folder.url)
+            try body(sync) { kibibytes in
+                try run("/bin/mount", ["-o", "remount,size=\(kibibytes)k", point], in: outputs)
+            }
+            try sync.bench.expectNoSecretInFiles()
+        }
+    }
+
+    private func expectNothingButOneSentence(_ sync: SyncBench, _ run: Run) throws {
+        #expect(run.status == 1 && run.stdout.isEmpty && run.complaints.count == 1, "\(run)")
+        #expect(try sync.bench.succeed("ls", "-R").text == "before\n")
+        #expect(try sync.bench.succeed("cat", "before").text == "was there before")
+        #expect(try sync.bench.succeed("snapshots", "--json").records.count == 1)
+        #expect(try sync.bench.succeed("status", "--json").records.count == 1)
+    }
+
+    /// A sync of a store that holds one object already.
+    private func expectRecovery(_ rows: [Row], kibibytes: Int, says: String) throws {
+        try use(kibibytes: kibibytes) { sync, grow in
+            let before = Row("before", bytes("was there before"))
+            try sync.add("2024-03-01T01-00Z", [before])
+            try sync.bench.succeed("sync")
+            try sync.add(Self.name, [before] + rows)
+            let run = try sync.bench.run("sync")
+            try expectNothingButOneSentence(sync, run)
+            #expect(run.stderr.contains(says), "\(run)")
+            // Again, with what the first attempt has left.
+            try expectNothingButOneSentence(sync, try sync.bench.run("sync"))
+            try grow(65536)
+            try sync.bench.succeed("sync")
+            #expect(try sync.blobs.count == rows.count + 1)
+            #expect(try sync.failures().isEmpty)
+            #expect(try Files.names(in: "\(sync.bench.store)/tmp").isEmpty)
+            for row in rows.prefix(3) { #expect(try sync.bench.succeed("cat", row.key).stdout == row.content) }
+        }
+    }
+
+    @Test func whatCannotFitIsNotBegun() throws {
+        let rows = (0..<4).map { Row("large/\($0)", [UInt8](repeating: UInt8($0), count: 1 << 20)) }
+        try expectRecovery(rows, kibibytes: 3000, says: "bytes are to be fetched")
+    }
+
+    @Test func aDiskThatFillsUpOnTheWayEndsTheSync() throws {
+        // Each takes a whole page of the file system, which their sizes do not say.
+        let rows = (0..<1200).map { Row("small/\($0)", bytes("content \($0)")) }
+        try expectRecovery(rows, kibibytes: 3000, says: "No space left on device")
+    }
+}

@@ -1,0 +1,138 @@
+import Basics
+import Foundation
+import Testbed
+import Testing
+
+/// Many small objects, and many keys that share a content.
+@Suite struct SmallObjectTests {
+    typealias Row = InventoryFolder.Row
+
+    private static let name = "2024-03-02T01-00Z"
+
+    private static func rows(_ count: Int) -> [Row] {
+        (0..<count).map { Row("small/\($0 / 100)/\($0)", bytes("content of \($0)")) }
+    }
+
+    /// Each blob is what its name says.
+    private func expectSound(_ sync: SyncBench) throws -> Int {
+        let blobs = try StoreDigest.blobs(sync.bench.store)
+        for (path, digest) in blobs { #expect(path.hasPrefix("\(digest.prefix(2))/\(digest)-"), "\(path)") }
+        return blobs.count
+    }
+
+    @Test func dataIsMadeDurableInBatches() throws {
+        try SyncBench.use { sync in
+            try sync.add(Self.name, Self.rows(2000))
+            let report = "\(sync.bench.directory)/strace"
+            let calls = ["fsync", "fdatasync", "syncfs", "sync", "sync_file_range", "msync"]
+            let run = try sync.bench.run(
+                under: ["/usr/bin/strace", "-f", "-c", "-e", "trace=\(calls.joined(separator: ","))", "-o", report],
+                "sync")
+            #expect(run.status == 0, "\(run)")
+            #expect(try expectSound(sync) == 2000)
+            var counts: [String: Int] = [:]
+            for line in String(decoding: try Files.read(report, limit: 1 << 20), as: UTF8.self).split(separator: "\n") {
+                let words = line.split(separator: " ")
+                guard words.count >= 5, let call = words.last.map(String.init), calls.contains(call) else { continue }
+                counts[call] = Int(words[3])
+            }
+            let total = counts.values.reduce(0, +)
+            #expect(total < 40, "\(counts)")
+            // Two batches at least, and the names of the last one; the index beside them.
+            #expect(counts["syncfs", default: 0] >= 2, "\(counts)")
+            #expect(counts["fdatasync", default: 0] + counts["fsync", default: 0] >= 2, "\(counts)")
+        }
+    }
+
+    @Test func aSyncThatIsKilledAgainAndAgainIsCompleteInTheEnd() throws {
+        try SyncBench.use { sync in
+            try sync.add(Self.name, Self.rows(4000))
+            var faults = FaultServer.Faults()
+            faults.latency = 0.005
+            try sync.server.set(faults)
+            var killed = 0
+            var most = 0
+            for _ in 0..<12 {
+                let program = try sync.bench.start(["sync", "--store", sync.bench.store])
+                _ = Clock.wait(seconds: .random(in: 0.05...1.2)) { program.hasEnded }
+                program.kill(SIGKILL)
+                if try program.wait().status == 128 + SIGKILL { killed += 1 }
+                let count = try expectSound(sync)
+                #expect(count >= most, "what was finished stays")
+                most = count
+            }
+            #expect(killed >= 2)
+            try sync.bench.succeed("sync")
+            #expect(try expectSound(sync) == 4000)
+            #expect(try Files.names(in: "\(sync.bench.store)/tmp").isEmpty)
+            #expect(try sync.bench.succeed("snapshots", "--json").record["complete"] as? Bool == true)
+        }
+    }
+
+    @Test func aContentThatIsGoneUnderOneKeyIsHadThroughAnother() throws {
+        try SyncBench.use { sync in
+            let content = bytes("the same")
+            let rows = (0..<20).map { Row("key \($0 + 10)", content) }
+            try sync.folder.write(Self.name, rows)
+            try sync.server.add(SyncBench.bucket, [rows[17]])
+            let record = try sync.bench.succeed("sync", "--json").record
+            #expect(record["fetched"] as? Int == 1)
+            #expect(record["gone"] as? Int == 0 && record["failed"] as? Int == 0)
+            #expect(try sync.failures().isEmpty)
+            for row in rows { #expect(try sync.bench.succeed("cat", row.key).stdout == content) }
+            #expect(try sync.requests().values.allSatisfy { $0 == 1 })
+        }
+    }
+
+    @Test func aContentThatIsGoneUnderAllKeysIsAskedForUnderEachAtOnce() throws {
+        try SyncBench.use { sync in
+            let rows = (0..<500).map { Row("key \($0)", bytes("the same")) } + [Row("z", bytes("another"))]
+            try sync.folder.write(Self.name, rows)
+            try sync.server.add(SyncBench.bucket, [rows[500]])
+            var faults = FaultServer.Faults()
+            faults.latency = 0.1
+            try sync.server.set(faults)
+            let start = Timestamp.now()
+            let record = try sync.bench.succeed("sync", "--json").record
+            // One after the other they would take fifty seconds.
+            #expect(Timestamp.now().milliseconds - start.milliseconds < 20_000)
+            #expect(record["gone"] as? Int == 500)
+            #expect(record["fetched"] as? Int == 1)
+            #expect(try sync.failures().count == 500)
+            #expect(try sync.requests().count == 501)
+            try sync.server.reset()
+            try sync.bench.succeed("sync")
+            #expect(try sync.requests().isEmpty)
+        }
+    }
+
+    @Test func aSlowContentUnderThousandsOfKeysHoldsNobodyUp() throws {
+        try SyncBench.use { sync in
+            let slow = RealBucket.content(seed: 1, count: 300_000)
+            let etag = Hex.encode(MD5.digest(slow))
+            // More keys than are kept in memory.
+            let many = (0..<12_000).map { number in
+                Row("a/\(number)", [], versionId: "v\(number)").with {
+                    $0.etag = etag
+                    $0.size = "\(slow.count)"
+                }
+            }.sorted { $0.key < $1.key }
+            let others = (0..<50).map { Row("z/\($0)", bytes("content \($0)")) }
+            try sync.folder.write(Self.name, many + others)
+            try sync.server.add(SyncBench.bucket, others + [many[0].with { $0.content = slow }])
+            var faults = FaultServer.Faults()
+            faults.rate = 50_000
+            try sync.server.set(faults)
+            let program = try sync.bench.start(["sync", "--store", sync.bench.store, "--json"])
+            let arrived = try Clock.wait(seconds: 5.5) { try sync.blobs.count >= 50 }
+            #expect(arrived && !program.hasEnded)
+            #expect(try sync.blobs.count == 50, "the slow one is still on its way")
+            let run = try program.wait()
+            #expect(run.status == 0, "\(run)")
+            #expect(try run.record["fetched"] as? Int == 51)
+            #expect(try sync.blobs.count == 51)
+            #expect(try sync.requests().count == 51)
+            #expect(try sync.bench.succeed("snapshots", "--json").record["complete"] as? Bool == true)
+        }
+    }
+}

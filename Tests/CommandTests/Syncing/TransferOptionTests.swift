@@ -1,0 +1,94 @@
+import Basics
+import Foundation
+import Testbed
+import Testing
+
+/// How fast a sync may be, and who pays for it.
+@Suite struct TransferOptionTests {
+    typealias Row = InventoryFolder.Row
+
+    private static let name = "2024-03-02T01-00Z"
+
+    @Test func theRateIsKeptOnARealServer() throws {
+        let server = try NginxServer()
+        try Bench.use(server) { bench in
+            let folder = try InventoryFolder("\(bench.directory)/inventories", bucket: "limited")
+            let large = (0..<5).map { Row("large/\($0)", RealBucket.content(seed: UInt64($0), count: 1 << 20)) }
+            let small = (0..<256).map { Row("small/\($0)", RealBucket.content(seed: UInt64(100 + $0), count: 4096)) }
+            for row in large + small {
+                try server.add(bucket: "limited", key: row.key, versionId: row.versionId, content: row.content)
+            }
+            try folder.write(Self.name, large + small)
+            try bench.initialize("limited", inventory: folder.url)
+            let start = Timestamp.now()
+            let record = try bench.succeed("sync", "--json", "--limit-rate", "2M").record
+            let seconds = Double(Timestamp.now().milliseconds - start.milliseconds) / 1000
+            #expect(record["fetchedBytes"] as? Int == 6 << 20)
+            // Six mebibytes at two a second.
+            #expect((2.4...3.6).contains(seconds), "\(seconds) s")
+        }
+    }
+
+    @Test func theRateHoldsForInventoriesToo() throws {
+        let server = try MotoServer.shared()
+        let admin = try S3Admin(server)
+        let bucket = "limited-\(UInt32.random(in: 0 ... .max))"
+        try admin.createBucket(bucket)
+        try Bench.use(server) { bench in
+            var options = S3Admin.InventoryOptions()
+            options.destination = bucket
+            // Keys that cannot be compressed to nothing.
+            options.rows = (0..<9000).map { number in
+                let digest = Hex.encode(SHA256.digest(bytes("\(number)")))
+                var row = S3Admin.Version(
+                    key: digest, versionId: String(digest.prefix(32)), isLatest: true, deleteMarker: false, size: 0,
+                    lastModified: "2024-03-01T01:00:00+00:00", etag: "d41d8cd98f00b204e9800998ecf8427e")
+                row.storageClass = "STANDARD"
+                return row
+            }
+            let inventory = try admin.makeInventory(of: bucket, in: "\(bench.directory)/inventories", options)
+            let lists = try StoreDigest.files("\(bench.directory)/inventories/data")
+            let size = lists.map { Files.size("\(bench.directory)/inventories/data/\($0)") ?? 0 }.reduce(0, +)
+            try bench.initialize(bucket, inventory: "s3://\(bucket)/\(inventory.prefix)")
+            let start = Timestamp.now()
+            try bench.succeed("sync", "--metadata-only", "--limit-rate", "128K")
+            let seconds = Double(Timestamp.now().milliseconds - start.milliseconds) / 1000
+            let expected = Double(size) / Double(128 << 10)
+            // The listing and the merge take a while of their own.
+            #expect(expected > 2 && seconds > 0.8 * expected && seconds < 1.2 * expected + 1, "\(seconds) s")
+        }
+    }
+
+    @Test(arguments: ["fast", "10", "0", "-5M", "1e3", "10Q", ".5M", "", "99999T"])
+    func nonsenseIsNoRate(rate: String) throws {
+        try Bench.use { bench in
+            let run = try bench.run(["sync", "--store", bench.store, "--limit-rate=\(rate)"])
+            #expect(run.status == 64 && run.stdout.isEmpty, "\(run)")
+            #expect(run.stderr.contains("--limit-rate"), "\(run)")
+            #expect(rate.isEmpty || run.stderr.contains("500K") || run.stderr.contains("from 1.0 KiB"), "\(run)")
+        }
+    }
+
+    @Test func requesterPaysIsKeptByTheStoreAndAskedForByASync() throws {
+        try SyncBench.use { sync in
+            let row = Row("key", bytes("content"))
+            try sync.folder.write(Self.name, [row])
+            try sync.server.can(sync.target(row), .init(body: "content"))
+            for (number, words) in [[], ["--request-payer"], ["--request-payer", "requester"]].enumerated() {
+                for isStored in [true, false] {
+                    let store = "\(sync.bench.directory)/store-\(number)-\(isStored)"
+                    let made = try sync.bench.run(
+                        ["init", store, "--bucket", "s3://\(SyncBench.bucket)", "--inventory", sync.folder.url]
+                            + (isStored ? words : []))
+                    try #require(made.status == 0, "\(made)")
+                    let run = try sync.bench.run(["sync", "--store", store] + (isStored ? [] : words))
+                    #expect(run.status == 0, "\(run)")
+                    let payer = try #require(try sync.server.log().last).header("x-amz-request-payer")
+                    #expect(payer == (words.isEmpty ? nil : "requester"))
+                }
+            }
+            let run = try sync.bench.run("sync", "--request-payer", "owner")
+            #expect(run.status == 64, "\(run)")
+        }
+    }
+}
