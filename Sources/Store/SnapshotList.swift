@@ -60,7 +60,7 @@ extension IndexReader {
         return totals
     }
 
-    /// All snapshots, oldest first.
+    /// All snapshots that no prune has dropped, oldest first.
     public func snapshots() throws -> [SnapshotSummary] {
         let statement = try connection.prepare(
             """
@@ -83,7 +83,7 @@ extension IndexReader {
         }
         summaries.sort { timeline.rank(of: $0.record.id) < timeline.rank(of: $1.record.id) }
         try countMissing(&summaries)
-        return summaries
+        return zip(summaries, timeline.points).filter { !$0.1.isPruned }.map(\.0)
     }
 
     private func countMissing(_ summaries: inout [SnapshotSummary]) throws {

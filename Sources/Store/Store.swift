@@ -72,6 +72,15 @@ public struct Store: Sendable {
         return try Store(path: path)
     }
 
+    /// Removes what others have left in `tmp/`, but for pieces of contents. Only the holder of the store's lock may: those
+    /// others are gone then.
+    public func cleanTemporaryFiles() throws {
+        try PartialBlob.removeFinished(self)
+        for name in try Files.names(in: temporaryPath) where !name.hasPrefix(PartialBlob.prefix) {
+            try Files.removeAll("\(temporaryPath)/\(name)")
+        }
+    }
+
     /// A reader of the index.
     public func reader() throws -> IndexReader {
         try IndexReader(path: indexPath)

@@ -68,10 +68,7 @@ public final class SyncRun {
         let lock = try StoreLock(store, command: "icecore sync")
         defer { withExtendedLifetime(lock) {} }
         // Whoever left something here is gone: the lock says so.
-        try PartialBlob.removeFinished(store)
-        for name in try Files.names(in: store.temporaryPath) where !name.hasPrefix(PartialBlob.prefix) {
-            try Files.removeAll("\(store.temporaryPath)/\(name)")
-        }
+        try store.cleanTemporaryFiles()
         _ = try Index(path: store.indexPath)
         for name in try selected() {
             let start = ContinuousClock.now
@@ -104,7 +101,9 @@ public final class SyncRun {
                 (first(name) || name > from) && (last(name) || name < to)
             }
             if chosen.isEmpty { throw SyncRun.none("\(from) to \(to)", names) }
-            return chosen
+            // What a prune has dropped does not come back with the next sync of the same range.
+            let pruned = Set(try store.reader().timeline.points.filter(\.isPruned).map(\.name))
+            return chosen.filter { !pruned.contains($0) }
         }
     }
 
@@ -135,6 +134,11 @@ public final class SyncRun {
         }
         let reader = try store.reader()
         if let known = reader.timeline.points.first(where: { $0.name == name }) {
+            if known.isPruned {
+                throw IcecoreError(
+                    .notFound,
+                    "the inventory \(name) was synced, and dropped by 'icecore prune': it is not synced again")
+            }
             return try complete(known, manifestMD5: MD5.digest(found.json), reader)
         }
         let inventory = try source.fetch(name, found) { done, count in
