@@ -68,6 +68,7 @@ public final class Export {
             try exportBeginning(directory, beginning: Array(prefix[split...]))
         }
         if !isDryRun { try mark.end() }
+        try setTime()
         return outcome
     }
 
@@ -83,7 +84,6 @@ public final class Export {
         for name in names { try tree?.enter(Naming.fileName(Array(name))) }
         try export(directory, beginning: beginning)
         for _ in names { try leave() }
-        try setTime()
     }
 
     private func leave() throws {
@@ -192,7 +192,10 @@ struct ExportMark {
             // It stays as it is until this export is complete.
             return false
         }
-        try Files.replace(path, with: boot)
+        let mark = try File(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW)
+        try boot.withUnsafeBytes { try mark.write($0) }
+        try mark.synchronize()
+        try Files.synchronizeDirectory(directory)
         return true
     }
 

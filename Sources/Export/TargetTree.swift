@@ -27,10 +27,14 @@ final class TargetTree {
         var status = stat()
         try systemCall("cannot examine", store) { stat(store, &status) }
         self.store = (UInt64(status.st_dev), UInt64(status.st_ino))
-        try Files.createDirectories(Files.absolute(path))
+        // Before anything is made: the nearest directory that is there.
+        let absolute = Files.absolute(path)
+        var nearest = absolute
+        while nearest != "/", access(nearest, F_OK) != 0 { nearest = Files.directory(of: nearest) }
+        try refuseInside(nearest)
+        try Files.createDirectories(absolute)
         let descriptor = try systemCall("cannot open", path) { open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         try add([], descriptor)
-        try refuseInside(descriptor)
     }
 
     deinit {
@@ -101,22 +105,22 @@ final class TargetTree {
     }
 
     /// Goes up to the root of the file system, and must not meet the store on the way.
-    private func refuseInside(_ start: Int32) throws {
-        var last = (levels[0].device, levels[0].inode)
-        var current = try systemCall("cannot open", path) { fcntl(start, F_DUPFD_CLOEXEC, 0) }
+    private func refuseInside(_ start: String) throws {
+        var last: (UInt64, UInt64) = (0, 0)
+        var current = try systemCall("cannot open", start) { open(start, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         defer { close(current) }
         while true {
+            var status = stat()
+            try systemCall("cannot examine", path) { fstat(current, &status) }
+            let found = (UInt64(status.st_dev), UInt64(status.st_ino))
+            if found == store { throw insideStore }
+            if found == last { return }
+            last = found
             let above = try systemCall("cannot open", path) {
                 openat(current, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
             }
             close(current)
             current = above
-            var status = stat()
-            try systemCall("cannot examine", path) { fstat(above, &status) }
-            let found = (UInt64(status.st_dev), UInt64(status.st_ino))
-            if found == store { throw insideStore }
-            if found == last { return }
-            last = found
         }
     }
 
