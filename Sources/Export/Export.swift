@@ -145,7 +145,9 @@ public final class Export {
         progress(outcome)
         guard let tree else { return }
         // Where the view shows a directory of the same name, the object stands inside it.
-        let isTwin = try (name + [UInt8(ascii: "/")]).withUnsafeBytes { try reader.find($0, in: directory, view) != nil }
+        let isTwin = try (name + [UInt8(ascii: "/")]).withUnsafeBytes {
+            try reader.find($0, in: directory, view) != nil
+        }
         if isTwin { try tree.enter(Naming.fileName(name)) }
         let fileName = isTwin ? Array(".icecore-object".utf8) : Naming.fileName(name)
         let place = tree.describe(fileName)

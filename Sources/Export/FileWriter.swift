@@ -51,7 +51,8 @@ struct FileWriter {
                 try withPath(name) { to in
                     if renameat(directory, from, directory, to) != 0 {
                         if errno == EISDIR || errno == EEXIST || errno == ENOTEMPTY {
-                            throw IcecoreError(.busy, "'\(place)' is in the way: a file has to be there. Move it elsewhere")
+                            throw IcecoreError(
+                                .busy, "'\(place)' is in the way: a file has to be there. Move it elsewhere")
                         }
                         throw IcecoreError.system("cannot create", place, errno: errno)
                     }

@@ -40,8 +40,8 @@ struct Cat: ParsableCommand {
                 flags.contains(.pruned)
                     ? "the content of '\(key)' was pruned: no date that was to be kept shows it"
                     : flags.contains(.gone)
-                    ? "the content of '\(key)' is gone: the bucket no longer had it when it was asked for"
-                    : "the content of '\(key)' is not in the store: 'icecore sync' fetches it, 'icecore status' says why not"
+                        ? "the content of '\(key)' is gone: the bucket no longer had it when it was asked for"
+                        : "the content of '\(key)' is not in the store: 'icecore sync' fetches it, 'icecore status' says why not"
             )
         }
         try copy(File(path, O_RDONLY))

@@ -95,7 +95,8 @@ struct ExportCommand: ParsableCommand {
             return try output.write(json.bytes)
         }
         if dryRun {
-            return try output.line("\(outcome.files) files, \(outcome.bytes) bytes (\(outcome.bytes.byteCount)) would be there")
+            return try output.line(
+                "\(outcome.files) files, \(outcome.bytes) bytes (\(outcome.bytes.byteCount)) would be there")
         }
         try output.line(
             "\(outcome.files) files, \(outcome.bytes.byteCount): \(outcome.linked) hard links, \(outcome.cloned) clones, "

@@ -16,7 +16,8 @@ struct Versions: ParsableCommand {
         let reader = try store.reader()
         let bytes = try keyBytes(key)
         guard let found = try reader.versions(ofKey: bytes) else {
-            throw IcecoreError(.notFound, "no synced inventory has listed the key '\(key)', or a prune has dropped all of it")
+            throw IcecoreError(
+                .notFound, "no synced inventory has listed the key '\(key)', or a prune has dropped all of it")
         }
         let output = Output()
         var json = JSONLine()

@@ -85,7 +85,9 @@ import Testing
         try Self.withStore { subject in
             let bench = subject.bench
             let inventory = try #require(
-                subject.history.inventories.last { $0.rows.contains { $0.isLatest && $0.version.key.bytes.contains(47) } })
+                subject.history.inventories.last {
+                    $0.rows.contains { $0.isLatest && $0.version.key.bytes.contains(47) }
+                })
             let mounted = try bench.mount("--at", inventory.name)
             let names = try Files.names(in: mounted)
             let outside = "\(bench.directory)/outside"

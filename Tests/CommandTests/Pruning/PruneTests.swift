@@ -129,7 +129,9 @@ import Testing
             var rules = PruneRules()
             rules.last = 1
             let shown = subject.shown(rules)
-            let others = subject.history.allVersions.filter { !$0.isMarker && !$0.key.hasPrefix(ByteString("\(prefix)")) }
+            let others = subject.history.allVersions.filter {
+                !$0.isMarker && !$0.key.hasPrefix(ByteString("\(prefix)"))
+            }
             let freed = try subject.prune(["--keep-last", "1", "--prefix=\(prefix)"])
             #expect(freed > 0)
             try subject.expectContents(shown.union(others), "below \(prefix)")
@@ -193,7 +195,8 @@ import Testing
             let mount = try bench.mount("--at", oldest.name)
             try subject.prune(["--keep-last", "1"])
             let byName = try bench.run("ls", "--at", oldest.name)
-            #expect(byName.status == 1 && byName.stderr.contains("pruned") && byName.stderr.contains("\(newest.takenAt)"))
+            #expect(
+                byName.status == 1 && byName.stderr.contains("pruned") && byName.stderr.contains("\(newest.takenAt)"))
             let byTime = try bench.run("ls", "--at", oldest.takenAt.rfc3339)
             #expect(byTime.status == 1 && byTime.stderr.contains("pruned"))
             #expect(try bench.run("sync", "--date", oldest.name).status == 1)
