@@ -129,7 +129,7 @@ if options.gigabytes and options.tree != "-":
     keys += 1
     total += count << 20
 root.end()
-database.execute("INSERT INTO snapshot VALUES (1, '2024-03-01T01-00Z', ?, ?, x'00', 0, NULL, NULL, ?, ?, ?, NULL)",
+database.execute("INSERT INTO snapshot VALUES (1, '2024-03-01T01-00Z', ?, ?, x'00', 0, NULL, NULL, ?, ?, ?)",
                  (TAKEN, TAKEN, keys, keys, total))
 database.execute("INSERT INTO entry (directory, name, slot, flags, validFrom, child) VALUES (0, '/', 1, 0, ?, 1)", (TIME,))
 database.commit()
