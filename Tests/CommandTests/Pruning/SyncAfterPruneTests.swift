@@ -34,6 +34,10 @@ import Testing
 
             // Listed as before: nothing is new, nothing is asked for.
             try sync.server.reset()
+            let mount = try sync.bench.mount("--history")
+            let file = "\(mount)/versions/a/key/2024-03-01T00:00:00Z_\(Self.old.versionId)"
+            #expect(Files.size(file) == 11)
+            #expect(throws: (any Error).self, "reading does not bring it back") { try Files.read(file, limit: 100) }
             try sync.add(Self.names[1], [Self.new, Self.old, Self.other])
             let second = try sync.bench.succeed("sync", "--json").record
             #expect(second["newVersions"] as? Int == 0 && second["wanted"] as? Int == 0)
@@ -47,6 +51,8 @@ import Testing
             let third = try sync.bench.succeed("sync", "--json").record
             #expect(third["newVersions"] as? Int == 0 && third["fetched"] as? Int == 1)
             #expect(try sync.bench.succeed("cat", "a/key").text == "old content")
+            let isBack = Clock.wait(seconds: 10) { (try? Files.read(file, limit: 100)) == Array("old content".utf8) }
+            #expect(isBack)
             #expect(try sync.bench.succeed("cat", "a/key", "--at", Self.names[1]).text == "new")
             #expect(try totals(sync) == [3, 3, 3, 19, 0])
 
