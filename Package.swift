@@ -29,7 +29,8 @@ let package = Package(
         .systemLibrary(
             name: "CFuse3", path: "fuse/CFuse3", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
         .systemLibrary(name: "CSystem"),
-        .target(name: "Schema", path: "schema", resources: [.embedInCode("001-index.sql")]),
+        .target(
+            name: "Schema", path: "schema", resources: [.embedInCode("001-index.sql"), .embedInCode("002-prune.sql")]),
         .target(name: "Basics", dependencies: ["CSystem", crypto, logging], swiftSettings: hot),
         .target(name: "Inventory", dependencies: ["Basics", "CZlib"], swiftSettings: hot),
         .target(name: "S3", dependencies: ["Basics", "CCurl"]),
@@ -40,10 +41,11 @@ let package = Package(
         .target(name: "Sync", dependencies: ["Basics", "Download", "Inventory", "S3", "Store"]),
         .target(
             name: "Filesystem", dependencies: ["Basics", "Download", "Store", "CFuse3"], path: "fuse/Filesystem"),
+        .target(name: "Export", dependencies: ["Basics", "Filesystem", "Store"]),
         .executableTarget(
             name: "icecore",
             dependencies: [
-                "Basics", "Download", "Inventory", "S3", "Store", "Sync", "Verify", "Filesystem", argumentParser,
+                "Basics", "Download", "Export", "Inventory", "S3", "Store", "Sync", "Verify", "Filesystem", argumentParser,
             ]),
 
         // Inventories of any size, made up, to test and to measure with.

@@ -219,11 +219,14 @@ public final class IndexWriter: ChangeSink {
 }
 
 extension Connection {
-    /// Adds to one of the sums of the table `total`, up to what a number holds.
+    /// Adds to one of the sums of the table `total`, from 0 up to what a number holds.
     func addToTotal(_ name: String, _ amount: Int64) throws {
         guard amount != 0 else { return }
         let statement = try prepare(
-            "UPDATE total SET value = CASE WHEN value > ?3 - ?2 THEN ?3 ELSE value + ?2 END WHERE name = ?1")
+            """
+            UPDATE total SET value = CASE WHEN ?2 > 0 AND value > ?3 - ?2 THEN ?3 ELSE max(0, value + ?2) END
+            WHERE name = ?1
+            """)
         statement.bind(2, amount)
         statement.bind(3, .max)
         try statement.run(texts: [(1, name)]) { try statement.run() }

@@ -125,6 +125,12 @@ public final class PartialBlob: @unchecked Sendable {
         try Files.remove(logPath)
     }
 
+    /// Removes what there is of a content, at a time when nobody downloads it.
+    static func remove(_ path: String) throws {
+        try Files.remove(path)
+        try Files.remove(path + logSuffix)
+    }
+
     /// Removes, at a time when nobody downloads, what is of no use any more: pieces of contents that the store has.
     public static func removeFinished(_ store: Store) throws {
         let names = try Files.names(in: store.temporaryPath).filter { $0.hasPrefix(prefix) }

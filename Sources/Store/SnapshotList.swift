@@ -60,11 +60,11 @@ extension IndexReader {
         return totals
     }
 
-    /// All snapshots, oldest first.
+    /// All snapshots that no prune has dropped, oldest first.
     public func snapshots() throws -> [SnapshotSummary] {
         var summaries = try snapshotRecords().map { SnapshotSummary(record: $0, missing: 0) }
         try countMissing(&summaries)
-        return summaries
+        return zip(summaries, timeline.points).filter { !$0.1.isPruned }.map(\.0)
     }
 
     private func countMissing(_ summaries: inout [SnapshotSummary]) throws {

@@ -108,7 +108,9 @@ public final class SyncRun {
                 (first(name) || name > from) && (last(name) || name < to)
             }
             if chosen.isEmpty { throw SyncRun.none("\(from) to \(to)", names) }
-            return chosen
+            // What a prune has dropped does not come back with the next sync of the same range.
+            let pruned = Set(try store.reader().timeline.points.filter(\.isPruned).map(\.name))
+            return chosen.filter { !pruned.contains($0) }
         }
     }
 
@@ -139,6 +141,11 @@ public final class SyncRun {
         }
         let reader = try store.reader()
         if let known = reader.timeline.points.first(where: { $0.name == name }) {
+            if known.isPruned {
+                throw IcecoreError(
+                    .notFound,
+                    "the inventory \(name) was synced, and dropped by 'icecore prune': it is not synced again")
+            }
             return try complete(known, manifestMD5: MD5.digest(found.json), reader)
         }
         let inventory = try source.fetch(name, found) { done, count in

@@ -36,6 +36,16 @@ final class ProgressLine {
         isDrawn = true
     }
 
+    /// A line of one kind, as it goes on. Called often; shows little of it.
+    func show(_ text: @autoclosure () -> String) {
+        let now = Timestamp.now()
+        guard now.milliseconds - lastDrawn.milliseconds >= (isTerminal ? 200 : 30_000) else { return }
+        lastDrawn = now
+        guard isTerminal else { return Console.note(text()) }
+        Console.draw(text())
+        isDrawn = true
+    }
+
     /// Takes the line away, before something else is printed.
     func clear() {
         if isDrawn { Console.draw("") }
