@@ -45,7 +45,8 @@ let package = Package(
         .executableTarget(
             name: "icecore",
             dependencies: [
-                "Basics", "Download", "Export", "Inventory", "S3", "Store", "Sync", "Verify", "Filesystem", argumentParser,
+                "Basics", "Download", "Export", "Inventory", "S3", "Store", "Sync", "Verify", "Filesystem",
+                argumentParser,
             ]),
 
         // Inventories of any size, made up, to test and to measure with.

@@ -43,8 +43,7 @@ public final class IndexReader {
         isReading = true
         if !knowsPrunes {
             // An index that no sync has opened since prunes were invented, perhaps on a read-only medium.
-            let table = try connection.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'prune'")
-            knowsPrunes = try table.step()
+            knowsPrunes = try connection.knowsPrunes()
         }
         let prunedAt = knowsPrunes ? "prunedAt" : "NULL"
         let statement = try connection.prepare("SELECT id, name, takenAt, \(prunedAt) FROM snapshot")
@@ -230,5 +229,12 @@ extension IndexReader {
         let statement = try connection.prepare("SELECT slots FROM directory WHERE id = ?1")
         statement.bind(1, directory)
         return try statement.step() ? statement.integer(0) : 0
+    }
+}
+
+extension Connection {
+    /// Whether the index has the tables that prunes write to.
+    func knowsPrunes() throws(IcecoreError) -> Bool {
+        try prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'prune'").step()
     }
 }

@@ -4,15 +4,14 @@ import Inventory
 
 /// The copy of an inventory that a store keeps, from which its index can be made again: `inventories/<name>/`.
 public enum KeptInventory {
-    /// The names of the list files below `data/`, in the manifest's order: the last components of their keys, with a number
-    /// before them where two would be the same or could be no file.
+    /// The names of the list files below `data/`, in the manifest's order: the last components of their keys, or
+    /// numbers where two of those would be the same or one could be no file.
     public static func fileNames(_ manifest: Manifest) -> [String] {
         let names = manifest.files.map { file in
             file.key.split(separator: "/", omittingEmptySubsequences: false).last.map(String.init) ?? ""
         }
         let isPlain = names.allSatisfy { name in
             !name.isEmpty && name != "." && name != ".." && !name.utf8.contains(0) && name.utf8.count < 200
-                && !name.hasSuffix(".part")
         }
         if isPlain, Set(names).count == names.count { return names }
         return names.indices.map { "list-\($0)" }

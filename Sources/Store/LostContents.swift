@@ -88,6 +88,8 @@ public final class LostContents {
                 try Interruption.check()
                 try progress(count)
             }
+            // Nobody needs what a prune has dropped, whether its blob is damaged or not there.
+            if row.flags.contains(.pruned) { continue }
             let isExpected = row.flags.contains(.expected) && !row.flags.contains(.gone)
             if known.isEmpty, !(looksForMissing && isExpected) { continue }
             guard let etag = row.etagValue else { continue }
@@ -151,6 +153,8 @@ public final class BlobFlags {
     private var isOpen = false
 
     public init(_ store: Store) throws {
+        // An index from before there were prunes gets their tables.
+        _ = try Index(path: store.indexPath)
         connection = try Connection(store.indexPath, readOnly: false)
         try connection.execute("PRAGMA synchronous = FULL; BEGIN IMMEDIATE")
         isOpen = true
@@ -174,11 +178,22 @@ public final class BlobFlags {
         }
     }
 
-    /// - Parameters:
-    ///   - blobs: how many the store has fewer now.
-    ///   - bytes: theirs.
-    public func commit(without blobs: Int = 0, bytes: Int64 = 0) throws {
-        try connection.addToTotal("blobs", -Int64(blobs))
+    /// - Parameter blobs: the names and sizes of those that the store will no longer have.
+    public func commit(without blobs: [(name: String, size: Int64)] = []) throws {
+        var (count, bytes) = (Int64(0), Int64(0))
+        let doomed = try connection.prepare("SELECT 1 FROM doomed WHERE name = ?")
+        for blob in blobs {
+            // A prune that was stopped before it removed the blob has counted it already.
+            var isDoomed = false
+            try doomed.run(texts: [(1, blob.name)]) {
+                isDoomed = try doomed.step()
+                doomed.reset()
+            }
+            if isDoomed { continue }
+            count += 1
+            bytes = bytes.addingClamped(blob.size)
+        }
+        try connection.addToTotal("blobs", -count)
         try connection.addToTotal("blobBytes", -bytes)
         try connection.execute("COMMIT")
         isOpen = false

@@ -76,9 +76,11 @@ extension Connection {
 
     /// The sum over all rows of `snapshot`.
     func sumOfSnapshots() throws -> UInt64 {
+        let prunedAt = try knowsPrunes() ? "prunedAt" : "NULL"
         let rows = try prepare(
             """
-            SELECT id, takenAt, syncedAt, metadataOnly, rowCount, keys, bytes, name, manifestMD5, filter, permanentFilter
+            SELECT id, takenAt, syncedAt, metadataOnly, rowCount, keys, bytes, name, manifestMD5, filter, permanentFilter,
+                \(prunedAt)
             FROM snapshot
             """)
         var sum: UInt64 = 0
@@ -89,6 +91,7 @@ extension Connection {
                 digest.add(Int64(rows.isNull(column) ? 1 : 0))
                 digest.add(rows.bytes(column))
             }
+            if !rows.isNull(11) { digest.add(rows.integer(11)) }
             sum &+= digest.value
         }
         return sum

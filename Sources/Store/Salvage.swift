@@ -3,9 +3,11 @@ import GRDBSQLite
 
 /// What can still be read of an index that may be damaged: the snapshots, and what inventories do not say.
 public final class Salvage {
-    /// As far as they can be read; oldest first.
+    /// As far as they can be read, without those that a prune has dropped; oldest first.
     public private(set) var snapshots: [SnapshotRecord] = []
-    /// Nothing of that list can have been lost.
+    /// The names of those that a prune has dropped, as far as they can be read.
+    public private(set) var pruned: Set<String> = []
+    /// Nothing of these lists can have been lost.
     public private(set) var hasAllSnapshots = false
     /// What could not be read.
     public private(set) var warnings: [String] = []
@@ -22,6 +24,10 @@ public final class Salvage {
             ["key", "versionId", "etag"]
         ),
     ]
+    /// Those of them that prunes write to. What lies before a prune's horizon is not asked for again.
+    private static let pruneTables: [(name: String, columns: [String], key: [String])] = [
+        ("prune", ["prefix", "horizon", "prunedAt"], ["prefix"]), ("doomed", ["name", "size"], ["name"]),
+    ]
 
     public init(_ store: Store) {
         path = store.indexPath
@@ -29,7 +35,8 @@ public final class Salvage {
         do {
             guard let connection else { throw IcecoreError(.damaged, "'\(path)' cannot be opened") }
             let reader = try store.reader()
-            snapshots = try reader.snapshotRecords()
+            pruned = Set(reader.timeline.points.filter(\.isPruned).map(\.name))
+            snapshots = try reader.snapshotRecords().filter { !pruned.contains($0.name) }
             reader.end()
             let stored = try connection.storedSum(RowDigest.snapshots)
             hasAllSnapshots = try stored == connection.sumOfSnapshots()
@@ -40,10 +47,11 @@ public final class Salvage {
 
     /// Copies the facts about blobs, the headers, the failures and the count of blobs into a new index.
     public func copyFacts(into new: Store) throws {
-        guard connection != nil else { return }
+        guard let connection else { return }
         let target = try Connection(new.indexPath, readOnly: false)
         try target.execute("PRAGMA synchronous = FULL; BEGIN IMMEDIATE")
-        for table in Salvage.tables {
+        let knowsPrunes = (try? connection.knowsPrunes()) ?? false
+        for table in Salvage.tables + (knowsPrunes ? Salvage.pruneTables : []) {
             // From the beginning, and if there is damage on the way, from the end as well.
             if try !copy(table.name, table.columns, "ORDER BY \(table.key.joined(separator: ", "))", target) {
                 let reversed = table.key.map { "\($0) DESC" }.joined(separator: ", ")
@@ -52,6 +60,24 @@ public final class Salvage {
             }
         }
         _ = try copy("total", ["name", "value"], "WHERE name IN ('blobs', 'blobBytes')", target)
+        try target.execute("COMMIT")
+    }
+
+    /// Remembers in a new index which snapshots a prune has dropped: they are not synced again. Last of all, for a merge
+    /// would take them for snapshots that list nothing.
+    public func copyPruned(into new: Store) throws {
+        guard !pruned.isEmpty else { return }
+        let target = try Connection(new.indexPath, readOnly: false)
+        try target.execute("PRAGMA synchronous = FULL; BEGIN IMMEDIATE")
+        let columns = [
+            "name", "takenAt", "syncedAt", "manifestMD5", "metadataOnly", "filter", "permanentFilter", "rowCount",
+            "keys", "bytes", "prunedAt",
+        ]
+        // With new ids: those that they had may be others' by now.
+        if try !copy("snapshot", columns, "WHERE prunedAt IS NOT NULL", target) {
+            warnings.append("not all snapshots that were pruned could be read: they can be synced again")
+        }
+        try target.renewDigests()
         try target.execute("COMMIT")
     }
 

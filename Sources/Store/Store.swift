@@ -58,7 +58,7 @@ public struct Store: Sendable {
             // What an interrupted init left behind may be there; anything else is somebody's data.
             let own: Set<String> = [
                 "index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "blobs", "tmp", "inventories",
-                "quarantine", "lock",
+                "quarantine", "lock", "verify.state",
             ]
             if let foreign = try Files.names(in: path).first(where: { !own.contains($0) && !$0.hasSuffix(".new") }) {
                 throw IcecoreError(

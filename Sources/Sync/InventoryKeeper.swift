@@ -24,8 +24,9 @@ struct InventoryKeeper {
             let file = inventory.manifest.files[place]
             if Files.size(copy) != nil, (try? ContentCheck.md5(copy)) == file.md5 { continue }
             try Files.remove(copy)
-            // A name only for what is whole: a kill must not leave half a file under it.
-            let part = "\(copy).part"
+            // A name only for what is whole: a kill must not leave half a file under it. Beside the list files, a name
+            // of ours could be one of theirs.
+            let part = "\(store.temporaryPath)/list-\(place)"
             try Files.remove(part)
             try InventoryKeeper.copy(inventory.paths[place], to: part)
             guard try ContentCheck.md5(part) == file.md5 else {

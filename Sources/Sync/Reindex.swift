@@ -83,7 +83,9 @@ public final class Reindex {
         var found: [Source] = []
         let records = Dictionary(salvage.snapshots.map { ($0.name, $0) }) { first, _ in first }
         // What a sync has fetched and not committed is no snapshot; that can be told only where all snapshots are known.
-        let kept = KeptInventory.names(store).filter { !salvage.hasAllSnapshots || records[$0] != nil }
+        let kept = KeptInventory.names(store).filter {
+            !salvage.pruned.contains($0) && (!salvage.hasAllSnapshots || records[$0] != nil)
+        }
         for name in kept {
             do {
                 let inventory = try open(name)
@@ -179,6 +181,7 @@ public final class Reindex {
             record.newBytes = summary.newBytes
             _ = try plan.changes.commit(record)
         }
+        try salvage.copyPruned(into: new)
     }
 
     /// Puts the new index into the place of the old one.

@@ -60,13 +60,11 @@ public final class Repair {
     private func quarantine(_ verify: VerifyRun, _ rows: RowQueue) throws {
         let names = verify.damaged.keys.sorted()
         var moves: [(from: String, to: String)] = []
-        var bytes: Int64 = 0
         let time = Timestamp.now()
         var notes: [UInt8] = []
         for name in names {
             let file = "\(name)-\(time.milliseconds)"
             moves.append(("\(store.blobs.path)/\(Blobs.fan(name))/\(name)", "\(store.quarantinePath)/\(file)"))
-            bytes = bytes.addingClamped(BlobName(name)?.size ?? 0)
             var line = JSONLine()
             line.begin()
             line.add("time", time.rfc3339)
@@ -86,7 +84,7 @@ public final class Repair {
         if rows.count > 0 || !moves.isEmpty {
             let flags = try BlobFlags(store)
             try rows.forEach { try flags.change($0, remove: .present, add: .expected) }
-            try flags.commit(without: moves.count, bytes: bytes)
+            try flags.commit(without: names.map { ($0, BlobName($0)?.size ?? 0) })
         }
         guard !moves.isEmpty else { return }
         for move in moves {

@@ -80,6 +80,7 @@ import Testing
             let horizon = max(wanted, store.history.horizon ?? .distantPast)
             let before = store.history
             try store.prune(rules)
+            try store.verify()
             // What is kept is what it was; that the program agrees is compared below.
             for name in names { #expect(store.history.snapshotView(name) == before.snapshotView(name)) }
             for instant in HistoryScenario.interestingInstants(before) where instant >= horizon {
@@ -91,6 +92,27 @@ import Testing
             for instant in random.shuffle(instants).prefix(8) { try store.compareRecursive(at: instant.rfc3339) }
         }
         try Self.compareAll(store)
+    }
+
+    @Test(arguments: seeds(4))
+    func anIndexThatIsMadeAgainAfterAPruneKeepsWhatWasKept(seed: UInt64) throws {
+        let store = try HistoryComparison(seed: seed, test: "prune-reindex")
+        var random = SplitMix64(seed: seed)
+        let inventories = store.scenario.inventories
+        for inventory in inventories.dropLast() { try store.sync(inventory) }
+        try store.prune(PruneRules(random: &random))
+        for isLast in [false, true] {
+            if isLast { try store.sync(try #require(inventories.last)) }
+            try store.reindex(isGone: false)
+            try store.verify()
+            try store.compareRecursive(at: nil)
+            // Those that were dropped, and what is before the horizon, are errors as before.
+            for name in inventories.map(\.name) { try store.compareRecursive(at: name) }
+            let horizon = store.history.horizon ?? .distantPast
+            for instant in HistoryScenario.interestingInstants(store.history).filter({ $0 < horizon }).prefix(5) {
+                try store.compareRecursive(at: instant.rfc3339)
+            }
+        }
     }
 
     /// Everything that the program can be asked, or a random share of it.

@@ -63,8 +63,19 @@ import Testing
             #expect(rehearsed["bytes"] as? Int == freed)
             #expect(rehearsed["blobs"] as? Int == said["blobs"] as? Int)
             #expect(Int64(freed) == before - (try blobBytes()), "what it says is what disappeared")
+            try expectSound("after a prune")
             #expect(try Files.names(in: "\(bench.store)/tmp").isEmpty)
             return Int64(freed)
+        }
+
+        /// A verification finds nothing, but for the contents with made-up ETags of many parts.
+        func expectSound(_ what: String) throws {
+            let run = try bench.run("verify", "--json")
+            let findings = try run.records.filter { finding in
+                finding["kind"] as? String != "damaged"
+                    || (finding["path"] as? String)?.split(separator: "-").count != 3
+            }
+            #expect(run.status <= 1 && findings.isEmpty, "\(what): \(run)")
         }
 
         func forget(_ rules: PruneRules) throws {
@@ -167,6 +178,7 @@ import Testing
                 program.kill(SIGKILL)
                 _ = try program.wait()
                 try subject.expectContents(shown, "after a kill")
+                try subject.expectSound("after a kill")
                 #expect(try kept.map { try bench.succeed("ls", "-R", "--json", "--at", $0).stdout } == listings)
                 try subject.prune(["--keep-last", "2"])
                 #expect(try StoreDigest.blobs(bench.store) == reference)
