@@ -22,26 +22,32 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     ],
-    // Dependencies point one way: commands → Sync, Filesystem → Download → Store, S3, Inventory → Basics → C.
+    // Dependencies point one way: commands → Sync, Verify, Filesystem → Download → Store, S3, Inventory → Basics → C.
     targets: [
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(
             name: "CFuse3", path: "fuse/CFuse3", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
         .systemLibrary(name: "CSystem"),
-        .target(name: "Schema", path: "schema", resources: [.embedInCode("001-index.sql")]),
+        .target(
+            name: "Schema", path: "schema", resources: [.embedInCode("001-index.sql"), .embedInCode("002-prune.sql")]),
         .target(name: "Basics", dependencies: ["CSystem", crypto, logging], swiftSettings: hot),
         .target(name: "Inventory", dependencies: ["Basics", "CZlib"], swiftSettings: hot),
         .target(name: "S3", dependencies: ["Basics", "CCurl"]),
         .target(
             name: "Store", dependencies: ["Basics", "Inventory", "Schema", grdb, sqlite], swiftSettings: hot),
         .target(name: "Download", dependencies: ["Basics", "CSystem", "S3", "Store"]),
+        .target(name: "Verify", dependencies: ["Basics", "Download", "Inventory", "S3", "Store"], swiftSettings: hot),
         .target(name: "Sync", dependencies: ["Basics", "Download", "Inventory", "S3", "Store"]),
         .target(
             name: "Filesystem", dependencies: ["Basics", "Download", "Store", "CFuse3"], path: "fuse/Filesystem"),
+        .target(name: "Export", dependencies: ["Basics", "Filesystem", "Store"]),
         .executableTarget(
             name: "icecore",
-            dependencies: ["Basics", "Download", "Inventory", "S3", "Store", "Sync", "Filesystem", argumentParser]),
+            dependencies: [
+                "Basics", "Download", "Export", "Inventory", "S3", "Store", "Sync", "Verify", "Filesystem",
+                argumentParser,
+            ]),
 
         // Inventories of any size, made up, to test and to measure with.
         .target(

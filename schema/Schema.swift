@@ -2,6 +2,7 @@
 public enum Schema {
     /// The migrations in order: an identifier that the index remembers, and the SQL.
     public static let migrations: [(identifier: String, sql: String)] = [
-        ("001-index", String(decoding: PackageResources._01_index_sql, as: UTF8.self))
+        ("001-index", String(decoding: PackageResources._01_index_sql, as: UTF8.self)),
+        ("002-prune", String(decoding: PackageResources._02_prune_sql, as: UTF8.self)),
     ]
 }

@@ -3,18 +3,18 @@ import Glibc
 import Store
 
 /// The ETag of a multipart upload, computed while its bytes pass: the MD5 of the parts' MD5s.
-struct PartedMD5: ~Copyable {
+public struct PartedMD5: ~Copyable {
     private let partSize: Int64
     private var part = MD5()
     private var inPart: Int64 = 0
     private var whole = MD5()
     private var count: UInt32 = 0
 
-    init(partSize: Int64) {
+    public init(partSize: Int64) {
         self.partSize = partSize
     }
 
-    mutating func update(_ bytes: UnsafeRawBufferPointer) {
+    public mutating func update(_ bytes: UnsafeRawBufferPointer) {
         var rest = bytes
         while !rest.isEmpty {
             let take = Int(min(Int64(rest.count), partSize - inPart))
@@ -34,7 +34,7 @@ struct PartedMD5: ~Copyable {
     }
 
     /// The digest that stands before `-N`, and N.
-    consuming func finalize() -> (md5: [UInt8], count: UInt32) {
+    public consuming func finalize() -> (md5: [UInt8], count: UInt32) {
         if inPart > 0 { endPart() }
         return (whole.finalize(), count)
     }

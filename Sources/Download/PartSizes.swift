@@ -1,7 +1,7 @@
 /// Which part sizes a multipart upload may have had.
 ///
 /// The ETag `md5-N` gives N alone; uploaders choose the size, mostly one of a few.
-enum PartSizes {
+public enum PartSizes {
     private static let mebibyte: Int64 = 1 << 20
     /// What common tools use: 8 (aws), 5 (the minimum), 15, 16, 25, 32, 50, 64, 100, 128, 256, 512 MiB, 1 GiB; decimal ones.
     private static let usual: [Int64] =
@@ -11,7 +11,7 @@ enum PartSizes {
         + [5_000_000, 8_000_000, 10_000_000, 16_000_000, 50_000_000, 64_000_000, 100_000_000]
 
     /// Candidates for an object of `size` bytes in `count` parts, likely ones first. Empty for what cannot be.
-    static func candidates(size: Int64, count: Int64) -> [Int64] {
+    public static func candidates(size: Int64, count: Int64) -> [Int64] {
         guard count > 0, size > 0, count <= size else { return count == 1 ? [max(size, 1)] : [] }
         // DANDI: 64 MiB, or what makes 10,000 parts.
         var result = size <= 640_000 * mebibyte ? [64 * mebibyte] : [quotient(size, 10_000)]

@@ -8,6 +8,7 @@ final class ChangeApplier: ChangeSink {
     private let replace: Statement
     private let delete: Statement
     private let insertLongName: Statement
+    private let old: Statement
     private let blobFacts: Statement
     private let isGone: Statement
     private let blobs: Blobs
@@ -15,6 +16,8 @@ final class ChangeApplier: ChangeSink {
     private(set) var present = 0
     private(set) var missing = 0
     private(set) var gone = 0
+    /// By how much the sum of the rows' digests has changed.
+    private(set) var digest: UInt64 = 0
 
     init(_ connection: Connection, blobs: Blobs) throws {
         self.blobs = blobs
@@ -30,6 +33,8 @@ final class ChangeApplier: ChangeSink {
         delete = try connection.prepare("DELETE FROM entry WHERE directory = ? AND name = ? AND slot = ?")
         insertLongName = try connection.prepare(
             "INSERT OR IGNORE INTO longName (directory, sha256, name) VALUES (?, ?, ?)")
+        old = try connection.prepare(
+            "SELECT \(EntryRow.columns) FROM entry WHERE directory = ?1 AND name = ?2 AND slot = ?3")
         blobFacts = try connection.prepare("SELECT sha256 FROM blob WHERE etag = ? AND size = ?")
         isGone = try connection.prepare(
             "SELECT 1 FROM failure WHERE key = ? AND versionId = ? AND etag = ? AND gone = 1")
@@ -75,6 +80,8 @@ final class ChangeApplier: ChangeSink {
             let put = header.kind == .insert ? insert : replace
             var flags = header.flags
             if header.checksBlob { flags |= try outcome(header, key, versionId, etag).rawValue }
+            if header.kind == .put { try forget(name, header) }
+            digest &+= RowDigest.of(header.row(name, versionId, etag), in: header.directory)
             put.bind(1, header.directory)
             put.bind(text: name, 2)
             put.bind(3, header.slot)
@@ -103,6 +110,7 @@ final class ChangeApplier: ChangeSink {
             }
             try put.run()
         case .delete:
+            try forget(name, header)
             delete.bind(1, header.directory)
             delete.bind(text: name, 2)
             delete.bind(3, header.slot)
@@ -113,6 +121,15 @@ final class ChangeApplier: ChangeSink {
             insertLongName.bind(text: name, 3)
             try insertLongName.run()
         }
+    }
+
+    /// Takes a row that is about to go out of the digest.
+    private func forget(_ name: UnsafeRawBufferPointer, _ header: ChangeBuffer.Header) throws {
+        old.bind(1, header.directory)
+        old.bind(text: name, 2)
+        old.bind(3, header.slot)
+        if try old.step() { digest &-= RowDigest.of(EntryRow(old), in: header.directory) }
+        old.reset()
     }
 
     /// What became of the blob that a row asked for: it is there, it is gone for good, or neither.
@@ -153,6 +170,32 @@ final class ChangeApplier: ChangeSink {
                 return try facts.step() && !facts.isNull(0) ? Array(facts.bytes(0)) : nil
             }
         } != nil
+    }
+}
+
+extension ChangeBuffer.Header {
+    /// The row as it will be read again.
+    @inline(__always)
+    fileprivate func row(
+        _ name: UnsafeRawBufferPointer, _ versionId: UnsafeRawBufferPointer, _ etag: UnsafeRawBufferPointer
+    ) -> EntryRow {
+        var row = EntryRow(name: name)
+        row.slot = slot
+        row.flags = EntryRow.Flags(rawValue: flags)
+        row.valid = TimeInterval(validFrom, validTo)
+        row.seenFrom = seenFrom
+        row.seenTo = seenTo
+        row.listedFrom = listedFrom
+        row.listedTo = listedTo
+        row.child = child
+        guard child == 0 else { return row }
+        row.size = size
+        row.lastModified = Timestamp(milliseconds: lastModified)
+        row.versionIsUnknown = versionIsUnknown
+        if !versionIsUnknown { row.versionId = versionId }
+        row.etag = etag
+        row.etagIsText = etagIsText && !etag.isEmpty
+        return row
     }
 }
 

@@ -19,6 +19,8 @@ public struct EntryRow {
         public static let gone = Flags(rawValue: 16)
         /// A sync asked for the blob.
         public static let expected = Flags(rawValue: 32)
+        /// A prune has dropped the content: no kept view shows the version.
+        public static let pruned = Flags(rawValue: 64)
     }
 
     public var name: UnsafeRawBufferPointer

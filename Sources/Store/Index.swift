@@ -46,7 +46,9 @@ extension IcecoreError {
         case .SQLITE_FULL: return IcecoreError(.noSpace, "cannot write '\(path)': the disk is full")
         case .SQLITE_CORRUPT, .SQLITE_NOTADB:
             return IcecoreError(
-                .damaged, "'\(path)' is damaged (\(reason)): restore it from a copy, or make a new store")
+                .damaged,
+                "'\(path)' is damaged (\(reason)): 'icecore reindex' makes it again from the inventories that "
+                    + "the store keeps")
         default: return IcecoreError(.system, "cannot use the index '\(path)': \(reason)")
         }
     }

@@ -12,6 +12,8 @@ public final class IndexReader {
     public private(set) var timeline = Timeline([])
     /// The `PRAGMA data_version` of the state that is read.
     private var isReading = false
+    /// The index has the tables that prunes write to.
+    private(set) var knowsPrunes = false
     private let lookup: EntryCursor
     private let byName: Statement
     private let parent: Statement
@@ -39,15 +41,35 @@ public final class IndexReader {
         end()
         try connection.execute("BEGIN")
         isReading = true
-        let statement = try connection.prepare("SELECT id, name, takenAt FROM snapshot")
+        if !knowsPrunes {
+            // An index that no sync has opened since prunes were invented, perhaps on a read-only medium.
+            knowsPrunes = try connection.knowsPrunes()
+        }
+        let prunedAt = knowsPrunes ? "prunedAt" : "NULL"
+        let statement = try connection.prepare("SELECT id, name, takenAt, \(prunedAt) FROM snapshot")
         var points: [Timeline.Point] = []
         while try statement.step() {
+            guard (1...Timeline.largestId).contains(statement.integer(0)) else {
+                throw IcecoreError(
+                    .damaged,
+                    "'\(connection.path)' is damaged (a snapshot has the number \(statement.integer(0))): "
+                        + "'icecore verify' says more")
+            }
             points.append(
                 Timeline.Point(
                     id: statement.integer(0), name: String(decoding: statement.bytes(1), as: UTF8.self),
-                    takenAt: Timestamp(milliseconds: statement.integer(2))))
+                    takenAt: Timestamp(milliseconds: statement.integer(2)), isPruned: !statement.isNull(3)))
         }
-        timeline = Timeline(points)
+        var horizons: [Timeline.Horizon] = []
+        if knowsPrunes {
+            let prunes = try connection.prepare("SELECT prefix, horizon FROM prune")
+            while try prunes.step() {
+                horizons.append(
+                    Timeline.Horizon(
+                        prefix: Array(prunes.bytes(0)), time: Timestamp(milliseconds: prunes.integer(1))))
+            }
+        }
+        timeline = Timeline(points, horizons: horizons)
     }
 
     /// Lets go of the state that is read, so that the write-ahead log can be checkpointed past it.
@@ -192,9 +214,13 @@ public final class IndexReader {
 }
 
 extension IndexReader {
-    /// The largest id that a directory has.
+    /// The largest id that a directory has, or had before a prune dropped it: ids are never given twice.
     func largestDirectory() throws(IcecoreError) -> Int64 {
-        let statement = try connection.prepare("SELECT max(id) FROM directory")
+        let statement = try connection.prepare(
+            """
+            SELECT max((SELECT max(id) FROM directory),
+                coalesce((SELECT value FROM total WHERE name = 'directories'), 0))
+            """)
         return try statement.step() ? statement.integer(0) : 0
     }
 
@@ -203,5 +229,12 @@ extension IndexReader {
         let statement = try connection.prepare("SELECT slots FROM directory WHERE id = ?1")
         statement.bind(1, directory)
         return try statement.step() ? statement.integer(0) : 0
+    }
+}
+
+extension Connection {
+    /// Whether the index has the tables that prunes write to.
+    func knowsPrunes() throws(IcecoreError) -> Bool {
+        try prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'prune'").step()
     }
 }

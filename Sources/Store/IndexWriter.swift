@@ -50,6 +50,8 @@ public final class IndexWriter: ChangeSink {
 
     private let connection: Connection
     private let applier: ChangeApplier
+    /// The sum of the rows' digests before this transaction.
+    private let digest: UInt64
     private let full = Channel<ChangeBuffer>(limit: 8)
     private let empty = Channel<ChangeBuffer>(limit: 16)
     private let finished = DispatchSemaphore(value: 0)
@@ -69,6 +71,8 @@ public final class IndexWriter: ChangeSink {
         // Pages are written once when they leave this cache: in key order, nearly all of them are full by then.
         try connection.execute(
             "PRAGMA cache_size = -65536; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; BEGIN IMMEDIATE")
+        // An index from before there were digests gets one now.
+        digest = try connection.storedSum(RowDigest.entries) ?? connection.sumOfEntries()
         applier = try ChangeApplier(connection, blobs: store.blobs)
         worker = Worker(applier)
         for _ in 0..<8 { empty.send(ChangeBuffer()) }
@@ -114,6 +118,8 @@ public final class IndexWriter: ChangeSink {
         }
         try noticeBlobsThatCame()
         try forgetFailuresThatPassed()
+        try connection.store(sum: digest &+ applier.digest, RowDigest.entries)
+        try connection.store(sum: try connection.sumOfSnapshots(), RowDigest.snapshots)
         try connection.execute("COMMIT")
         isOpen = false
         // Readers may hold the log for a while, and nobody waits for them: what cannot be checkpointed now will be later.
@@ -213,11 +219,14 @@ public final class IndexWriter: ChangeSink {
 }
 
 extension Connection {
-    /// Adds to one of the sums of the table `total`, up to what a number holds.
+    /// Adds to one of the sums of the table `total`, from 0 up to what a number holds.
     func addToTotal(_ name: String, _ amount: Int64) throws {
         guard amount != 0 else { return }
         let statement = try prepare(
-            "UPDATE total SET value = CASE WHEN value > ?3 - ?2 THEN ?3 ELSE value + ?2 END WHERE name = ?1")
+            """
+            UPDATE total SET value = CASE WHEN ?2 > 0 AND value > ?3 - ?2 THEN ?3 ELSE max(0, value + ?2) END
+            WHERE name = ?1
+            """)
         statement.bind(2, amount)
         statement.bind(3, .max)
         try statement.run(texts: [(1, name)]) { try statement.run() }

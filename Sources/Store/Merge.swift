@@ -243,39 +243,12 @@ public final class Merge {
     private func writeDirectoryRows(
         _ frame: MergeFrame, name: UnsafeRawBufferPointer, parent: Int64, _ takeSlot: () throws -> Int64
     ) throws {
-        tenures.removeAll(keepingCapacity: true)
-        if frame.stored.count == 1, frame.addsUp(to: frame.stored[0], timeline) {
-            tenures.append(frame.stored[0])
-            return
-        }
-        let valid = frame.valid.intervals
-        let seen = frame.seen.intervals
-        let listed = frame.listed.intervals
-        let count = max(1, valid.count, seen.count, listed.count)
-        for index in 0..<count {
-            let stored = index < frame.stored.count ? frame.stored[index] : nil
-            let row = StoredTenure(
-                slot: try stored?.slot ?? takeSlot(), flags: [], valid: valid.at(index), seen: seen.at(index),
-                listed: listed.at(index), timeline)
-            if row != stored {
-                var entry = EntryRow(name: name)
-                entry.child = frame.directory
-                changes.put(row, entry, in: parent, isNew: stored == nil)
-            }
-            tenures.append(row)
-        }
-        for row in frame.stored.dropFirst(count) { changes.delete(slot: row.slot, name: name, in: parent) }
-        try changes.flushIfFull()
+        try frame.settleRows(name: name, parent: parent, timeline, changes, into: &tenures, takeSlot)
     }
 
     /// The next slot of a directory.
     func takeSlot(_ frame: MergeFrame) throws -> Int64 {
-        if frame.slots < 0 {
-            frame.slots = try reader.slots(of: frame.directory)
-            frame.storedSlots = frame.slots
-        }
-        frame.slots += 1
-        return frame.slots
+        try frame.takeSlot(reader)
     }
 
     /// Remembers a new component that some name in a mount may be too long for, or that holds NUL.
@@ -285,11 +258,5 @@ public final class Merge {
         // The longest escape adds 13 bytes (".icecore-esc-").
         guard component.count > 255 - 13 || component.contains(0) else { return }
         changes.longName(component, in: frame.directory)
-    }
-}
-
-extension Array {
-    fileprivate func at(_ index: Int) -> Element? {
-        index < count ? self[index] : nil
     }
 }

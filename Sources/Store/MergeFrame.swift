@@ -98,3 +98,53 @@ final class MergeFrame {
         nameBytes.withUnsafeBytes { cursor.row.name.isEqual(to: $0) }
     }
 }
+
+extension MergeFrame {
+    /// The next slot of the directory.
+    func takeSlot(_ reader: IndexReader) throws -> Int64 {
+        if slots < 0 {
+            slots = try reader.slots(of: directory)
+            storedSlots = slots
+        }
+        slots += 1
+        return slots
+    }
+
+    /// Brings the directory's own rows up to date with what its children add up to, and leaves them in `tenures`.
+    ///
+    /// - Parameter takeSlot: gives the next slot of the parent.
+    func settleRows(
+        name: UnsafeRawBufferPointer, parent: Int64, _ timeline: Timeline, _ changes: ChangeWriter,
+        into tenures: inout [StoredTenure], _ takeSlot: () throws -> Int64
+    ) throws {
+        tenures.removeAll(keepingCapacity: true)
+        if stored.count == 1, addsUp(to: stored[0], timeline) {
+            tenures.append(stored[0])
+            return
+        }
+        let valid = valid.intervals
+        let seen = seen.intervals
+        let listed = listed.intervals
+        let count = max(1, valid.count, seen.count, listed.count)
+        for index in 0..<count {
+            let known = index < stored.count ? stored[index] : nil
+            let row = StoredTenure(
+                slot: try known?.slot ?? takeSlot(), flags: [], valid: valid.at(index), seen: seen.at(index),
+                listed: listed.at(index), timeline)
+            if row != known {
+                var entry = EntryRow(name: name)
+                entry.child = directory
+                changes.put(row, entry, in: parent, isNew: known == nil)
+            }
+            tenures.append(row)
+        }
+        for row in stored.dropFirst(count) { changes.delete(slot: row.slot, name: name, in: parent) }
+        try changes.flushIfFull()
+    }
+}
+
+extension Array {
+    fileprivate func at(_ index: Int) -> Element? {
+        index < count ? self[index] : nil
+    }
+}

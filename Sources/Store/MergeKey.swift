@@ -84,7 +84,7 @@ extension Merge {
         _ row: EntryRow, _ facts: InventoryRow, _ name: UnsafeRawBufferPointer
     ) -> Bool {
         if row.flags.contains(.marker) { return false }
-        if !row.flags.contains(.present), !policy.metadataOnly, asks(name) {
+        if row.flags.isDisjoint(with: [.present, .pruned]), !policy.metadataOnly, asks(name) {
             guard row.flags.contains(.gone), let etag = row.etagValue else { return true }
             if isBack(name, versionId: row.versionId, etag: etag) { return true }
         }
@@ -228,9 +228,11 @@ extension Merge {
         for place in versions.indices {
             let version = versions[place]
             var flags = version.flags
+            settlePruned(
+                &flags, version, isLatest: isLatest[place], valid: succession.valid[place], path + Array(name))
             var checksBlob = false
-            if isListed[place], !version.evidence.identity.isMarker, !flags.contains(.present), asks(name),
-                isMissingOrBack(version, name)
+            if isListed[place], !version.evidence.identity.isMarker, flags.isDisjoint(with: [.present, .pruned]),
+                asks(name), isMissingOrBack(version, name)
             {
                 flags.remove(.gone)
                 flags.insert(.expected)
@@ -249,6 +251,23 @@ extension Merge {
         guard version.flags.contains(.gone), let etag = version.evidence.identity.etag else { return true }
         return (version.evidence.identity.versionId ?? []).withUnsafeBytes { versionId in
             isBack(name, versionId: versionId, etag: etag)
+        }
+    }
+
+    /// After a prune: a version that a view shows again is asked for again, one that came late and that no view can show
+    /// is not asked for at all.
+    private func settlePruned(
+        _ flags: inout EntryRow.Flags, _ version: StoredVersion, isLatest: Bool, valid: [TimeInterval],
+        _ key: @autoclosure () -> [UInt8]
+    ) {
+        if timeline.horizons.isEmpty || version.evidence.identity.isMarker { return }
+        func isShown(since horizon: Timestamp) -> Bool {
+            isLatest || valid.contains { (interval: TimeInterval) in interval.to > horizon.milliseconds }
+        }
+        if flags.contains(.pruned) {
+            if isShown(since: timeline.horizon(of: key())) { flags.remove(.pruned) }
+        } else if version.rows.isEmpty, timeline.horizon != .distantPast, !isShown(since: timeline.horizon) {
+            flags.insert(.pruned)
         }
     }
 

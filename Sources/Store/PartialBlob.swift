@@ -177,6 +177,13 @@ public final class PartialBlob: @unchecked Sendable {
         try Files.remove(path)
     }
 
+    /// Removes what there is of a content, unless somebody is at it.
+    static func remove(_ path: String) throws {
+        if isOwned(path) { return }
+        try Files.remove(path + logSuffix)
+        try Files.remove(path)
+    }
+
     /// Removes what is of no use any more: second names that a kill has left to finished blobs, logs without data and data
     /// without a log. What somebody is at stays.
     public static func removeFinished(_ store: Store) throws {

@@ -34,7 +34,7 @@ public final class Refetch {
             try last.name.withUnsafeBytes { name in
                 for version in try reader.storedVersions(name, in: directory, reader.timeline) {
                     let identity = version.evidence.identity
-                    guard !identity.isMarker, !version.flags.contains(.present),
+                    guard !identity.isMarker, version.flags.isDisjoint(with: [.present, .pruned]),
                         version.evidence.listed.contains(rank), policy.asks(key), isMissingOrBack(version, key)
                     else { continue }
                     count += 1
@@ -98,10 +98,10 @@ extension ChangeWriter {
 }
 
 extension IndexReader {
-    /// Gives every row of a version whose blob was never seen to `body`, with its directory.
+    /// Gives every row of a version whose blob was never seen, and was not pruned, to `body`, with its directory.
     fileprivate func withoutBlob(_ body: (Int64, EntryRow) throws -> Void) throws {
         let statement = try connection.prepare(
-            "SELECT \(EntryRow.columns), directory FROM entry WHERE child IS NULL AND flags & 9 = 0")
+            "SELECT \(EntryRow.columns), directory FROM entry WHERE child IS NULL AND flags & 73 = 0")
         while try statement.step() { try body(statement.integer(14), EntryRow(statement)) }
     }
 }

@@ -193,7 +193,10 @@ extension IcecoreError {
         switch status & 0xFF {
         case SQLITE_FULL: return IcecoreError(.noSpace, "\(action) '\(path)': the disk is full")
         case SQLITE_CORRUPT, SQLITE_NOTADB:
-            return IcecoreError(.damaged, "\(action) '\(path)': the index is damaged (\(reason))")
+            return IcecoreError(
+                .damaged,
+                "\(action) '\(path)': it is damaged (\(reason)); 'icecore verify' says more, 'icecore reindex' makes the "
+                    + "index again")
         case SQLITE_BUSY: return IcecoreError(.busy, "\(action) '\(path)': \(reason)")
         default: return IcecoreError(.system, "\(action) '\(path)': \(reason)")
         }

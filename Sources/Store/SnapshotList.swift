@@ -60,30 +60,11 @@ extension IndexReader {
         return totals
     }
 
-    /// All snapshots, oldest first.
+    /// All snapshots that no prune has dropped, oldest first.
     public func snapshots() throws -> [SnapshotSummary] {
-        let statement = try connection.prepare(
-            """
-            SELECT id, name, takenAt, syncedAt, manifestMD5, metadataOnly, filter, permanentFilter, rowCount, keys, bytes
-            FROM snapshot
-            """)
-        var summaries: [SnapshotSummary] = []
-        func text(_ column: Int32) -> String? {
-            statement.isNull(column) ? nil : String(decoding: statement.bytes(column), as: UTF8.self)
-        }
-        while try statement.step() {
-            let policy = try Policy(
-                metadataOnly: statement.integer(5) != 0, filter: text(6), permanentFilter: text(7))
-            let record = SnapshotRecord(
-                id: statement.integer(0), name: text(1) ?? "", takenAt: Timestamp(milliseconds: statement.integer(2)),
-                syncedAt: Timestamp(milliseconds: statement.integer(3)), manifestMD5: Array(statement.bytes(4)),
-                policy: policy, rowCount: statement.integer(8), keys: statement.integer(9), bytes: statement.integer(10)
-            )
-            summaries.append(SnapshotSummary(record: record, missing: 0))
-        }
-        summaries.sort { timeline.rank(of: $0.record.id) < timeline.rank(of: $1.record.id) }
+        var summaries = try snapshotRecords().map { SnapshotSummary(record: $0, missing: 0) }
         try countMissing(&summaries)
-        return summaries
+        return zip(summaries, timeline.points).filter { !$0.1.isPruned }.map(\.0)
     }
 
     private func countMissing(_ summaries: inout [SnapshotSummary]) throws {

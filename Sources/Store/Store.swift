@@ -8,7 +8,8 @@ public struct Store: Sendable {
     public let configuration: StoreConfiguration
 
     public var configurationPath: String { "\(path)/icecore.json" }
-    public var indexPath: String { "\(path)/index.sqlite" }
+    /// `index.sqlite`, but for an index that is being made again.
+    public var indexPath: String
     public var temporaryPath: String { "\(path)/tmp" }
     public var inventoriesPath: String { "\(path)/inventories" }
     public var quarantinePath: String { "\(path)/quarantine" }
@@ -27,6 +28,7 @@ public struct Store: Sendable {
                     : "there is no store at '\(path)': the directory does not exist")
         }
         self.path = path
+        indexPath = "\(path)/index.sqlite"
         configuration = try StoreConfiguration(path: "\(path)/icecore.json")
     }
 
@@ -56,7 +58,7 @@ public struct Store: Sendable {
             // What an interrupted init left behind may be there; anything else is somebody's data.
             let own: Set<String> = [
                 "index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "blobs", "tmp", "inventories",
-                "quarantine", "lock",
+                "quarantine", "lock", "verify.state",
             ]
             if let foreign = try Files.names(in: path).first(where: { !own.contains($0) && !$0.hasSuffix(".new") }) {
                 throw IcecoreError(
@@ -70,6 +72,18 @@ public struct Store: Sendable {
         try Files.synchronizeDirectory(path)
         try configuration.write(to: "\(path)/icecore.json")
         return try Store(path: path)
+    }
+
+    /// Removes what processes that ended early have left. Only for the holder of the lock: it says that they are gone.
+    public func removeLeftovers() throws {
+        try PartialBlob.removeFinished(self)
+        for name in try Files.names(in: temporaryPath) where !name.hasPrefix(PartialBlob.prefix) {
+            try Files.removeAll("\(temporaryPath)/\(name)")
+        }
+        for name in try Files.names(in: path)
+        where name.hasPrefix("index.sqlite.new") || name.hasPrefix("verify.state.") || name.hasPrefix("icecore.json.") {
+            try Files.remove("\(path)/\(name)")
+        }
     }
 
     /// A reader of the index.

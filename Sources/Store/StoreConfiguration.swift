@@ -19,6 +19,8 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
     public var requesterPays: Bool?
     /// A regular expression: only keys that match it are downloaded.
     public var filter: String?
+    /// How many inventories the store keeps, the newest; nil: all.
+    public var keepInventories: Int?
     public var createdAt: String
 
     public init(bucket: String, inventory: String?) {

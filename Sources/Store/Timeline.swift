@@ -6,26 +6,49 @@ import Basics
 /// inventory synced late finds its place among the others without rewriting rows.
 public struct Timeline: Sendable {
     public typealias Rank = Int32
+    /// Ids count from 1: one beyond this is no id of a snapshot, but damage.
+    public static let largestId: Int64 = 1 << 24
 
     /// What the order needs to know of one snapshot.
     public struct Point: Hashable, Sendable {
         public var id: Int64
         public var name: String
         public var takenAt: Timestamp
+        /// A prune has dropped it: nobody can open it any more, but rows still name its place.
+        public var isPruned: Bool
 
-        public init(id: Int64, name: String, takenAt: Timestamp) {
+        public init(id: Int64, name: String, takenAt: Timestamp, isPruned: Bool = false) {
             self.id = id
             self.name = name
             self.takenAt = takenAt
+            self.isPruned = isPruned
+        }
+    }
+
+    /// What a prune has left of the keys that begin with a prefix: everything from an instant on.
+    public struct Horizon: Hashable, Sendable {
+        /// Empty: of the whole store. Else only contents were dropped.
+        public var prefix: [UInt8]
+        public var time: Timestamp
+
+        public init(prefix: [UInt8], time: Timestamp) {
+            self.prefix = prefix
+            self.time = time
         }
     }
 
     /// In order; the index is the rank.
     public let points: [Point]
+    /// What prunes have left.
+    public let horizons: [Horizon]
+    /// No instant before this can be opened: a prune has dropped versions that were current only before it.
+    public let horizon: Timestamp
     /// The rank of each id (ids count from 1); -1 for an id that is no snapshot.
     private let ranks: [Rank]
 
-    public init(_ points: [Point]) {
+    public init(_ points: [Point], horizons: [Horizon] = []) {
+        self.horizons = horizons
+        horizon = horizons.filter(\.prefix.isEmpty).map(\.time).max() ?? .distantPast
         self.points = points.sorted {
             // Names are ASCII; their bytes order them.
             ($0.takenAt, $0.name) < ($1.takenAt, $1.name)
@@ -36,6 +59,16 @@ public struct Timeline: Sendable {
     }
 
     public var newest: Point? { points.last }
+
+    /// The snapshots that can be opened, in order.
+    public var kept: [Point] { points.filter { !$0.isPruned } }
+
+    /// From when on no prune has dropped the content of any version of a key that was current.
+    func horizon(of key: @autoclosure () -> [UInt8]) -> Timestamp {
+        guard horizons.count > 1 || horizon == .distantPast, !horizons.isEmpty else { return horizon }
+        let key = key()
+        return horizons.filter { key.starts(with: $0.prefix) }.map(\.time).max() ?? .distantPast
+    }
 
     /// The rank of a snapshot that a row names; an id that is none sorts after everything.
     @inline(__always)

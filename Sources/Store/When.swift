@@ -66,6 +66,10 @@ public enum When: Hashable, Sendable {
             return View(snapshot: newest, timeline: timeline)
         case .inventory(let name):
             if let point = timeline.points.first(where: { $0.name == name }) {
+                if point.isPruned {
+                    throw IcecoreError(
+                        .notFound, "the snapshot \(name) was pruned. \(When.remainder(timeline, before: nil))")
+                }
                 return View(snapshot: point, timeline: timeline)
             }
             throw IcecoreError(
@@ -75,33 +79,51 @@ public enum When: Hashable, Sendable {
         case .date(let midnight):
             let next = midnight.milliseconds + When.day
             let taken = timeline.points.last {
-                $0.takenAt.milliseconds < next && $0.takenAt >= midnight
+                !$0.isPruned && $0.takenAt.milliseconds < next && $0.takenAt >= midnight
             }
             if let taken { return View(snapshot: taken, timeline: timeline) }
             return try When.instant(
-                Timestamp(milliseconds: next - 1), shown: String(midnight.rfc3339.prefix(10)), newest, earliest)
+                Timestamp(milliseconds: next - 1), shown: String(midnight.rfc3339.prefix(10)), timeline, earliest)
         case .instant(let time):
-            return try When.instant(time, shown: time.rfc3339, newest, earliest)
+            return try When.instant(time, shown: time.rfc3339, timeline, earliest)
         case .age(let age):
             let (milliseconds, overflow) = now.milliseconds.subtractingReportingOverflow(age)
             let time = Timestamp(milliseconds: overflow ? .min : milliseconds / 1000 * 1000)
-            return try When.instant(time, shown: overflow ? "that long ago" : time.rfc3339, newest, earliest)
+            return try When.instant(time, shown: overflow ? "that long ago" : time.rfc3339, timeline, earliest)
         }
     }
 
     private static func instant(
-        _ time: Timestamp, shown: String, _ newest: Timeline.Point, _ earliest: Timestamp?
+        _ time: Timestamp, shown: String, _ timeline: Timeline, _ earliest: Timestamp?
     ) throws(IcecoreError) -> View {
+        guard let newest = timeline.newest else { throw IcecoreError(.notFound, "the store has no snapshot yet") }
         if time > newest.takenAt {
             throw IcecoreError(
                 .notFound,
                 "\(shown) is after the newest snapshot, \(newest.name) (taken at \(newest.takenAt)): nothing is known of it yet"
             )
         }
+        if time < timeline.horizon {
+            throw IcecoreError(.notFound, "\(shown) was pruned. \(When.remainder(timeline, before: time))")
+        }
         guard let earliest, time >= earliest else {
             let since = earliest.map { "the earliest known object is of \($0)" } ?? "no object is known at all"
             throw IcecoreError(.notFound, "\(shown) is before all knowledge: \(since)")
         }
         return View(instant: time)
+    }
+
+    /// What a prune has left, in a sentence; with an instant, also the last snapshot before it.
+    private static func remainder(_ timeline: Timeline, before time: Timestamp?) -> String {
+        let kept = timeline.kept
+        guard let oldest = kept.first else { return "Nothing is kept" }
+        var text = "Everything is kept since \(timeline.horizon)"
+        if oldest.takenAt < timeline.horizon {
+            text += ", of the time before that single snapshots, of which the oldest is \(oldest.name)"
+            if let time, let last = kept.last(where: { $0.takenAt <= time }), last != oldest {
+                text += " and the last before that instant \(last.name)"
+            }
+        }
+        return text + " ('icecore snapshots' lists them)"
     }
 }

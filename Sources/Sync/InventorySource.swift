@@ -129,20 +129,9 @@ public struct InventorySource {
     ) throws -> [String] {
         let directory = "\(store.inventoriesPath)/\(name)"
         try Files.createDirectories("\(directory)/data")
-        try Files.replace("\(directory)/manifest.json", with: found.json)
-        try Files.replace("\(directory)/manifest.checksum", with: found.checksum)
         let files = found.manifest.files
-        let paths = try files.map { file in
-            let last = file.key.split(separator: "/").last ?? ""
-            guard !last.isEmpty, last != ".", last != "..", !last.utf8.contains(0), last.utf8.count < 200 else {
-                throw IcecoreError(
-                    .invalidData, "the inventory \(name) names a list file '\(file.key)', which can be no file")
-            }
-            return "\(directory)/data/\(last)"
-        }
-        guard Set(paths).count == paths.count else {
-            throw IcecoreError(.invalidData, "the inventory \(name) names two list files that end alike")
-        }
+        // Where they are kept, so that nothing is copied afterwards.
+        let paths = KeptInventory.fileNames(found.manifest).map { "\(directory)/data/\($0)" }
         // A file has its final name only when its MD5 was right; the reader checks once more.
         let wanted = try files.indices.filter { try !InventorySource.isWhole(paths[$0], files[$0]) }
         var done = files.count - wanted.count
@@ -175,7 +164,7 @@ public struct InventorySource {
     }
 
     /// Whether a list file that an earlier sync fetched is still what the manifest says.
-    private static func isWhole(_ path: String, _ file: Manifest.ListFile) throws -> Bool {
+    static func isWhole(_ path: String, _ file: Manifest.ListFile) throws -> Bool {
         guard let size = Files.size(path), size == file.size ?? size else { return false }
         return try ContentCheck.md5(path) == file.md5
     }

@@ -47,7 +47,8 @@ final class SyncPlan {
         let rows = try SortedInventory(manifest: inventory.manifest, files: inventory.paths, options: options)
         let files = inventory.manifest.files
         let parameters = Merge.Parameters(
-            timeline: Timeline(reader.timeline.points + [point]), snapshotId: point.id, policy: policy,
+            timeline: Timeline(reader.timeline.points + [point], horizons: reader.timeline.horizons),
+            snapshotId: point.id, policy: policy,
             place: { row in
                 let file = Int(row.file) < files.count ? files[Int(row.file)].key : "?"
                 return "list file '\(file)', line \(row.line)"

@@ -18,6 +18,8 @@ public struct SyncOptions: Sendable {
     public var selection = Selection.newest
     public var filter: String?
     public var metadataOnly = false
+    /// From now on so many inventories are kept; `.some(nil)`: all. Nil: as before.
+    public var keepInventories: Int??
     public var dryRun = false
     /// The most requests in flight.
     public var jobs = 64
@@ -33,7 +35,7 @@ public struct SyncOptions: Sendable {
 
 /// Brings a store up to one or more inventories: read, plan, download, commit.
 public final class SyncRun {
-    private let store: Store
+    private var store: Store
     private let options: SyncOptions
     private let reporter: SyncReporter
     private let policy: Policy
@@ -68,12 +70,14 @@ public final class SyncRun {
         raiseLimitOfOpenFiles()
         let lock = try StoreLock(store, command: "icecore sync")
         defer { withExtendedLifetime(lock) {} }
-        // Whoever left something here is gone: the lock says so.
-        try PartialBlob.removeFinished(store)
-        for name in try Files.names(in: store.temporaryPath) where !name.hasPrefix(PartialBlob.prefix) {
-            try Files.removeAll("\(store.temporaryPath)/\(name)")
-        }
+        try store.removeLeftovers()
         _ = try Index(path: store.indexPath)
+        if let limit = options.keepInventories, limit != store.configuration.keepInventories, !options.dryRun {
+            var configuration = store.configuration
+            configuration.keepInventories = limit
+            try configuration.write(to: store.configurationPath)
+            store = try Store(path: store.path)
+        }
         for name in try selected() {
             let start = ContinuousClock.now
             var outcome = try sync(name)
@@ -105,7 +109,9 @@ public final class SyncRun {
                 (first(name) || name > from) && (last(name) || name < to)
             }
             if chosen.isEmpty { throw SyncRun.none("\(from) to \(to)", names) }
-            return chosen
+            // What a prune has dropped does not come back with the next sync of the same range.
+            let pruned = Set(try store.reader().timeline.points.filter(\.isPruned).map(\.name))
+            return chosen.filter { !pruned.contains($0) }
         }
     }
 
@@ -136,6 +142,11 @@ public final class SyncRun {
         }
         let reader = try store.reader()
         if let known = reader.timeline.points.first(where: { $0.name == name }) {
+            if known.isPruned {
+                throw IcecoreError(
+                    .notFound,
+                    "the inventory \(name) was synced, and dropped by 'icecore prune': it is not synced again")
+            }
             return try complete(known, manifestMD5: MD5.digest(found.json), reader)
         }
         let inventory = try source.fetch(name, found) { done, count in
@@ -151,6 +162,7 @@ public final class SyncRun {
             outcome.take(merged.summary)
             try warn(merged.summary, before: point, reader)
             reader.end()
+            try keep(inventory, found)
             return try commit(merged.changes, inventory, point, outcome)
         }
         let plan = try planner.merge(inventory) {
@@ -163,10 +175,19 @@ public final class SyncRun {
             outcome.wantedBytes = try plan.wants.bytesToFetch(store)
             return outcome
         }
-        try download(plan.wants, &outcome)
+        let bytes = try bytesToFetch(plan.wants, outcome)
+        try keep(inventory, found)
+        try download(plan.wants, bytes, &outcome)
         let writer = try IndexWriter(store)
         try plan.changes.replay(into: writer)
         return try commit(writer, inventory, point, outcome)
+    }
+
+    /// Keeps an inventory that has been read to its end without a fault.
+    private func keep(
+        _ inventory: FetchedInventory, _ found: (manifest: Manifest, json: [UInt8], checksum: [UInt8])
+    ) throws {
+        try InventoryKeeper(store: store).keep(inventory, json: found.json, checksum: found.checksum, policy)
     }
 
     /// An inventory that was synced before: what is missing of it is asked for again.
@@ -202,17 +223,22 @@ public final class SyncRun {
         }
         let isWider = record.widen(by: policy)
         if count == 0, !isWider { return outcome }
-        try download(wants, &outcome)
+        try download(wants, try bytesToFetch(wants, outcome), &outcome)
         let writer = try IndexWriter(store)
         try spool.replay(into: writer)
         outcome.missing = try writer.commit(record).missing
+        if isWider, Files.exists("\(store.inventoriesPath)/\(point.name)/manifest.json") {
+            try KeptInventory.write(
+                metadataOnly: record.metadataOnly, filter: record.filter, permanentFilter: record.permanentFilter,
+                point.name, store)
+        }
         return outcome
     }
 
-    private func download(_ wants: WantQueue, _ outcome: inout SyncOutcome) throws {
-        let asked = outcome.wanted
-        guard asked > 0 else { return }
+    /// The bytes that will be fetched, if there is room for them.
+    private func bytesToFetch(_ wants: WantQueue, _ outcome: SyncOutcome) throws -> Int64 {
         var bytes = outcome.wantedBytes
+        guard outcome.wanted > 0 else { return bytes }
         let free = try Files.freeBytes(store.path)
         // Looking for each content takes a while where there are many, so only where it matters.
         if bytes > free { bytes = try wants.bytesToFetch(store) }
@@ -222,6 +248,12 @@ public final class SyncRun {
                 "\(bytes) bytes are to be fetched, but '\(store.path)' has only \(free) bytes free: make room, "
                     + "or limit what is fetched with --filter or --metadata-only. Nothing was changed")
         }
+        return bytes
+    }
+
+    private func download(_ wants: WantQueue, _ bytes: Int64, _ outcome: inout SyncOutcome) throws {
+        let asked = outcome.wanted
+        guard asked > 0 else { return }
         try client.resolveCredentials()
         let reporter = self.reporter
         let downloader = try Downloader(store, client, wants: wants, jobs: options.jobs, chunks: options.chunks) {
@@ -264,6 +296,7 @@ public final class SyncRun {
         record.newVersions = Int64(outcome.newVersions)
         record.newBytes = outcome.newBytes
         outcome.missing = try writer.commit(record).missing
+        try InventoryKeeper(store: store).trim()
         return outcome
     }
 

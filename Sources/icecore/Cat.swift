@@ -37,9 +37,11 @@ struct Cat: ParsableCommand {
         guard let path = try store.blob(etag: etag, size: identity.size, reader) else {
             throw IcecoreError(
                 .notFound,
-                flags.contains(.gone)
-                    ? "the content of '\(key)' is gone: the bucket no longer had it when it was asked for"
-                    : "the content of '\(key)' is not in the store: 'icecore sync' fetches it, 'icecore status' says why not"
+                flags.contains(.pruned)
+                    ? "the content of '\(key)' was pruned: no date that was to be kept shows it"
+                    : flags.contains(.gone)
+                        ? "the content of '\(key)' is gone: the bucket no longer had it when it was asked for"
+                        : "the content of '\(key)' is not in the store: 'icecore sync' fetches it, 'icecore status' says why not"
             )
         }
         try copy(File(path, O_RDONLY))

@@ -15,7 +15,7 @@ struct Icecore: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             Init.self, SyncCommand.self, MountCommand.self, Snapshots.self, Versions.self, List.self, Cat.self,
-            Diff.self, Status.self,
+            Diff.self, Status.self, ExportCommand.self, VerifyCommand.self, ReindexCommand.self, PruneCommand.self,
         ])
 
     static func main() {

@@ -39,6 +39,11 @@ struct Init: ParsableCommand {
             "Download only keys in which this regular expression matches, now and ever.", valueName: "regex"))
     var filter: String?
 
+    @Option(
+        name: .customLong("keep-inventories"),
+        help: ArgumentHelp("Keep the newest n inventories in the store, or all (the default).", valueName: "n"))
+    var keepInventories: KeptCount?
+
     func run() throws {
         let bucket = try InitArguments.bucket(bucket)
         if let inventory { _ = try InventoryURL(inventory) }
@@ -52,6 +57,7 @@ struct Init: ParsableCommand {
         configuration.noSignRequest = noSignRequest ? true : nil
         configuration.requesterPays = requestPayer != nil ? true : nil
         configuration.filter = filter
+        configuration.keepInventories = keepInventories?.limit
         let made = try Store.create(at: store, configuration)
         Console.note("made a store for s3://\(bucket) at \(made.path)")
         if inventory == nil {

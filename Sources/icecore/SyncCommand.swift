@@ -49,6 +49,13 @@ struct SyncCommand: ParsableCommand {
     private static let chunkBounds: ClosedRange<Int64> = (1 << 20)...(5 << 30)
 
     @Option(
+        name: .customLong("keep-inventories"),
+        help: ArgumentHelp(
+            "Keep the newest n inventories in the store, or all (the default), from now on: 'icecore reindex' needs them.",
+            valueName: "n"))
+    var keepInventories: KeptCount?
+
+    @Option(
         name: .customLong("limit-rate"),
         help: ArgumentHelp("The most bytes a second: 500K, 10M, 1.5G (units of 1024).", valueName: "rate"),
         transform: { try ByteSize.parse($0, SyncCommand.rateBounds) })
@@ -83,6 +90,7 @@ struct SyncCommand: ParsableCommand {
         syncOptions.metadataOnly = metadataOnly
         syncOptions.dryRun = dryRun
         syncOptions.jobs = jobs
+        if let keepInventories { syncOptions.keepInventories = .some(keepInventories.limit) }
         syncOptions.chunks.threshold = chunkThreshold
         syncOptions.chunks.size = chunkSize
         syncOptions.limitRate = limitRate

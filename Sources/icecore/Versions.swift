@@ -16,7 +16,8 @@ struct Versions: ParsableCommand {
         let reader = try store.reader()
         let bytes = try keyBytes(key)
         guard let found = try reader.versions(ofKey: bytes) else {
-            throw IcecoreError(.notFound, "no synced inventory has listed the key '\(key)'")
+            throw IcecoreError(
+                .notFound, "no synced inventory has listed the key '\(key)', or a prune has dropped all of it")
         }
         let output = Output()
         var json = JSONLine()
@@ -42,7 +43,11 @@ struct Versions: ParsableCommand {
                 words += identity.isMarker ? "deleted".padded(12) : identity.size.padded(12)
                 words += "  \(id)  \(identity.etag?.description ?? "-")"
                 if version.isLatest { words += "  latest" }
-                if isPresent == false { words += version.flags.contains(.gone) ? "  gone" : "  not here" }
+                if isPresent == false {
+                    words += version.flags.contains(.pruned) ? "  pruned" : ""
+                    if version.flags.isDisjoint(with: [.pruned, .gone]) { words += "  not here" }
+                    if version.flags.contains(.gone) { words += "  gone" }
+                }
                 try output.line(words)
             }
         }

@@ -113,6 +113,25 @@ import Testing
         lines.map { String(decoding: $0, as: UTF8.self) }.joined(separator: "\n")
     }
 
+    @Test func theStatementsSayWhatAPruneHasLeft() throws {
+        try Self.withStore(seed: 1) { store, _, _ in
+            #expect(try store.query([("horizon", [:])])[0].first?["horizon"] is NSNull)
+            let said = try #require(try store.lines(["prune", "--keep-last", "3"]).last)
+            let listed = try store.lines(["snapshots"])
+            let snapshots = try store.query([("snapshots", [:])])[0]
+            #expect(
+                listed.count == 3 && snapshots.map { $0["name"] as? String } == listed.map { $0["name"] as? String })
+            let horizon = try #require(try store.query([("horizon", [:])])[0].first?["horizon"] as? NSNumber)
+            #expect(Timestamp(milliseconds: horizon.int64Value).rfc3339 == said["keptSince"] as? String)
+            for snapshot in snapshots {
+                let (id, name) = (try #require(snapshot["id"]), try #require(snapshot["name"] as? String))
+                let seen = try store.query([("every key in a snapshot", ["snapshot": id])])[0]
+                let expected = try store.lines(["ls", "-R", "--at", name])
+                #expect(Self.text(seen.map { Self.line($0) }) == Self.text(expected.map { Self.line($0) }), "\(name)")
+            }
+        }
+    }
+
     @Test(arguments: 0..<4 as Range<UInt64>)
     func theStatementsSayWhatTheProgramSays(seed: UInt64) throws {
         try Self.withStore(seed: seed) { store, _, history in
@@ -210,7 +229,7 @@ import Testing
             ])
             #expect(nothing.allSatisfy { $0.isEmpty }, "a store of metadata alone asks for nothing")
             #expect(try store.query([("earliest", [:])])[0].count == 1)
-            #expect(store.statements.count == 12, "a statement that no test runs")
+            #expect(store.statements.count == 13, "a statement that no test runs")
         }
     }
 

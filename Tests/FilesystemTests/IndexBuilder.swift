@@ -126,7 +126,7 @@ final class IndexBuilder {
             try db.execute(sql: "DELETE FROM entry; DELETE FROM directory; DELETE FROM longName; DELETE FROM snapshot")
             for (id, name, takenAt) in snapshots {
                 try db.execute(
-                    sql: "INSERT INTO snapshot VALUES (?, ?, ?, ?, x'00', 0, NULL, NULL, 0, ?, ?)",
+                    sql: "INSERT INTO snapshot VALUES (?, ?, ?, ?, x'00', 0, NULL, NULL, 0, ?, ?, NULL)",
                     arguments: [
                         id, name, takenAt.milliseconds, takenAt.milliseconds, tenures.count,
                         tenures.reduce(0) { $0 + $1.size },

@@ -87,7 +87,7 @@ public func lsOneLevel(_ view: View, _ prefix: ByteString = "") -> [LsLine] {
 extension History {
     /// What `icecore snapshots` prints: oldest first.
     public var snapshotsLines: [SnapshotsLine] {
-        inventories.map { inventory in
+        kept.map { inventory in
             let view = snapshotView(inventory.name) ?? [:]
             return SnapshotsLine(
                 name: inventory.name, takenAt: inventory.takenAt, keys: Int64(view.count),

@@ -20,14 +20,22 @@ public struct History: Sendable {
         case modified(from: Version, to: Version)
     }
 
-    /// Oldest first: by takenAt, then by name.
+    /// Oldest first: by takenAt, then by name; also those that were pruned, with what is still known of them.
     public let inventories: [InventoryReport]
+    /// The names of inventories that were pruned.
+    public let pruned: Set<String>
+    /// No instant before this can be asked for; nil: never pruned.
+    public let horizon: Timestamp?
 
     private let histories: [ByteString: KeyHistory]
 
     /// - Parameter inventories: in any order (rule 1); each name once.
     /// - Throws: ``TwoLatestRows``.
-    public init(_ inventories: some Sequence<InventoryReport>) throws {
+    public init(
+        _ inventories: some Sequence<InventoryReport>, pruned: Set<String> = [], horizon: Timestamp? = nil
+    ) throws {
+        self.pruned = pruned
+        self.horizon = horizon
         self.inventories = inventories.sorted { ($0.takenAt, $0.name) < ($1.takenAt, $1.name) }
         var listings: [[ByteString: KeyHistory.Listing]] = []
         for inventory in self.inventories {
@@ -56,6 +64,9 @@ public struct History: Sendable {
         }
     }
 
+    /// The inventories that can be opened.
+    public var kept: [InventoryReport] { inventories.filter { !pruned.contains($0.name) } }
+
     /// Every key that was ever listed, in byte order.
     public var keys: [ByteString] { histories.keys.sorted() }
 
@@ -66,7 +77,7 @@ public struct History: Sendable {
 
     /// Rule 3: what the inventory of that name marks latest, without markers. Nil for a name that is not there.
     public func snapshotView(_ name: String) -> View? {
-        guard let inventory = inventories.first(where: { $0.name == name }) else { return nil }
+        guard let inventory = kept.first(where: { $0.name == name }) else { return nil }
         var view: View = [:]
         for row in inventory.rows where row.isLatest && !row.version.isMarker {
             view[row.version.key] = row.version

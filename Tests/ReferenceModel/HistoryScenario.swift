@@ -79,6 +79,11 @@ public struct HistoryScenario: Sendable {
         }
         guard let first = history.beginningOfKnowledge, let last = history.inventories.last?.takenAt, first <= last
         else { return [] }
+        if let horizon = history.horizon {
+            for offset: Int64 in [-1, 0, 1] {
+                instants.insert(Timestamp(milliseconds: horizon.milliseconds + offset))
+            }
+        }
         return instants.filter { (first...last).contains($0) }.sorted()
     }
 

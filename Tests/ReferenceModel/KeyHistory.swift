@@ -97,11 +97,20 @@ public struct KeyHistory: Sendable {
 
     /// Rule 9: the last existing version in succession; nil if there is none or it is a marker.
     public func current(at instant: Timestamp) -> Version? {
-        let last = succession.last { version in
+        guard let last = last(at: instant), !last.isMarker else { return nil }
+        return last
+    }
+
+    /// The last existing version in succession, a marker or not.
+    func last(at instant: Timestamp) -> Version? {
+        succession.last { version in
             existences[version, default: []].contains { $0.contains(instant) }
         }
-        guard let last, !last.isMarker else { return nil }
-        return last
+    }
+
+    /// Every instant at which the last existing version may be another than before.
+    var changes: Set<Timestamp> {
+        Set(existences.values.flatMap { $0.flatMap { [$0.lowerBound, $0.upperBound] } })
     }
 
     /// Rule 8. Overruling may go round in a circle; then the smallest of those in the circle comes first.

@@ -15,6 +15,8 @@ public enum WhenError: Error, Hashable, Sendable {
     case noSnapshots
     /// An inventory's name, but of none that has been synced.
     case unknownSnapshot
+    /// The name of a snapshot that was pruned, or an instant before the horizon.
+    case pruned
     /// After the newest snapshot, whose name the program says.
     case afterNewest(String)
     /// Before anything that is known.
@@ -32,6 +34,7 @@ extension History {
             return .snapshot(newest.name)
         }
         if let snapshot = inventories.first(where: { $0.name == when }) {
+            if pruned.contains(snapshot.name) { throw .pruned }
             return .snapshot(snapshot.name)
         }
         if Self.isInventoryName(when) {
@@ -39,7 +42,7 @@ extension History {
         }
         if let day = Self.day(when) {
             let end = Timestamp(milliseconds: day.milliseconds + 86_400_000 - 1)
-            if let snapshot = inventories.last(where: { (day...end).contains($0.takenAt) }) {
+            if let snapshot = kept.last(where: { (day...end).contains($0.takenAt) }) {
                 return .snapshot(snapshot.name)
             }
             return try inRange(end)
@@ -56,6 +59,7 @@ extension History {
     private func inRange(_ instant: Timestamp) throws(WhenError) -> ResolvedWhen {
         guard let newest = inventories.last else { throw .noSnapshots }
         guard instant <= newest.takenAt else { throw .afterNewest(newest.name) }
+        if let horizon, instant < horizon { throw .pruned }
         guard let beginning = beginningOfKnowledge, instant >= beginning else { throw .beforeKnowledge }
         return .instant(instant)
     }

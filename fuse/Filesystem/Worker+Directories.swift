@@ -123,7 +123,7 @@ extension Worker {
 
     private func listSnapshots(_ listing: inout Listing, _ versions: CurrentView, _ position: Int64) throws -> Bool {
         // In the order of ids: a snapshot that is synced while somebody lists comes last, whatever its date.
-        for point in reader.timeline.points.sorted(by: { $0.id < $1.id }) {
+        for point in reader.timeline.kept.sorted(by: { $0.id < $1.id }) {
             let next = Listing.Position.after(point.id)
             let name = Array(point.name.utf8)
             guard next > position, name.withUnsafeBytes(Naming.isPlain), !name.contains(UInt8(ascii: "/")),

@@ -82,7 +82,7 @@ extension Worker {
         let name = String(decoding: bytes, as: UTF8.self)
         var timeout = versions.entryTimeout
         var number: UInt32?
-        if let point = reader.timeline.points.first(where: { $0.name == name }) {
+        if let point = reader.timeline.kept.first(where: { $0.name == name }) {
             number = ViewTable.number(ofSnapshot: point.id)
         } else if let when = try? When(name) {
             var source: ViewSource?

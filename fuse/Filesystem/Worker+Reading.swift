@@ -91,25 +91,29 @@ extension Worker {
             files.log.write("the content of \(name) is not in the store: 'icecore sync' fetches it")
             return fail(request, EIO)
         }
-        guard let (want, isGone) = try want(record) else { return fail(request, ESTALE) }
-        if isGone || want.isArchived {
-            files.log.write("the content of \(name) cannot be had: it is \(isGone ? "gone for good" : "archived")")
+        guard let (want, loss) = try want(record) else { return fail(request, ESTALE) }
+        if let loss {
+            files.log.write("the content of \(name) cannot be had: it is \(loss)")
             return fail(request, EIO)
         }
         fetcher.read(
             want, AbsentRead(request, offset..<offset + Int64(count), of: record.node, log: files.log, name: name))
     }
 
-    /// How the content of a row can be had from the bucket; nil if the index has no such row.
-    private func want(_ record: RowRecord) throws -> (Want, isGone: Bool)? {
+    /// How the content of a row can be had from the bucket, or why not; nil if the index has no such row.
+    private func want(_ record: RowRecord) throws -> (Want, loss: String?)? {
         guard case .row(let directory, let slot) = Node(record.node, hasHistory: false) else { return nil }
-        return try withRow(record.node, directory: directory, slot: slot) { row -> (Want, Bool)? in
+        return try withRow(record.node, directory: directory, slot: slot) { row -> (Want, String?)? in
             guard let etag = row.etagValue, let prefix = try reader.prefix(of: directory) else { return nil }
             let want = Want(
                 key: prefix + row.name, versionId: row.versionIsUnknown ? nil : Array(row.versionId), etag: etag,
                 size: row.size, isLatest: row.seenFrom != 0 && row.seenTo == 0, isOpaque: row.flags.contains(.opaque),
                 isArchived: row.flags.contains(.archived), replacedAt: .distantFuture)
-            return (want, row.flags.contains(.gone))
+            // What a prune has dropped does not come back by being read.
+            let losses: [(EntryRow.Flags, String)] = [
+                (.pruned, "pruned"), (.gone, "gone for good"), (.archived, "archived"),
+            ]
+            return (want, losses.first { row.flags.contains($0.0) }?.1)
         } ?? nil
     }
 

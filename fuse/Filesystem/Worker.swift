@@ -126,10 +126,10 @@ final class Worker: @unchecked Sendable {
     private func view(_ source: ViewSource) -> View? {
         let timeline = reader.timeline
         switch source {
-        case .instant(let time): return View(instant: time)
+        case .instant(let time): return time < timeline.horizon ? nil : View(instant: time)
         case .latest, .versions: return timeline.newest.map { View(snapshot: $0, timeline: timeline) }
         case .snapshot(let id):
-            return timeline.points.first { $0.id == id }.map { View(snapshot: $0, timeline: timeline) }
+            return timeline.points.first { $0.id == id && !$0.isPruned }.map { View(snapshot: $0, timeline: timeline) }
         }
     }
 

@@ -17,6 +17,7 @@ final class HistoryComparison {
     private let program: HistoryProgram
     private var failures = 0
     private var synced: [InventoryReport] = []
+    private var prunes: [String] = []
     /// What the inventories synced so far mean.
     private(set) var history: History
 
@@ -56,12 +57,42 @@ final class HistoryComparison {
     func sync(_ inventory: InventoryReport) throws {
         try syncAgain(inventory)
         synced.append(inventory)
-        history = try History(synced)
+        history = try history.syncing(inventory)
+    }
+
+    /// Prunes, after a rehearsal that must say the same and change nothing.
+    func prune(_ rules: PruneRules) throws {
+        let rehearsal = try run("prune", rules.options + ["--json", "--dry-run"])
+        try expectSuccess(rehearsal)
+        try compareSnapshots()
+        let output = try run("prune", rules.options + ["--json"])
+        try expectSuccess(output)
+        let said = [rehearsal, output].map { String(decoding: $0.stdout, as: UTF8.self) }
+        if said[0].replacing("\"dryRun\":true", with: "\"dryRun\":false") != said[1] {
+            try fail(output, "the rehearsal said something else: \(said[0])\n\(said[1])")
+        }
+        history = try history.pruning(rules)
+        prunes.append("\(rules.options.joined(separator: " ")) after \(synced.count)")
     }
 
     /// Syncs an inventory that the store has already.
     func syncAgain(_ inventory: InventoryReport) throws {
         try expectSuccess(run("sync", ["--metadata-only", "--date", inventory.name]))
+    }
+
+    /// Makes the index again.
+    ///
+    /// - Parameter isGone: the old one is no index any more.
+    func reindex(isGone: Bool) throws {
+        if isGone {
+            try Files.replace(
+                "\(directory)/store/index.sqlite", with: Array("SQLite format 3\0nothing of the kind".utf8))
+        }
+        try expectSuccess(run("reindex"))
+    }
+
+    func verify() throws {
+        try expectSuccess(run("verify"))
     }
 
     // MARK: Comparisons
@@ -187,6 +218,7 @@ final class HistoryComparison {
         Issue.record(
             """
             seed \(scenario.seed) (\(scenario.style)), synced in the order \(synced.map(\.name).joined(separator: " "))
+            pruned: \(prunes.isEmpty ? "never" : prunes.joined(separator: ", "))
             \(output.command)
             status \(output.status); stderr: \(output.stderr.isEmpty ? "(nothing)" : output.stderr)
             \(what)

@@ -51,6 +51,70 @@ import Testing
         try Self.compareAll(store)
     }
 
+    @Test(arguments: seeds(4))
+    func anIndexThatIsMadeAgainSaysTheSame(seed: UInt64) throws {
+        let store = try HistoryComparison(seed: seed, test: "reindex")
+        var random = SplitMix64(seed: seed)
+        for inventory in random.shuffle(store.scenario.inventories) {
+            try store.sync(inventory)
+            try store.verify()
+        }
+        try store.reindex(isGone: seed % 2 == 0)
+        try store.verify()
+        try Self.compareAll(store)
+    }
+
+    @Test(arguments: seeds(6))
+    func prunesBetweenSyncsChangeNoViewThatIsKept(seed: UInt64) throws {
+        let store = try HistoryComparison(seed: seed, test: "prune")
+        var random = SplitMix64(seed: seed)
+        // Mostly in order; sometimes an old one comes late.
+        var inventories = store.scenario.inventories
+        if random.chance(40) { inventories = random.shuffle(inventories) }
+        for (number, inventory) in inventories.enumerated() {
+            try store.sync(inventory)
+            try store.compareRecursive(at: nil)
+            guard number + 1 == inventories.count || random.chance(40) else { continue }
+            let rules = PruneRules(random: &random)
+            let (names, wanted) = store.history.kept(rules)
+            let horizon = max(wanted, store.history.horizon ?? .distantPast)
+            let before = store.history
+            try store.prune(rules)
+            try store.verify()
+            // What is kept is what it was; that the program agrees is compared below.
+            for name in names { #expect(store.history.snapshotView(name) == before.snapshotView(name)) }
+            for instant in HistoryScenario.interestingInstants(before) where instant >= horizon {
+                #expect(store.history.instantView(at: instant) == before.instantView(at: instant))
+            }
+            try store.compareSnapshots()
+            for name in before.inventories.map(\.name) { try store.compareRecursive(at: name) }
+            let instants = HistoryScenario.interestingInstants(before)
+            for instant in random.shuffle(instants).prefix(8) { try store.compareRecursive(at: instant.rfc3339) }
+        }
+        try Self.compareAll(store)
+    }
+
+    @Test(arguments: seeds(4))
+    func anIndexThatIsMadeAgainAfterAPruneKeepsWhatWasKept(seed: UInt64) throws {
+        let store = try HistoryComparison(seed: seed, test: "prune-reindex")
+        var random = SplitMix64(seed: seed)
+        let inventories = store.scenario.inventories
+        for inventory in inventories.dropLast() { try store.sync(inventory) }
+        try store.prune(PruneRules(random: &random))
+        for isLast in [false, true] {
+            if isLast { try store.sync(try #require(inventories.last)) }
+            try store.reindex(isGone: false)
+            try store.verify()
+            try store.compareRecursive(at: nil)
+            // Those that were dropped, and what is before the horizon, are errors as before.
+            for name in inventories.map(\.name) { try store.compareRecursive(at: name) }
+            let horizon = store.history.horizon ?? .distantPast
+            for instant in HistoryScenario.interestingInstants(store.history).filter({ $0 < horizon }).prefix(5) {
+                try store.compareRecursive(at: instant.rfc3339)
+            }
+        }
+    }
+
     /// Everything that the program can be asked, or a random share of it.
     private static func compareAll(_ store: HistoryComparison) throws {
         let history = store.history
@@ -64,7 +128,7 @@ import Testing
         let instants = HistoryScenario.interestingInstants(history).map(\.rfc3339)
         for instant in share(instants, 50) { try store.compareRecursive(at: instant) }
 
-        let names = history.inventories.map(\.name)
+        let names = history.kept.map(\.name)
         for (old, new) in zip(names, names.dropFirst()) { try store.compareDifference(old, new) }
         for _ in 0..<(isSoak ? 40 : 10) where !names.isEmpty {
             let all = names + instants
@@ -77,7 +141,7 @@ import Testing
         try store.expectUnknown("never there")
         try store.expectUnknown((keys.first ?? "x") + "\u{1}")
 
-        let whens = history.inventories.map(\.name) + instants
+        let whens = names + instants
         for prefix in share(Self.prefixes(of: keys), 30) where !whens.isEmpty {
             let when = random.chance(20) ? nil : random.pick(whens)
             try store.compareOneLevel(at: when, prefix)

@@ -142,6 +142,17 @@ final class Bench {
         return run
     }
 
+    /// Runs a script of the shell to its end; in it, `$ICECORE` is the program and `$STORE` the store.
+    func shell(_ script: String, seconds: Double = 60) throws -> Run {
+        let process = try RunningProgram(
+            "/bin/sh", [bytes("-c"), bytes(script)],
+            environment: environment.merging(["ICECORE": program, "STORE": store]) { $1 },
+            currentDirectory: directory, outputs: "\(directory)/outputs")
+        running.append(process)
+        defer { running.removeAll { $0 === process } }
+        return try process.wait(seconds: seconds)
+    }
+
     /// Runs a command on the store under another program, which gets the command line as its last words.
     func run(under wrapper: [String], _ command: String, seconds: Double = 60) throws -> Run {
         let words = wrapper.dropFirst() + [program, command, "--store", store]

@@ -142,7 +142,7 @@ import Testing
             #expect(try sync.blobs.isEmpty)
             let listing = try sync.bench.succeed("ls", "-R", "--json").text
             #expect(listing.split(separator: "\n").count == 4)
-            let mount = try sync.bench.mount()
+            let mount = try sync.bench.mount("--offline")
             #expect((try? Files.read("\(mount)/dir/key 1", limit: 100)) == nil)
             #expect(try sync.bench.succeed("sync", "--json").record["fetched"] as? Int == 4)
             #expect(try sync.bench.succeed("ls", "-R", "--json").text == listing)

@@ -1,0 +1,216 @@
+import Basics
+import Filesystem
+import Glibc
+import Store
+
+/// What an export did, or for a dry run would do.
+public struct ExportOutcome: Sendable {
+    public var files = 0
+    public var bytes: Int64 = 0
+    /// Of those, files that were there already.
+    public var skipped = 0
+    public var linked = 0
+    public var cloned = 0
+    public var copied = 0
+    /// Files whose content is not in the store.
+    public var missing = 0
+
+    public init() {}
+}
+
+/// Why the content of a file is not in the store.
+public enum MissingReason: String, Sendable {
+    case notHere = "not here"
+    case gone, archived, pruned
+}
+
+/// Writes a view into a directory, with the names that a mount gives. What is there already is left alone, so that an
+/// export that was stopped goes on.
+public final class Export {
+    private let store: Store
+    private let reader: IndexReader
+    private let view: View
+    private let isDryRun: Bool
+    private let writer: FileWriter
+    private let report: ([UInt8], MissingReason) throws -> Void
+    private let progress: (ExportOutcome) -> Void
+    private var tree: TargetTree?
+    private var trustsTimes = true
+    private var outcome = ExportOutcome()
+    private var path: [UInt8] = []
+
+    /// - Parameters:
+    ///   - report: told of each key whose content is not in the store.
+    ///   - progress: called often.
+    public init(
+        _ store: Store, _ reader: IndexReader, _ view: View, link: LinkKind, isDryRun: Bool,
+        report: @escaping ([UInt8], MissingReason) throws -> Void, progress: @escaping (ExportOutcome) -> Void
+    ) {
+        self.store = store
+        self.reader = reader
+        self.view = view
+        self.isDryRun = isDryRun
+        self.report = report
+        self.progress = progress
+        writer = FileWriter(kind: link)
+    }
+
+    /// - Parameter prefix: any beginning of keys; names keep their whole path.
+    public func run(to destination: String, prefix: [UInt8]) throws -> ExportOutcome {
+        let mark = ExportMark(destination)
+        if !isDryRun {
+            tree = try TargetTree(destination, store: store.path)
+            trustsTimes = try mark.begin()
+        }
+        let split = prefix.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
+        path = Array(prefix[..<split])
+        if let directory = try reader.directory(prefix: path) {
+            try exportBeginning(directory, beginning: Array(prefix[split...]))
+        }
+        if !isDryRun { try mark.end() }
+        try setTime()
+        return outcome
+    }
+
+    /// Goes down to the directory that a prefix names, if the view shows anything there.
+    private func exportBeginning(_ directory: Int64, beginning: [UInt8]) throws {
+        var isEmpty = true
+        try reader.list(prefix: path + beginning, recursive: false, view) { _ in
+            isEmpty = false
+            return false
+        }
+        if isEmpty { return }
+        let names = path.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).dropLast()
+        for name in names { try tree?.enter(Naming.fileName(Array(name))) }
+        try export(directory, beginning: beginning)
+        for _ in names { try leave() }
+    }
+
+    private func leave() throws {
+        try setTime()
+        try tree?.leave()
+    }
+
+    /// A directory has the time of the view, as in a mount; set when nothing more is put into it.
+    private func setTime() throws {
+        guard let tree else { return }
+        let time = timespec(milliseconds: view.time.milliseconds)
+        let times = [time, time]
+        try systemCall("cannot set the time of", tree.describe([])) { futimens(tree.descriptor, times) }
+    }
+
+    /// Exports what one directory shows, and everything below it.
+    private func export(_ directory: Int64, beginning: [UInt8]) throws {
+        // What a kill has left.
+        if let tree { withPath(FileWriter.temporaryName) { _ = unlinkat(tree.descriptor, $0, 0) } }
+        let cursor = try reader.cursor()
+        cursor.seek(directory: directory, from: beginning)
+        defer { cursor.close() }
+        var last: Int64 = 0
+        while try cursor.next(), cursor.row.name.hasPrefix(beginning) {
+            let row = cursor.row
+            guard view.shows(row, reader.timeline) else { continue }
+            try Interruption.check()
+            let name = Array(row.name)
+            guard row.isDirectory else {
+                // The zero-size 'a/' only makes the directory.
+                if name.isEmpty, row.size == 0, directory != IndexReader.root { continue }
+                try export(name, row, in: directory)
+                continue
+            }
+            // A directory that was there several times has several rows.
+            if row.child == last { continue }
+            last = row.child
+            try tree?.enter(Naming.fileName(Array(name.dropLast())))
+            path.append(contentsOf: name)
+            try export(last, beginning: [])
+            path.removeLast(name.count)
+            try leave()
+        }
+    }
+
+    private func export(_ name: [UInt8], _ row: borrowing EntryRow, in directory: Int64) throws {
+        guard let etag = row.etagValue else { return }
+        let (size, time) = (row.size, timespec(milliseconds: row.lastModified.milliseconds))
+        let flags = row.flags
+        guard let blob = try store.blob(etag: etag, size: size, reader) else {
+            outcome.missing += 1
+            return try report(
+                path + name,
+                flags.contains(.pruned)
+                    ? .pruned : flags.contains(.gone) ? .gone : flags.contains(.archived) ? .archived : .notHere)
+        }
+        outcome.files += 1
+        outcome.bytes = outcome.bytes.addingClamped(size)
+        progress(outcome)
+        guard let tree else { return }
+        // Where the view shows a directory of the same name, the object stands inside it.
+        let isTwin = try (name + [UInt8(ascii: "/")]).withUnsafeBytes {
+            try reader.find($0, in: directory, view) != nil
+        }
+        if isTwin { try tree.enter(Naming.fileName(name)) }
+        let fileName = isTwin ? Array(".icecore-object".utf8) : Naming.fileName(name)
+        let place = tree.describe(fileName)
+        let source = try File(blob, O_RDONLY | O_NOFOLLOW)
+        var status = stat()
+        let descriptor = source.descriptor
+        try systemCall("cannot examine", blob) { fstat(descriptor, &status) }
+        if trustsTimes,
+            writer.isThere(fileName, in: tree.descriptor, size: size, time: time, blob: status)
+        {
+            outcome.skipped += 1
+        } else {
+            switch try writer.write(
+                fileName, in: tree.descriptor, from: source, size: size, time: time, place: place)
+            {
+            case .linked: outcome.linked += 1
+            case .cloned: outcome.cloned += 1
+            case .copied: outcome.copied += 1
+            }
+        }
+        if isTwin { try leave() }
+    }
+}
+
+/// Says, in the target, that an export is under way: whether a file of the right size and time has the right content
+/// is not sure where the machine has stopped since, for nothing is made durable before the end.
+struct ExportMark {
+    private let directory: String
+    private var path: String { "\(directory)/.icecore-export" }
+
+    init(_ directory: String) {
+        self.directory = directory
+    }
+
+    /// Whether files that are there can be trusted: no export was under way when the machine stopped.
+    func begin() throws -> Bool {
+        let boot = try Files.read("/proc/sys/kernel/random/boot_id", limit: 100)
+        var status = stat()
+        if lstat(path, &status) == 0 {
+            guard status.st_mode & S_IFMT == S_IFREG else {
+                throw IcecoreError(.busy, "'\(path)' is in the way: move it elsewhere")
+            }
+            if try Files.read(path, limit: 100) == boot { return true }
+            // It stays as it is until this export is complete.
+            return false
+        }
+        let mark = try File(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW)
+        try boot.withUnsafeBytes { try mark.write($0) }
+        try mark.synchronize()
+        try Files.synchronizeDirectory(directory)
+        return true
+    }
+
+    func end() throws {
+        try Files.synchronizeFileSystem(File(directory, O_RDONLY | O_DIRECTORY))
+        try Files.remove(path)
+    }
+}
+
+extension timespec {
+    fileprivate init(milliseconds: Int64) {
+        // Rounded towards −∞.
+        let seconds = milliseconds >= 0 ? milliseconds / 1000 : (milliseconds - 999) / 1000
+        self.init(tv_sec: Int(seconds), tv_nsec: Int(milliseconds - seconds * 1000) * 1_000_000)
+    }
+}

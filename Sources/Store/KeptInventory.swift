@@ -1,0 +1,67 @@
+import Basics
+import Foundation
+import Inventory
+
+/// The copy of an inventory that a store keeps, from which its index can be made again: `inventories/<name>/`.
+public enum KeptInventory {
+    /// The names of the list files below `data/`, in the manifest's order: the last components of their keys, or
+    /// numbers where two of those would be the same or one could be no file.
+    public static func fileNames(_ manifest: Manifest) -> [String] {
+        let names = manifest.files.map { file in
+            file.key.split(separator: "/", omittingEmptySubsequences: false).last.map(String.init) ?? ""
+        }
+        let isPlain = names.allSatisfy { name in
+            !name.isEmpty && name != "." && name != ".." && !name.utf8.contains(0) && name.utf8.count < 200
+        }
+        if isPlain, Set(names).count == names.count { return names }
+        return names.indices.map { "list-\($0)" }
+    }
+
+    /// The names of the inventories that a store keeps whole, as far as their files tell; oldest first.
+    public static func names(_ store: Store) -> [String] {
+        ((try? Files.names(in: store.inventoriesPath)) ?? []).filter { name in
+            InventoryName.isValid(name) && Files.size("\(store.inventoriesPath)/\(name)/manifest.json") != nil
+                && Files.size("\(store.inventoriesPath)/\(name)/manifest.checksum") != nil
+        }
+    }
+
+    /// What a snapshot was synced with, for the day on which no index says it: `inventories/<name>/sync.json`.
+    private struct Terms: Codable {
+        var metadataOnly: Bool
+        var filter: String?
+        var permanentFilter: String?
+    }
+
+    /// Writes what a snapshot is synced with beside its inventory.
+    public static func write(
+        metadataOnly: Bool, filter: String?, permanentFilter: String?, _ name: String, _ store: Store
+    )
+        throws
+    {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        let terms = Terms(metadataOnly: metadataOnly, filter: filter, permanentFilter: permanentFilter)
+        try Files.replace(
+            "\(store.inventoriesPath)/\(name)/sync.json", with: Array(try encoder.encode(terms)) + [UInt8(ascii: "\n")])
+    }
+
+    /// What a snapshot was synced with, as far as it is known; else what a sync without options would do.
+    public static func policy(_ name: String, _ store: Store) throws -> Policy {
+        let path = "\(store.inventoriesPath)/\(name)/sync.json"
+        guard let content = try? Files.read(path, limit: 1 << 20),
+            let terms = try? JSONDecoder().decode(Terms.self, from: Data(content))
+        else {
+            return try Policy(
+                metadataOnly: false, filter: nil, permanentFilter: store.configuration.filter)
+        }
+        return try Policy(
+            metadataOnly: terms.metadataOnly, filter: terms.filter, permanentFilter: terms.permanentFilter)
+    }
+
+    /// Removes a kept inventory, its manifest first: without one, what is left is nothing.
+    public static func remove(_ name: String, _ store: Store) throws {
+        let directory = "\(store.inventoriesPath)/\(name)"
+        try Files.remove("\(directory)/manifest.json")
+        try Files.removeAll(directory)
+    }
+}

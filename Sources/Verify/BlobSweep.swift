@@ -1,0 +1,180 @@
+import Basics
+import Foundation
+import Glibc
+import Store
+import Synchronization
+
+/// Looks at every blob, on all cores. What it finds and where it is reaches its owner through a channel.
+final class BlobSweep: Sendable {
+    enum Event: Sendable {
+        /// A file that is not as it should be.
+        case finding(name: String, fan: String, Verdict)
+        case foreign(path: String, reason: String)
+        /// A unit has been looked at; whether all of it, and all of it was sound.
+        case done(unit: Int, began: Timestamp, isSound: Bool)
+        /// Time to say how far it is.
+        case tick
+        case failed(any Error)
+    }
+
+    let events = Channel<Event>(limit: 1024)
+    private let store: Store
+    private let sample: Double?
+    /// When each unit was verified, where that still counts.
+    private let verified: [Timestamp?]
+    private let throttle: Throttle?
+    private let nextUnit = Atomic<Int>(0)
+    private let running: Atomic<Int>
+    private let isStopped = Atomic<Bool>(false)
+    private let blobCount = Atomic<Int64>(0)
+    private let byteCount = Atomic<Int64>(0)
+    private let width: Int
+
+    init(_ store: Store, verified: [Timestamp?], sample: Double?, throttle: Throttle?) {
+        self.store = store
+        self.verified = verified
+        self.sample = sample
+        self.throttle = throttle
+        // Each thread has two files open and a reader of the index, which has three.
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        let affordable = (Int(clamping: limit.rlim_cur) - 24) / 6
+        width = max(1, min(ProcessInfo.processInfo.activeProcessorCount, affordable, 64))
+        running = Atomic(width)
+    }
+
+    var blobs: Int64 { blobCount.load(ordering: .relaxed) }
+    var bytes: Int64 { byteCount.load(ordering: .relaxed) }
+
+    func start() {
+        for _ in 0..<width {
+            Thread.detachNewThread { [self] in
+                do {
+                    try work()
+                } catch {
+                    events.send(.failed(error))
+                }
+                if running.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { events.close() }
+            }
+        }
+    }
+
+    /// Lets the threads end soon.
+    func requestStop() {
+        isStopped.store(true, ordering: .relaxed)
+    }
+
+    /// Lets the threads end soon, and waits until they have.
+    func stop() {
+        requestStop()
+        while events.receive() != nil {}
+    }
+
+    private func work() throws {
+        // Without an index the likely part sizes have to do.
+        let reader = try? store.reader()
+        var unread = 0
+        let check = BlobCheck(
+            partSize: { etag, size in try? reader?.blobFacts(etag: etag, size: size).partSize },
+            read: { [self] count in
+                try pause()
+                byteCount.add(Int64(count), ordering: .relaxed)
+                try throttle?.pass(count)
+                unread += count
+                if unread > 64 << 20 {
+                    unread = 0
+                    events.send(.tick)
+                }
+            })
+        while true {
+            try pause()
+            let unit = nextUnit.add(1, ordering: .relaxed).oldValue
+            guard unit < VerifyState.unitCount else { return }
+            let began = Timestamp.now()
+            let isSound = try look(unit, check)
+            events.send(.done(unit: unit, began: began, isSound: isSound))
+        }
+    }
+
+    private func pause() throws {
+        try Interruption.check()
+        if isStopped.load(ordering: .relaxed) { throw IcecoreError(.interrupted, "interrupted") }
+    }
+
+    // MARK: - A unit
+
+    private struct Place {
+        var inode: UInt64
+        var name: String
+        var blob: BlobName
+    }
+
+    /// Looks at the blobs whose names begin with three digits. False: something was found.
+    private func look(_ unit: Int, _ check: BlobCheck) throws -> Bool {
+        let fan = Hex.encode([UInt8(unit >> 4)])
+        let directory = open(
+            "\(store.blobs.path)/\(fan)", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+        if directory < 0 {
+            let number = errno
+            switch try BlobCheck.verdict(number, "\(store.blobs.path)/\(fan)") {
+            case .vanished: return true
+            case let verdict:
+                if unit & 15 == 0 {
+                    events.send(
+                        .finding(
+                            name: "", fan: fan,
+                            number == ELOOP || number == ENOTDIR
+                                ? .damaged("is no directory of this store: nothing in it is looked at") : verdict))
+                }
+                return false
+            }
+        }
+        guard let stream = fdopendir(directory) else {
+            let number = errno
+            close(directory)
+            throw IcecoreError.system("cannot list", "\(store.blobs.path)/\(fan)", errno: number)
+        }
+        defer { closedir(stream) }
+        var isSound = true
+        // In the order of the disk, as far as inodes tell.
+        let places = try list(stream, unit, fan).sorted { $0.inode < $1.inode }
+        var status = stat()
+        for place in places {
+            try pause()
+            if let since = verified[unit] {
+                guard fstatat(directory, place.name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { continue }
+                let changed = Int64(status.st_ctim.tv_sec) * 1000 + Int64(status.st_ctim.tv_nsec) / 1_000_000
+                if changed < since.milliseconds { continue }
+            }
+            if let sample, Double.random(in: 0..<1) >= sample { continue }
+            let verdict = try check.check(place.name, place.blob, in: directory, status: &status)
+            if blobCount.add(1, ordering: .relaxed).newValue & 0x3FF == 0 { events.send(.tick) }
+            guard verdict != .sound, verdict != .vanished else { continue }
+            isSound = false
+            events.send(.finding(name: place.name, fan: fan, verdict))
+        }
+        return isSound
+    }
+
+    private func list(_ stream: OpaquePointer, _ unit: Int, _ fan: String) throws -> [Place] {
+        var places: [Place] = []
+        let digit = UInt8(ascii: unit & 15 < 10 ? "0" : "a") + UInt8(unit & 15 < 10 ? unit & 15 : (unit & 15) - 10)
+        while let entry = readdir(stream) {
+            let inode = UInt64(entry.pointee.d_ino)
+            let name: String? = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                // The third digit decides before anything is made of the name.
+                let start = bytes[0] == UInt8(ascii: "x") && bytes[1] == UInt8(ascii: "-") ? 2 : 0
+                let isHex = Hex.value(bytes[start + 2]).map { _ in bytes[start] != 0 && bytes[start + 1] != 0 } ?? false
+                guard isHex ? bytes[start + 2] == digit : digit == UInt8(ascii: "0") else { return nil }
+                return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            guard let name, name != ".", name != ".." else { continue }
+            if let blob = BlobName(name), Blobs.fan(name) == fan {
+                places.append(Place(inode: inode, name: name, blob: blob))
+            } else {
+                events.send(.foreign(path: "blobs/\(fan)/\(name)", reason: "is no blob's name"))
+            }
+        }
+        return places
+    }
+}

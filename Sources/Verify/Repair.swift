@@ -1,0 +1,187 @@
+import Basics
+import Download
+import Foundation
+import Glibc
+import S3
+import Store
+
+/// A verification that puts right what it finds: damaged blobs go to `quarantine/`, and are fetched again like those that
+/// are missing, through whichever version the source still has.
+///
+/// The order makes a kill harmless: what will be moved is written down, the rows are told that their blob is not there, and
+/// only then the file is moved. Whatever comes between, the blob is missing at the worst, and the next sync asks for it.
+public final class Repair {
+    private let store: Store
+    private let options: VerifyOptions
+    private let reporter: VerifyReporter
+    private let environment: [String: String]
+
+    public init(_ store: Store, _ options: VerifyOptions, environment: [String: String], reporter: VerifyReporter) {
+        self.store = store
+        self.options = options
+        self.environment = environment
+        self.reporter = reporter
+    }
+
+    public func run() throws -> VerifyOutcome {
+        let lock = try StoreLock(store, command: "icecore verify --repair")
+        defer { withExtendedLifetime(lock) {} }
+        try store.removeLeftovers()
+        let verify = VerifyRun(store, options, reporter: reporter)
+        let wants = try WantQueue(directory: store.temporaryPath)
+        let asked = RowQueue(try File.unnamed(in: store.temporaryPath))
+        var damaged: Set<ContentKey> = []
+        var wanted = 0
+        try verify.look { version, isDamaged in
+            if isDamaged || version.flags.contains(.present) { try asked.append(version.row) }
+            // As many as verify holds; of those that are missing there can be any number.
+            if isDamaged { damaged.insert(version.content) }
+            // The source has said that it does not have this one; another version may do.
+            if version.flags.contains(.gone) { return }
+            try wants.append(version.want)
+            wanted += 1
+        }
+        if verify.outcome.indexIsDamaged {
+            reporter.warning("nothing is repaired while the index is damaged: 'icecore reindex' comes first")
+            return verify.outcome
+        }
+        try quarantine(verify, asked)
+        if verify.isOverfull {
+            reporter.warning(
+                "only the first \(VerifyRun.mostDamaged) damaged blobs are repaired: the same command repairs more")
+        }
+        if wanted > 0 { verify.outcome.repaired = try fetch(wants) }
+        try close(verify, damaged)
+        return verify.outcome
+    }
+
+    // MARK: - Quarantine
+
+    private func quarantine(_ verify: VerifyRun, _ rows: RowQueue) throws {
+        let names = verify.damaged.keys.sorted()
+        var moves: [(from: String, to: String)] = []
+        let time = Timestamp.now()
+        var notes: [UInt8] = []
+        for name in names {
+            let file = "\(name)-\(time.milliseconds)"
+            moves.append(("\(store.blobs.path)/\(Blobs.fan(name))/\(name)", "\(store.quarantinePath)/\(file)"))
+            var line = JSONLine()
+            line.begin()
+            line.add("time", time.rfc3339)
+            line.add("blob", name)
+            line.add("file", file)
+            line.add("reason", verify.damaged[name])
+            line.end()
+            notes += line.bytes
+        }
+        if !moves.isEmpty {
+            try Files.createDirectory(store.quarantinePath)
+            let log = try File("\(store.quarantinePath)/log", O_WRONLY | O_CREAT | O_APPEND)
+            try notes.withUnsafeBytes { try log.write($0) }
+            try log.synchronize()
+            try Files.synchronizeDirectory(store.quarantinePath)
+        }
+        if rows.count > 0 || !moves.isEmpty {
+            let flags = try BlobFlags(store)
+            try rows.forEach { try flags.change($0, remove: .present, add: .expected) }
+            try flags.commit(without: names.map { ($0, BlobName($0)?.size ?? 0) })
+        }
+        guard !moves.isEmpty else { return }
+        for move in moves {
+            try Interruption.check()
+            try Files.rename(move.from, move.to)
+        }
+        try Files.synchronizeFileSystem(File(store.blobs.path, O_RDONLY | O_DIRECTORY))
+        verify.outcome.quarantined = moves.count
+    }
+
+    // MARK: - Fetching
+
+    /// - Returns: how many contents came.
+    private func fetch(_ wants: WantQueue) throws -> Int {
+        let configuration = store.configuration
+        let client = S3Client(
+            try S3Configuration(
+                region: configuration.region, endpointURL: configuration.endpointURL, profile: configuration.profile,
+                unsigned: configuration.noSignRequest ?? false, requesterPays: configuration.requesterPays ?? false,
+                environment: environment))
+        try client.resolveCredentials()
+        let reporter = self.reporter
+        let downloader = try Downloader(store, client, wants: wants, jobs: options.jobs) { summary in
+            reporter.progress(
+                .fetching(objects: summary.fetched, bytes: summary.bytes, failed: summary.failed + summary.gone))
+        }
+        return try downloader.run().fetched
+    }
+
+    /// Tells the rows what has become of their blobs, and people what could not be had.
+    private func close(_ verify: VerifyRun, _ damaged: Set<ContentKey>) throws {
+        _ = try IndexWriter(store).commit(nil)
+        let reader = try store.reader()
+        let lost = try LostContents(store, reader)
+        let absent = try damaged.filter { content in
+            try store.blob(etag: content.etag, size: content.size, reader) == nil
+        }
+        let gone = RowQueue(try File.unnamed(in: store.temporaryPath))
+        var last: (key: [UInt8], versionId: [UInt8]?, content: ContentKey)?
+        try lost.scan(absent, looksForMissing: true) { version, _ in
+            let isGone = try version.flags.contains(.gone) || lost.isGone(version)
+            if isGone, !version.flags.contains(.gone) { try gone.append(version.row) }
+            if let last, last == (version.key, version.versionId, version.content) { return }
+            last = (version.key, version.versionId, version.content)
+            if isGone { verify.outcome.lost += 1 } else { verify.outcome.stillMissing += 1 }
+            let name = Blobs.name(etag: version.content.etag, size: version.content.size)
+            try reporter.finding(
+                Finding(
+                    .lost, name.map { "blobs/\(Blobs.fan($0))/\($0)" } ?? "blobs",
+                    isGone
+                        ? "is gone: the bucket no longer has it"
+                        : "could not be had: it is tried again at the next sync",
+                    version))
+        }
+        if gone.count > 0 {
+            reader.end()
+            let flags = try BlobFlags(store)
+            try gone.forEach { try flags.change($0, remove: [], add: .gone) }
+            try flags.commit()
+        }
+    }
+}
+
+/// Rows to be changed, in a file without a name until the reading is over.
+private final class RowQueue {
+    private let file: File
+    private(set) var count = 0
+    private var end: Int64 = 0
+    private var buffer: [UInt8] = []
+
+    init(_ file: consuming File) {
+        self.file = file
+    }
+
+    func append(_ row: LostContents.Row) throws {
+        withUnsafeBytes(of: (row.directory, row.slot, Int64(row.name.count))) { buffer.append(contentsOf: $0) }
+        buffer.append(contentsOf: row.name)
+        count += 1
+        if buffer.count > 1 << 18 { try flush() }
+    }
+
+    private func flush() throws {
+        try buffer.withUnsafeBytes { try file.write($0, at: end) }
+        end += Int64(buffer.count)
+        buffer.removeAll(keepingCapacity: true)
+    }
+
+    func forEach(_ body: (LostContents.Row) throws -> Void) throws {
+        try flush()
+        var offset: Int64 = 0
+        while offset < end {
+            var head: (Int64, Int64, Int64) = (0, 0, 0)
+            try withUnsafeMutableBytes(of: &head) { try file.read(into: $0, at: offset) }
+            var name = [UInt8](repeating: 0, count: Int(head.2))
+            try name.withUnsafeMutableBytes { try file.read(into: $0, at: offset + 24) }
+            offset += 24 + head.2
+            try body(LostContents.Row(directory: head.0, name: name, slot: head.1))
+        }
+    }
+}

@@ -1,0 +1,92 @@
+import Basics
+import Download
+import Glibc
+import Inventory
+import Store
+
+/// The files of a store beside its blobs and its index.
+struct StoreFiles {
+    let store: Store
+
+    private static let own: Set<String> = [
+        "icecore.json", "index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "blobs", "tmp", "inventories",
+        "quarantine", "lock", "mount.log", "verify.state",
+    ]
+
+    /// What stands in the store and below `blobs/` without belonging there.
+    func foreign(_ body: (Finding) throws -> Void) throws {
+        for name in try Files.names(in: store.path) where !StoreFiles.own.contains(name) {
+            // What a process that was killed has left of a file that it was about to replace.
+            if name.hasPrefix("index.sqlite.new") || name.hasSuffix(".new") { continue }
+            try body(Finding(.foreign, name, "does not belong to the store"))
+        }
+        for name in ["blobs", "tmp", "inventories", "quarantine"] {
+            var status = stat()
+            guard lstat("\(store.path)/\(name)", &status) == 0 else { continue }
+            if status.st_mode & S_IFMT != S_IFDIR {
+                try body(Finding(.damaged, name, "is no directory of this store: nothing in it is looked at"))
+            }
+        }
+        guard let names = try? Files.names(in: store.blobs.path) else { return }
+        for name in names {
+            let isFan = name.utf8.count == 2 && name.utf8.allSatisfy { Hex.value($0) != nil && !(65...70).contains($0) }
+            if !isFan { try body(Finding(.foreign, "blobs/\(name)", "is no directory of blobs")) }
+        }
+    }
+
+    /// Checks the inventories that are kept of the snapshots.
+    func inventories(
+        _ snapshots: [String: [UInt8]], throttle: Throttle?, progress: (Int, Int) -> Void,
+        _ body: (Finding) throws -> Void
+    ) throws {
+        guard let names = try? Files.names(in: store.inventoriesPath) else { return }
+        for (place, name) in names.enumerated() {
+            progress(place, names.count)
+            let directory = "\(store.inventoriesPath)/\(name)"
+            guard InventoryName.isValid(name) else {
+                try body(Finding(.foreign, "inventories/\(name)", "is no inventory"))
+                continue
+            }
+            // Of what is no snapshot, a sync that was interrupted may have left any part.
+            guard let md5 = snapshots[name], Files.exists("\(directory)/manifest.json") else { continue }
+            try check(directory, name, md5, throttle, body)
+        }
+    }
+
+    private func check(
+        _ directory: String, _ name: String, _ md5: [UInt8], _ throttle: Throttle?, _ body: (Finding) throws -> Void
+    ) throws {
+        let path = "inventories/\(name)"
+        func finding(_ error: IcecoreError, _ file: String) throws {
+            try Interruption.check()
+            if error.errno == EMFILE || error.errno == ENFILE { throw error }
+            try body(Finding(error.code == .forbidden ? .unreadable : .damaged, "\(path)/\(file)", error.message))
+        }
+        let manifest: Manifest
+        do {
+            let json = try Files.read("\(directory)/manifest.json", limit: 256 << 20)
+            guard MD5.digest(json) == md5 else {
+                return try body(
+                    Finding(.damaged, "\(path)/manifest.json", "is not the manifest that was synced"))
+            }
+            manifest = try Manifest(json: json, origin: "\(directory)/manifest.json")
+        } catch let error as IcecoreError {
+            return try finding(error, "manifest.json")
+        }
+        for (place, file) in KeptInventory.fileNames(manifest).enumerated() {
+            do {
+                let path = "\(directory)/data/\(file)"
+                try throttle?.pass(Int(clamping: Files.size(path) ?? 0))
+                guard Files.size(path) != nil else {
+                    try body(Finding(.damaged, "inventories/\(name)/data/\(file)", "is not there"))
+                    continue
+                }
+                if try ContentCheck.md5(path) != manifest.files[place].md5 {
+                    try body(Finding(.damaged, "inventories/\(name)/data/\(file)", "has another MD5"))
+                }
+            } catch let error as IcecoreError {
+                try finding(error, "data/\(file)")
+            }
+        }
+    }
+}

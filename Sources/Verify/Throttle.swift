@@ -1,0 +1,35 @@
+import Basics
+import Glibc
+import Synchronization
+
+/// Lets so many bytes a second pass, whichever threads ask.
+final class Throttle: Sendable {
+    private let rate: Int64
+    /// When everything that has passed would have been through at the rate, in nanoseconds.
+    private let paidUntil = Mutex<Int64>(0)
+
+    init(bytesPerSecond: Int64) {
+        rate = max(1, bytesPerSecond)
+    }
+
+    /// Waits until the bytes have been paid for.
+    func pass(_ bytes: Int) throws {
+        let now = Throttle.now()
+        let cost = Int64(Double(bytes) / Double(rate) * 1e9)
+        let until = paidUntil.withLock { paid in
+            // What was not used is not saved up.
+            paid = max(paid, now) + cost
+            return paid
+        }
+        while Throttle.now() < until {
+            try Interruption.check()
+            usleep(UInt32(min(100_000, max(1, (until - Throttle.now()) / 1000))))
+        }
+    }
+
+    private static func now() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+}

@@ -1,0 +1,221 @@
+import Basics
+import Glibc
+import Store
+
+/// Looks at everything in a store: the index, the inventories that are kept, every blob, every row that asked for one.
+public final class VerifyRun {
+    let store: Store
+    let options: VerifyOptions
+    let reporter: VerifyReporter
+    var outcome = VerifyOutcome()
+    /// Files below `blobs/` that are damaged, by their names; why. What is beyond this many is named without a key.
+    private(set) var damaged: [String: String] = [:]
+    private(set) var isOverfull = false
+    static let mostDamaged = 200_000
+
+    public init(_ store: Store, _ options: VerifyOptions, reporter: VerifyReporter) {
+        self.store = store
+        self.options = options
+        self.reporter = reporter
+    }
+
+    /// Looks, and says what it finds. Changes nothing but the note of how far it came.
+    public func run() throws -> VerifyOutcome {
+        try look { _, _ in }
+        return outcome
+    }
+
+    /// - Parameter needed: told of each version that needs a content which is damaged or missing.
+    func look(_ needed: (LostContents.Version, _ isDamaged: Bool) throws -> Void) throws {
+        try checkIndex()
+        if options.indexOnly { return }
+        let throttle = options.rate.map { Throttle(bytesPerSecond: $0) }
+        let reader = try? store.reader()
+        let snapshots = (try? reader?.snapshots()) ?? []
+        reader?.end()
+        let files = StoreFiles(store: store)
+        try files.foreign { try report($0) }
+        try files.inventories(
+            Dictionary(snapshots.map { ($0.record.name, $0.record.manifestMD5) }) { first, _ in first },
+            throttle: throttle, progress: { reporter.progress(.inventories(done: $0, of: $1)) }
+        ) { try report($0) }
+        try sweep(throttle)
+        try checkRows(needed)
+    }
+
+    func report(_ finding: Finding) throws {
+        switch finding.kind {
+        case .damaged, .unreadable: outcome.damaged += 1
+        case .missing: outcome.missing += 1
+        case .foreign: outcome.foreign += 1
+        case .lost: outcome.lost += 1
+        }
+        try reporter.finding(finding)
+    }
+
+    // MARK: - The index
+
+    private func checkIndex() throws {
+        reporter.progress(.index)
+        let check = IndexCheck(store)
+        try check.run()
+        outcome.rows = check.rows
+        outcome.indexIsDamaged = !check.problems.isEmpty
+        for problem in check.problems { try report(Finding(.damaged, "index.sqlite", problem)) }
+    }
+
+    // MARK: - The blobs
+
+    private func sweep(_ throttle: Throttle?) throws {
+        var state = VerifyState(store)
+        var since = options.since
+        let isWhole = options.sample == nil
+        if isWhole, since == nil, let began = state.runBegan {
+            reporter.note("going on with the verification that began at \(began.rfc3339)")
+            since = began
+        }
+        if isWhole, state.runBegan == nil { state.runBegan = .now() }
+        let verified = state.verifiedAt.map { time in
+            time.flatMap { time in since.map { time >= $0 } ?? false ? time : nil }
+        }
+        let sweep = BlobSweep(store, verified: verified, sample: options.sample, throttle: throttle)
+        var writer = StateWriter(isUsed: isWhole, reporter)
+        var done = 0
+        sweep.start()
+        defer {
+            sweep.stop()
+            outcome.blobs = sweep.blobs
+            outcome.bytes = sweep.bytes
+        }
+        var failure: (any Error)?
+        while let event = sweep.events.receive() {
+            switch event {
+            case .tick: break
+            case .foreign(let path, let reason): try report(Finding(.foreign, path, reason))
+            case .finding(let name, let fan, let verdict): try take(name, fan, verdict)
+            case .done(let unit, let began, let isSound):
+                done += 1
+                // A unit that was passed over stays as old as it was.
+                state.set(unit, isSound ? verified[unit] ?? began : nil)
+                writer.noteChange(state)
+            case .failed(let error):
+                failure = failure ?? error
+                // The others end as well, each with what it has in hand.
+                sweep.requestStop()
+            }
+            reporter.progress(
+                .blobs(
+                    fraction: Double(done) / Double(VerifyState.unitCount), blobs: sweep.blobs, bytes: sweep.bytes,
+                    findings: outcome.damaged))
+        }
+        if failure == nil { state.runBegan = nil }
+        writer.write(state)
+        if let failure { throw failure }
+    }
+
+    private func take(_ name: String, _ fan: String, _ verdict: Verdict) throws {
+        let path = name.isEmpty ? "blobs/\(fan)" : "blobs/\(fan)/\(name)"
+        switch verdict {
+        case .sound, .vanished: return
+        case .unreadable(let reason): try report(Finding(.unreadable, path, reason))
+        case .damaged(let reason):
+            if name.isEmpty { return try report(Finding(.damaged, path, reason)) }
+            guard damaged.count < VerifyRun.mostDamaged else {
+                isOverfull = true
+                return try report(Finding(.damaged, path, reason))
+            }
+            // Said when it is known who needs it.
+            damaged[name] = reason
+            outcome.damaged += 1
+        }
+    }
+
+    // MARK: - The rows
+
+    /// Which blobs are missing, and who needs those that are damaged.
+    private func checkRows(_ needed: (LostContents.Version, Bool) throws -> Void) throws {
+        var unnamed = damaged
+        do {
+            let reader = try store.reader()
+            let lost = try LostContents(store, reader)
+            var files: [ContentKey: String] = [:]
+            var digests: Set<[UInt8]> = []
+            for name in damaged.keys {
+                switch BlobName(name) {
+                case .etag(let etag, let size): files[ContentKey(etag: etag, size: size)] = name
+                case .sha256(let digest, _): digests.insert(digest)
+                case nil: break
+                }
+            }
+            for (content, digest) in try lost.contents(ofSHA256: digests) {
+                files[content] = Blobs.name(sha256: digest, size: content.size)
+            }
+            var last: (key: [UInt8], versionId: [UInt8]?, content: ContentKey)?
+            try lost.scan(
+                Set(files.keys), looksForMissing: true, progress: { reporter.progress(.rows($0)) }
+            ) { version, isKnown in
+                try needed(version, isKnown)
+                if let name = files[version.content] {
+                    guard let reason = unnamed.removeValue(forKey: name) else { return }
+                    try name.withFinding(.damaged, reason, version, reporter)
+                    return
+                }
+                // A version has several rows.
+                if let last, last == (version.key, version.versionId, version.content) { return }
+                last = (version.key, version.versionId, version.content)
+                let name = Blobs.name(etag: version.content.etag, size: version.content.size)
+                try report(
+                    Finding(
+                        .missing, name.map { "blobs/\(Blobs.fan($0))/\($0)" } ?? "blobs",
+                        version.flags.contains(.present) ? "is not there any more" : "is not there", version))
+            }
+        } catch let error as IcecoreError where error.code == .damaged {
+            // It has been said of the index that it is damaged; if not, it is now.
+            if !outcome.indexIsDamaged {
+                outcome.indexIsDamaged = true
+                try report(Finding(.damaged, "index.sqlite", error.message))
+            }
+        }
+        for (name, reason) in unnamed.sorted(by: { $0.key < $1.key }) {
+            try name.withFinding(.damaged, reason, nil, reporter)
+        }
+    }
+}
+
+extension String {
+    /// Says what was found of the blob of this name; it has been counted.
+    fileprivate func withFinding(
+        _ kind: Finding.Kind, _ reason: String, _ version: LostContents.Version?, _ reporter: VerifyReporter
+    ) throws {
+        try reporter.finding(Finding(kind, "blobs/\(Blobs.fan(self))/\(self)", reason, version))
+    }
+}
+
+/// Writes the state now and then. A store that cannot be written to can be verified all the same.
+private struct StateWriter {
+    private let isUsed: Bool
+    private let reporter: VerifyReporter
+    private var lastWritten = Timestamp.now()
+    private var hasFailed = false
+
+    init(isUsed: Bool, _ reporter: VerifyReporter) {
+        self.isUsed = isUsed
+        self.reporter = reporter
+    }
+
+    mutating func noteChange(_ state: VerifyState) {
+        guard Timestamp.now().milliseconds - lastWritten.milliseconds > 5000 else { return }
+        write(state)
+    }
+
+    mutating func write(_ state: VerifyState) {
+        guard isUsed, !hasFailed else { return }
+        lastWritten = .now()
+        do {
+            try state.write()
+        } catch {
+            hasFailed = true
+            reporter.warning("how far the verification came cannot be kept: \(error)")
+        }
+    }
+}

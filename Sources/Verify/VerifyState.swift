@@ -1,0 +1,52 @@
+import Basics
+import Store
+
+/// What has been verified, and when: `verify.state` in the store. docs/FORMAT.md describes it.
+///
+/// The blobs are divided into units by the first three digits of their names. What is known of each is when the last look at
+/// it began that found nothing.
+struct VerifyState {
+    static let unitCount = 4096
+    /// By unit.
+    private(set) var verifiedAt: [Timestamp?] = Array(repeating: nil, count: unitCount)
+    /// When the run began that has not come to its end.
+    var runBegan: Timestamp?
+
+    private let path: String
+    private static let firstLine = "icecore-verify 1"
+
+    /// Reads what there is. A file that makes no sense says nothing.
+    init(_ store: Store) {
+        path = "\(store.path)/verify.state"
+        guard let content = try? Files.read(path, limit: 1 << 20) else { return }
+        let lines = String(decoding: content, as: UTF8.self).split(separator: "\n")
+        guard lines.first.map(String.init) == VerifyState.firstLine else { return }
+        let now = Timestamp.now()
+        for line in lines.dropFirst() {
+            let words = line.split(separator: " ")
+            // A time that is yet to come is the mistake of a clock.
+            guard words.count == 2, let number = Int64(words[1]), number <= now.milliseconds else { continue }
+            let time = Timestamp(milliseconds: number)
+            if words[0] == "run" {
+                runBegan = time
+            } else if words[0].utf8.count == 3, let unit = Int(words[0], radix: 16), unit >= 0 {
+                verifiedAt[unit] = time
+            }
+        }
+    }
+
+    /// Notes of a unit that all of it is sound, or that not all of it is.
+    mutating func set(_ unit: Int, _ time: Timestamp?) {
+        verifiedAt[unit] = time
+    }
+
+    func write() throws {
+        var text = "\(VerifyState.firstLine)\n"
+        if let runBegan { text += "run \(runBegan.milliseconds)\n" }
+        for (unit, time) in verifiedAt.enumerated() {
+            guard let time else { continue }
+            text += "\(Hex.encode([UInt8(unit >> 4)]))\(String(unit & 15, radix: 16)) \(time.milliseconds)\n"
+        }
+        try Files.replace(path, with: Array(text.utf8))
+    }
+}

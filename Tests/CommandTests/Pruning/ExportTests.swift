@@ -1,0 +1,148 @@
+import Basics
+import Foundation
+import Glibc
+import ReferenceModel
+import Testbed
+import Testing
+
+/// Exports against mounts of the same view.
+@Suite struct ExportTests {
+    /// A tree on disk as an export leaves it: by path, the time in nanoseconds, the mode and the content.
+    private struct Tree: Equatable {
+        struct File: Equatable {
+            var time: Int
+            var content: [UInt8]
+        }
+        var files: [ByteString: File] = [:]
+        var directories: [ByteString: Int] = [:]
+        var modes: Set<UInt32> = []
+
+        init(_ root: String) throws {
+            let seen = try SeenTree(root)
+            for (path, file) in seen.files {
+                files[path] = File(time: file.seconds * 1_000_000_000 + file.nanoseconds, content: file.content)
+                modes.insert(file.mode)
+            }
+            for path in seen.directories.keys { directories[path] = 0 }
+        }
+    }
+
+    /// A store of odd keys with all contents.
+    private static func withStore(_ body: (PruneTests.Subject) throws -> Void) throws {
+        try Bench.use { bench in
+            let subject = try PruneTests.Subject(bench, seed: 4)
+            for inventory in subject.scenario.inventories { try subject.sync(inventory) }
+            try body(subject)
+        }
+    }
+
+    @Test func anExportIsTheMount() throws {
+        try Self.withStore { subject in
+            let bench = subject.bench
+            for (number, inventory) in subject.history.inventories.suffix(3).enumerated() {
+                let mount = try bench.mount("--at", inventory.name, name: "mnt\(number)")
+                let mounted = try Tree(mount)
+                for kind in ["copy", "auto", "hard"] {
+                    let target = "\(bench.directory)/\(kind)\(number)"
+                    let run = try bench.succeed("export", target, "--at", inventory.name, "--link", kind, "--json")
+                    var exported = try Tree(target)
+                    #expect(try run.record["files"] as? Int == mounted.files.count)
+                    #expect(exported.modes == (mounted.files.isEmpty ? [] : [kind == "hard" ? 0o100444 : 0o100644]))
+                    exported.modes = mounted.modes
+                    if kind == "hard" { for path in exported.files.keys { exported.files[path]?.time = 0 } }
+                    var expected = mounted
+                    if kind == "hard" { for path in expected.files.keys { expected.files[path]?.time = 0 } }
+                    #expect(exported == expected, "\(inventory.name) \(kind)")
+                    var status = stat()
+                    #expect(stat(target, &status) == 0)
+                    #expect(Int64(status.st_mtim.tv_sec) == inventory.takenAt.milliseconds / 1000)
+                    let again = try bench.succeed("export", target, "--at", inventory.name, "--link", kind, "--json")
+                    #expect(try again.record["skipped"] as? Int == mounted.files.count)
+                }
+            }
+        }
+    }
+
+    @Test func aKilledExportGoesOn() throws {
+        try Self.withStore { subject in
+            let bench = subject.bench
+            let name = try #require(subject.history.inventories.last?.name)
+            try bench.succeed("export", "\(bench.directory)/whole", "--at", name)
+            let whole = try Tree("\(bench.directory)/whole")
+            for round in 0..<6 {
+                let target = "\(bench.directory)/killed\(round)"
+                let program = try bench.start(["export", target, "--store", bench.store, "--at", name])
+                usleep(UInt32(5000 * round + 5000))
+                program.kill(SIGKILL)
+                _ = try program.wait()
+                try bench.succeed("export", target, "--at", name)
+                #expect(try Tree(target) == whole)
+            }
+        }
+    }
+
+    @Test func nothingLeadsOutOfTheTarget() throws {
+        try Self.withStore { subject in
+            let bench = subject.bench
+            let inventory = try #require(
+                subject.history.inventories.last {
+                    $0.rows.contains { $0.isLatest && $0.version.key.bytes.contains(47) }
+                })
+            let mounted = try bench.mount("--at", inventory.name)
+            let names = try Files.names(in: mounted)
+            let outside = "\(bench.directory)/outside"
+            let target = "\(bench.directory)/target"
+            try Files.createDirectory(outside)
+            try Files.createDirectory(target)
+            try Files.replace("\(outside)/file", with: [1, 2, 3])
+            for name in names {
+                let isDirectory = Files.size("\(mounted)/\(name)") == nil
+                try #require(symlink(isDirectory ? outside : "\(outside)/file", "\(target)/\(name)") == 0)
+            }
+            let run = try bench.run("export", target, "--at", inventory.name)
+            // A symbolic link in place of a directory is an error, in place of a file it is replaced.
+            #expect(run.status == 1 && run.stderr.contains("in the way"), "\(run)")
+            #expect(try Files.names(in: outside) == ["file"])
+            #expect(try Files.read("\(outside)/file", limit: 10) == [1, 2, 3])
+            let before = try StoreDigest.of(bench.store)
+            for place in ["\(bench.store)/blobs", bench.store, "\(bench.store)/new"] {
+                #expect(try bench.run("export", place).status == 64)
+            }
+            try? FileManager.default.removeItem(atPath: "\(bench.store)/new")
+            StoreDigest.expectSame(try StoreDigest.of(bench.store), before)
+        }
+    }
+
+    @Test func whatIsMissingIsSaid() throws {
+        try Self.withStore { subject in
+            let bench = subject.bench
+            let view = subject.history.snapshotView(try #require(subject.history.inventories.last?.name)) ?? [:]
+            let version = try #require(view.values.first { $0.size > 0 })
+            try Files.remove(subject.path(version))
+            let missing = view.values.filter { $0.etag == version.etag }.count
+            let run = try bench.run("export", "\(bench.directory)/target", "--json")
+            let records = try run.records
+            #expect(run.status == 3 && records.last?["missing"] as? Int == missing, "\(run)")
+            #expect(records.count == missing + 1)
+            let rehearsal = try bench.run("export", "\(bench.directory)/other", "--dry-run")
+            #expect(rehearsal.status == 3 && !Files.exists("\(bench.directory)/other"))
+        }
+    }
+
+    @Test func aPrefixKeepsWholePaths() throws {
+        try Self.withStore { subject in
+            let bench = subject.bench
+            let view = subject.history.snapshotView(try #require(subject.history.inventories.last?.name)) ?? [:]
+            for prefix in ["a", "d/", "l", "dots/", "long/c", "nothing"] {
+                let target = "\(bench.directory)/\(prefix.replacing("/", with: "_"))"
+                try bench.succeed("export", target, "--prefix", prefix)
+                let paths = Set(try Tree(target).files.keys)
+                let whole = MountTree(view).nodes.filter { _, node in
+                    if case .file(let version) = node { return version.key.hasPrefix(ByteString(prefix)) }
+                    return false
+                }
+                #expect(paths == Set(whole.keys), "\(prefix)")
+            }
+        }
+    }
+}
