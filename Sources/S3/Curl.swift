@@ -332,7 +332,9 @@ final class Waker: Sendable {
 /// The sockets and the timer that libcurl wants watched.
 private final class Poller {
     private let descriptor: Int32
-    private var events = [epoll_event](repeating: epoll_event(), count: 256)
+    /// Few at a time: what one answer makes room for is asked for before the next ones are read, so that answers that come
+    /// together do not make their successors wait for all of them.
+    private var events = [epoll_event](repeating: epoll_event(), count: 16)
     private var registered: Set<Int32> = []
     private var deadline: UInt64?
     let waker: Waker

@@ -105,7 +105,10 @@ import Testing
         try Self.use { store, batch in
             let good = try Self.blob(store, "good")
             batch.add(good)
-            batch.add(try Self.blob(store, "bad", temporary: "/dev/full"))
+            // Without its directory in blobs/, a content is written to its temporary file.
+            let bad = try Self.blob(store, "bad", temporary: "/dev/full")
+            try Files.removeAll(Files.directory(of: Self.path(store, bad)))
+            batch.add(bad)
             var error: (any Error)?
             #expect(
                 Self.wait(seconds: 5) {
