@@ -117,7 +117,8 @@ final class BlobWriter: @unchecked Sendable {
     /// of three, and files spread over the disk as their directories are. Else to its temporary file, and -1.
     private func write(_ bytes: UnsafeRawBufferPointer, of blob: BlobBatch.Finished) throws -> Int32 {
         if mostUnnamed > 0 {
-            let flags = O_WRONLY | 0o20_000_000 | O_DIRECTORY | O_CLOEXEC  // O_TMPFILE, which Glibc's macro hides from Swift
+            // O_TMPFILE, which Glibc's macro hides from Swift.
+            let flags = O_WRONLY | O_DIRECTORY | O_CLOEXEC | 0o20_000_000
             let file = openat(blobs.descriptor, String(Blobs.fan(blob.name)), flags, 0o444 as mode_t)
             if file >= 0 {
                 var done = 0
