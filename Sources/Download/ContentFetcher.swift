@@ -56,7 +56,10 @@ public final class ContentFetcher: @unchecked Sendable {
     private static let mostIdle = 8
     private static let longestIdle: UInt64 = 1000
     /// So many contents, with their open files, may wait to get their names.
-    private static let mostPending = 16
+    private let mostPending: Int
+    /// Reads that wait until there are files to be had again, and since when.
+    private var waiting: [(want: Want, reader: any ContentReader, since: UInt64)] = []
+    private static let patience: UInt64 = 10_000
     private static let jobs = 32
 
     /// - Parameters:
@@ -71,6 +74,10 @@ public final class ContentFetcher: @unchecked Sendable {
         self.environment = environment
         self.log = log
         self.distrust = distrust
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        // Two files each; the mount has some forty of its own.
+        mostPending = max(2, min(16, (Int(clamping: limit.rlim_cur) - 48) / 4))
     }
 
     /// Answers a reader as soon as the bytes are there. To be called from any thread.
@@ -162,8 +169,11 @@ public final class ContentFetcher: @unchecked Sendable {
         if isStopping { throw IcecoreError(.interrupted, "the mount is being taken away") }
         while let message = messages.receiveNow() { take(message) }
         checkBatch()
-        var isBusy = false
-        let isFull = batch.map { $0.pendingCount >= ContentFetcher.mostPending } ?? false
+        let again = waiting
+        waiting = []
+        for (want, reader, since) in again { begin(want, reader, since: since) }
+        var isBusy = !waiting.isEmpty
+        let isFull = batch.map { $0.pendingCount >= mostPending } ?? false
         for content in contents {
             if let transfer = content.next(mayBegin: !isFull) { return .transfer(transfer) }
             isBusy = isBusy || content.isBusy
@@ -174,8 +184,18 @@ public final class ContentFetcher: @unchecked Sendable {
 
     private func take(_ message: Message) {
         guard case .read(let want, let reader) = message else { return }
+        begin(want, reader, since: MonotonicClock.milliseconds())
+    }
+
+    private func begin(_ want: Want, _ reader: any ContentReader, since: UInt64) {
         do {
             try content(want).add(reader, SourceObject(want, bucket: store.configuration.bucket))
+        } catch let error as IcecoreError
+            where error.errno == EMFILE && !contents.isEmpty
+            && MonotonicClock.milliseconds() < since + ContentFetcher.patience
+        {
+            // Others will let go of theirs.
+            waiting.append((want, reader, since))
         } catch {
             reader.fail(error as? IcecoreError ?? IcecoreError(.system, "\(error)"))
         }
@@ -213,7 +233,9 @@ public final class ContentFetcher: @unchecked Sendable {
             if content.hasRequests { return false }
             if content.isOver { return true }
             if content.isDone { return !(batch?.isPending(content.want) ?? false) }
-            guard !content.isBusy, surplus > 0 || now >= content.touched + ContentFetcher.longestIdle else {
+            guard !content.isBusy,
+                surplus > 0 || !waiting.isEmpty || now >= content.touched + ContentFetcher.longestIdle
+            else {
                 return false
             }
             surplus -= 1
@@ -224,6 +246,8 @@ public final class ContentFetcher: @unchecked Sendable {
     private func failAll(_ error: any Error) {
         let failure = (error as? S3Failure)?.asError ?? error as? IcecoreError ?? IcecoreError(.system, "\(error)")
         for content in contents { content.failAll(failure) }
+        for (_, reader, _) in waiting { reader.fail(failure) }
+        waiting = []
         contents.removeAll()
         loop = nil
         shared.withLock { $0.wakeup = nil }
