@@ -102,7 +102,12 @@ final class Bench {
         guard !secrets.isEmpty, Files.exists(store) else { return }
         // The largest are what the test's own servers make up.
         for path in try StoreDigest.files(store) where (Files.size("\(store)/\(path)") ?? 0) < 64 << 20 {
-            expectNoSecret(try Files.read("\(store)/\(path)", limit: 1 << 30), "the store's \(path)")
+            do {
+                expectNoSecret(try Files.read("\(store)/\(path)", limit: 1 << 30), "the store's \(path)")
+            } catch where path.hasPrefix("tmp/") && !Files.exists("\(store)/\(path)") {
+                // A daemon that was ending has given it its name.
+                continue
+            }
         }
     }
 
