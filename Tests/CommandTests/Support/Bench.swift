@@ -104,7 +104,7 @@ final class Bench {
         for path in try StoreDigest.files(store) where (Files.size("\(store)/\(path)") ?? 0) < 64 << 20 {
             do {
                 expectNoSecret(try Files.read("\(store)/\(path)", limit: 1 << 30), "the store's \(path)")
-            } catch where path.hasPrefix("tmp/") && !Files.exists("\(store)/\(path)") {
+            } catch  where path.hasPrefix("tmp/") && !Files.exists("\(store)/\(path)") {
                 // A daemon that was ending has given it its name.
                 continue
             }
