@@ -35,6 +35,10 @@ static inline CURLcode icecore_easy_set_data_callback(
     return curl_easy_setopt(easy, option, callback);
 }
 
+static inline CURLcode icecore_easy_set_seek_callback(CURL *easy, curl_seek_callback callback) {
+    return curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, callback);
+}
+
 static inline CURLcode icecore_easy_set_prereq_callback(CURL *easy, curl_prereq_callback callback) {
     return curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, callback);
 }

@@ -27,6 +27,8 @@ enum CurlMethod {
     case get, head
     /// Any other, with a body (which may be empty).
     case custom(StaticString, payload: [UInt8])
+    /// PUT of so many bytes, which ``EasyHandle/send(into:at:)`` supplies.
+    case upload(length: Int64)
 }
 
 /// One reusable request. Subclasses receive what arrives.
@@ -65,6 +67,22 @@ class EasyHandle {
             let line = UnsafeRawBufferPointer(start: bytes, count: size * count)
             return easy.receive(header: line) ? line.count : line.isEmpty ? 1 : 0
         }
+        set(CURLOPT_READDATA, pointer: context)
+        icecore_easy_set_data_callback(raw, CURLOPT_READFUNCTION) { bytes, size, count, context in
+            guard let context, let bytes else { return Int(CURL_READFUNC_ABORT) }
+            let easy = Unmanaged<EasyHandle>.fromOpaque(context).takeUnretainedValue()
+            let room = UnsafeMutableRawBufferPointer(start: bytes, count: size * count)
+            guard let sent = easy.send(into: room, at: easy.sent) else { return Int(CURL_READFUNC_ABORT) }
+            easy.sent += Int64(sent)
+            return sent
+        }
+        set(CURLOPT_SEEKDATA, pointer: context)
+        // A request that met a connection that had just been closed is sent once more from its beginning.
+        icecore_easy_set_seek_callback(raw) { context, offset, origin in
+            guard let context, origin == SEEK_SET else { return CURL_SEEKFUNC_FAIL }
+            Unmanaged<EasyHandle>.fromOpaque(context).takeUnretainedValue().sent = Int64(offset)
+            return CURL_SEEKFUNC_OK
+        }
         set(CURLOPT_PREREQDATA, pointer: context)
         icecore_easy_set_prereq_callback(raw) { context, _, _, _, _ in
             if let context { Unmanaged<EasyHandle>.fromOpaque(context).takeUnretainedValue().isConnected = true }
@@ -92,6 +110,12 @@ class EasyHandle {
 
     /// The next bytes of the body; false stops the transfer.
     func receive(body bytes: UnsafeRawBufferPointer) -> Bool { true }
+
+    /// How many bytes of an upload's body libcurl has taken.
+    fileprivate(set) var sent: Int64 = 0
+
+    /// Supplies the next bytes of an upload's body, from `offset` on: how many; nil stops the transfer.
+    func send(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) -> Int? { nil }
 
     private func set(_ option: CURLoption, _ value: Int) {
         _ = icecore_easy_set_long(raw, option, value)
@@ -132,9 +156,19 @@ class EasyHandle {
             set(CURLOPT_CUSTOMREQUEST, nil)
         case .head:
             set(CURLOPT_CUSTOMREQUEST, nil)
+            set(CURLOPT_UPLOAD, 0)
             set(CURLOPT_NOBODY, 1)
+        case .upload(let length):
+            set(CURLOPT_CUSTOMREQUEST, nil)
+            set(CURLOPT_NOBODY, 0)
+            set(CURLOPT_UPLOAD, 1)
+            _ = icecore_easy_set_offset(raw, CURLOPT_INFILESIZE_LARGE, curl_off_t(length))
+            // Waiting for leave to send a body costs more than a body that is sent in vain. (A header `Expect:` to say so
+            // would be signed, and not sent.)
+            set(CURLOPT_EXPECT_100_TIMEOUT_MS, 1)
         case .custom(let name, let payload):
             set(CURLOPT_NOBODY, 0)
+            set(CURLOPT_UPLOAD, 0)
             set(CURLOPT_POST, 1)
             _ = icecore_easy_set_offset(raw, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(payload.count))
             // An empty array may have no address; no byte of what stands in for it is read.
@@ -173,6 +207,7 @@ class EasyHandle {
     fileprivate func prepare() {
         errorText[0] = 0
         isConnected = false
+        sent = 0
     }
 
     fileprivate func result(of code: CURLcode) -> CurlResult {

@@ -1,3 +1,5 @@
+import Foundation
+
 /// One request to S3, without its signature.
 public struct S3Request: Sendable {
     public enum Method: Sendable {
@@ -20,6 +22,8 @@ public struct S3Request: Sendable {
     public var headers: [(name: String, value: String)] = []
     /// What to send with PUT and POST.
     public var payload: [UInt8]?
+    /// For PUT: so many bytes are sent, which the transfer supplies as they are needed; there is no payload then.
+    public var uploadLength: Int64?
     /// How many bytes the answer must have, where that is known: fewer or more count as a damaged body.
     public var expectedLength: Int64?
 
@@ -34,6 +38,11 @@ public struct S3Request: Sendable {
         self.range = range
         self.ifMatch = ifMatch
         self.expectedLength = expectedLength
+    }
+
+    /// Announces the MD5 of what is sent, so that the server refuses anything else.
+    public mutating func setContentMD5(_ md5: [UInt8]) {
+        headers.append(("Content-MD5", Data(md5).base64EncodedString()))
     }
 
     /// `s3://bucket/key`, for people: bytes that are no text, and control characters, are replaced.

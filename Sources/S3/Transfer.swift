@@ -10,6 +10,12 @@ open class Transfer {
         self.request = request
     }
 
+    /// Supplies bytes of the request's body, from `offset` on, if ``S3Request/uploadLength`` announced one: how many,
+    /// at least one. Each attempt begins with 0 again. An error thrown here ends the transfer with it.
+    open func supply(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws -> Int {
+        throw S3Failure(.invalidRequest, message: "there is nothing to send")
+    }
+
     /// A successful answer begins. An error thrown here, in ``body(_:)`` or in ``complete()`` ends the transfer with
     /// it, unless it is a passing ``S3Failure`` such as ``S3Failure/corrupt(_:)``: then the request is made again.
     open func begin(_ head: S3ResponseHead) throws {}

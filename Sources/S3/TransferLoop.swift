@@ -222,7 +222,12 @@ public final class TransferLoop {
             // Most requests follow another GET on the same handle.
             if !slot.isGet { slot.setMethod(.get) }
         case .head: slot.setMethod(.head)
-        case .put: slot.setMethod(.custom("PUT", payload: request.payload ?? []))
+        case .put:
+            if let length = request.uploadLength {
+                slot.setMethod(.upload(length: length))
+            } else {
+                slot.setMethod(.custom("PUT", payload: request.payload ?? []))
+            }
         case .post: slot.setMethod(.custom("POST", payload: request.payload ?? []))
         case .delete: slot.setMethod(.custom("DELETE", payload: request.payload ?? []))
         }
@@ -234,16 +239,22 @@ public final class TransferLoop {
     private func headers(
         _ request: S3Request, _ lines: [String], _ credentials: Credentials?, _ generation: Int
     ) -> HeaderList {
-        let isStandard = lines.isEmpty && request.payload == nil
+        let isUpload = request.uploadLength != nil
+        let isStandard = lines.isEmpty && request.payload == nil && !isUpload
         if isStandard, let standardHeaders, standardHeaders.generation == generation { return standardHeaders.list }
         var all = lines
         if let credentials {
-            let digest = request.payload.map { Hex.encode(SHA256.digest($0)) } ?? Self.emptyDigest
+            // What is sent as it is read is known to the server by its Content-MD5, which is signed.
+            let digest =
+                isUpload
+                ? "UNSIGNED-PAYLOAD" : request.payload.map { Hex.encode(SHA256.digest($0)) } ?? Self.emptyDigest
             all.append("x-amz-content-sha256: \(digest)")
             if let token = credentials.sessionToken { all.append("x-amz-security-token: \(token)") }
         }
         if client.configuration.requesterPays { all.append("x-amz-request-payer: requester") }
-        if request.payload != nil, !request.headers.contains(where: { $0.name.lowercased() == "content-type" }) {
+        if request.payload != nil || isUpload,
+            !request.headers.contains(where: { $0.name.lowercased() == "content-type" })
+        {
             all.append("Content-Type: application/octet-stream")
         }
         let list = HeaderList(all)
@@ -278,7 +289,7 @@ public final class TransferLoop {
             return
         }
         guard var failure else {
-            window.ended(bytes: slot.received, overloaded: false, now: now)
+            window.ended(bytes: slot.received + slot.sent, overloaded: false, now: now)
             statistics.succeeded += 1
             try transfer.finished(.success(()))
             return

@@ -113,6 +113,20 @@ final class TransferSlot: EasyHandle {
         }
     }
 
+    override func send(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) -> Int? {
+        guard let transfer, let length = transfer.request.uploadLength else { return nil }
+        let room = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(min(Int64(buffer.count), length - offset))])
+        if room.isEmpty { return 0 }
+        do {
+            let count = try transfer.supply(into: room, at: offset)
+            unaccounted += Int64(count)
+            return count
+        } catch {
+            _ = stop(error)
+            return nil
+        }
+    }
+
     private func stop(_ reason: any Error) -> Bool {
         stopReason = reason
         return false

@@ -1,0 +1,105 @@
+import Basics
+import Testbed
+import Testing
+
+@testable import S3
+
+/// A transfer that sends bytes which it makes as they are asked for.
+private final class SendingTransfer: Transfer {
+    private let content: [UInt8]
+    private(set) var etag: String?
+    private(set) var result: Result<Void, any Error>?
+
+    init(_ request: S3Request, _ content: [UInt8], md5: [UInt8]? = nil) {
+        self.content = content
+        var request = request
+        request.uploadLength = Int64(content.count)
+        if let md5 { request.setContentMD5(md5) }
+        super.init(request)
+    }
+
+    override func supply(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws -> Int {
+        let piece = content[Int(offset)...].prefix(buffer.count)
+        buffer.copyBytes(from: piece)
+        return piece.count
+    }
+
+    override func begin(_ head: S3ResponseHead) throws { etag = head.etag }
+
+    override func finished(_ result: Result<Void, any Error>) throws { self.result = result }
+}
+
+/// Against Ceph's gateway, which verifies what it is sent.
+@Suite(.serialized) struct UploadTests {
+    @Test func whatIsSentAsItIsReadArrives() throws {
+        let server = try RGWServer.shared()
+        let bucket = try ObjectTests.bucket(S3Admin(server), "upload")
+        let client = try S3Client(server)
+        for size in [0, 1, 4096, 300_000] {
+            let content = synthetic(size, "sent")
+            let key = bytes("of \(size)")
+            let transfer = SendingTransfer(
+                S3Request(.put, bucket: bucket, key: key), content, md5: MD5.digest(content))
+            try client.run(transfer)
+            try transfer.result?.get()
+            #expect(transfer.etag == Hex.encode(MD5.digest(content)))
+            #expect(try client.get(bucket: bucket, key: key, limit: 4_000_000).bytes == content)
+        }
+    }
+
+    @Test func wrongBytesAreRefusedByTheServer() throws {
+        let server = try RGWServer.shared()
+        let bucket = try ObjectTests.bucket(S3Admin(server), "upload")
+        let client = try S3Client(server)
+        let transfer = SendingTransfer(
+            S3Request(.put, bucket: bucket, key: bytes("k")), bytes("these"), md5: MD5.digest(bytes("those")))
+        try client.run(transfer)
+        let refusal = try failure { try transfer.result?.get() }
+        #expect(refusal.code == "BadDigest")
+        #expect(try failure { _ = try client.head(bucket: bucket, key: bytes("k")) }.isNotFound)
+    }
+
+    @Test(arguments: ["RGW", "moto"]) func partsBecomeOneObject(_ kind: String) throws {
+        let server: S3Server = kind == "RGW" ? try RGWServer.shared() : try MotoServer.shared()
+        let bucket = try ObjectTests.bucket(S3Admin(server), "parts")
+        let client = try S3Client(server)
+        let key = bytes("a folder/with space+plus")
+        let id = try client.createUpload(bucket: bucket, key: key, headers: [("x-amz-tagging", "icecore=temporary")])
+        let other = try client.createUpload(bucket: bucket, key: key + bytes("/longer"))
+        #expect(try client.unfinishedUploads(bucket: bucket, key: key) == [S3UnfinishedUpload(key: key, id: id)])
+
+        let parts = [1, 2, 3].map { [UInt8](repeating: $0, count: $0 < 3 ? 5 << 20 : 70_000) }
+        var etags: [String] = []
+        for (index, part) in parts.enumerated() {
+            var request = S3Request(.put, bucket: bucket, key: key)
+            request.query = [("partNumber", bytes("\(index + 1)")), ("uploadId", bytes(id))]
+            let transfer = SendingTransfer(request, part, md5: MD5.digest(part))
+            try client.run(transfer)
+            try transfer.result?.get()
+            etags.append(try #require(transfer.etag))
+        }
+        #expect(etags == parts.map { Hex.encode(MD5.digest($0)) })
+        try client.completeUpload(bucket: bucket, key: key, id: id, etags: etags)
+        let object = try client.get(bucket: bucket, key: key, limit: 20 << 20)
+        #expect(object.bytes == Array(parts.joined()))
+        #expect(object.head.etag?.hasSuffix("-3") == true)
+
+        try client.abortUpload(bucket: bucket, key: key + bytes("/longer"), id: other)
+        try client.abortUpload(bucket: bucket, key: key + bytes("/longer"), id: other)
+        #expect(try client.unfinishedUploads(bucket: bucket, key: key + bytes("/longer")).isEmpty)
+    }
+
+    @Test func anUploadThatCannotBeCompletedSaysSo() throws {
+        let server = try FaultServer()
+        // S3 says 200 before it knows.
+        try server.can(
+            "/bucket/key?uploadId=u",
+            .init(body: "<Error><Code>InternalError</Code><Message>We encountered an internal error.</Message></Error>")
+        )
+        let client = try S3Client(server)
+        let refusal = try failure {
+            try client.completeUpload(bucket: "bucket", key: bytes("key"), id: "u", etags: ["x"])
+        }
+        #expect(refusal.code == "InternalError")
+    }
+}
