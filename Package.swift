@@ -40,12 +40,14 @@ let package = Package(
         .target(name: "Verify", dependencies: ["Basics", "Download", "Inventory", "S3", "Store"], swiftSettings: hot),
         .target(name: "Sync", dependencies: ["Basics", "Download", "Inventory", "S3", "Store"]),
         .target(
-            name: "Filesystem", dependencies: ["Basics", "Download", "Store", "CFuse3"], path: "fuse/Filesystem"),
+            name: "Filesystem", dependencies: ["Basics", "Download", "S3", "Store", "CFuse3"], path: "fuse/Filesystem"),
+        .target(
+            name: "Replica", dependencies: ["Basics", "CZlib", "Download", "S3", "Store"]),
         .target(name: "Export", dependencies: ["Basics", "Filesystem", "Store"]),
         .executableTarget(
             name: "icecore",
             dependencies: [
-                "Basics", "Download", "Export", "Inventory", "S3", "Store", "Sync", "Verify", "Filesystem",
+                "Basics", "Download", "Export", "Inventory", "Replica", "S3", "Store", "Sync", "Verify", "Filesystem",
                 argumentParser,
             ]),
 

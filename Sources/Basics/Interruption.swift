@@ -6,10 +6,18 @@ import Synchronization
 /// The second signal ends the process at once.
 public enum Interruption {
     private static let requests = Atomic<Int>(0)
+    private static let shields = Atomic<Int>(0)
 
     /// Whether somebody asked to stop.
     public static var isRequested: Bool {
-        requests.load(ordering: .relaxed) > 0
+        requests.load(ordering: .relaxed) > 0 && shields.load(ordering: .relaxed) == 0
+    }
+
+    /// Runs what has to be done even though somebody asked to stop; it must take no more than a second or so.
+    public static func shielded<Result>(_ body: () throws -> Result) rethrows -> Result {
+        shields.add(1, ordering: .relaxed)
+        defer { shields.subtract(1, ordering: .relaxed) }
+        return try body()
     }
 
     /// Makes SIGINT and SIGTERM requests, and SIGPIPE an error of the write that caused it.

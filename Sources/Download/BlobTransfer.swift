@@ -47,10 +47,13 @@ final class BlobTransfer: Transfer {
 
     override func begin(_ head: S3ResponseHead) throws {
         try source.check(head)
-        isOpaque = want.isOpaque || want.etag.verbatim != nil || head.hasOpaqueETag
+        isOpaque = source.isOpaque(head)
         received = 0
         md5 = MD5()
-        candidates = want.etag.parts > 0 ? PartSizes.candidates(size: want.size, count: Int64(want.etag.parts)) : []
+        candidates = source.replica?.partSize.map { [$0] } ?? []
+        if candidates.isEmpty, want.etag.parts > 0 {
+            candidates = PartSizes.candidates(size: want.size, count: Int64(want.etag.parts))
+        }
         parted = isOpaque ? nil : candidates.first.map { PartedMD5(partSize: $0) }
         held = held ?? memory.hold(want.size)
         if let held {
@@ -58,7 +61,7 @@ final class BlobTransfer: Transfer {
         } else {
             file = try File(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o444)
         }
-        headers = head.headersWorthKeeping
+        headers = source.replica == nil ? head.headersWorthKeeping : nil
     }
 
     override func body(_ bytes: UnsafeRawBufferPointer) throws {
@@ -86,6 +89,9 @@ final class BlobTransfer: Transfer {
             throw S3Failure.corrupt("\(received) bytes where the inventory lists \(want.size)")
         }
         if isOpaque {
+            if let expected = source.replica?.sha256, try content.sha256(temporary) != expected {
+                throw S3Failure.corrupt("its SHA-256 is not the one it is stored under")
+            }
             verdict = .opaque
         } else if want.etag.parts == 0 {
             var digest = MD5()

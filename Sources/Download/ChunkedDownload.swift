@@ -78,6 +78,10 @@ final class ChunkedDownload {
         case .beginning:
             phase = .asking
             inFlight += 1
+            if let known = source.knownDescription {
+                try described(.success(known))
+                return try next()
+            }
             return DescriptionTransfer(source) { [unowned self] in try described($0) }
         case .asking, .checking:
             return nil
@@ -189,8 +193,9 @@ final class ChunkedDownload {
         if verifier == nil, description != nil || phase == .checking {
             verifier = ContentVerifier(
                 partial, want.etag,
-                isOpaque: want.isOpaque || want.etag.verbatim != nil || description?.isOpaque == true,
-                partSize: description?.partSize, pool)
+                isOpaque: source.replica == nil && (want.isOpaque || want.etag.verbatim != nil)
+                    || description?.isOpaque == true,
+                partSize: description?.partSize, sha256: source.replica?.sha256, pool)
         }
         verifier?.arrived(partial.present)
     }

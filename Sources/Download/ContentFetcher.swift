@@ -38,7 +38,8 @@ public final class ContentFetcher: @unchecked Sendable {
     }
 
     private let store: Store
-    private let environment: [String: String]
+    private let origin: ContentOrigin
+    private let makeClient: @Sendable () throws -> S3Client
     private let log: @Sendable (String) -> Void
     private let distrust: @Sendable (Set<UInt64>) -> Void
     private let shared = Mutex(Shared())
@@ -63,15 +64,17 @@ public final class ContentFetcher: @unchecked Sendable {
     private static let jobs = 32
 
     /// - Parameters:
-    ///   - environment: of the process: credentials, endpoint, region.
+    ///   - origin: where contents come from; nil: the store's bucket.
     ///   - log: told, on any thread, what goes wrong.
     ///   - distrust: told, on the fetcher's thread, of files whose readers were given bytes that turned out to be wrong.
+    ///   - client: how to reach it; asked once, on the fetcher's thread.
     public init(
-        _ store: Store, environment: [String: String], log: @escaping @Sendable (String) -> Void,
-        distrust: @escaping @Sendable (Set<UInt64>) -> Void
+        _ store: Store, from origin: ContentOrigin? = nil, log: @escaping @Sendable (String) -> Void,
+        distrust: @escaping @Sendable (Set<UInt64>) -> Void, client: @escaping @Sendable () throws -> S3Client
     ) {
         self.store = store
-        self.environment = environment
+        self.origin = origin ?? .bucket(store.configuration.bucket)
+        makeClient = client
         self.log = log
         self.distrust = distrust
         var limit = rlimit()
@@ -143,7 +146,7 @@ public final class ContentFetcher: @unchecked Sendable {
         if let known = self.client {
             client = known
         } else {
-            client = try S3Client(store, environment: environment)
+            client = try makeClient()
             self.client = client
         }
         let loop: TransferLoop
@@ -189,7 +192,7 @@ public final class ContentFetcher: @unchecked Sendable {
 
     private func begin(_ want: Want, _ reader: any ContentReader, since: UInt64) {
         do {
-            try content(want).add(reader, SourceObject(want, bucket: store.configuration.bucket))
+            try content(want).add(reader, try SourceObject(want, origin))
         } catch let error as IcecoreError
             where error.errno == EMFILE && !contents.isEmpty
             && MonotonicClock.milliseconds() < since + ContentFetcher.patience
@@ -218,7 +221,7 @@ public final class ContentFetcher: @unchecked Sendable {
             self.pool = pool
         }
         let content = try FetchedContent(
-            SourceObject(want, bucket: store.configuration.bucket), store, pool, log: log,
+            try SourceObject(want, origin), store, pool, log: log,
             keep: { [unowned self] blob in keep(blob) }, distrust: distrust)
         contents.append(content)
         return content

@@ -65,6 +65,8 @@ final class ContentVerifier: Work, @unchecked Sendable {
     /// Part sizes that may be it, the likeliest first; empty for what is no multipart upload.
     private let candidates: [Int64]
     private let isPartSizeKnown: Bool
+    /// What an opaque content must have; nil: nobody knows.
+    private let expected: [UInt8]?
     private let pool: WorkPool
     private let unitSize: Int64
     private let unitCount: Int
@@ -79,7 +81,12 @@ final class ContentVerifier: Work, @unchecked Sendable {
     /// - Parameters:
     ///   - isOpaque: the ETag is no MD5 of anything.
     ///   - partSize: what the source says of a multipart upload.
-    init(_ partial: PartialBlob, _ etag: ETag, isOpaque: Bool, partSize: Int64?, _ pool: WorkPool) {
+    ///   - sha256: what an opaque content must have, as far as it is known.
+    init(
+        _ partial: PartialBlob, _ etag: ETag, isOpaque: Bool, partSize: Int64?, sha256: [UInt8]? = nil,
+        _ pool: WorkPool
+    ) {
+        expected = sha256
         self.partial = partial
         self.etag = etag
         self.isOpaque = isOpaque
@@ -202,7 +209,7 @@ final class ContentVerifier: Work, @unchecked Sendable {
     private func judge() throws -> Verdict {
         if candidates.isEmpty {
             let digest = lock.withLock { _ in state.digests[0] ?? [] }
-            if isOpaque { return .opaque(sha256: digest) }
+            if isOpaque { return (expected ?? digest) == digest ? .opaque(sha256: digest) : .wrong }
             if isUnknown { return .unknownPartSize(sha256: digest) }
             return digest == etag.md5 ? .checked(partSize: nil) : .wrong
         }

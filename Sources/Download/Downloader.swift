@@ -25,6 +25,7 @@ public final class Downloader {
 
     private let store: Store
     private let client: S3Client
+    private let origin: ContentOrigin
     private let jobs: Int
     private let chunks: ChunkLimits
     private let progress: (Summary) -> Void
@@ -59,16 +60,19 @@ public final class Downloader {
     private static let mostDownloads = 3
 
     /// - Parameters:
+    ///   - origin: where contents come from; nil: the store's bucket.
     ///   - wants: what to fetch, the most urgent first.
     ///   - jobs: the most requests in flight.
     ///   - chunks: what is fetched in chunks.
     ///   - progress: told whenever something has been fetched or given up, and four times a second.
     public init(
-        _ store: Store, _ client: S3Client, wants: WantQueue, jobs: Int, chunks: ChunkLimits = ChunkLimits(),
+        _ store: Store, _ client: S3Client, origin: ContentOrigin? = nil, wants: WantQueue, jobs: Int,
+        chunks: ChunkLimits = ChunkLimits(),
         progress: @escaping (Summary) -> Void
     ) throws {
         self.store = store
         self.client = client
+        self.origin = origin ?? .bucket(store.configuration.bucket)
         self.wants = wants
         self.jobs = jobs
         self.chunks = chunks
@@ -188,11 +192,11 @@ public final class Downloader {
             try arrived(want, temporary, .file, .checked(partSize: nil), headers: nil)
             return nil
         }
-        return blobTransfer(source(want), temporary)
+        return blobTransfer(try source(want), temporary)
     }
 
-    private func source(_ want: Want) -> SourceObject {
-        SourceObject(want, bucket: store.configuration.bucket)
+    private func source(_ want: Want) throws -> SourceObject {
+        try SourceObject(want, origin)
     }
 
     private func blobTransfer(_ source: SourceObject, _ temporary: String) -> BlobTransfer {
@@ -236,7 +240,7 @@ public final class Downloader {
             self.pool = pool
         }
         do {
-            let download = try ChunkedDownload(source(want), store, chunks, pool, privateAt: nil)
+            let download = try ChunkedDownload(try source(want), store, chunks, pool, privateAt: nil)
             busySince = nil
             return download
         } catch let error as IcecoreError where error.code == .busy {
@@ -249,7 +253,7 @@ public final class Downloader {
             busySince = nil
             counter += 1
             return try ChunkedDownload(
-                source(want), store, chunks, pool, privateAt: "\(store.temporaryPath)/\(counter)")
+                try source(want), store, chunks, pool, privateAt: "\(store.temporaryPath)/\(counter)")
         }
     }
 
@@ -286,6 +290,8 @@ public final class Downloader {
         case .success:
             guard let verdict = transfer.verdict else { return }
             if case .needsPartSize = verdict {
+                // A replica knows no more of a part size than its index does.
+                if transfer.source.replica != nil { return try settle(transfer, .success(nil)) }
                 urgent.append(
                     DescriptionTransfer(transfer.source) { [unowned self] answer in
                         try settle(transfer, answer.map { $0?.partSize })
@@ -383,6 +389,9 @@ public final class Downloader {
             // Public buckets often let everybody read the current object, but not versions by their ids.
             urgent.append(retry())
             return
+        }
+        if source.replica != nil {
+            return try fail(want, isGone: false, failure.isNotFound ? "the replica does not have it" : failure.reason)
         }
         let isById = want.versionId != nil && !source.byKey
         // A 404 that S3 did not say itself (a proxy, a wrong endpoint) says nothing about the object.

@@ -238,7 +238,8 @@ final class FetchedContent {
     private func check() -> Transfer? {
         if isAsking { return nil }
         guard let verifier else {
-            let needsPartSize = want.etag.parts > 0 && description?.partSize == nil
+            description = source.knownDescription ?? description
+            let needsPartSize = source.replica == nil && want.etag.parts > 0 && description?.partSize == nil
             if description == nil || (needsPartSize && rounds == 1) { return ask() }
             verify()
             return nil
@@ -276,8 +277,10 @@ final class FetchedContent {
 
     private func verify() {
         let verifier = ContentVerifier(
-            partial, want.etag, isOpaque: want.isOpaque || want.etag.verbatim != nil || description?.isOpaque == true,
-            partSize: description?.partSize, pool)
+            partial, want.etag,
+            isOpaque: source.replica == nil && (want.isOpaque || want.etag.verbatim != nil)
+                || description?.isOpaque == true,
+            partSize: description?.partSize, sha256: source.replica?.sha256, pool)
         self.verifier = verifier
         verifier.arrived(partial.present)
     }

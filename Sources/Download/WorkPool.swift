@@ -3,20 +3,20 @@ import Foundation
 import Synchronization
 
 /// Work that must not hold up the network.
-protocol Work: AnyObject, Sendable {
+package protocol Work: AnyObject, Sendable {
     /// - Parameter isStopping: to be asked every few milliseconds; true: nobody waits for the result any more.
     func perform(isStopping: () -> Bool)
 }
 
 /// A few threads for digests and for disks. They end with ``stop()``, or with the process.
-final class WorkPool: Sendable {
+package final class WorkPool: Sendable {
     /// How many threads there are.
-    let width = max(2, min(4, ProcessInfo.processInfo.activeProcessorCount))
+    package let width = max(2, min(4, ProcessInfo.processInfo.activeProcessorCount))
     private let queue = Channel<any Work>(limit: 4096)
     private let isStopping = Atomic<Bool>(false)
 
     /// - Parameter done: called on one of the threads whenever something has been done.
-    init(done: @escaping @Sendable () -> Void) {
+    package init(done: @escaping @Sendable () -> Void) {
         for _ in 0..<width {
             Thread.detachNewThread { [self] in
                 while let work = queue.receive() {
@@ -28,12 +28,12 @@ final class WorkPool: Sendable {
         }
     }
 
-    func submit(_ work: any Work) {
+    package func submit(_ work: any Work) {
         queue.send(work)
     }
 
     /// Ends what is being done, and forgets what waits.
-    func stop() {
+    package func stop() {
         isStopping.store(true, ordering: .relaxed)
         queue.close()
     }

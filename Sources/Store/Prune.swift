@@ -55,7 +55,8 @@ public final class Prune {
             throw IcecoreError(.usage, "say what is to be kept, such as --keep-within 180d: nothing was pruned")
         }
         let lock = try StoreLock(store, command: "icecore prune")
-        defer { withExtendedLifetime(lock) {} }
+        let hold = try StoreGuard(store, removing: true)
+        defer { withExtendedLifetime((lock, hold)) {} }
         try store.removeLeftovers()
         if !isDryRun { _ = try Index(path: store.indexPath) }
 

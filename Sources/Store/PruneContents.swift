@@ -110,12 +110,7 @@ final class PruneContents {
                 try add(opaque: Blobs.name(sha256: sha256, size: size))
             }
         }
-        // Different ETags can lead to one SHA-256.
-        let strike = try connection.prepare("DELETE FROM opaque WHERE name = ?")
-        try reader.opaqueBlobs { etag, size, sha256 in
-            if try contains(etag, size) { return }
-            try strike.run(texts: [(1, Blobs.name(sha256: sha256, size: size))]) { try strike.run() }
-        }
+        try strikeOpaque(reader)
         let select = try connection.prepare("SELECT name FROM opaque")
         while try select.step() { try doom(String(decoding: select.bytes(0), as: UTF8.self), store) }
         var (count, bytes) = (0, Int64(0))
@@ -124,6 +119,36 @@ final class PruneContents {
             bytes = bytes.addingClamped(size)
         }
         return (count, bytes)
+    }
+
+    /// Different ETags can lead to one SHA-256: it stays as long as one of them does.
+    private func strikeOpaque(_ reader: IndexReader) throws {
+        let strike = try connection.prepare("DELETE FROM opaque WHERE name = ?")
+        try reader.opaqueBlobs { etag, size, sha256 in
+            if try contains(etag, size) { return }
+            try strike.run(texts: [(1, Blobs.name(sha256: sha256, size: size))]) { try strike.run() }
+        }
+    }
+
+    /// Adds the ETags that lead to the blobs that only their SHA-256 vouches for.
+    func addContents(ofOpaque reader: IndexReader) throws {
+        let select = try connection.prepare("SELECT 1 FROM opaque WHERE name = ?")
+        try reader.opaqueBlobs { etag, size, sha256 in
+            try select.run(texts: [(1, Blobs.name(sha256: sha256, size: size))]) {
+                if try select.step() { try add(ETag(Array(etag.utf8)), size) }
+                select.reset()
+            }
+        }
+    }
+
+    /// Gives the names of all blobs that are left to `body`, also such as nobody asked about.
+    func names(_ reader: IndexReader, _ body: (String) throws -> Void) throws {
+        try forEach { etag, size in
+            if let name = Blobs.name(etag: etag, size: size) { try body(name) }
+        }
+        try strikeOpaque(reader)
+        let select = try connection.prepare("SELECT name FROM opaque")
+        while try select.step() { try body(String(decoding: select.bytes(0), as: UTF8.self)) }
     }
 
     private func doom(_ name: String, _ store: Store) throws {

@@ -32,6 +32,12 @@ public struct Store: Sendable {
         configuration = try StoreConfiguration(path: "\(path)/icecore.json")
     }
 
+    private init(path: String, _ configuration: StoreConfiguration) {
+        self.path = path
+        indexPath = "\(path)/index.sqlite"
+        self.configuration = configuration
+    }
+
     /// Finds the store that a command works on: the path given, else `$ICECORE_STORE`, else the current directory or
     /// the nearest one above it that is a store.
     public static func find(_ given: String?, environment: [String: String]) throws -> Store {
@@ -54,11 +60,32 @@ public struct Store: Sendable {
         if Files.exists("\(path)/icecore.json") {
             throw IcecoreError(.busy, "'\(path)' is a store already")
         }
+        try prepare(path)
+        try configuration.write(to: "\(path)/icecore.json")
+        return try Store(path: path)
+    }
+
+    /// The store that is to become a clone: one that exists, or everything but the configuration of a new one.
+    ///
+    /// - Parameter configuration: of the store that is cloned.
+    public static func forClone(at path: String, _ configuration: StoreConfiguration) throws -> (Store, isNew: Bool) {
+        let path = Files.absolute(path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path)
+        if Files.exists("\(path)/icecore.json") { return (try Store(path: path), false) }
+        try prepare(path)
+        return (Store(path: path, configuration), true)
+    }
+
+    /// Writes the configuration, with which a clone becomes a store.
+    public func finishClone(_ configuration: StoreConfiguration) throws {
+        if !Files.exists(configurationPath) { try configuration.write(to: configurationPath) }
+    }
+
+    private static func prepare(_ path: String) throws {
         if Files.exists(path) {
             // What an interrupted init left behind may be there; anything else is somebody's data.
             let own: Set<String> = [
                 "index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "blobs", "tmp", "inventories",
-                "quarantine", "lock", "verify.state",
+                "quarantine", "lock", "push.lock", "replicas", "verify.state",
             ]
             if let foreign = try Files.names(in: path).first(where: { !own.contains($0) && !$0.hasSuffix(".new") }) {
                 throw IcecoreError(
@@ -70,8 +97,6 @@ public struct Store: Sendable {
         try Blobs(path: "\(path)/blobs").prepare()
         _ = try Index(path: "\(path)/index.sqlite")
         try Files.synchronizeDirectory(path)
-        try configuration.write(to: "\(path)/icecore.json")
-        return try Store(path: path)
     }
 
     /// Removes what processes that ended early have left. Only for the holder of the lock: it says that they are gone.

@@ -25,7 +25,8 @@ public final class Repair {
 
     public func run() throws -> VerifyOutcome {
         let lock = try StoreLock(store, command: "icecore verify --repair")
-        defer { withExtendedLifetime(lock) {} }
+        let hold = try StoreGuard(store, removing: true)
+        defer { withExtendedLifetime((lock, hold)) {} }
         try store.removeLeftovers()
         let verify = VerifyRun(store, options, reporter: reporter)
         let wants = try WantQueue(directory: store.temporaryPath)

@@ -10,7 +10,7 @@ struct StoreFiles {
 
     private static let own: Set<String> = [
         "icecore.json", "index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "blobs", "tmp", "inventories",
-        "quarantine", "lock", "mount.log", "verify.state",
+        "quarantine", "lock", "push.lock", "replicas", "mount.log", "verify.state",
     ]
 
     /// What stands in the store and below `blobs/` without belonging there.

@@ -16,6 +16,7 @@ struct Icecore: ParsableCommand {
         subcommands: [
             Init.self, SyncCommand.self, MountCommand.self, Snapshots.self, Versions.self, List.self, Cat.self,
             Diff.self, Status.self, ExportCommand.self, VerifyCommand.self, ReindexCommand.self, PruneCommand.self,
+            PushCommand.self, CloneCommand.self,
         ])
 
     static func main() {

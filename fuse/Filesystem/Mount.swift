@@ -2,6 +2,7 @@ import Basics
 import CFuse3
 import Download
 import Glibc
+import S3
 import Store
 
 /// Mounts a view of a store, or its whole history.
@@ -100,11 +101,13 @@ func openSession(_ store: Store, _ options: MountOptions, _ log: MountLog) throw
         }
     }
     let distrusted = DistrustedFiles()
+    let environment = options.environment
     let fetcher =
         options.offline
         ? nil
         : ContentFetcher(
-            store, environment: options.environment, log: { log.write($0) }, distrust: { distrusted.add($0) })
+            store, log: { log.write($0) }, distrust: { distrusted.add($0) },
+            client: { try S3Client(store, environment: environment) })
     let files = FileSystem(
         store: store, own: source, hasHistory: options.layout == .history,
         wantsPassthrough: options.passthrough && geteuid() == 0, log: log, fetcher: fetcher,

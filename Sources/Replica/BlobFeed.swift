@@ -1,0 +1,87 @@
+import Basics
+import Glibc
+import Store
+
+/// The blobs of a store that its replica lacks, one after the other, as they lie on the disk.
+final class BlobFeed {
+    private let store: Store
+    private let reader: IndexReader
+    private let records: ReplicaRecords
+    private var fan = 0
+    private var directory: OpaquePointer?
+    private var found: [String] = []
+    /// Blobs that were looked at.
+    private(set) var seen = 0
+    /// So many are noted together, in one transaction.
+    private static let piece = 1000
+
+    init(_ store: Store, _ reader: IndexReader, _ records: ReplicaRecords) {
+        self.store = store
+        self.reader = reader
+        self.records = records
+    }
+
+    deinit {
+        if let directory { closedir(directory) }
+    }
+
+    /// The next one, noted as one that may be at the replica; nil after the last.
+    func next() throws -> UploadJob? {
+        while true {
+            if let name = found.popLast() {
+                guard let blob = BlobName(name) else { continue }
+                var partSize: Int64?
+                if case .etag(let etag, let size) = blob, etag.parts > 0 {
+                    partSize = try reader.blobFacts(etag: etag, size: size).partSize
+                }
+                return UploadJob(
+                    path: ReplicaFormat.blobPath(name),
+                    content: .blob(file: store.blobs.path(ofName: name), blob, partSize: partSize))
+            }
+            guard try gather() else { return nil }
+        }
+    }
+
+    /// Looks for some that are lacking; false at the end.
+    private func gather() throws -> Bool {
+        while found.count < BlobFeed.piece, let name = try nextName() {
+            seen += 1
+            switch try records.standing(name) {
+            case .listed, .sent: continue
+            case .intended: found.append(name)
+            case nil:
+                // What has no blob's name is somebody else's.
+                guard BlobName(name) != nil else { continue }
+                try records.set(name, .intended)
+                found.append(name)
+            }
+        }
+        try records.commit()
+        return !found.isEmpty
+    }
+
+    private func nextName() throws -> String? {
+        while true {
+            try Interruption.check()
+            if directory == nil {
+                guard fan < 256 else { return nil }
+                let path = "\(store.blobs.path)/\(Hex.encode([UInt8(fan)]))"
+                fan += 1
+                directory = opendir(path)
+                if directory == nil, errno != ENOENT { throw IcecoreError.system("cannot list", path, errno: errno) }
+                continue
+            }
+            guard let current = directory, let entry = readdir(current) else {
+                if let current = directory { closedir(current) }
+                directory = nil
+                continue
+            }
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            // Other directories' blobs do not belong here, whatever they are.
+            if name.hasPrefix(".") || Int(Blobs.fan(name), radix: 16) != fan - 1 { continue }
+            return name
+        }
+    }
+}

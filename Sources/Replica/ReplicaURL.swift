@@ -1,0 +1,45 @@
+import Basics
+import S3
+
+/// Where a replica is.
+public enum ReplicaURL: Sendable, Equatable {
+    /// The absolute path of a directory.
+    case directory(String)
+    /// A bucket, and what all keys begin with: empty, or with `/` at its end.
+    case bucket(S3Location)
+
+    /// Reads `file:///directory` or `s3://bucket[/prefix]`.
+    ///
+    /// - Throws: `usage` for anything else.
+    public init(_ text: String) throws(IcecoreError) {
+        if text.hasPrefix("file://") {
+            var path = String(text.dropFirst(7))
+            while path.count > 1, path.hasSuffix("/") { path.removeLast() }
+            guard path.hasPrefix("/"), !path.contains("\0") else {
+                throw IcecoreError(.usage, "'\(text)' must have the form file:///DIRECTORY, with an absolute path")
+            }
+            self = .directory(path)
+            return
+        }
+        guard text.hasPrefix("s3://") else {
+            throw IcecoreError(.usage, "'\(text)' is no replica: give file:///DIRECTORY or s3://BUCKET/PREFIX")
+        }
+        var location = try S3Location(text)
+        while location.key.last == UInt8(ascii: "/") { location.key.removeLast() }
+        // The names of parts of a replica are at most 200 bytes; a key has 1024.
+        guard location.key.count <= 800, location.key.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }) else {
+            throw IcecoreError(.usage, "the prefix in '\(text)' is too long, or has control characters")
+        }
+        if !location.key.isEmpty { location.key.append(UInt8(ascii: "/")) }
+        self = .bucket(location)
+    }
+}
+
+extension ReplicaURL: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .directory(let path): "file://\(path)"
+        case .bucket(let location): location.description
+        }
+    }
+}

@@ -1,0 +1,27 @@
+import Basics
+
+/// Finds out which of some blobs no row of an index names.
+public final class UnnamedBlobs {
+    private let contents: PruneContents
+    private var isEmpty = true
+
+    public init(_ store: Store) throws {
+        contents = try PruneContents(directory: store.temporaryPath)
+    }
+
+    /// Asks about a blob.
+    public func add(_ name: String) throws {
+        try contents.add(blob: name)
+        isEmpty = false
+    }
+
+    /// Gives the names that no row has to `body`. One scan of the rows, if there is anything to ask.
+    public func find(_ reader: IndexReader, _ body: (String) throws -> Void) throws {
+        if isEmpty { return }
+        try contents.addContents(ofOpaque: reader)
+        let statement = try reader.connection.prepare(
+            "SELECT \(EntryRow.columns) FROM entry WHERE child IS NULL AND flags & 65 = 0")
+        while try statement.step() { try contents.strike(EntryRow(statement)) }
+        try contents.names(reader, body)
+    }
+}

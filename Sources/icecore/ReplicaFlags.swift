@@ -1,0 +1,40 @@
+import ArgumentParser
+import Basics
+import Replica
+
+/// How to reach a replica: its own server and credentials, not those of the bucket.
+struct ReplicaFlags: ParsableArguments {
+    @Option(help: "The region of the replica's bucket.")
+    var region: String?
+
+    @Option(
+        name: .customLong("endpoint-url"),
+        help: ArgumentHelp("The S3-compatible server that holds the replica.", valueName: "url"))
+    var endpointURL: String?
+
+    @Option(help: "The profile in ~/.aws to take the replica's credentials from.")
+    var profile: String?
+
+    @Flag(name: .customLong("no-sign-request"), help: "Send requests to the replica without a signature.")
+    var noSignRequest = false
+
+    func options(jobs: Int? = nil) -> ReplicaOptions {
+        var options = ReplicaOptions(environment: Console.environment)
+        options.region = region
+        options.endpointURL = endpointURL
+        options.profile = profile
+        options.noSignRequest = noSignRequest
+        if let jobs { options.jobs = jobs }
+        return options
+    }
+}
+
+/// How many requests at once.
+struct JobsOption: ParsableArguments {
+    @Option(help: ArgumentHelp("The most requests in flight (1 to 1000).", valueName: "n"))
+    var jobs = 64
+
+    func validate() throws {
+        guard (1...1000).contains(jobs) else { throw ValidationError("--jobs is a number from 1 to 1000") }
+    }
+}
