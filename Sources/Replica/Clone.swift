@@ -172,7 +172,7 @@ public final class Clone {
     private func download(
         _ lacking: Lacking, _ store: Store, _ index: String, _ client: S3Client, _ location: S3Location
     ) throws {
-        let facts = try ReplicaFacts(index)
+        let facts = ReplicaFacts(index)
         let downloader = try Downloader(
             store, client, origin: .replica(location, facts: { try facts.of($0) }), wants: lacking.queue,
             jobs: replica.options.jobs
@@ -191,7 +191,7 @@ public final class Clone {
 
     /// The same from a directory. What is complete stays, whatever happens.
     private func copy(_ lacking: Lacking, _ store: Store, _ index: String, from root: String) throws {
-        let facts = try ReplicaFacts(index)
+        let facts = ReplicaFacts(index)
         let target = FileStorage(root: store.path, temporary: "clone")
         defer { try? target.removeTemporary(keepingParent: true) }
         try target.upload(
@@ -243,18 +243,23 @@ extension BlobName {
 /// What an index says of contents beside their ETags, for whoever fetches them from a replica.
 final class ReplicaFacts: @unchecked Sendable {
     // One thread fetches, and only that one asks.
-    private let reader: IndexReader
+    private let path: String
+    /// Opened by whoever asks first: the daemon of a mount is a fork, and must not inherit it.
+    private var reader: IndexReader?
 
     /// - Parameter path: of an index.
-    init(_ path: String) throws {
-        reader = try IndexReader(path: path)
-        reader.end()
+    init(_ path: String) {
+        self.path = path
     }
 
     func of(_ want: Want) throws -> (sha256: [UInt8]?, partSize: Int64?) {
         if let verbatim = want.etag.verbatim, verbatim.count == 66, verbatim.starts(with: "x-".utf8) {
             return (Hex.decode(verbatim.dropFirst(2)), nil)
         }
+        let reader = try self.reader ?? IndexReader(path: path)
+        self.reader = reader
+        // Outside of a transaction each question sees the newest state.
+        reader.end()
         return try reader.blobFacts(etag: want.etag, size: want.size)
     }
 }

@@ -70,8 +70,8 @@ public final class Replica {
         }
     }
 
-    /// What can be read of the replica now; nil: nothing was ever pushed to the end.
-    func head() throws -> Head? {
+    /// `latest.json`, and its tag; nil: nothing was ever pushed to the end.
+    func latest() throws -> (latest: ReplicaFormat.Latest, tag: String)? {
         guard let marker else { return nil }
         guard let stored = try storage.read(ReplicaFormat.latestName, limit: 1 << 20) else { return nil }
         let latest = try ReplicaFormat.decode(
@@ -79,6 +79,12 @@ public final class Replica {
         guard latest.storeId == marker.storeId, ReplicaFormat.isPath(latest.snapshot) else {
             throw IcecoreError(.damaged, "\(place(ReplicaFormat.latestName)) does not belong to this replica")
         }
+        return (latest, stored.tag)
+    }
+
+    /// What can be read of the replica now; nil: nothing was ever pushed to the end.
+    func head() throws -> Head? {
+        guard let (latest, tag) = try latest() else { return nil }
         let path = "\(latest.snapshot)/\(ReplicaFormat.metadataName)"
         guard let bytes = try storage.read(path, limit: ReplicaFormat.documentLimit)?.bytes else {
             throw IcecoreError(.damaged, "\(place(path)) is missing, though latest.json points to it")
@@ -88,10 +94,10 @@ public final class Replica {
         }
         let metadata = try ReplicaFormat.decode(ReplicaFormat.Metadata.self, bytes, place(path))
         try metadata.check(place(path))
-        guard metadata.storeId == marker.storeId else {
+        guard metadata.storeId == latest.storeId else {
             throw IcecoreError(.damaged, "\(place(path)) does not belong to this replica")
         }
-        return Head(latest: latest, tag: stored.tag, metadata: metadata)
+        return Head(latest: latest, tag: tag, metadata: metadata)
     }
 
     /// What can be read of the replica.

@@ -13,7 +13,9 @@ public struct Store: Sendable {
     public var temporaryPath: String { "\(path)/tmp" }
     public var inventoriesPath: String { "\(path)/inventories" }
     public var quarantinePath: String { "\(path)/quarantine" }
-    public var blobs: Blobs { Blobs(path: "\(path)/blobs") }
+    /// `blobs`, but for a cache of a replica that lies in a directory.
+    public var blobsPath: String
+    public var blobs: Blobs { Blobs(path: blobsPath) }
 
     /// Opens the store at a path.
     ///
@@ -29,12 +31,14 @@ public struct Store: Sendable {
         }
         self.path = path
         indexPath = "\(path)/index.sqlite"
+        blobsPath = "\(path)/blobs"
         configuration = try StoreConfiguration(path: "\(path)/icecore.json")
     }
 
     private init(path: String, _ configuration: StoreConfiguration) {
         self.path = path
         indexPath = "\(path)/index.sqlite"
+        blobsPath = "\(path)/blobs"
         self.configuration = configuration
     }
 
@@ -85,7 +89,8 @@ public struct Store: Sendable {
             // What an interrupted init left behind may be there; anything else is somebody's data.
             let own: Set<String> = [
                 "index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "blobs", "tmp", "inventories",
-                "quarantine", "lock", "push.lock", "replicas", "verify.state",
+                "quarantine", "lock", "push.lock", "replicas", "verify.state", "refresh.lock", "chunks",
+                "index.assembled", "current.json", "mount.log",
             ]
             if let foreign = try Files.names(in: path).first(where: { !own.contains($0) && !$0.hasSuffix(".new") }) {
                 throw IcecoreError(

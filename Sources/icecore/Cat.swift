@@ -18,7 +18,7 @@ struct Cat: ParsableCommand {
         help: ArgumentHelp("This version, whatever the date.", valueName: "id"))
     var versionId: String?
 
-    @OptionGroup var options: StoreOptions
+    @OptionGroup var options: ReadOptions
 
     func validate() throws {
         if versionId != nil, viewOptions.at != nil {
@@ -27,7 +27,8 @@ struct Cat: ParsableCommand {
     }
 
     func run() throws {
-        let store = try options.open()
+        let cache = try options.openReplica()
+        let store = try cache?.store ?? options.options.open()
         let reader = try store.reader()
         let (identity, flags) = try version(reader)
         guard let etag = identity.etag else {
@@ -35,6 +36,13 @@ struct Cat: ParsableCommand {
                 .notFound, "version '\(versionId ?? "")' of '\(key)' is a delete marker: it has no content")
         }
         guard let path = try store.blob(etag: etag, size: identity.size, reader) else {
+            if let cache, flags.isDisjoint(with: [.pruned, .gone]) {
+                let want = Want(
+                    key: try keyBytes(key), versionId: nil, etag: etag, size: identity.size, isLatest: false,
+                    isOpaque: flags.contains(.opaque), isArchived: false, replacedAt: .distantFuture)
+                reader.end()
+                return try cache.read(want, Output.pass)
+            }
             throw IcecoreError(
                 .notFound,
                 flags.contains(.pruned)
@@ -67,18 +75,7 @@ struct Cat: ParsableCommand {
             try Interruption.check()
             let count = try buffer.withUnsafeMutableBytes { try file.read(into: $0) }
             if count == 0 { return }
-            var start = 0
-            while start < count {
-                let written = buffer.withUnsafeBytes {
-                    Glibc.write(1, $0.baseAddress.map { $0 + start }, count - start)
-                }
-                if written < 0 {
-                    if errno == EINTR { continue }
-                    if errno == EPIPE { Glibc._exit(141) }
-                    throw IcecoreError.system("cannot write to", "standard output", errno: errno)
-                }
-                start += written
-            }
+            try buffer.withUnsafeBytes { try Output.pass(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
         }
     }
 }

@@ -99,13 +99,17 @@ final class Output {
         try write(isTerminal ? bytes.map { $0 < 32 || $0 == 127 ? UInt8(ascii: "?") : $0 } : bytes)
     }
 
-    /// Writes what was added. A reader that went away ends the program quietly, as it ends `ls`.
+    /// Writes what was added.
     func flush() throws {
+        try buffer.withUnsafeBytes(Output.pass)
+        buffer.removeAll(keepingCapacity: true)
+    }
+
+    /// Writes bytes at once. A reader that went away ends the program quietly, as it ends `ls`.
+    static func pass(_ bytes: UnsafeRawBufferPointer) throws {
         var start = 0
-        while start < buffer.count {
-            let count = buffer.withUnsafeBytes { bytes in
-                Glibc.write(1, bytes.baseAddress.map { $0 + start }, bytes.count - start)
-            }
+        while start < bytes.count {
+            let count = Glibc.write(1, bytes.baseAddress.map { $0 + start }, bytes.count - start)
             if count < 0 {
                 if errno == EINTR { continue }
                 if errno == EPIPE { Glibc._exit(141) }
@@ -113,6 +117,5 @@ final class Output {
             }
             start += count
         }
-        buffer.removeAll(keepingCapacity: true)
     }
 }

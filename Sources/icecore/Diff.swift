@@ -16,7 +16,7 @@ struct Diff: ParsableCommand {
     @Argument(help: "Only keys that begin with this.")
     var prefix = ""
 
-    @OptionGroup var options: StoreOptions
+    @OptionGroup var options: ReadOptions
     @OptionGroup var format: JSONOption
 
     func run() throws {

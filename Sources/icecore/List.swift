@@ -19,7 +19,7 @@ struct List: ParsableCommand {
     @Flag(name: [.customShort("R"), .customLong("recursive")], help: "Every key below.")
     var recursive = false
 
-    @OptionGroup var options: StoreOptions
+    @OptionGroup var options: ReadOptions
     @OptionGroup var format: JSONOption
 
     func run() throws {

@@ -36,15 +36,27 @@ struct MountCommand: ParsableCommand {
     @Option(help: ArgumentHelp("What 'mount' and 'df' show as the source. Default: icecore:BUCKET.", valueName: "name"))
     var fsname: String?
 
-    @OptionGroup var options: StoreOptions
+    @Option(help: ArgumentHelp("Look for a newer push every so many seconds (with --replica).", valueName: "seconds"))
+    var refresh = 10
+
+    @OptionGroup var options: ReadOptions
 
     func validate() throws {
+        guard (1...86400).contains(refresh) else { throw ValidationError("--refresh is a number from 1 to 86400") }
         if history, viewOptions.at != nil { throw ValidationError("give --at or --history, not both") }
     }
 
     func run() throws {
-        let store = try options.open()
         var mountOptions = MountOptions(mountPoint: mountPoint)
+        let store: Store
+        if let cache = try options.openReplica(isOffline: offline) {
+            store = cache.store
+            mountOptions.origin = cache.origin.map { ($0, { try cache.client() }) }
+            mountOptions.offline = cache.origin == nil
+            if !offline { mountOptions.refresh = (refresh, { try cache.refresh() }) }
+        } else {
+            store = try options.options.open()
+        }
         if history {
             mountOptions.layout = .history
         } else if let at = viewOptions.at {
@@ -52,7 +64,7 @@ struct MountCommand: ParsableCommand {
         }
         mountOptions.foreground = foreground
         mountOptions.allowOther = allowOther
-        mountOptions.offline = offline
+        mountOptions.offline = offline || mountOptions.offline
         mountOptions.environment = Console.environment
         mountOptions.passthrough = !noPassthrough
         mountOptions.sourceName = fsname

@@ -18,6 +18,8 @@ struct ReplicaFlags: ParsableArguments {
     @Flag(name: .customLong("no-sign-request"), help: "Send requests to the replica without a signature.")
     var noSignRequest = false
 
+    var isGiven: Bool { region != nil || endpointURL != nil || profile != nil || noSignRequest }
+
     func options(jobs: Int? = nil) -> ReplicaOptions {
         var options = ReplicaOptions(environment: Console.environment)
         options.region = region

@@ -5,7 +5,7 @@ import Store
 struct Snapshots: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "List the inventories that were synced, oldest first.")
 
-    @OptionGroup var options: StoreOptions
+    @OptionGroup var options: ReadOptions
     @OptionGroup var format: JSONOption
 
     func run() throws {

@@ -8,7 +8,7 @@ struct Versions: ParsableCommand {
     @Argument(help: "The key, as S3 has it.")
     var key: String
 
-    @OptionGroup var options: StoreOptions
+    @OptionGroup var options: ReadOptions
     @OptionGroup var format: JSONOption
 
     func run() throws {
@@ -24,7 +24,12 @@ struct Versions: ParsableCommand {
         for version in found.versions {
             let identity = version.identity
             let isPresent =
-                try identity.etag.map { try store.blob(etag: $0, size: identity.size, reader) != nil }
+                try identity.etag.map { etag in
+                    // Of a replica, what its store had when it was pushed.
+                    options.replica != nil
+                        ? version.flags.contains(.present)
+                        : try store.blob(etag: etag, size: identity.size, reader) != nil
+                }
             if format.json {
                 json.begin()
                 json.add("key", text: bytes)

@@ -1,6 +1,7 @@
 import Basics
 import CFuse3
 import Download
+import Foundation
 import Glibc
 import S3
 import Store
@@ -60,12 +61,43 @@ private func serve(
         session.stop()
         throw error
     }
+    if let (seconds, call) = options.refresh { Refresher(seconds, call, log).start() }
     whenMounted(Mounted(mountPoint: options.mountPoint, shows: shows))
     var ended = pollfd(fd: session.ended, events: Int16(POLLIN), revents: 0)
     var noTime = timespec()
     // A signal that is blocked interrupts nothing, so it is looked for between short waits.
     while poll(&ended, 1, 200) == 0, sigtimedwait(&signals, nil, &noTime) < 0 {}
     session.stop()
+}
+
+/// Calls something now and then, until the process ends.
+private final class Refresher: Sendable {
+    private let seconds: Int
+    private let call: @Sendable () throws -> Void
+    private let log: MountLog
+
+    init(_ seconds: Int, _ call: @escaping @Sendable () throws -> Void, _ log: MountLog) {
+        self.seconds = seconds
+        self.call = call
+        self.log = log
+    }
+
+    func start() {
+        Thread.detachNewThread { [self] in
+            var last = ""
+            while true {
+                sleep(UInt32(max(1, seconds)))
+                do {
+                    try call()
+                    last = ""
+                } catch {
+                    // The same trouble again and again is one line.
+                    if "\(error)" != last { log.write("\(error)") }
+                    last = "\(error)"
+                }
+            }
+        }
+    }
 }
 
 /// Opens the index, finds the view and mounts; nothing is served yet. Says in words what is mounted.
@@ -102,12 +134,14 @@ func openSession(_ store: Store, _ options: MountOptions, _ log: MountLog) throw
     }
     let distrusted = DistrustedFiles()
     let environment = options.environment
+    var client: @Sendable () throws -> S3Client = { try S3Client(store, environment: environment) }
+    if let origin = options.origin { client = origin.client }
     let fetcher =
         options.offline
         ? nil
         : ContentFetcher(
-            store, log: { log.write($0) }, distrust: { distrusted.add($0) },
-            client: { try S3Client(store, environment: environment) })
+            store, from: options.origin?.0, log: { log.write($0) }, distrust: { distrusted.add($0) },
+            client: client)
     let files = FileSystem(
         store: store, own: source, hasHistory: options.layout == .history,
         wantsPassthrough: options.passthrough && geteuid() == 0, log: log, fetcher: fetcher,

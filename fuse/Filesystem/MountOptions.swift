@@ -1,3 +1,5 @@
+import Download
+import S3
 import Store
 
 /// What is mounted, where, and how.
@@ -21,6 +23,10 @@ public struct MountOptions: Sendable {
     public var offline = false
     /// Of the process: credentials and endpoint, for contents that are not in the store.
     public var environment: [String: String] = [:]
+    /// Where contents that are not in the store come from, and how to reach it; nil: the store's bucket.
+    public var origin: (ContentOrigin, client: @Sendable () throws -> S3Client)?
+    /// Called every so many seconds while the mount is there, on a thread of its own.
+    public var refresh: (seconds: Int, call: @Sendable () throws -> Void)?
     /// Let the kernel read large files itself, where it can and the process may (root).
     public var passthrough = true
     /// What `mount` and `df` name as the source of the mount; by default `icecore:BUCKET`.

@@ -205,6 +205,11 @@ final class Bench {
         return point
     }
 
+    /// Has what was mounted otherwise unmounted at the end.
+    func noteMount(_ point: String) {
+        if !mounts.contains(point) { mounts.append(point) }
+    }
+
     func unmount(_ point: String) {
         for option in ["-u", "-uz"] {
             guard Bench.isMounted(point) else { return }
