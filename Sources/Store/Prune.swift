@@ -84,11 +84,12 @@ public final class Prune {
         }
         let writer = try PruneWriter(store, contents)
         try walk(reader, kept, outcome.horizon, writer)
+        // Before the commit: after it, nobody could tell any more which pieces belong to what was dropped.
+        try removePartialFiles(contents)
         (outcome.blobs, outcome.bytes) = try contents.findBlobs(store, reader)
         try writer.commit(
             reader, outcome, dropped: dropped.map(\.id), prefix: prefix ?? [])
         reader.end()
-        try removePartialFiles(contents)
         try removeInventories(reader.timeline, dropped)
         try removeBlobs(writer, outcome.blobs)
         return outcome
