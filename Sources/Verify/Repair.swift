@@ -70,7 +70,7 @@ public final class Repair {
             line.add("time", time.rfc3339)
             line.add("blob", name)
             line.add("file", file)
-            line.add("reason", verify.damaged[name])
+            line.add("reason", verify.damaged[name]?.reason)
             line.end()
             notes += line.bytes
         }

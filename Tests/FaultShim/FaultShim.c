@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -140,10 +141,29 @@ READ(read, (int file, void *bytes, size_t count), (file, bytes, count), file)
 READ(pread, (int file, void *bytes, size_t count, off_t at), (file, bytes, count, at), file)
 READ(pread64, (int file, void *bytes, size_t count, off64_t at), (file, bytes, count, at), file)
 READ(preadv, (int file, const struct iovec *parts, int count, off_t at), (file, parts, count, at), file)
+READ(preadv2, (int file, const struct iovec *parts, int count, off_t at, int flags), (file, parts, count, at, flags), file)
+READ(preadv64v2, (int file, const struct iovec *parts, int count, off64_t at, int flags), (file, parts, count, at, flags),
+     file)
 READ(splice, (int file, off64_t *at, int to, off64_t *place, size_t count, unsigned flags),
      (file, at, to, place, count, flags), file)
 READ(copy_file_range, (int file, off64_t *at, int to, off64_t *place, size_t count, unsigned flags),
      (file, at, to, place, count, flags), file)
+
+/* Some calls have no function of their own where they are made. */
+static _Atomic(void *) syscall_next;
+
+long syscall(long number, ...) {
+    va_list list;
+    long words[6];
+    va_start(list, number);
+    for (int place = 0; place < 6; place++) words[place] = va_arg(list, long);
+    va_end(list);
+    if ((number == SYS_preadv2 || number == SYS_pread64 || number == SYS_read) && is_unreadable((int)words[0])) {
+        errno = EIO;
+        return -1;
+    }
+    return NEXT(syscall)(number, words[0], words[1], words[2], words[3], words[4], words[5]);
+}
 
 #define LIST(result, name) \
     static _Atomic(void *) name##_next; \
