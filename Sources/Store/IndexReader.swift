@@ -120,7 +120,9 @@ public final class IndexReader {
                 defer { goneAt.reset() }
                 // What cannot be read is asked for: the worst of it is one request.
                 guard (try? goneAt.step()) == true else { return true }
-                return Timestamp(milliseconds: goneAt.integer(0)) < listedAt
+                let time = Timestamp(milliseconds: goneAt.integer(0))
+                // A time that is yet to come is the mistake of a clock.
+                return time < listedAt || time > .now()
             }
         }
     }

@@ -62,6 +62,7 @@ public final class Prune {
         let reader = try store.reader()
         let points = reader.timeline.kept
         guard let newest = points.last else { return PruneOutcome() }
+        try refuseFuture(newest)
         let kept = rules.kept(points)
         var outcome = PruneOutcome()
         outcome.horizon = rules.horizon(newest)
@@ -93,6 +94,18 @@ public final class Prune {
         try removeInventories(reader.timeline, dropped)
         try removeBlobs(writer, outcome.blobs)
         return outcome
+    }
+
+    /// The newest snapshot is what the rule counts from: of a clock that was wrong when it was taken, or is wrong now, nobody
+    /// wants to hear after the prune.
+    private func refuseFuture(_ newest: Timeline.Point) throws {
+        let now = Timestamp.now()
+        guard rules.within != nil, newest.takenAt.milliseconds - 86_400_000 > now.milliseconds else { return }
+        throw IcecoreError(
+            .invalidData,
+            "the newest snapshot \(newest.name) is one of the future by this machine's clock (\(now)): one of the two is "
+                + "wrong, and --keep-within counts from that snapshot. Nothing was pruned: set the clock, or say what is "
+                + "to be kept by number, as with --keep-daily")
     }
 
     private func walk(

@@ -201,7 +201,7 @@ extension String {
 private struct StateWriter {
     private let isUsed: Bool
     private let reporter: VerifyReporter
-    private var lastWritten = Timestamp.now()
+    private var lastWritten = MonotonicClock.milliseconds()
     private var hasFailed = false
 
     init(isUsed: Bool, _ reporter: VerifyReporter) {
@@ -210,13 +210,13 @@ private struct StateWriter {
     }
 
     mutating func noteChange(_ state: VerifyState) {
-        guard Timestamp.now().milliseconds - lastWritten.milliseconds > 5000 else { return }
+        guard MonotonicClock.milliseconds() - lastWritten > 5000 else { return }
         write(state)
     }
 
     mutating func write(_ state: VerifyState) {
         guard isUsed, !hasFailed else { return }
-        lastWritten = .now()
+        lastWritten = MonotonicClock.milliseconds()
         do {
             try state.write()
         } catch {
