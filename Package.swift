@@ -83,7 +83,7 @@ let package = Package(
             ]),
         .testTarget(
             name: "CommandTests", dependencies: ["icecore", "Basics", "CFuse3", "ReferenceModel", "Testbed"],
-            exclude: ["Help"]),
+            exclude: ["Help", "Migrations/Fixtures"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -218,10 +218,11 @@ public final class IndexReader {
 extension IndexReader {
     /// The largest id that a directory has, or had before a prune dropped it: ids are never given twice.
     func largestDirectory() throws(IcecoreError) -> Int64 {
+        let sums = try connection.sums()
         let statement = try connection.prepare(
             """
             SELECT max((SELECT max(id) FROM directory),
-                coalesce((SELECT value FROM total WHERE name = 'directories'), 0))
+                coalesce((SELECT value FROM \(sums) WHERE name = 'directories'), 0))
             """)
         return try statement.step() ? statement.integer(0) : 0
     }

@@ -45,6 +45,7 @@ public final class Repair {
             reporter.warning("nothing is repaired while the index is damaged: 'icecore reindex' comes first")
             return verify.outcome
         }
+        _ = try Index(path: store.indexPath)
         try quarantine(verify, asked)
         if verify.isOverfull {
             reporter.warning(
