@@ -215,12 +215,16 @@ public enum Files {
         guard let directory = opendir(path) else { throw .system("cannot list", path, errno: errno) }
         defer { closedir(directory) }
         var names: [String] = []
-        while let entry = readdir(directory) {
+        while true {
+            errno = 0
+            guard let entry = readdir(directory) else { break }
             let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
             if name != ".", name != ".." { names.append(name) }
         }
+        // A list that ended early is none.
+        if errno != 0 { throw .system("cannot list", path, errno: errno) }
         return names.sorted()
     }
 

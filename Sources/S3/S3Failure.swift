@@ -122,6 +122,7 @@ extension S3Failure: CustomStringConvertible {
             var facts = code.isEmpty ? [] : [code]
             if status != 0, !message.isEmpty { facts.append("status \(status)") }
             if !facts.isEmpty { text += " (\(facts.joined(separator: ", ")))" }
+            if code == "RequestTimeTooSkewed" { text += "; this machine's clock says \(Timestamp.now())" }
         default:
             text += message
         }

@@ -24,6 +24,10 @@ public final class Index: Sendable {
         do {
             queue = try DatabaseQueue(path: path, configuration: configuration)
             try Index.migrator.migrate(queue)
+            try queue.write { db in
+                // The step 001 made no such table at first.
+                if try !db.tableExists("total") { try db.execute(sql: Sums.make) }
+            }
         } catch let error as DatabaseError {
             throw IcecoreError.index(error, path)
         }

@@ -41,7 +41,7 @@ public final class IndexCheck {
             try Interruption.check()
             guard error.code == .damaged || error.code == .system else { throw error }
             // SQLite calls a page that cannot be read, or a schema that makes no sense, by other names than damage.
-            if error.errno != 0 { throw error }
+            if error.errno != 0, error.errno != EIO { throw error }
             add(error.message)
         }
         if omitted > 0 { problems.append("and \(omitted) problems more") }

@@ -120,7 +120,9 @@ public final class IndexReader {
                 defer { goneAt.reset() }
                 // What cannot be read is asked for: the worst of it is one request.
                 guard (try? goneAt.step()) == true else { return true }
-                return Timestamp(milliseconds: goneAt.integer(0)) < listedAt
+                let time = Timestamp(milliseconds: goneAt.integer(0))
+                // A time that is yet to come is the mistake of a clock.
+                return time < listedAt || time > .now()
             }
         }
     }
@@ -216,10 +218,11 @@ public final class IndexReader {
 extension IndexReader {
     /// The largest id that a directory has, or had before a prune dropped it: ids are never given twice.
     func largestDirectory() throws(IcecoreError) -> Int64 {
+        let sums = try connection.sums()
         let statement = try connection.prepare(
             """
             SELECT max((SELECT max(id) FROM directory),
-                coalesce((SELECT value FROM total WHERE name = 'directories'), 0))
+                coalesce((SELECT value FROM \(sums) WHERE name = 'directories'), 0))
             """)
         return try statement.step() ? statement.integer(0) : 0
     }

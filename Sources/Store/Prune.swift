@@ -63,6 +63,7 @@ public final class Prune {
         let reader = try store.reader()
         let points = reader.timeline.kept
         guard let newest = points.last else { return PruneOutcome() }
+        try refuseFuture(newest)
         let kept = rules.kept(points)
         var outcome = PruneOutcome()
         outcome.horizon = rules.horizon(newest)
@@ -85,14 +86,27 @@ public final class Prune {
         }
         let writer = try PruneWriter(store, contents)
         try walk(reader, kept, outcome.horizon, writer)
+        // Before the commit: after it, nobody could tell any more which pieces belong to what was dropped.
+        try removePartialFiles(contents)
         (outcome.blobs, outcome.bytes) = try contents.findBlobs(store, reader)
         try writer.commit(
             reader, outcome, dropped: dropped.map(\.id), prefix: prefix ?? [])
         reader.end()
-        try removePartialFiles(contents)
         try removeInventories(reader.timeline, dropped)
         try removeBlobs(writer, outcome.blobs)
         return outcome
+    }
+
+    /// The newest snapshot is what the rule counts from: of a clock that was wrong when it was taken, or is wrong now, nobody
+    /// wants to hear after the prune.
+    private func refuseFuture(_ newest: Timeline.Point) throws {
+        let now = Timestamp.now()
+        guard rules.within != nil, newest.takenAt.milliseconds - 86_400_000 > now.milliseconds else { return }
+        throw IcecoreError(
+            .invalidData,
+            "the newest snapshot \(newest.name) is one of the future by this machine's clock (\(now)): one of the two is "
+                + "wrong, and --keep-within counts from that snapshot. Nothing was pruned: set the clock, or say what is "
+                + "to be kept by number, as with --keep-daily")
     }
 
     private func walk(

@@ -99,6 +99,7 @@ extension Connection {
 
     /// A sum as `total` has it; nil where no sync has written it yet.
     func storedSum(_ name: String) throws -> UInt64? {
+        guard try hasSums() else { return nil }
         let statement = try prepare("SELECT value FROM total WHERE name = '\(name)'")
         return try statement.step() ? UInt64(bitPattern: statement.integer(0)) : nil
     }

@@ -59,7 +59,9 @@ public final class Salvage {
                 warnings.append("not all rows of the old table \(table.name) could be read")
             }
         }
-        _ = try copy("total", ["name", "value"], "WHERE name IN ('blobs', 'blobBytes')", target)
+        _ = try copy(
+            "total", from: (try? connection.sums()) ?? "total", ["name", "value"],
+            "WHERE name IN ('blobs', 'blobBytes')", target)
         try target.execute("COMMIT")
     }
 
@@ -82,12 +84,16 @@ public final class Salvage {
     }
 
     /// False: not all rows could be read.
-    private func copy(_ table: String, _ columns: [String], _ clause: String, _ target: Connection) throws -> Bool {
+    private func copy(
+        _ table: String, from source: String? = nil, _ columns: [String], _ clause: String, _ target: Connection
+    ) throws -> Bool {
         let names = columns.joined(separator: ", ")
         let marks = columns.map { _ in "?" }.joined(separator: ", ")
         let insert = try target.prepare("INSERT OR REPLACE INTO \(table) (\(names)) VALUES (\(marks))")
         do {
-            guard let select = try connection?.prepare("SELECT \(names) FROM \(table) \(clause)") else { return false }
+            guard let select = try connection?.prepare("SELECT \(names) FROM \(source ?? table) \(clause)") else {
+                return false
+            }
             while try select.step() {
                 try Interruption.check()
                 for column in Int32(0)..<Int32(columns.count) {

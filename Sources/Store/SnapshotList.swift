@@ -46,7 +46,7 @@ public struct StoreTotals: Sendable {
 extension IndexReader {
     /// The sums that syncs keep.
     public func totals() throws -> StoreTotals {
-        let statement = try connection.prepare("SELECT name, value FROM total")
+        let statement = try connection.prepare("SELECT name, value FROM \(connection.sums())")
         var totals = StoreTotals()
         while try statement.step() {
             switch String(decoding: statement.bytes(0), as: UTF8.self) {

@@ -3,14 +3,25 @@ import Foundation
 import Glibc
 
 /// The one writer of a store. The kernel releases the lock with the process, however it ends.
+///
+/// Between machines the lock is as good as the file system that they share: see ``FileSystemKind``.
 public final class StoreLock: @unchecked Sendable {
     private let file: File
+    private var holder: Holder
+    /// Who was refused has nothing to say in the file.
+    private var isHeld = false
 
     private struct Holder: Codable {
         var pid: Int32
         var host: String
+        /// Of the machine since it was started; older programs did not write it.
+        var boot: String?
         var since: String
         var command: String
+        /// When it let go of the lock; nil while it holds it, and of one that was killed.
+        var ended: String?
+
+        var description: String { "'\(command)' (process \(pid) on \(host), since \(since))" }
     }
 
     /// Takes the lock, or refuses at once.
@@ -19,21 +30,71 @@ public final class StoreLock: @unchecked Sendable {
     public init(_ store: Store, command: String) throws {
         let path = "\(store.path)/lock"
         file = try File(path, O_RDWR | O_CREAT)
-        if flock(file.descriptor, LOCK_EX | LOCK_NB) != 0 {
-            guard errno == EWOULDBLOCK else { throw IcecoreError.system("cannot lock", path, errno: errno) }
-            let content = (try? Files.read(path, limit: 4096)) ?? []
-            guard let holder = try? JSONDecoder().decode(Holder.self, from: Data(content)) else {
-                throw IcecoreError(.busy, "the store '\(store.path)' is in use by another process")
-            }
+        holder = Holder(
+            pid: getpid(), host: ProcessInfo.processInfo.hostName, boot: StoreLock.bootID(),
+            since: Timestamp.now().rfc3339, command: command)
+        let status = flock(file.descriptor, LOCK_EX | LOCK_NB)
+        let number = errno
+        let content = (try? Files.read(path, limit: 4096)) ?? []
+        let last = try? JSONDecoder().decode(Holder.self, from: Data(content))
+        guard status == 0 else {
+            guard number == EWOULDBLOCK else { throw IcecoreError.system("cannot lock", path, errno: number) }
             throw IcecoreError(
                 .busy,
-                "the store '\(store.path)' is in use by '\(holder.command)' (process \(holder.pid) on "
-                    + "\(holder.host), since \(holder.since)): wait for it, or stop it")
+                last.map { "the store '\(store.path)' is in use by \($0.description): wait for it, or stop it" }
+                    ?? "the store '\(store.path)' is in use by another process")
         }
-        let holder = Holder(
-            pid: getpid(), host: ProcessInfo.processInfo.hostName, since: Timestamp.now().rfc3339, command: command)
+        if let last { try refuseOther(last, path, store) }
+        try store.expectOwnDirectories()
+        isHeld = true
+        try write()
+    }
+
+    deinit {
+        guard isHeld else { return }
+        holder.ended = Timestamp.now().rfc3339
+        try? write()
+    }
+
+    /// What was there is written over before it is cut: a full disk has room for that.
+    private func write() throws {
         let content = [UInt8](try JSONEncoder().encode(holder))
-        ftruncate(file.descriptor, 0)
         try content.withUnsafeBytes { try file.write($0, at: 0) }
+        let descriptor = file.descriptor
+        try systemCall("cannot write", file.path) { ftruncate(descriptor, off_t(content.count)) }
+    }
+
+    /// On a file system that may hide the locks of other machines, one of them that has not said that it ended may still be
+    /// at it.
+    private func refuseOther(_ last: Holder, _ path: String, _ store: Store) throws {
+        guard last.ended == nil, let boot = last.boot, boot != holder.boot, last.host != holder.host,
+            let kind = FileSystemKind(of: file), !kind.carriesLocks
+        else { return }
+        throw IcecoreError(
+            .busy,
+            "the store '\(store.path)' was last written to by \(last.description), which has not said that it ended, and "
+                + "\(kind.name) may hide the locks of other machines: once that process is gone, remove '\(path)'")
+    }
+
+    private static func bootID() -> String? {
+        let bytes = (try? Files.read("/proc/sys/kernel/random/boot_id", limit: 100)) ?? []
+        let id = String(decoding: bytes.prefix { $0 > 0x20 }, as: UTF8.self)
+        return id.isEmpty ? nil : id
+    }
+}
+
+extension Store {
+    /// Expects the directories of the store to be its own. Who writes or removes through a link does so somewhere else.
+    func expectOwnDirectories() throws {
+        let fans = (UInt8.min...UInt8.max).map { "\(blobs.path)/\(Hex.encode([$0]))" }
+        for path in [blobs.path, temporaryPath, inventoriesPath, quarantinePath] + fans {
+            var status = stat()
+            guard lstat(path, &status) == 0, status.st_mode & S_IFMT != S_IFDIR else { continue }
+            let what = status.st_mode & S_IFMT == S_IFLNK ? "a symbolic link" : "a file"
+            throw IcecoreError(
+                .damaged,
+                "'\(path)' is \(what) where a directory of the store should be: nothing was changed. Put the directory "
+                    + "back, or remove this: 'icecore verify --repair' fetches what is missing then")
+        }
     }
 }

@@ -10,6 +10,8 @@ public enum Verdict: Sendable, Equatable {
     case damaged(String)
     /// It may be right, but this process may not read it.
     case unreadable(String)
+    /// The disk gives an error in place of the content.
+    case failing(String)
     /// It was there a moment ago.
     case vanished
 }
@@ -108,6 +110,7 @@ final class BlobCheck {
         case EACCES, EPERM: return .unreadable("cannot be read: \(String(cString: strerror(number)))")
         case EMFILE, ENFILE, ENOMEM, EINTR, EAGAIN:
             throw IcecoreError.system("cannot open", name, errno: number)
+        case EIO: return .failing("cannot be read: \(String(cString: strerror(number)))")
         default: return .damaged("cannot be read: \(String(cString: strerror(number)))")
         }
     }

@@ -137,7 +137,14 @@ final class BlobSweep: Sendable {
         defer { closedir(stream) }
         var isSound = true
         // In the order of the disk, as far as inodes tell.
-        let places = try list(stream, unit, fan).sorted { $0.inode < $1.inode }
+        let (listed, number) = list(stream, unit, fan)
+        if number != 0 {
+            // What was not listed has not been looked at.
+            isSound = false
+            let verdict = try BlobCheck.verdict(number, "\(store.blobs.path)/\(fan)")
+            if unit & 15 == 0 { events.send(.finding(name: "", fan: fan, verdict)) }
+        }
+        let places = listed.sorted { $0.inode < $1.inode }
         var status = stat()
         for place in places {
             try pause()
@@ -156,10 +163,13 @@ final class BlobSweep: Sendable {
         return isSound
     }
 
-    private func list(_ stream: OpaquePointer, _ unit: Int, _ fan: String) throws -> [Place] {
+    /// The blobs of a unit in a directory, and the number of the error that ended the list early; 0: it is whole.
+    private func list(_ stream: OpaquePointer, _ unit: Int, _ fan: String) -> ([Place], error: Int32) {
         var places: [Place] = []
         let digit = UInt8(ascii: unit & 15 < 10 ? "0" : "a") + UInt8(unit & 15 < 10 ? unit & 15 : (unit & 15) - 10)
-        while let entry = readdir(stream) {
+        while true {
+            errno = 0
+            guard let entry = readdir(stream) else { return (places, errno) }
             let inode = UInt64(entry.pointee.d_ino)
             let name: String? = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
                 // The third digit decides before anything is made of the name.
@@ -175,6 +185,5 @@ final class BlobSweep: Sendable {
                 events.send(.foreign(path: "blobs/\(fan)/\(name)", reason: "is no blob's name"))
             }
         }
-        return places
     }
 }

@@ -46,6 +46,7 @@ public final class Repair {
             reporter.warning("nothing is repaired while the index is damaged: 'icecore reindex' comes first")
             return verify.outcome
         }
+        _ = try Index(path: store.indexPath)
         try quarantine(verify, asked)
         if verify.isOverfull {
             reporter.warning(
@@ -71,7 +72,7 @@ public final class Repair {
             line.add("time", time.rfc3339)
             line.add("blob", name)
             line.add("file", file)
-            line.add("reason", verify.damaged[name])
+            line.add("reason", verify.damaged[name]?.reason)
             line.end()
             notes += line.bytes
         }

@@ -8,8 +8,9 @@ public final class VerifyRun {
     let options: VerifyOptions
     let reporter: VerifyReporter
     var outcome = VerifyOutcome()
-    /// Files below `blobs/` that are damaged, by their names; why. What is beyond this many is named without a key.
-    private(set) var damaged: [String: String] = [:]
+    /// Files below `blobs/` that are damaged or that the disk cannot read, by their names; which of the two, and why. What is
+    /// beyond this many is named without a key.
+    private(set) var damaged: [String: (kind: Finding.Kind, reason: String)] = [:]
     private(set) var isOverfull = false
     static let mostDamaged = 200_000
 
@@ -118,16 +119,21 @@ public final class VerifyRun {
         switch verdict {
         case .sound, .vanished: return
         case .unreadable(let reason): try report(Finding(.unreadable, path, reason))
-        case .damaged(let reason):
-            if name.isEmpty { return try report(Finding(.damaged, path, reason)) }
-            guard damaged.count < VerifyRun.mostDamaged else {
-                isOverfull = true
-                return try report(Finding(.damaged, path, reason))
-            }
-            // Said when it is known who needs it.
-            damaged[name] = reason
-            outcome.damaged += 1
+        case .damaged(let reason): try take(name, path, .damaged, reason)
+        case .failing(let reason): try take(name, path, .unreadable, reason)
         }
+    }
+
+    /// What a repair puts right.
+    private func take(_ name: String, _ path: String, _ kind: Finding.Kind, _ reason: String) throws {
+        if name.isEmpty { return try report(Finding(kind, path, reason)) }
+        guard damaged.count < VerifyRun.mostDamaged else {
+            isOverfull = true
+            return try report(Finding(kind, path, reason))
+        }
+        // Said when it is known who needs it.
+        damaged[name] = (kind, reason)
+        outcome.damaged += 1
     }
 
     // MARK: - The rows
@@ -156,8 +162,8 @@ public final class VerifyRun {
             ) { version, isKnown in
                 try needed(version, isKnown)
                 if let name = files[version.content] {
-                    guard let reason = unnamed.removeValue(forKey: name) else { return }
-                    try name.withFinding(.damaged, reason, version, reporter)
+                    guard let damage = unnamed.removeValue(forKey: name) else { return }
+                    try name.withFinding(damage.kind, damage.reason, version, reporter)
                     return
                 }
                 // A version has several rows.
@@ -176,8 +182,8 @@ public final class VerifyRun {
                 try report(Finding(.damaged, "index.sqlite", error.message))
             }
         }
-        for (name, reason) in unnamed.sorted(by: { $0.key < $1.key }) {
-            try name.withFinding(.damaged, reason, nil, reporter)
+        for (name, damage) in unnamed.sorted(by: { $0.key < $1.key }) {
+            try name.withFinding(damage.kind, damage.reason, nil, reporter)
         }
     }
 }
@@ -195,7 +201,7 @@ extension String {
 private struct StateWriter {
     private let isUsed: Bool
     private let reporter: VerifyReporter
-    private var lastWritten = Timestamp.now()
+    private var lastWritten = MonotonicClock.milliseconds()
     private var hasFailed = false
 
     init(isUsed: Bool, _ reporter: VerifyReporter) {
@@ -204,13 +210,13 @@ private struct StateWriter {
     }
 
     mutating func noteChange(_ state: VerifyState) {
-        guard Timestamp.now().milliseconds - lastWritten.milliseconds > 5000 else { return }
+        guard MonotonicClock.milliseconds() - lastWritten > 5000 else { return }
         write(state)
     }
 
     mutating func write(_ state: VerifyState) {
         guard isUsed, !hasFailed else { return }
-        lastWritten = .now()
+        lastWritten = MonotonicClock.milliseconds()
         do {
             try state.write()
         } catch {

@@ -5,21 +5,21 @@ final class ProgressLine {
     private let isTerminal = Console.isTerminal(2)
     private var isDrawn = false
     private var phase = ""
-    private var began = Timestamp.now()
-    private var lastDrawn = Timestamp.now()
+    private var began = MonotonicClock.milliseconds()
+    private var lastDrawn = MonotonicClock.milliseconds()
 
     /// - Parameter fraction: how much of it is done, if that is known.
     func draw(_ phase: String, _ text: String, _ fraction: Double?) {
-        let now = Timestamp.now()
+        let now = MonotonicClock.milliseconds()
         if phase != self.phase {
             self.phase = phase
             began = now
-            lastDrawn = isTerminal ? Timestamp(milliseconds: 0) : now
+            lastDrawn = isTerminal ? 0 : now
         }
-        guard now.milliseconds - lastDrawn.milliseconds >= (isTerminal ? 200 : 30_000) else { return }
+        guard now - lastDrawn >= (isTerminal ? 200 : 30_000) else { return }
         lastDrawn = now
         var line = text.isEmpty ? phase : "\(phase): \(text)"
-        let seconds = Double(now.milliseconds - began.milliseconds) / 1000
+        let seconds = Double(now - began) / 1000
         if let fraction, fraction > 0.01, fraction <= 1, seconds > 3 {
             let left = Int(seconds / fraction - seconds)
             line +=
@@ -38,8 +38,8 @@ final class ProgressLine {
 
     /// A line of one kind, as it goes on. Called often; shows little of it.
     func show(_ text: @autoclosure () -> String) {
-        let now = Timestamp.now()
-        guard now.milliseconds - lastDrawn.milliseconds >= (isTerminal ? 200 : 30_000) else { return }
+        let now = MonotonicClock.milliseconds()
+        guard now - lastDrawn >= (isTerminal ? 200 : 30_000) else { return }
         lastDrawn = now
         guard isTerminal else { return Console.note(text()) }
         Console.draw(text())

@@ -28,15 +28,27 @@ public func mount(store: Store, options: MountOptions) throws {
         ServiceManager.notify("STOPPING=1")
     } else {
         let shows = try Daemon.start { report in
-            let log = try MountLog(path: "\(store.path)/mount.log")
+            let (log, lacks) = try openLog("\(store.path)/mount.log")
             try serve(store, options, log) { mounted in
                 log.write("mounted \(mounted.shows) of \(store.configuration.bucket) on \(mounted.mountPoint)")
-                report(mounted.shows)
+                report(mounted.shows + (lacks.map { " (\($0): what goes wrong is written nowhere)" } ?? ""))
             }
             log.write("unmounted \(options.mountPoint)")
         }
         options.whenMounted(Mounted(mountPoint: options.mountPoint, shows: shows))
     }
+}
+
+/// A store on a read-only medium, or of somebody else, can be mounted all the same: its log is nowhere then.
+///
+/// - Returns: the log, and why it is nowhere.
+private func openLog(_ path: String) throws -> (MountLog, String?) {
+    let opened = Result { try MountLog(path: path) }
+    guard case .failure(let error as IcecoreError) = opened, [EROFS, EACCES, EPERM].contains(error.errno) else {
+        return (try opened.get(), nil)
+    }
+    let nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC)
+    return (MountLog(descriptor: nowhere), error.message)
 }
 
 /// Mounts, says so, and serves until the mount is taken away or a signal comes.

@@ -1,0 +1,40 @@
+import Basics
+
+/// The table `total` of the first indexes, which had none: the same sums, by a scan.
+enum Sums {
+    /// In place of the table's name.
+    static let counted = """
+        (SELECT 'versions' AS name, count(*) AS value FROM \(versions)
+        UNION ALL SELECT 'versionBytes', coalesce(sum(size), 0) FROM \(versions)
+        UNION ALL SELECT 'blobs', count(*) FROM \(blobs)
+        UNION ALL SELECT 'blobBytes', coalesce(sum(size), 0) FROM \(blobs))
+        """
+
+    /// A version has several rows, and a blob several versions. The bit is that of `present`.
+    private static let versions = """
+        (SELECT DISTINCT directory, name, versionId, coalesce(lastModified, validFrom), etag, size
+        FROM entry WHERE child IS NULL)
+        """
+    private static let blobs = "(SELECT DISTINCT etag, size FROM entry WHERE child IS NULL AND flags & 8)"
+
+    /// What a writer gives to an index that lacks the table.
+    static let make = """
+        CREATE TABLE total (
+            name TEXT PRIMARY KEY,
+            value INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        INSERT INTO total (name, value) SELECT name, value FROM \(counted);
+        """
+}
+
+extension Connection {
+    /// Whether the index has the table `total`.
+    func hasSums() throws(IcecoreError) -> Bool {
+        try prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'total'").step()
+    }
+
+    /// The table `total`, or what stands for it.
+    func sums() throws(IcecoreError) -> String {
+        try hasSums() ? "total" : Sums.counted
+    }
+}

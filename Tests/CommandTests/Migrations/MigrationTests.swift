@@ -1,0 +1,221 @@
+import Basics
+import Foundation
+import Testbed
+import Testing
+
+/// Indexes as every earlier schema that was ever on main had them, each written by the program of its time: today's opens
+/// them, and reads in them what it would have written itself.
+///
+/// `Fixtures/*.sql` are dumps. A change of the schema adds one, made by the last program before the change:
+/// `ICECORE=…/icecore ICECORE_RENEW_FIXTURE=NAME swift test --filter MigrationTests`.
+@Suite struct MigrationTests {
+    typealias Row = InventoryFolder.Row
+
+    private static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures").path
+    private static let renews = ProcessInfo.processInfo.environment["ICECORE_RENEW_FIXTURE"]
+    private static let names = (2...5).map { "2024-03-0\($0)T01-00Z" }
+    /// Synced after the others, and taken before the last of them.
+    private static let order = [0, 2, 1]
+
+    // MARK: - A bucket
+
+    private static let gone = Row("gone", bytes("gone for good"))
+    private static let refused = Row("refused", bytes("nobody may have it"))
+    private static let parted: Row = {
+        let content = RealBucket.content(seed: 7, count: 5_500_000)
+        let part = 5 << 20
+        let digests = MD5.digest(Array(content[..<part])) + MD5.digest(Array(content[part...]))
+        return Row("z/parted", content).with { $0.etag = Hex.encode(MD5.digest(digests)) + "-2" }
+    }()
+
+    /// What each of four inventories lists: versions that come and go, ties, deletions, a key that becomes a directory, an
+    /// object that arrives encrypted, one that is gone, one that is refused.
+    private static let inventories: [[Row]] = {
+        let secret = Row("secret", bytes("encrypted")).with {
+            $0.etag = "0123456789abcdef0123456789abcdef"
+            $0.encryption = "SSE-KMS"
+        }
+        let steady = [
+            secret, gone, refused, parted, Row("shared/a", bytes("the same")), Row("shared/b", bytes("the same")),
+            Row("empty", []), Row("a//b", bytes("slashes")),
+            Row("\(String(repeating: "n", count: 250))/x", bytes("long")),
+        ]
+        func noncurrent(_ row: Row) -> Row { row.with { $0.isLatest = false } }
+        func marker(_ key: String, _ time: String) -> Row {
+            Row(key, [], versionId: "marker-\(key)", at: time).with { $0.isMarker = true }
+        }
+        let one = Row("k/one", bytes("1"), at: "2024-03-01T10:00:00.000Z")
+        let two = Row("k/one", bytes("2"), at: "2024-03-02T10:00:00.000Z")
+        let three = Row("k/one", bytes("3"), at: "2024-03-03T10:00:00.000Z")
+        let tied = Row("k/tied", bytes("first"), versionId: "b", at: "2024-03-01T10:00:00.000Z")
+        let winner = Row("k/tied", bytes("second"), versionId: "a", at: "2024-03-01T10:00:00.000Z")
+        let flips = Row("flip", bytes("a file"))
+        let below = Row("flip/below", bytes("a directory"), at: "2024-03-02T10:00:00.000Z")
+        return [
+            steady + [one, noncurrent(tied), winner, flips],
+            steady + [
+                two, noncurrent(one), noncurrent(tied), winner, noncurrent(flips),
+                marker("flip", "2024-03-02T09:00:00.000Z"), below,
+            ],
+            steady + [three, noncurrent(two), winner, below],
+            steady + [marker("k/one", "2024-03-04T10:00:00.000Z"), noncurrent(three), noncurrent(two), flips],
+        ]
+    }()
+
+    /// A store without a sync, and the server of its bucket.
+    private static func use(_ body: (SyncBench) throws -> Void) throws {
+        try SyncBench.use { sync in
+            for (name, rows) in zip(names, inventories) {
+                try sync.folder.write(name, rows)
+                // By version id alone: no directory of the server can have a key beside the keys below it.
+                try sync.server.add(SyncBench.bucket, rows.map { row in row.with { $0.isLatest = false } })
+            }
+            let missing = "<Error><Code>NoSuchVersion</Code><Message>gone</Message></Error>"
+            try sync.server.can(sync.target(gone), .init(status: 404, body: missing))
+            let denied = "<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
+            try sync.server.can(sync.target(refused), .init(status: 403, body: denied))
+            try sync.server.can("/\(SyncBench.bucket)/refused", .init(status: 403, body: denied))
+            try body(sync)
+        }
+    }
+
+    /// Syncs the first three inventories.
+    private static func syncFirst(_ sync: SyncBench) throws {
+        for place in order {
+            let run = try sync.bench.run("sync", "--date", names[place])
+            #expect(run.status == 3, "\(run)")
+        }
+    }
+
+    /// Everything that a store says, but for times at which something was done.
+    private static func views(_ sync: SyncBench) throws -> [String: String] {
+        var views: [String: String] = [:]
+        let bench = sync.bench
+        for when in names.prefix(3) + ["2024-03-02T09:30:00Z", "2024-03-03T12:00:00Z"] {
+            views["ls at \(when)"] = try bench.succeed("ls", "-R", "--json", "--at", when).text
+        }
+        for key in ["k/one", "k/tied", "flip", "gone"] {
+            views["versions of \(key)"] = try bench.succeed("versions", "--json", key).text
+        }
+        views["diff"] = try bench.succeed("diff", names[0], names[2], "--json").text
+        views["snapshots"] = try bench.succeed("snapshots", "--json").text
+        let status = try bench.run("status", "--json").records
+        for name in ["snapshots", "versions", "versionBytes", "blobs", "blobBytes", "keys", "missing"] {
+            views["status: \(name)"] = (status.first?[name] as? Int).map { "\($0)" } ?? "nothing"
+        }
+        views["failures"] = status.dropFirst().map { "\($0["key"] ?? "") \($0["gone"] ?? "")" }.joined(separator: ", ")
+        for key in ["z/parted", "secret"] {
+            views["content of \(key)"] = Hex.encode(MD5.digest(try bench.succeed("cat", key).stdout))
+        }
+        return views
+    }
+
+    private static func expectSame(_ seen: [String: String], _ expected: [String: String], _ what: String) {
+        for (name, text) in expected { #expect(seen[name] == text, "\(what): \(name)") }
+    }
+
+    // MARK: - Fixtures
+
+    private static func python(_ script: String, _ words: String...) throws {
+        let python = Process()
+        python.executableURL = URL(filePath: "/usr/bin/python3")
+        python.arguments = ["-c", script] + words
+        try python.run()
+        python.waitUntilExit()
+        try #require(python.terminationStatus == 0)
+    }
+
+    /// Writes a fixture, where that was asked for.
+    private static func renew(_ sync: SyncBench) throws {
+        guard let name = renews else { return }
+        try syncFirst(sync)
+        try python(
+            """
+            import sqlite3, sys
+            with open(sys.argv[2], "w") as file:
+                for line in sqlite3.connect(sys.argv[1]).iterdump(): file.write(line + "\\n")
+            """, "\(sync.bench.store)/index.sqlite", "\(folder)/\(name).sql")
+    }
+
+    /// Puts the index of a fixture into a store that has the blobs already.
+    private static func load(_ fixture: String, into sync: SyncBench) throws {
+        let index = "\(sync.bench.store)/index.sqlite"
+        for suffix in ["", "-wal", "-shm"] { try Files.remove(index + suffix) }
+        try python(
+            """
+            import sqlite3, sys
+            index = sqlite3.connect(sys.argv[1])
+            index.execute("PRAGMA page_size = 4096")
+            index.execute("PRAGMA journal_mode = WAL")
+            index.executescript(open(sys.argv[2]).read())
+            """, index, "\(folder)/\(fixture)")
+    }
+
+    private static var fixtures: [String] {
+        get throws { try Files.names(in: folder).filter { $0.hasSuffix(".sql") } }
+    }
+
+    @Test func everyEarlierIndexIsReadAsTodays() throws {
+        try Self.use { sync in
+            if Self.renews != nil { return try Self.renew(sync) }
+            try Self.syncFirst(sync)
+            let views = try Self.views(sync)
+            let saved = "\(sync.bench.directory)/saved"
+            try FileManager.default.copyItem(atPath: sync.bench.store, toPath: saved)
+            #expect(try sync.bench.run("sync").status == 3)
+            let synced = try Self.views(sync)
+            #expect(synced["snapshots"] != views["snapshots"])
+            let fixtures = try Self.fixtures
+            #expect(fixtures.count >= 4)
+            for fixture in fixtures {
+                try FileManager.default.removeItem(atPath: sync.bench.store)
+                try FileManager.default.copyItem(atPath: saved, toPath: sync.bench.store)
+                try Self.load(fixture, into: sync)
+                // As it is, by who only reads.
+                Self.expectSame(try Self.views(sync), views, "\(fixture) as it was")
+                let verify = try sync.bench.run("verify", "--json")
+                #expect(verify.status == 3, "\(fixture): \(verify)")
+                #expect(try verify.records.compactMap { $0["key"] as? String } == ["refused"], "\(fixture): \(verify)")
+                let mount = try sync.bench.mount("--at", Self.names[1], "--offline", name: "mnt-\(fixture)")
+                #expect(try Files.read("\(mount)/k/one", limit: 10) == bytes("2"), "\(fixture)")
+                sync.bench.unmount(mount)
+
+                // By who writes: a sync that finds nothing, one that finds something, a repair, a new index, a prune.
+                #expect(try sync.bench.run("sync", "--date", Self.names[2]).status == 3)
+                Self.expectSame(try Self.views(sync), views, "\(fixture) after a sync of nothing")
+                #expect(try sync.bench.run("sync").status == 3)
+                Self.expectSame(try Self.views(sync), synced, "\(fixture) after a sync")
+                #expect(try sync.bench.run("verify", "--repair").status == 3)
+                #expect(try sync.bench.run("verify").status == 3)
+                try sync.bench.succeed("reindex")
+                Self.expectSame(try Self.views(sync), synced, "\(fixture) made again")
+                try sync.bench.succeed("prune", "--keep-last", "3")
+                #expect(try sync.bench.run("verify").status == 3)
+            }
+        }
+    }
+
+    /// The first commands of another time may be any.
+    @Test(arguments: [["reindex"], ["prune", "--keep-within", "10d"], ["verify", "--repair"]])
+    func anEarlierIndexCanBeWrittenToByAnyCommand(words: [String]) throws {
+        if Self.renews != nil { return }
+        try Self.use { sync in
+            try Self.syncFirst(sync)
+            let saved = "\(sync.bench.directory)/saved"
+            try Files.rename(sync.bench.store, saved)
+            var views: [String: String]?
+            // First to what today's program has written.
+            for fixture in [nil] + (try [Self.fixtures.first, Self.fixtures.last]) {
+                try? FileManager.default.removeItem(atPath: sync.bench.store)
+                try FileManager.default.copyItem(atPath: saved, toPath: sync.bench.store)
+                if let fixture { try Self.load(fixture, into: sync) }
+                let run = try sync.bench.run([words[0], "--store", sync.bench.store] + words.dropFirst())
+                #expect(run.status == (words[0] == "verify" ? 3 : 0), "\(fixture ?? ""): \(run)")
+                let seen = try Self.views(sync)
+                if let views { Self.expectSame(seen, views, "\(fixture ?? "") after \(words[0])") }
+                views = views ?? seen
+                #expect(try sync.bench.run("verify").status == 3, "\(fixture ?? "")")
+            }
+        }
+    }
+}

@@ -1,0 +1,215 @@
+#define _GNU_SOURCE
+#include "FaultShim.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+static long kill_at, clock_offset, clock_from, file_system;
+static const char *read_fault, *count_path;
+static atomic_long changes, looks;
+
+__attribute__((constructor)) static void begin(void) {
+    const char *text = getenv("FAULT_KILL");
+    kill_at = text ? atol(text) : 0;
+    text = getenv("FAULT_CLOCK");
+    if (text) {
+        char *rest;
+        clock_offset = strtol(text, &rest, 10);
+        clock_from = *rest == '@' ? atol(rest + 1) : 0;
+    }
+    text = getenv("FAULT_STATFS");
+    file_system = text ? strtol(text, NULL, 0) : 0;
+    read_fault = getenv("FAULT_READ");
+    count_path = getenv("FAULT_COUNT");
+}
+
+__attribute__((destructor)) static void end(void) {
+    if (!count_path) return;
+    char line[32];
+    int length = snprintf(line, sizeof line, "%ld\n", atomic_load(&changes));
+    int file = (int)syscall(SYS_openat, AT_FDCWD, count_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (file < 0) return;
+    syscall(SYS_write, file, line, length);
+    syscall(SYS_close, file);
+}
+
+#define NEXT(name) ((__typeof__(&name))next(&name##_next, #name))
+
+/* Every call looks its own function up once; whoever comes second finds the same. */
+static void *next(_Atomic(void *) *place, const char *name) {
+    void *found = atomic_load(place);
+    if (!found) {
+        found = dlsym(RTLD_NEXT, name);
+        atomic_store(place, found);
+    }
+    return found;
+}
+
+/* Counts a call that changes something; true for the last one. */
+static int is_last(void) {
+    return atomic_fetch_add(&changes, 1) + 1 == kill_at;
+}
+
+static void die(void) {
+    syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
+    for (;;) pause();
+}
+
+static void change(void) {
+    if (is_last()) die();
+}
+
+#define PASS(result, name, parameters, arguments) \
+    static _Atomic(void *) name##_next; \
+    result name parameters { \
+        change(); \
+        return NEXT(name) arguments; \
+    }
+
+PASS(int, fsync, (int file), (file))
+PASS(int, fdatasync, (int file), (file))
+PASS(int, syncfs, (int file), (file))
+PASS(int, rename, (const char *from, const char *to), (from, to))
+PASS(int, renameat, (int a, const char *from, int b, const char *to), (a, from, b, to))
+PASS(int, link, (const char *from, const char *to), (from, to))
+PASS(int, linkat, (int a, const char *from, int b, const char *to, int flags), (a, from, b, to, flags))
+PASS(int, unlink, (const char *path), (path))
+PASS(int, unlinkat, (int directory, const char *path, int flags), (directory, path, flags))
+PASS(int, rmdir, (const char *path), (path))
+PASS(int, mkdir, (const char *path, mode_t mode), (path, mode))
+PASS(int, mkdirat, (int directory, const char *path, mode_t mode), (directory, path, mode))
+PASS(int, ftruncate, (int file, off_t length), (file, length))
+PASS(int, ftruncate64, (int file, off64_t length), (file, length))
+PASS(int, fchmod, (int file, mode_t mode), (file, mode))
+PASS(int, futimens, (int file, const struct timespec times[2]), (file, times))
+
+/* Half of what was to be written is there when the end comes. */
+#define WRITE(name, parameters, whole, half) \
+    static _Atomic(void *) name##_next; \
+    ssize_t name parameters { \
+        if (is_last()) { \
+            if (kill_at & 1) NEXT(name) half; \
+            die(); \
+        } \
+        return NEXT(name) whole; \
+    }
+
+WRITE(write, (int file, const void *bytes, size_t count), (file, bytes, count), (file, bytes, count / 2))
+WRITE(pwrite, (int file, const void *bytes, size_t count, off_t at), (file, bytes, count, at), (file, bytes, count / 2, at))
+WRITE(pwrite64, (int file, const void *bytes, size_t count, off64_t at), (file, bytes, count, at),
+      (file, bytes, count / 2, at))
+
+/* Whether reads of an open file are to fail. */
+static int is_unreadable(int file) {
+    if (!read_fault || !*read_fault) return 0;
+    char link[64], path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    if (length < 0) return 0;
+    path[length] = 0;
+    return strstr(path, read_fault) != NULL;
+}
+
+#define READ(name, parameters, arguments, file) \
+    static _Atomic(void *) name##_next; \
+    ssize_t name parameters { \
+        if (is_unreadable(file)) { \
+            errno = EIO; \
+            return -1; \
+        } \
+        return NEXT(name) arguments; \
+    }
+
+READ(read, (int file, void *bytes, size_t count), (file, bytes, count), file)
+READ(pread, (int file, void *bytes, size_t count, off_t at), (file, bytes, count, at), file)
+READ(pread64, (int file, void *bytes, size_t count, off64_t at), (file, bytes, count, at), file)
+READ(preadv, (int file, const struct iovec *parts, int count, off_t at), (file, parts, count, at), file)
+READ(preadv2, (int file, const struct iovec *parts, int count, off_t at, int flags), (file, parts, count, at, flags), file)
+READ(preadv64v2, (int file, const struct iovec *parts, int count, off64_t at, int flags), (file, parts, count, at, flags),
+     file)
+READ(splice, (int file, off64_t *at, int to, off64_t *place, size_t count, unsigned flags),
+     (file, at, to, place, count, flags), file)
+READ(copy_file_range, (int file, off64_t *at, int to, off64_t *place, size_t count, unsigned flags),
+     (file, at, to, place, count, flags), file)
+
+/* Some calls have no function of their own where they are made. */
+static _Atomic(void *) syscall_next;
+
+long syscall(long number, ...) {
+    va_list list;
+    long words[6];
+    va_start(list, number);
+    for (int place = 0; place < 6; place++) words[place] = va_arg(list, long);
+    va_end(list);
+    if ((number == SYS_preadv2 || number == SYS_pread64 || number == SYS_read) && is_unreadable((int)words[0])) {
+        errno = EIO;
+        return -1;
+    }
+    return NEXT(syscall)(number, words[0], words[1], words[2], words[3], words[4], words[5]);
+}
+
+#define LIST(result, name) \
+    static _Atomic(void *) name##_next; \
+    result *name(DIR *directory) { \
+        if (is_unreadable(dirfd(directory))) { \
+            errno = EIO; \
+            return NULL; \
+        } \
+        return NEXT(name)(directory); \
+    }
+
+LIST(struct dirent, readdir)
+LIST(struct dirent64, readdir64)
+
+/* How much later it is than the clock says. */
+static long offset(void) {
+    return clock_offset && atomic_fetch_add(&looks, 1) + 1 >= clock_from ? clock_offset : 0;
+}
+
+static _Atomic(void *) clock_gettime_next, gettimeofday_next, time_next;
+
+int clock_gettime(clockid_t clock, struct timespec *time) {
+    int result = NEXT(clock_gettime)(clock, time);
+    if (result == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) time->tv_sec += offset();
+    return result;
+}
+
+int gettimeofday(struct timeval *restrict time, void *restrict zone) {
+    int result = NEXT(gettimeofday)(time, zone);
+    if (result == 0) time->tv_sec += offset();
+    return result;
+}
+
+time_t time(time_t *place) {
+    time_t result = NEXT(time)(NULL) + offset();
+    if (place) *place = result;
+    return result;
+}
+
+#define STATFS(name, parameters, arguments, status) \
+    static _Atomic(void *) name##_next; \
+    int name parameters { \
+        int result = NEXT(name) arguments; \
+        if (result == 0 && file_system) status->f_type = file_system; \
+        return result; \
+    }
+
+STATFS(statfs, (const char *path, struct statfs *status), (path, status), status)
+STATFS(fstatfs, (int file, struct statfs *status), (file, status), status)
