@@ -1,0 +1,66 @@
+import Basics
+import Foundation
+import ReferenceModel
+import Testbed
+import Testing
+
+/// The power is cut at any moment of a command: the store opens, every snapshot that was complete before is complete, and
+/// the next sync completes what was interrupted.
+@Suite struct PowerCutTests {
+    private static let points = PowerCutBench.isSoak ? 200 : 3
+
+    private func expect(_ complaints: [String], _ what: String) {
+        for complaint in complaints.prefix(10) { Issue.record("\(what): \(complaint)") }
+        guard PowerCutBench.isSoak else { return }
+        print("power cuts in \(what): \(Self.points) points, \(complaints.count) complaints")
+    }
+
+    private func words(_ bench: Bench, _ command: String, _ words: [String]) -> [String] {
+        [command, "--store", bench.store] + words
+    }
+
+    /// A copy of the store as it is, all of it durable, to begin from as often as needed.
+    private func start(_ store: PowerCutBench) throws -> () throws -> DiskModel {
+        try store.disk().copy
+    }
+
+    @Test func aPrune() throws {
+        try PowerCutBench.use { store in
+            try store.synchronize(0...2)
+            let before = try store.state()
+            let disk = try start(store)
+            let prune = words(store.bench, "prune", ["--keep-last", "1"])
+            let trace = try store.record(prune)
+            let promise = PowerCutBench.Promise(
+                before: before, after: try store.state(), next: [words(store.bench, "sync", []), prune])
+            let complaints = try store.cut(trace, disk, points: Self.points, seed: 2) { try store.look(promise, $0) }
+            expect(complaints, "prune")
+        }
+    }
+
+    @Test func aRepair() throws {
+        try PowerCutBench.use { store in
+            try store.synchronize(0...1)
+            let after = try store.state()
+            var random = SplitMix64(seed: 3)
+            let blobs = random.shuffle(after.blobs.keys.filter { !$0.hasSuffix("-0") }.sorted()).prefix(8)
+            for (number, path) in blobs.enumerated() {
+                let path = "\(store.bench.store)/blobs/\(path)"
+                switch number {
+                case 0, 1: try Files.remove(path)
+                case 2: try VerifyBench.change(path) { $0.removeLast() }
+                default: try VerifyBench.change(path) { $0[0] ^= 1 }
+                }
+            }
+            let disk = try start(store)
+            let repair = words(store.bench, "verify", ["--repair"])
+            let trace = try store.record(repair)
+            #expect(try store.state() == after)
+            let promise = PowerCutBench.Promise(
+                before: after, after: after, damage: Set(blobs),
+                next: [words(store.bench, "sync", ["--date", PowerCutBench.names[1]]), repair])
+            let complaints = try store.cut(trace, disk, points: Self.points, seed: 3) { try store.look(promise, $0) }
+            expect(complaints, "repair")
+        }
+    }
+}
