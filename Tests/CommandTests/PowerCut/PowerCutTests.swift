@@ -24,6 +24,20 @@ import Testing
         try store.disk().copy
     }
 
+    @Test func aSync() throws {
+        try PowerCutBench.use { store in
+            try store.synchronize(0...0)
+            let before = try store.state()
+            let disk = try start(store)
+            let options = ["--date", PowerCutBench.names[1], "--keep-inventories", "1"] + PowerCutBench.chunks
+            let sync = words(store.bench, "sync", options)
+            let trace = try store.record(sync)
+            let promise = PowerCutBench.Promise(before: before, after: try store.state(), next: [sync])
+            let complaints = try store.cut(trace, disk, points: Self.points, seed: 1) { try store.look(promise, $0) }
+            expect(complaints, "sync")
+        }
+    }
+
     @Test func aPrune() throws {
         try PowerCutBench.use { store in
             try store.synchronize(0...2)
