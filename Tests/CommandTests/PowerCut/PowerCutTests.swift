@@ -77,4 +77,30 @@ import Testing
             expect(complaints, "repair")
         }
     }
+
+    /// Blobs that were named by a process that was killed are there for the next, but not durable.
+    @Test func aSyncAfterOneThatWasKilled() throws {
+        try PowerCutBench.use { store in
+            try store.synchronize(0...0)
+            let before = try store.state()
+            let sync = words(store.bench, "sync", ["--date", PowerCutBench.names[1]] + PowerCutBench.chunks)
+            let disk = try store.recordKilled(sync) { events in
+                events.lastIndex { $0.isEnd(of: "linkat") || $0.isEnd(of: "renameat2") }
+            }
+            let trace = try store.record(sync)
+            let promise = PowerCutBench.Promise(before: before, after: try store.state(), next: [sync])
+            #expect(promise.after.snapshots.count == 2)
+            let complaints = try store.cut(trace, disk.copy, points: Self.points, seed: 5) {
+                try store.look(promise, $0)
+            }
+            expect(complaints, "sync after a killed one")
+            // The test can fail: on a disk that lies, something is lost.
+            for ignored in [["syncfs"], ["fdatasync"], ["syncfs", "fdatasync", "fsync"]] {
+                let lost = try store.cut(trace, disk.copy, points: 1, seed: 5, ignoring: Set(ignored)) {
+                    try store.look(promise, $0)
+                }
+                #expect(!lost.isEmpty, "without \(ignored)")
+            }
+        }
+    }
 }
