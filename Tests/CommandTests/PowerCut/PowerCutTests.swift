@@ -78,6 +78,32 @@ import Testing
         }
     }
 
+    /// The old index has a log beside it, for the sync before was killed between its commit and its end; and its pages are
+    /// others than those of the new one, for the older inventory came later.
+    @Test func aReindex() throws {
+        try PowerCutBench.use { store in
+            for day in [1, 0] { try store.synchronize(day...day) }
+            let sync = words(store.bench, "sync", ["--date", PowerCutBench.names[2]] + PowerCutBench.chunks)
+            let disk = try store.recordKilled(sync) { events in
+                guard let last = events.lastIndex(where: { $0.isEnd(of: "pwrite64", on: "index.sqlite-wal") }) else {
+                    return nil
+                }
+                return events[last...].firstIndex { $0.isEnd(of: "fdatasync", on: "index.sqlite-wal") }
+            }
+            #expect(Files.size("\(store.bench.store)/index.sqlite-wal") ?? 0 > 0)
+            let reindex = words(store.bench, "reindex", [])
+            let trace = try store.record(reindex)
+            let state = try store.state()
+            #expect(state.snapshots.count == 3)
+            let promise = PowerCutBench.Promise(before: state, after: state, next: [sync, reindex])
+            let isExchange = { (event: Trace.Event) in event.isEnd(of: "rename", on: "index.sqlite.new") }
+            let complaints = try store.cut(trace, disk.copy, points: Self.points, seed: 4, focus: isExchange) {
+                try store.look(promise, $0)
+            }
+            expect(complaints, "reindex")
+        }
+    }
+
     /// Blobs that were named by a process that was killed are there for the next, but not durable.
     @Test func aSyncAfterOneThatWasKilled() throws {
         try PowerCutBench.use { store in
