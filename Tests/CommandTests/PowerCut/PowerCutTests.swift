@@ -129,4 +129,27 @@ import Testing
             }
         }
     }
+
+    @Test func anInit() throws {
+        try PowerCutBench.use { store in
+            try FileManager.default.removeItem(atPath: store.bench.store)
+            let disk = try start(store)
+            let initialize = [
+                "init", store.bench.store, "--bucket", "s3://\(SyncBench.bucket)", "--inventory", store.sync.folder.url,
+            ]
+            let trace = try store.record(initialize)
+            let look: (PowerCutBench.Point) throws -> [String] = { point in
+                if !Files.exists("\(store.bench.store)/icecore.json") {
+                    if point.isEnd { return ["the store is lost"] }
+                    let run = try store.bench.run(initialize)
+                    if run.status != 0 { return ["it cannot be made: \(run)"] }
+                }
+                let run = try store.bench.run("sync", "--date", PowerCutBench.names[0])
+                return run.status == 0 ? [] : ["it is of no use: \(run)"]
+            }
+            expect(try store.cut(trace, disk, points: Self.points, seed: 6, look), "init")
+            let lost = try store.cut(trace, disk, points: 1, seed: 6, ignoring: ["fsync"], look)
+            #expect(!lost.isEmpty, "without fsync")
+        }
+    }
 }
