@@ -1,6 +1,7 @@
 import Basics
 import Foundation
 import GRDB
+import Glibc
 
 /// What the table `snapshot` holds of one.
 public struct SnapshotRecord: Sendable {
@@ -50,6 +51,7 @@ public final class IndexWriter: ChangeSink {
 
     private let connection: Connection
     private let applier: ChangeApplier
+    private let blobs: Blobs
     /// The sum of the rows' digests before this transaction.
     private let digest: UInt64
     private let full = Channel<ChangeBuffer>(limit: 8)
@@ -67,6 +69,7 @@ public final class IndexWriter: ChangeSink {
 
     /// Begins the transaction.
     public init(_ store: Store) throws {
+        blobs = store.blobs
         connection = try Connection(store.indexPath, readOnly: false)
         // Pages are written once when they leave this cache: in key order, nearly all of them are full by then.
         try connection.execute(
@@ -116,8 +119,9 @@ public final class IndexWriter: ChangeSink {
             try connection.addToTotal("versions", record.newVersions)
             try connection.addToTotal("versionBytes", record.newBytes)
         }
-        try noticeBlobsThatCame()
+        let came = try noticeBlobsThatCame()
         try forgetFailuresThatPassed()
+        if applier.present + came > 0 { try makeNamesDurable() }
         try connection.store(sum: digest &+ applier.digest, RowDigest.entries)
         try connection.store(sum: try connection.sumOfSnapshots(), RowDigest.snapshots)
         try connection.execute("COMMIT")
@@ -163,13 +167,22 @@ public final class IndexWriter: ChangeSink {
         }
     }
 
+    /// What rows call present has been seen under its name, but somebody else may have given it that: a process that was
+    /// killed before it could make its names durable, or a mount.
+    private func makeNamesDurable() throws {
+        try Files.synchronizeFileSystem(File(blobs.path, O_RDONLY | O_DIRECTORY))
+    }
+
     /// A blob that was missing may have come under another key: rows that expect it are told.
-    private func noticeBlobsThatCame() throws {
+    ///
+    /// - Returns: how many.
+    private func noticeBlobsThatCame() throws -> Int {
         let missing = try connection.prepare(
             "SELECT directory, name, slot, etag, size FROM entry INDEXED BY missing WHERE flags & 56 = 32")
         let facts = try connection.prepare("SELECT sha256 FROM blob WHERE etag = ? AND size = ?")
         let update = try connection.prepare(
             "UPDATE entry SET flags = flags | 8 WHERE directory = ? AND name = ? AND slot = ?")
+        var count = 0
         var isComplete = false
         while !isComplete {
             // The index that is read shrinks by what is written, so that reading and writing take turns.
@@ -197,7 +210,9 @@ public final class IndexWriter: ChangeSink {
                     try update.run()
                 }
             }
+            count += found.count
         }
+        return count
     }
 
     /// Failures are of use as long as their blob is missing.

@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import Glibc
 import Inventory
 
 /// The copy of an inventory that a store keeps, from which its index can be made again: `inventories/<name>/`.
@@ -58,10 +59,21 @@ public enum KeptInventory {
             metadataOnly: terms.metadataOnly, filter: terms.filter, permanentFilter: terms.permanentFilter)
     }
 
-    /// Removes a kept inventory, its manifest first: without one, what is left is nothing.
-    public static func remove(_ name: String, _ store: Store) throws {
-        let directory = "\(store.inventoriesPath)/\(name)"
-        try Files.remove("\(directory)/manifest.json")
-        try Files.removeAll(directory)
+    /// Removes kept inventories, their manifests first: without one, what is left is nothing. No manifest comes back after
+    /// a power cut without what it names.
+    public static func remove(_ names: [String], _ store: Store) throws {
+        let directories = names.map { "\(store.inventoriesPath)/\($0)" }
+        var count = 0
+        for directory in directories {
+            var status = stat()
+            // Nothing is followed that a name of an inventory may be a link to.
+            guard lstat(directory, &status) == 0, status.st_mode & S_IFMT == S_IFDIR,
+                Files.exists("\(directory)/manifest.json")
+            else { continue }
+            try Files.remove("\(directory)/manifest.json")
+            count += 1
+        }
+        if count > 0 { try Files.synchronizeFileSystem(File(store.inventoriesPath, O_RDONLY | O_DIRECTORY)) }
+        for directory in directories { try Files.removeAll(directory) }
     }
 }

@@ -131,10 +131,8 @@ public final class Prune {
     private func removeInventories(_ timeline: Timeline, _ dropped: [Timeline.Point]) throws {
         let names = Set(timeline.points.filter(\.isPruned).map(\.name) + dropped.map(\.name))
         guard Files.exists(store.inventoriesPath) else { return }
-        for name in try Files.names(in: store.inventoriesPath) where names.contains(name) && InventoryName.isValid(name)
-        {
-            try Files.removeAll("\(store.inventoriesPath)/\(name)")
-        }
+        let found = try Files.names(in: store.inventoriesPath)
+        try KeptInventory.remove(found.filter { names.contains($0) && InventoryName.isValid($0) }, store)
     }
 
     private func removeBlobs(_ writer: PruneWriter, _ count: Int) throws {

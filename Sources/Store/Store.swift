@@ -97,11 +97,16 @@ public struct Store: Sendable {
                     .busy, "'\(path)' is not empty (it holds '\(foreign)'): give a new or an empty directory")
             }
         }
+        // A new directory is as durable as the names that lead to it. Its own may be that of an init that was killed.
+        var parents = [Files.directory(of: path)]
+        while let parent = parents.last, !Files.exists(parent) { parents.append(Files.directory(of: parent)) }
         try Files.createDirectories(path)
         for name in ["tmp", "inventories", "quarantine"] { try Files.createDirectory("\(path)/\(name)") }
         try Blobs(path: "\(path)/blobs").prepare()
         _ = try Index(path: "\(path)/index.sqlite")
         try Files.synchronizeDirectory(path)
+        // One may write to a directory without being allowed to read it.
+        for parent in parents where access(parent, R_OK) == 0 { try Files.synchronizeDirectory(parent) }
     }
 
     /// Removes what processes that ended early have left. Only for the holder of the lock: it says that they are gone.

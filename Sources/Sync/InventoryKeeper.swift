@@ -79,11 +79,11 @@ struct InventoryKeeper {
 
     /// Removes all but the newest, as many as the store is to keep, and what removals that were killed have left.
     func trim() throws {
-        for name in try Files.names(in: store.inventoriesPath)
-        where InventoryName.isValid(name) && !Files.exists("\(store.inventoriesPath)/\(name)/manifest.json") {
-            try KeptInventory.remove(name, store)
+        let unfinished = try Files.names(in: store.inventoriesPath).filter { name in
+            InventoryName.isValid(name) && !Files.exists("\(store.inventoriesPath)/\(name)/manifest.json")
         }
+        try KeptInventory.remove(unfinished, store)
         guard let limit = store.configuration.keepInventories else { return }
-        for name in KeptInventory.names(store).dropLast(max(0, limit)) { try KeptInventory.remove(name, store) }
+        try KeptInventory.remove(KeptInventory.names(store).dropLast(max(0, limit)), store)
     }
 }

@@ -216,8 +216,9 @@ public final class Reindex {
             try Files.synchronizeDirectory(store.quarantinePath)
             kept = path
         }
-        // A log that does not belong to the new index must not stand beside it.
+        // A log that does not belong to the new index must not stand beside it, nor come back to it.
         for suffix in ["-wal", "-shm"] { try Files.remove(store.indexPath + suffix) }
+        try Files.synchronizeDirectory(store.path)
         try Files.rename(new.indexPath, store.indexPath)
         try Files.synchronizeDirectory(store.path)
         return kept

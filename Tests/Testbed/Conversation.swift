@@ -29,8 +29,10 @@ public enum Testbed {
     }
 
     /// A new directory that goes away with `body`.
-    public static func withDirectory<Result>(_ body: (String) throws -> Result) throws -> Result {
-        var template = Array((NSTemporaryDirectory() + "/icecore-test-XXXXXX").utf8CString)
+    public static func withDirectory<Result>(
+        in place: String? = nil, _ body: (String) throws -> Result
+    ) throws -> Result {
+        var template = Array(((place ?? NSTemporaryDirectory()) + "/icecore-test-XXXXXX").utf8CString)
         guard mkdtemp(&template) != nil else { throw TestbedError("mkdtemp: \(String(cString: strerror(errno)))") }
         let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         defer { try? FileManager.default.removeItem(atPath: path) }

@@ -39,8 +39,10 @@ final class Bench {
     }
 
     /// Runs a test in a directory of its own, with the credentials of a server if one is given.
-    static func use<Result>(_ server: S3Server? = nil, _ body: (Bench) throws -> Result) throws -> Result {
-        try Testbed.withDirectory { directory in
+    static func use<Result>(
+        _ server: S3Server? = nil, in place: String? = nil, _ body: (Bench) throws -> Result
+    ) throws -> Result {
+        try Testbed.withDirectory(in: place) { directory in
             let bench = try Bench(directory, server)
             defer { bench.end() }
             let result = try body(bench)
@@ -160,7 +162,12 @@ final class Bench {
 
     /// Runs a command on the store under another program, which gets the command line as its last words.
     func run(under wrapper: [String], _ command: String, seconds: Double = 60) throws -> Run {
-        let words = wrapper.dropFirst() + [program, command, "--store", store]
+        try run(under: wrapper, [command, "--store", store], seconds: seconds)
+    }
+
+    /// Runs the program under another one, which gets the command line as its last words.
+    func run(under wrapper: [String], _ words: [String], seconds: Double = 60) throws -> Run {
+        let words = wrapper.dropFirst() + [program] + words
         let process = try RunningProgram(
             wrapper[0], words.map { Array($0.utf8) }, environment: environment, currentDirectory: directory,
             outputs: "\(directory)/outputs")

@@ -16,10 +16,14 @@ final class SyncBench {
         folder = try InventoryFolder("\(bench.directory)/inventories", bucket: Self.bucket)
     }
 
-    /// - Parameter permanentFilter: what `init` is told.
-    static func use(permanentFilter: String? = nil, _ body: (SyncBench) throws -> Void) throws {
+    /// - Parameters:
+    ///   - permanentFilter: what `init` is told.
+    ///   - place: where all of it is, if not where temporary files are.
+    static func use(
+        permanentFilter: String? = nil, in place: String? = nil, _ body: (SyncBench) throws -> Void
+    ) throws {
         let server = try FaultServer()
-        try Bench.use(server) { bench in
+        try Bench.use(server, in: place) { bench in
             // The server checks nothing, but what is sent must not be seen anywhere.
             bench.environment["AWS_ACCESS_KEY_ID"] = "AKIAEXAMPLEEXAMPLE"
             bench.environment["AWS_SECRET_ACCESS_KEY"] = "hidden/secret+key/of/the/test"
