@@ -165,6 +165,11 @@ public final class S3Admin: Sendable {
         try decode(conversation.ask(["do": "list_versions", "bucket": bucket, "prefix": prefix])["versions"])
     }
 
+    /// The keys of uploads in parts that were begun and not finished.
+    public func listUploads(_ bucket: String) throws -> [String] {
+        try decode(conversation.ask(["do": "list_uploads", "bucket": bucket])["keys"])
+    }
+
     /// Temporary credentials (only from a server with STS).
     public func assumeRole(seconds: Int = 900) throws -> (accessKey: String, secretKey: String, token: String) {
         let answer = try conversation.ask(["do": "assume_role", "seconds": seconds])

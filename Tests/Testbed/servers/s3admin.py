@@ -189,6 +189,11 @@ SCHEMA = ["Bucket", "Key", "VersionId", "IsLatest", "IsDeleteMarker", "Size", "L
           "IsMultipartUploaded", "StorageClass", "EncryptionStatus"]
 
 
+def list_uploads(bucket):
+    """The keys of uploads in parts that were begun and not finished."""
+    return {"keys": [upload["Key"] for upload in s3.list_multipart_uploads(Bucket=bucket).get("Uploads", [])]}
+
+
 def cell(row, column, bucket):
     marker = row["deleteMarker"]
     match column:
@@ -263,7 +268,7 @@ def make_inventory(bucket, directory, name=None, prefix="", schema=SCHEMA, rowsP
 
 COMMANDS = {function.__name__: function for function in (
     create_bucket, deny, set_versioning, put, put_many, delete, delete_version, get, assume_role, list_versions,
-    make_inventory)}
+    list_uploads, make_inventory)}
 
 print(json.dumps({}), flush=True)
 for line in sys.stdin:

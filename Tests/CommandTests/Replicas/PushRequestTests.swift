@@ -1,0 +1,211 @@
+import Basics
+import Foundation
+import Testbed
+import Testing
+
+/// What a push and a clone ask of a server, and what they leave there.
+@Suite struct PushRequestTests {
+    private static let isSoak = ProcessInfo.processInfo.environment["ICECORE_SOAK"] == "1"
+
+    /// A bucket of Ceph's gateway behind a proxy that writes down what is asked.
+    static func proxied() throws -> (place: ReplicaPlace, proxy: ProxyServer, admin: S3Admin) {
+        let server = try RGWServer.shared()
+        let admin = try S3Admin(server)
+        let direct = try ReplicaPlace.bucket(server)
+        let proxy = try ProxyServer(to: server)
+        let place = ReplicaPlace(
+            url: direct.url, flags: ["--endpoint-url", proxy.endpoint], environment: direct.environment, server: proxy)
+        return (place, proxy, admin)
+    }
+
+    private static func isListing(_ request: String) -> Bool {
+        request.hasPrefix("GET")
+            && (request.contains("list-type=") || request.contains("?prefix=") || request.contains("uploads"))
+    }
+
+    @Test func nothingIsListedAndNothingIsAskedTwice() throws {
+        try VerifyBench.use { bench in
+            let (place, proxy, _) = try Self.proxied()
+            try bench.bench.push(place)
+            #expect(try !proxy.log().contains(where: Self.isListing))
+
+            try proxy.reset()
+            try bench.bench.push(place)
+            let again = try proxy.log()
+            #expect(again.count < 10, "\(again)")
+
+            try proxy.reset()
+            try bench.bench.clone(place, "clone")
+            let asked = try proxy.log()
+            #expect(!asked.contains(where: Self.isListing), "\(asked)")
+            #expect(!asked.contains { !$0.hasPrefix("GET ") }, "\(asked)")
+
+            let new = (0..<20).map { number in
+                VerifyBench.Row("new/\(number)", bytes("new \(number)"), at: "2024-03-03T12:00:00.000Z")
+            }
+            try bench.sync.add("2024-03-04T01-00Z", bench.rows + new)
+            try bench.bench.succeed("sync", "--date", "2024-03-04T01-00Z")
+            try proxy.reset()
+            try bench.bench.push(place)
+            let day = try proxy.log()
+            #expect(day.count >= 20 && day.count <= 20 + 20, "\(day)")
+        }
+    }
+
+    /// A blob that is sent in parts, one of which the server refuses three times.
+    @Test func aPartThatFailsIsSentAgainAlone() throws {
+        try VerifyBench.use(small: 3) { bench in
+            let large = VerifyBench.Row(
+                "large", RealBucket.content(seed: 9, count: 40 << 20), at: "2024-03-03T12:00:00.000Z")
+            try bench.sync.add("2024-03-04T01-00Z", bench.rows + [large])
+            try bench.bench.succeed("sync", "--date", "2024-03-04T01-00Z")
+            let (place, proxy, admin) = try Self.proxied()
+            try proxy.fail("PUT", "partNumber=2", count: 3)
+            try bench.bench.push(place)
+            let parts = try proxy.log().filter { $0.contains("partNumber=") }
+            #expect(parts.filter { $0.contains("partNumber=1&") }.count == 1, "\(parts)")
+            #expect(parts.filter { $0.contains("partNumber=2&") }.count == 4, "\(parts)")
+            #expect(try admin.listUploads(place.bucketName).isEmpty)
+            let clone = try bench.bench.clone(place, "clone")
+            try bench.bench.expectSame(clone, as: bench.store)
+        }
+    }
+
+    /// Ctrl-C in the middle of an upload in parts takes it back.
+    @Test func whatIsStoppedLeavesNoUpload() throws {
+        try VerifyBench.use(small: 3) { bench in
+            let large = VerifyBench.Row(
+                "large", RealBucket.content(seed: 10, count: 48 << 20), at: "2024-03-03T12:00:00.000Z")
+            try bench.sync.add("2024-03-04T01-00Z", bench.rows + [large])
+            try bench.bench.succeed("sync", "--date", "2024-03-04T01-00Z")
+            let (place, proxy, admin) = try Self.proxied()
+            try proxy.fail("PUT", "partNumber=3", count: 1_000_000)
+            let push = try bench.bench.start(
+                ["push", place.url, "--store", bench.store] + place.flags, environment: place.environment)
+            let hasBegun = try Clock.wait(seconds: 30) { try proxy.log().contains { $0.contains("partNumber=3&") } }
+            #expect(hasBegun)
+            push.kill(SIGINT)
+            let began = MonotonicClock.milliseconds()
+            let run = try push.wait()
+            #expect(run.status == 1 && run.stderr.contains("goes on where this one stopped"), "\(run)")
+            #expect(MonotonicClock.milliseconds() - began < 4000)
+            #expect(try admin.listUploads(place.bucketName).isEmpty)
+            try proxy.reset()
+            try bench.bench.push(place)
+            try bench.bench.expectSame(try bench.bench.clone(place, "clone"), as: bench.store)
+        }
+    }
+
+    /// Killed after any request, a push leaves a replica that can be cloned or none, and the next one cleans up.
+    @Test func aPushCanBeKilledAtAnyRequest() throws {
+        let rounds = Self.isSoak ? 100 : 4
+        try VerifyBench.use(small: 12) { bench in
+            let large = VerifyBench.Row(
+                "large", RealBucket.content(seed: 11, count: 36 << 20), at: "2024-03-03T12:00:00.000Z")
+            var rows = bench.rows + [large]
+            try bench.sync.add("2024-03-04T01-00Z", rows)
+            try bench.bench.succeed("sync", "--date", "2024-03-04T01-00Z")
+            let (place, proxy, admin) = try Self.proxied()
+            var random = SystemRandomNumberGenerator()
+            var kills = 0
+            for round in 0..<rounds {
+                // Every fourth round has a day more to push.
+                if round % 4 == 3 {
+                    let name = "2024-04-\(round / 4 % 28 < 9 ? "0" : "")\(round / 4 % 28 + 1)T01-00Z"
+                    rows.append(
+                        VerifyBench.Row("round/\(round)", bytes("of round \(round)"), at: "2024-03-05T12:00:00.000Z"))
+                    try bench.sync.add(name, rows)
+                    try bench.bench.succeed("sync", "--date", name)
+                }
+                try proxy.reset()
+                let push = try bench.bench.start(
+                    ["push", place.url, "--store", bench.store] + place.flags, environment: place.environment)
+                try proxy.kill(push.process, after: Int.random(in: 0..<40, using: &random))
+                if try push.wait().status == 128 + SIGKILL { kills += 1 }
+                try proxy.reset()
+                let clone = try bench.bench.run(
+                    ["clone", place.url, "\(bench.bench.directory)/clone-\(round)"] + place.flags,
+                    environment: place.environment)
+                if clone.status == 0 {
+                    let verify = try bench.bench.run(["verify", "--store", "\(bench.bench.directory)/clone-\(round)"])
+                    #expect(verify.status == 0, "\(verify)")
+                } else {
+                    #expect(
+                        clone.stderr.contains("there is no replica") || clone.stderr.contains("is not complete"),
+                        "\(clone)")
+                }
+                try Files.removeAll("\(bench.bench.directory)/clone-\(round)")
+            }
+            try bench.bench.push(place)
+            try Self.expectNothingLeft(place, admin)
+            try bench.bench.expectSame(try bench.bench.clone(place, "clone"), as: bench.store)
+            if Self.isSoak { print("pushes killed: \(kills) of \(rounds)") }
+            #expect(kills > 0)
+        }
+    }
+
+    /// Every object of the bucket is one that the newest snapshot, or one of those before it, has.
+    static func expectNothingLeft(_ place: ReplicaPlace, _ admin: S3Admin) throws {
+        let bucket = place.bucketName
+        let prefix = "some/prefix/"
+        #expect(try admin.listUploads(bucket).isEmpty)
+        func document(_ path: String) throws -> [String: Any] {
+            let json = try JSONSerialization.jsonObject(with: Data(try admin.get(bucket, prefix + path)))
+            return try #require(json as? [String: Any])
+        }
+        let latest = try document("latest.json")
+        let newest = try #require(latest["snapshot"] as? String)
+        let metadata = try document("\(newest)/metadata.json")
+        var directories = Set(try #require(metadata["history"] as? [String]) + [newest])
+        directories.formUnion(["."])
+        for version in try admin.listVersions(bucket) {
+            let path = String(version.key.dropFirst(prefix.utf8.count))
+            if path.hasPrefix("blobs/") || path == "latest.json" || path == "icecore-replica.json" { continue }
+            #expect(directories.contains(Files.directory(of: path)), "\(path) is left over")
+        }
+        let blobs = try admin.listVersions(bucket, prefix: "\(prefix)blobs/").count
+        #expect(metadata["blobs"] as? Int == blobs)
+    }
+
+    /// Two stores with the same history, and each with a new day: one of them wins each time.
+    @Test func ofTwoPushesAtOnceOneWins() throws {
+        let rounds = Self.isSoak ? 50 : 3
+        try VerifyBench.use(small: 5) { bench in
+            let place = try ReplicaPlace.bucket(MotoServer.shared())
+            let other = "\(bench.bench.directory)/other"
+            let copy = try bench.bench.shell("cp -a '\(bench.store)' '\(other)'")
+            #expect(copy.status == 0)
+            var rows = bench.rows
+            var both = 0
+            for round in 0..<rounds {
+                let time = Timestamp(milliseconds: 1_709_600_400_000 + Int64(round) * 86_400_000).rfc3339
+                let name = "\(time.prefix(10))T01-00Z"
+                rows.append(
+                    VerifyBench.Row("round/\(round)", bytes("of round \(round)"), at: "2024-03-03T12:00:00.000Z"))
+                try bench.sync.add(name, rows)
+                for store in [bench.store, other] {
+                    let sync = try bench.bench.run(["sync", "--date", name, "--store", store])
+                    #expect(sync.status == 0, "\(sync)")
+                }
+                let pushes = try [bench.store, other].map {
+                    try bench.bench.start(
+                        ["push", place.url, "--store", $0] + place.flags, environment: place.environment)
+                }
+                let runs = try pushes.map { try $0.wait() }
+                #expect(runs.contains { $0.status == 0 }, "\(runs)")
+                for run in runs where run.status != 0 {
+                    #expect(run.status == 1 && run.stderr.contains("faster"), "\(run)")
+                }
+                if runs.allSatisfy({ $0.status == 0 }) { both += 1 }
+                let list = try bench.bench.run(
+                    ["ls", "-R", "--json", "--replica", place.url, "--cache", "\(bench.bench.directory)/cache"]
+                        + place.flags,
+                    environment: place.environment)
+                let here = try bench.bench.run(["ls", "-R", "--json", "--store", bench.store])
+                #expect(list.stdout == here.stdout, "\(list)")
+            }
+            try bench.bench.expectSame(try bench.bench.clone(place, "clone"), as: bench.store)
+            if Self.isSoak { print("rounds of two pushes: \(rounds), of which both ended well: \(both)") }
+        }
+    }
+}

@@ -1,0 +1,30 @@
+import Foundation
+
+/// Passes requests on to another server, writes them down, and fails some of them: see `servers/proxy.py`.
+public final class ProxyServer: S3Server, @unchecked Sendable {
+    /// Each test has its own.
+    public init(to server: S3Server) throws {
+        try super.init(
+            script: "proxy.py", arguments: ["\(server.port)"], accessKey: server.accessKey, secretKey: server.secretKey)
+    }
+
+    /// The requests since the last reset, as `METHOD target`.
+    public func log() throws -> [String] {
+        let answer = try conversation.ask(["log": true])
+        return (answer["log"] as? [[String]] ?? []).map { $0.joined(separator: " ") }
+    }
+
+    /// Has so many requests answered with 500.
+    public func fail(_ method: String, _ part: String, count: Int) throws {
+        _ = try conversation.ask(["fail": [method, part, count]])
+    }
+
+    /// Kills a process after so many requests, at the arrival of the next.
+    public func kill(_ process: Int32, after requests: Int) throws {
+        _ = try conversation.ask(["kill": requests, "pid": Int(process)])
+    }
+
+    public func reset() throws {
+        _ = try conversation.ask(["reset": true])
+    }
+}
