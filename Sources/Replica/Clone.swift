@@ -76,6 +76,8 @@ public final class Clone {
             outcome.isUnchanged = outcome.blobs == 0
             return outcome
         }
+        // What was found there may have come with a clone that was killed.
+        try store.blobs.synchronize()
         try IndexCopy.replace(store.indexPath, with: index)
         try store.finishClone(head.metadata.configuration)
         try Files.createDirectory("\(store.path)/replicas")

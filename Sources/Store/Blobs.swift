@@ -55,4 +55,10 @@ public struct Blobs: Sendable {
         for byte in UInt8.min...UInt8.max { try Files.createDirectory("\(path)/\(Hex.encode([byte]))") }
         try Files.synchronizeDirectory(path)
     }
+
+    /// Makes all blobs and their names durable. What is seen under its name need not be: a process that was killed may
+    /// have given it that, or a mount that goes on. So this comes before a row says that a blob is there.
+    public func synchronize() throws {
+        try Files.synchronizeFileSystem(File(path, O_RDONLY | O_DIRECTORY))
+    }
 }

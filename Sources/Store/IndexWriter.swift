@@ -1,7 +1,6 @@
 import Basics
 import Foundation
 import GRDB
-import Glibc
 
 /// What the table `snapshot` holds of one.
 public struct SnapshotRecord: Sendable {
@@ -121,7 +120,7 @@ public final class IndexWriter: ChangeSink {
         }
         let came = try noticeBlobsThatCame()
         try forgetFailuresThatPassed()
-        if applier.present + came > 0 { try makeNamesDurable() }
+        if applier.present + came > 0 { try blobs.synchronize() }
         try connection.store(sum: digest &+ applier.digest, RowDigest.entries)
         try connection.store(sum: try connection.sumOfSnapshots(), RowDigest.snapshots)
         try connection.execute("COMMIT")
@@ -165,12 +164,6 @@ public final class IndexWriter: ChangeSink {
                 try statement.run()
             }
         }
-    }
-
-    /// What rows call present has been seen under its name, but somebody else may have given it that: a process that was
-    /// killed before it could make its names durable, or a mount.
-    private func makeNamesDurable() throws {
-        try Files.synchronizeFileSystem(File(blobs.path, O_RDONLY | O_DIRECTORY))
     }
 
     /// A blob that was missing may have come under another key: rows that expect it are told.

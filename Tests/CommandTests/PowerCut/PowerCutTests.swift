@@ -130,6 +130,30 @@ import Testing
         }
     }
 
+    /// The same of a clone, which is a store at its very end only.
+    @Test func aCloneAfterOneThatWasKilled() throws {
+        try PowerCutBench.use { store in
+            try store.synchronize(0...1)
+            let state = try store.state()
+            let replica = "file://\(store.bench.directory)/replica"
+            try store.bench.succeed("push", replica)
+            try FileManager.default.removeItem(atPath: store.bench.store)
+            let clone = ["clone", replica, store.bench.store]
+            let disk = try store.recordKilled(clone) { events in
+                events.lastIndex { $0.isEnd(of: "rename", on: "/tmp/clone") }
+            }
+            let trace = try store.record(clone)
+            let promise = PowerCutBench.Promise(before: state, after: state, next: [clone])
+            let complaints = try store.cut(trace, disk.copy, points: Self.points, seed: 7) { point in
+                if Files.exists("\(store.bench.store)/icecore.json") { return try store.look(promise, point) }
+                if point.isEnd { return ["the clone is lost"] }
+                let run = try store.bench.run(clone)
+                return try run.status == 0 && store.state() == state ? [] : ["it cannot go on: \(run)"]
+            }
+            expect(complaints, "clone after a killed one")
+        }
+    }
+
     @Test func anInit() throws {
         try PowerCutBench.use { store in
             try FileManager.default.removeItem(atPath: store.bench.store)

@@ -184,10 +184,10 @@ struct Trace {
 }
 
 extension Trace.Event {
-    /// Whether it is the end of some call, on a file whose path ends so.
-    func isEnd(of name: String, on suffix: String = "") -> Bool {
+    /// Whether it is the end of some call, on a file whose path has this in it.
+    func isEnd(of name: String, on part: String = "") -> Bool {
         guard case .ends(let call, _) = self, call.name == name else { return false }
         let first = call.arguments.first
-        return suffix.isEmpty || (first?.path ?? first?.string)?.hasSuffix(suffix) == true
+        return part.isEmpty || (first?.path ?? first?.string)?.contains(part) == true
     }
 }
