@@ -174,7 +174,7 @@ final class BlobWriter: @unchecked Sendable {
         for (blob, _) in finished {
             if blob.partSize != nil || blob.sha256 != nil {
                 try records.add(
-                    etag: blob.want.etag, size: blob.want.size, partSize: blob.partSize, sha256: blob.sha256)
+                    etag: blob.want.contentETag, size: blob.want.size, partSize: blob.partSize, sha256: blob.sha256)
             }
             if let headers = blob.headers { try records.add(headers: headers, of: blob.want) }
         }
@@ -199,7 +199,7 @@ final class BlobWriter: @unchecked Sendable {
         defer { if file >= 0 { close(file) } }
         let temporary = file >= 0 ? "/proc/self/fd/\(file)" : blob.temporary
         let path = "\(Blobs.fan(blob.name))/\(blob.name)"
-        try blob.partial?.seal()
+        try blob.partial?.seal(below: store.blobs.path)
         var code = move(temporary, path, isUnnamed: file >= 0)
         if code == ENOENT {
             // A copy of a store may lack directories that were empty.

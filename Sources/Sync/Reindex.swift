@@ -117,7 +117,7 @@ public final class Reindex {
     /// Opens a kept inventory, every file of it checked.
     private func open(_ name: String) throws -> FetchedInventory {
         let directory = "\(store.inventoriesPath)/\(name)"
-        let json = try Files.read("\(directory)/manifest.json", limit: 256 << 20)
+        let json = try Files.read("\(directory)/manifest.json", limit: Manifest.largestJSON)
         let checksum = try Files.read("\(directory)/manifest.checksum", limit: 4096)
         try Manifest.check(json: json, checksum: checksum, origin: "\(directory)/manifest.json")
         let manifest = try Manifest(json: json, origin: "\(directory)/manifest.json")
@@ -163,10 +163,15 @@ public final class Reindex {
         for (number, source) in inventories.enumerated() {
             let (inventory, old) = source
             reporter.note("\(inventory.name) (\(number + 1) of \(inventories.count))")
-            let policy =
+            var policy =
                 try old.map {
                     try Policy(metadataOnly: $0.metadataOnly, filter: $0.filter, permanentFilter: $0.permanentFilter)
                 } ?? KeptInventory.policy(inventory.name, store)
+            // What was synced before the store distrusted ETags may be there under its ETag alone.
+            policy.distrustsETags =
+                store.configuration.distrustETagsSince.map { since in
+                    old.map { $0.syncedAt >= Timestamp(rfc3339: since) ?? .distantPast } ?? true
+                } ?? false
             let reader = try new.reader()
             let point = Timeline.Point(
                 id: Int64(number + 1), name: inventory.name, takenAt: inventory.manifest.created)

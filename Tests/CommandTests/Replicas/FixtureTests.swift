@@ -20,7 +20,7 @@ import Testing
         .init("deleted", bytes("deleted later")),
     ]
     private static let second: [InventoryFolder.Row] = {
-        var rows = rows
+        var rows = Self.rows
         rows[3].isLatest = false
         rows.append(
             .init("deleted", [], versionId: "marker", at: "2024-03-02T13:00:00.000Z").with { $0.isMarker = true })
