@@ -48,6 +48,8 @@ extension IcecoreError {
         let reason = error.message ?? "\(error.resultCode)"
         switch error.resultCode {
         case .SQLITE_FULL: return IcecoreError(.noSpace, "cannot write '\(path)': the disk is full")
+        case .SQLITE_IOERR where isFull(path):
+            return IcecoreError(.noSpace, "cannot write '\(path)': the disk is full")
         case .SQLITE_CORRUPT, .SQLITE_NOTADB:
             return IcecoreError(
                 .damaged,

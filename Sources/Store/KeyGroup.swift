@@ -34,11 +34,14 @@ struct KeyGroup {
     var rows: ContiguousArray<Row> = []
     /// What the rows pointed into a batch for, copied when the batch has to go before the group is complete.
     private var arenas: [UnsafeMutableRawBufferPointer] = []
+    /// Where the rows are by the hash of their version ids; made when many have one time.
+    private var placesByHash: [Int: [Int]] = [:]
 
     mutating func begin(_ key: UnsafeRawBufferPointer) {
         for arena in arenas { arena.deallocate() }
         arenas.removeAll(keepingCapacity: true)
         rows.removeAll(keepingCapacity: true)
+        if !placesByHash.isEmpty { placesByHash = [:] }
         self.key = key
     }
 
@@ -74,6 +77,19 @@ struct KeyGroup {
     /// Frees what was copied.
     mutating func end() {
         begin(UnsafeRawBufferPointer(start: nil, count: 0))
+    }
+
+    /// The place of a version among so many of one time that they are not looked through. The rows do not change any more.
+    mutating func findByHash(_ stored: EntryRow) -> Int? {
+        func hash(_ bytes: UnsafeRawBufferPointer) -> Int {
+            var hasher = Hasher()
+            hasher.combine(bytes: bytes)
+            return hasher.finalize()
+        }
+        if placesByHash.isEmpty {
+            for (place, row) in rows.enumerated() { placesByHash[hash(row.versionId), default: []].append(place) }
+        }
+        return placesByHash[hash(stored.versionId)]?.first { rows[$0].isVersion(stored) }
     }
 
     /// Orders the rows by time, drops exact duplicates, and refuses what contradicts itself.

@@ -335,7 +335,7 @@ extension ETag {
 extension KeyGroup {
     /// The place of the row that is the same version as a row of the index; nil if there is none.
     @inline(__always)
-    func find(_ stored: EntryRow) -> Int? {
+    mutating func find(_ stored: EntryRow) -> Int? {
         if rows.count == 1 { return rows[0].isVersion(stored) ? 0 : nil }
         // In order of time: the first that is not before the one looked for, then those of the same time.
         var low = 0
@@ -344,11 +344,13 @@ extension KeyGroup {
             let middle = (low + high) / 2
             if rows[middle].facts.lastModified < stored.lastModified { low = middle + 1 } else { high = middle }
         }
-        while low < rows.count, rows[low].facts.lastModified == stored.lastModified {
+        let end = min(low + 16, rows.count)
+        while low < end, rows[low].facts.lastModified == stored.lastModified {
             if rows[low].isVersion(stored) { return low }
             low += 1
         }
-        return nil
+        guard low < rows.count, rows[low].facts.lastModified == stored.lastModified else { return nil }
+        return findByHash(stored)
     }
 }
 

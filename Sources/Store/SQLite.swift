@@ -198,7 +198,15 @@ extension IcecoreError {
                 "\(action) '\(path)': it is damaged (\(reason)); 'icecore verify' says more, 'icecore reindex' makes the "
                     + "index again")
         case SQLITE_BUSY: return IcecoreError(.busy, "\(action) '\(path)': \(reason)")
+        case SQLITE_IOERR where isFull(path):
+            return IcecoreError(.noSpace, "\(action) '\(path)': the disk is full")
         default: return IcecoreError(.system, "\(action) '\(path)': \(reason)")
         }
+    }
+
+    /// SQLite has a code for a disk that is full while it writes pages, and none for one where the files beside the index
+    /// find no room: these are some 32 KiB.
+    static func isFull(_ path: String) -> Bool {
+        ((try? Files.freeBytes(Files.directory(of: path))) ?? .max) < 1 << 16
     }
 }

@@ -170,20 +170,35 @@ public struct Succession: Sendable {
     /// smallest that overrules none of the others left, or in a circle the smallest at all.
     private static func settle(_ group: ArraySlice<Int>, _ overruled: [[Int]]) -> [Int] {
         guard group.count > 1, group.contains(where: { !overruled[$0].isEmpty }) else { return Array(group) }
+        // By their numbers in the group, which are in the order of size.
+        let places = Array(group)
+        let numbers = Dictionary(uniqueKeysWithValues: places.enumerated().map { ($1, $0) })
+        var overrules = [Int](repeating: 0, count: places.count)
+        var overrulers = [[Int]](repeating: [], count: places.count)
+        for (number, place) in places.enumerated() {
+            for other in overruled[place] {
+                guard let below = numbers[other] else { continue }
+                overrules[number] += 1
+                overrulers[below].append(number)
+            }
+        }
+        var free = SmallestFirst(overrules.indices.filter { overrules[$0] == 0 })
+        var isTaken = [Bool](repeating: false, count: places.count)
+        var first = 0
         var result: [Int] = []
-        var left = Set(group)
-        var first = group.startIndex
-        while first < group.endIndex {
-            guard left.contains(group[first]) else {
-                first += 1
-                continue
+        result.reserveCapacity(places.count)
+        while result.count < places.count {
+            while isTaken[first] { first += 1 }
+            // Those that became free when they had been taken, as the first of a circle, are of no use any more.
+            var next = free.removeFirst()
+            while let taken = next, isTaken[taken] { next = free.removeFirst() }
+            let number = next ?? first
+            isTaken[number] = true
+            result.append(places[number])
+            for above in overrulers[number] {
+                overrules[above] -= 1
+                if overrules[above] == 0 { free.insert(above) }
             }
-            // Few versions overrule any (at most one for each inventory), so this looks at few.
-            let next = group[first...].first { place in
-                left.contains(place) && !overruled[place].contains(where: left.contains)
-            }
-            left.remove(next ?? group[first])
-            result.append(next ?? group[first])
         }
         return result
     }
@@ -213,5 +228,41 @@ extension [(interval: RankInterval, place: Int)] {
             if self[middle].interval.from <= rank { low = middle + 1 } else { high = middle }
         }
         return low > 0 && self[low - 1].interval.contains(rank) ? self[low - 1].place : nil
+    }
+}
+
+/// Numbers, of which the smallest is always at hand (a heap).
+private struct SmallestFirst {
+    private var numbers: [Int]
+
+    /// - Parameter sorted: in order, which is a heap.
+    init(_ sorted: [Int]) {
+        numbers = sorted
+    }
+
+    mutating func insert(_ number: Int) {
+        numbers.append(number)
+        var place = numbers.count - 1
+        while place > 0, numbers[(place - 1) / 2] > numbers[place] {
+            numbers.swapAt(place, (place - 1) / 2)
+            place = (place - 1) / 2
+        }
+    }
+
+    mutating func removeFirst() -> Int? {
+        guard let smallest = numbers.first else { return nil }
+        let last = numbers.removeLast()
+        if numbers.isEmpty { return smallest }
+        numbers[0] = last
+        var place = 0
+        while true {
+            var least = place
+            for child in [2 * place + 1, 2 * place + 2] where child < numbers.count && numbers[child] < numbers[least] {
+                least = child
+            }
+            if least == place { return smallest }
+            numbers.swapAt(place, least)
+            place = least
+        }
     }
 }

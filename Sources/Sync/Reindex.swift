@@ -193,6 +193,10 @@ public final class Reindex {
     ///
     /// - Returns: the path of the old one.
     private func exchange(_ new: Store) throws -> String? {
+        if (Files.size("\(new.indexPath)-wal") ?? 0) > 0 {
+            // Commits do not mind when the log stays: a disk that is full is one of the reasons.
+            try Connection(new.indexPath, readOnly: false).execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        }
         for suffix in ["-wal", "-shm"] {
             // SQLite takes them away when all has gone into the file itself.
             if suffix == "-wal", (Files.size(new.indexPath + suffix) ?? 0) > 0 {

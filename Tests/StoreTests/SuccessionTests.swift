@@ -147,4 +147,21 @@ import Testing
             ])
         #expect(outcome == Outcome(order: ["v2", "v1"], current: ["v1": [[6, -1]]]))
     }
+
+    /// Whoever writes one key very often makes no sync take a time that grows with the square.
+    @Test(.timeLimit(.minutes(1))) func veryManyInOneSecond() {
+        let count = 100_000
+        let timeline = Timeline([Timeline.Point(id: 1, name: "S", takenAt: Timestamp(milliseconds: 9000))])
+        let evidence = (0..<count).map { number in
+            VersionEvidence(
+                identity: VersionIdentity(
+                    // In the middle, so that as many stand before the latest as after it.
+                    versionId: Array("\(1_000_000 + number)".utf8), lastModified: Timestamp(milliseconds: 5000),
+                    etag: ETag(Array("etag".utf8)), size: 1),
+                listed: [RankInterval(0, .max)], latest: number == count / 2 ? [RankInterval(0, .max)] : [])
+        }
+        let succession = Succession(of: evidence, timeline: timeline)
+        #expect(succession.order == Array(0..<count / 2) + Array(count / 2 + 1..<count) + [count / 2])
+        #expect(succession.valid[count / 2] == [TimeInterval(5000, .max)])
+    }
 }
