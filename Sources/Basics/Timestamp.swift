@@ -112,6 +112,25 @@ public struct Timestamp: Hashable, Comparable, Sendable {
         self = parsed
     }
 
+    /// Parses the one form of a time that HTTP servers write: `Sun, 06 Nov 1994 08:49:37 GMT`.
+    public init?(http text: String) {
+        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+        let words = text.utf8.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
+        guard text.utf8.count == 29, words.count == 6, words[0].last == UInt8(ascii: ","),
+            words[5].elementsEqual("GMT".utf8),
+            let month = months.firstIndex(where: { $0.utf8.elementsEqual(words[2]) })
+        else { return nil }
+        let parsed = Array(text.utf8).withUnsafeBytes { bytes -> Timestamp? in
+            guard let day = decimal(bytes, 5, 2), let year = decimal(bytes, 12, 4), let hour = decimal(bytes, 17, 2),
+                bytes[19] == UInt8(ascii: ":"), let minute = decimal(bytes, 20, 2), bytes[22] == UInt8(ascii: ":"),
+                let second = decimal(bytes, 23, 2)
+            else { return nil }
+            return Timestamp(year: year, month: month + 1, day: day, hour: hour, minute: minute, second: second)
+        }
+        guard let parsed else { return nil }
+        self = parsed
+    }
+
     /// The parts of the date and time in UTC.
     public var civil: (year: Int, month: Int, day: Int, hour: Int, minute: Int, second: Int, millisecond: Int) {
         // Rounded towards −∞, without a product that the extremes would overflow.

@@ -19,6 +19,12 @@ final class BlobBatch {
         var sha256: [UInt8]?
         /// JSON, or nil where there is nothing worth keeping.
         var headers: String?
+
+        /// Gives the content the name that only its SHA-256 vouches for.
+        mutating func file(under sha256: [UInt8]) {
+            self.sha256 = sha256
+            name = Blobs.name(sha256: sha256, size: want.size)
+        }
     }
 
     private let queue = WriterQueue(limit: 8192)
@@ -86,17 +92,17 @@ final class BlobBatch {
     }
 }
 
-/// One content: what its ETag and its size say.
+/// One content: what it is filed under, and its size.
 struct ContentName: Hashable, Sendable {
     var etag: ETag
     var size: Int64
 }
 
 extension Want {
-    var content: ContentName { ContentName(etag: etag, size: size) }
+    var content: ContentName { ContentName(etag: contentETag, size: size) }
 
     /// The name of the blob, where the ETag gives one.
     var contentName: String {
-        Blobs.name(etag: etag, size: size) ?? "\(etag)-\(size)"
+        Blobs.name(etag: contentETag, size: size) ?? "\(contentETag)-\(size)"
     }
 }

@@ -174,7 +174,7 @@ final class BlobWriter: @unchecked Sendable {
         for (blob, _) in finished {
             if blob.partSize != nil || blob.sha256 != nil {
                 try records.add(
-                    etag: blob.want.etag, size: blob.want.size, partSize: blob.partSize, sha256: blob.sha256)
+                    etag: blob.want.contentETag, size: blob.want.size, partSize: blob.partSize, sha256: blob.sha256)
             }
             if let headers = blob.headers { try records.add(headers: headers, of: blob.want) }
         }

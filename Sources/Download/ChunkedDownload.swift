@@ -66,7 +66,7 @@ final class ChunkedDownload {
         if let path {
             partial = try PartialBlob(privateAt: path, size: want.size)
         } else {
-            partial = try PartialBlob(store, etag: want.etag, size: want.size)
+            partial = try PartialBlob(store, etag: want.contentETag, size: want.size)
         }
         durable = partial.present.count
         plan = ChunkPlan(size: want.size, chunkSize: limits.size, partSize: nil)
@@ -195,7 +195,7 @@ final class ChunkedDownload {
                 partial, want.etag,
                 isOpaque: source.replica == nil && (want.isOpaque || want.etag.verbatim != nil)
                     || description?.isOpaque == true,
-                partSize: description?.partSize, sha256: source.replica?.sha256, pool)
+                partSize: description?.partSize, sha256: source.replica?.sha256, needsSHA256: want.isOwn, pool)
         }
         verifier?.arrived(partial.present)
     }

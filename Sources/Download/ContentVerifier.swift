@@ -11,8 +11,9 @@ final class ContentVerifier: Work, @unchecked Sendable {
     // Everything mutable is only touched under the lock, but for a unit's digest while the unit is busy.
 
     enum Verdict: Equatable, Sendable {
-        /// The ETag vouches for the content; for a multipart upload, with the part size that it had.
-        case checked(partSize: Int64?)
+        /// The ETag vouches for the content; for a multipart upload, with the part size that it had. The SHA-256 is there
+        /// if it was asked for.
+        case checked(partSize: Int64?, sha256: [UInt8]?)
         /// The ETag says nothing that could be checked; the content has this SHA-256.
         case opaque(sha256: [UInt8])
         /// No part size that is likely gives the ETag; the content has this SHA-256.
@@ -67,6 +68,7 @@ final class ContentVerifier: Work, @unchecked Sendable {
     private let isPartSizeKnown: Bool
     /// What an opaque content must have; nil: nobody knows.
     private let expected: [UInt8]?
+    private let needsSHA256: Bool
     private let pool: WorkPool
     private let unitSize: Int64
     private let unitCount: Int
@@ -82,11 +84,13 @@ final class ContentVerifier: Work, @unchecked Sendable {
     ///   - isOpaque: the ETag is no MD5 of anything.
     ///   - partSize: what the source says of a multipart upload.
     ///   - sha256: what an opaque content must have, as far as it is known.
+    ///   - needsSHA256: also where the ETag vouches for the content, its SHA-256 is wanted.
     init(
         _ partial: PartialBlob, _ etag: ETag, isOpaque: Bool, partSize: Int64?, sha256: [UInt8]? = nil,
-        _ pool: WorkPool
+        needsSHA256: Bool = false, _ pool: WorkPool
     ) {
         expected = sha256
+        self.needsSHA256 = needsSHA256
         self.partial = partial
         self.etag = etag
         self.isOpaque = isOpaque
@@ -198,7 +202,10 @@ final class ContentVerifier: Work, @unchecked Sendable {
     // MARK: - The end
 
     private func conclude() throws -> Verdict {
-        let verdict = try judge()
+        var verdict = try judge()
+        if needsSHA256, case .checked(let partSize, _) = verdict {
+            verdict = .checked(partSize: partSize, sha256: try ContentCheck.sha256(partial.path))
+        }
         if verdict != .wrong {
             // On the disk before it gets its name; here nobody waits for that.
             try partial.synchronize()
@@ -211,15 +218,15 @@ final class ContentVerifier: Work, @unchecked Sendable {
             let digest = lock.withLock { _ in state.digests[0] ?? [] }
             if isOpaque { return (expected ?? digest) == digest ? .opaque(sha256: digest) : .wrong }
             if isUnknown { return .unknownPartSize(sha256: digest) }
-            return digest == etag.md5 ? .checked(partSize: nil) : .wrong
+            return digest == etag.md5 ? .checked(partSize: nil, sha256: nil) : .wrong
         }
         var digest = MD5()
         swap(&digest, &whole)
-        if unitCount == etag.parts, digest.finalize() == etag.md5 { return .checked(partSize: unitSize) }
+        if unitCount == etag.parts, digest.finalize() == etag.md5 { return .checked(partSize: unitSize, sha256: nil) }
         if isPartSizeKnown { return .wrong }
         for partSize in candidates.dropFirst() {
             if try ContentCheck.matches(partial.path, etag, partSize: partSize) {
-                return .checked(partSize: partSize)
+                return .checked(partSize: partSize, sha256: nil)
             }
         }
         return .unknownPartSize(sha256: try ContentCheck.sha256(partial.path))

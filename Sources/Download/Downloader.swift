@@ -153,7 +153,7 @@ public final class Downloader {
             try wait(want)
             return nil
         }
-        if try batch.isPending(want) || store.blob(etag: want.etag, size: want.size, reader) != nil {
+        if try batch.isPending(want) || store.blob(etag: want.contentETag, size: want.size, reader) != nil {
             summary.shared += 1
             summary.sharedBytes = summary.sharedBytes.addingClamped(want.size)
             return nil
@@ -265,11 +265,11 @@ public final class Downloader {
                 temporary: download.partial.path, partial: download.partial, name: want.contentName, want: want,
                 headers: headers)
             switch verdict {
-            case .checked(let partSize):
+            case .checked(let partSize, let sha256):
                 blob.partSize = partSize
+                if let sha256 { blob.file(under: sha256) }
             case .opaque(let sha256), .unknownPartSize(let sha256):
-                blob.sha256 = sha256
-                blob.name = Blobs.name(sha256: sha256, size: want.size)
+                blob.file(under: sha256)
             case .wrong:
                 return
             }
@@ -352,10 +352,9 @@ public final class Downloader {
         switch verdict {
         case .checked(let partSize):
             blob.partSize = partSize
+            if want.isOwn { blob.file(under: try content.sha256(temporary)) }
         case .opaque, .needsPartSize:
-            let sha256 = try content.sha256(temporary)
-            blob.sha256 = sha256
-            blob.name = Blobs.name(sha256: sha256, size: want.size)
+            blob.file(under: try content.sha256(temporary))
         }
         arrived(blob)
     }
@@ -380,6 +379,10 @@ public final class Downloader {
     private func failed(_ source: SourceObject, _ error: any Error, retry: (() -> Transfer)?) throws {
         let want = source.want
         if error is SourceObject.Replaced {
+            // Where the version was refused by its id, it may be there all the same.
+            if !source.isReplaceable {
+                return try fail(want, isGone: false, "the current object is another version, and this one is refused")
+            }
             return try fail(want, isGone: true, "gone: the object was replaced")
         }
         guard let failure = error as? S3Failure else { throw error }

@@ -59,7 +59,7 @@ final class FetchedContent {
         self.distrust = distrust
         want = source.want
         do {
-            partial = try PartialBlob(store, etag: want.etag, size: want.size)
+            partial = try PartialBlob(store, etag: want.contentETag, size: want.size)
         } catch let error as IcecoreError where error.code == .busy {
             // A sync, or another mount. Nobody waits for it: what is read is fetched beside it, and not kept.
             partial = try PartialBlob(
@@ -280,7 +280,7 @@ final class FetchedContent {
             partial, want.etag,
             isOpaque: source.replica == nil && (want.isOpaque || want.etag.verbatim != nil)
                 || description?.isOpaque == true,
-            partSize: description?.partSize, sha256: source.replica?.sha256, pool)
+            partSize: description?.partSize, sha256: source.replica?.sha256, needsSHA256: want.isOwn, pool)
         self.verifier = verifier
         verifier.arrived(partial.present)
     }
@@ -311,11 +311,11 @@ final class FetchedContent {
         blob.partial = partial
         blob.headers = description?.headers
         switch verdict {
-        case .checked(let partSize):
+        case .checked(let partSize, let sha256):
             blob.partSize = partSize
+            if let sha256 { blob.file(under: sha256) }
         case .opaque(let sha256):
-            blob.sha256 = sha256
-            blob.name = Blobs.name(sha256: sha256, size: want.size)
+            blob.file(under: sha256)
         case .unknownPartSize, .wrong:
             return
         }

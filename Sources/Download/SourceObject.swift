@@ -74,6 +74,20 @@ struct SourceObject {
     /// Refuses an answer that is about another object.
     func check(_ head: S3ResponseHead) throws {
         if isReplaceable, let etag = head.etag, !isSame(etag) { throw Replaced(etag: etag) }
+        if want.isOwn, replica == nil, byKey || isReplaceable { try checkVersion(head) }
+    }
+
+    /// Refuses another version that has the same ETag: an MD5 says little to those who distrust it.
+    private func checkVersion(_ head: S3ResponseHead) throws {
+        if let wanted = want.versionId, let given = head.versionId, Array(given.utf8) != wanted {
+            throw Replaced(etag: head.etag ?? "")
+        }
+        guard let time = head.lastModifiedTime else {
+            throw S3Failure.corrupt("the answer does not say when the object was modified")
+        }
+        // HTTP has no fractions of seconds; whether they were cut off or rounded is the server's affair.
+        let difference = time.milliseconds - want.lastModified.milliseconds
+        if abs(difference) >= 1000 { throw Replaced(etag: head.etag ?? "") }
     }
 
     /// Whether an ETag that a server gave is the one of the inventory, however it is spelled.

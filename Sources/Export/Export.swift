@@ -130,7 +130,7 @@ public final class Export {
     }
 
     private func export(_ name: [UInt8], _ row: borrowing EntryRow, in directory: Int64) throws {
-        guard let etag = row.etagValue else { return }
+        guard let etag = row.contentETag(prefix: path) else { return }
         let (size, time) = (row.size, timespec(milliseconds: row.lastModified.milliseconds))
         let flags = row.flags
         guard let blob = try store.blob(etag: etag, size: size, reader) else {

@@ -238,7 +238,7 @@ extension BlobName {
         }
         return Want(
             key: Array(file.utf8), versionId: nil, etag: etag, size: size, isLatest: false, isOpaque: false,
-            isArchived: false, replacedAt: .distantFuture)
+            isArchived: false, lastModified: .distantPast, replacedAt: .distantFuture)
     }
 }
 
@@ -262,6 +262,6 @@ final class ReplicaFacts: @unchecked Sendable {
         self.reader = reader
         // Outside of a transaction each question sees the newest state.
         reader.end()
-        return try reader.blobFacts(etag: want.etag, size: want.size)
+        return try reader.blobFacts(etag: want.contentETag, size: want.size)
     }
 }

@@ -241,8 +241,8 @@ public final class Push {
 
     private func missingBlobs(_ index: IndexReader) throws -> Int64 {
         var missing: Int64 = 0
-        try index.missing { _, row in
-            guard let etag = row.etagValue else { return }
+        try index.missing { directory, row in
+            guard let etag = try row.contentETag(prefix: try index.prefix(of: directory) ?? []) else { return }
             if try store.blob(etag: etag, size: row.size, index) == nil { missing += 1 }
         }
         return missing

@@ -1,3 +1,5 @@
+import Basics
+
 /// The status and the headers of an answer, as far as anybody here wants them.
 ///
 /// Headers are kept as bytes and become strings only when asked for: most answers are never asked.
@@ -179,6 +181,8 @@ public struct S3ResponseHead: Sendable {
     public var contentEncoding: String? { value(.contentEncoding) }
     /// As HTTP writes it.
     public var lastModified: String? { value(.lastModified) }
+    /// The same as a time; nil where it is none.
+    public var lastModifiedTime: Timestamp? { lastModified.flatMap { Timestamp(http: $0) } }
     /// `AES256`, `aws:kms`, `aws:kms:dsse`; nil where the object is not encrypted, or by the customer's key.
     public var serverSideEncryption: String? { value(.serverSideEncryption) }
     /// Not nil for SSE-C.

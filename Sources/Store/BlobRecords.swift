@@ -46,6 +46,8 @@ public final class BlobRecords {
     }
 
     /// Records what a blob's ETag does not say.
+    ///
+    /// - Parameter etag: what it is filed under.
     public func add(etag: ETag, size: Int64, partSize: Int64?, sha256: [UInt8]?) throws {
         try begin()
         insertFacts.bind(2, size)
@@ -76,7 +78,7 @@ public final class BlobRecords {
                 insertHeaders.reset()
             }
         }
-        try insertObject.run(want) {
+        try insertObject.run(want, want.etag) {
             insertObject.bind(4, id ?? 0)
             try insertObject.run()
         }
@@ -85,7 +87,7 @@ public final class BlobRecords {
     /// Records that an object could not be had.
     public func add(_ want: Want, isGone: Bool, reason: String) throws {
         try begin()
-        try insertFailure.run(want) {
+        try insertFailure.run(want, want.contentETag) {
             insertFailure.bind(4, want.size)
             insertFailure.bind(5, isGone ? 1 : 0)
             insertFailure.bind(7, Timestamp.now().milliseconds)
@@ -96,8 +98,8 @@ public final class BlobRecords {
 
 extension Statement {
     /// Binds key, version id and ETag of an object to the first three parameters, and runs `body` while they are bound.
-    fileprivate func run(_ want: Want, _ body: () throws -> Void) throws {
-        let etag = Array(want.etag.description.utf8)
+    fileprivate func run(_ want: Want, _ etag: ETag, _ body: () throws -> Void) throws {
+        let etag = Array(etag.description.utf8)
         try want.key.withUnsafeBytes { key in
             try (want.versionId ?? []).withUnsafeBytes { versionId in
                 try etag.withUnsafeBytes { etag in

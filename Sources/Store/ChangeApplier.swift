@@ -12,6 +12,7 @@ final class ChangeApplier: ChangeSink {
     private let blobFacts: Statement
     private let isGone: Statement
     private let blobs: Blobs
+    private let distrustsETags: Bool
     /// Rows that asked for their blob, by what became of it.
     private(set) var present = 0
     private(set) var missing = 0
@@ -19,8 +20,10 @@ final class ChangeApplier: ChangeSink {
     /// By how much the sum of the rows' digests has changed.
     private(set) var digest: UInt64 = 0
 
-    init(_ connection: Connection, blobs: Blobs) throws {
+    /// - Parameter distrustsETags: a content that a version has of its own counts before one that it shares.
+    init(_ connection: Connection, blobs: Blobs, distrustsETags: Bool) throws {
         self.blobs = blobs
+        self.distrustsETags = distrustsETags
         insertDirectory = try connection.prepare("INSERT INTO directory (id, parent, name, slots) VALUES (?, ?, ?, ?)")
         updateSlots = try connection.prepare("UPDATE directory SET slots = ?2 WHERE id = ?1")
         let row = """
@@ -79,7 +82,7 @@ final class ChangeApplier: ChangeSink {
         case .insert, .put:
             let put = header.kind == .insert ? insert : replace
             var flags = header.flags
-            if header.checksBlob { flags |= try outcome(header, key, versionId, etag).rawValue }
+            if header.checksBlob { flags = try outcome(header, key, versionId, etag).rawValue }
             if header.kind == .put { try forget(name, header) }
             digest &+= RowDigest.of(header.row(name, versionId, etag), in: header.directory)
             put.bind(1, header.directory)
@@ -133,19 +136,36 @@ final class ChangeApplier: ChangeSink {
     }
 
     /// What became of the blob that a row asked for: it is there, it is gone for good, or neither.
+    ///
+    /// - Returns: the row's flags. A row that is to have a content of its own and could not get it keeps the one that it
+    ///   had, and is asked for again.
     private func outcome(
         _ header: ChangeBuffer.Header, _ key: UnsafeRawBufferPointer, _ versionId: UnsafeRawBufferPointer,
         _ etag: UnsafeRawBufferPointer
     ) throws -> EntryRow.Flags {
+        var flags = EntryRow.Flags(rawValue: header.flags)
+        let wasPresent = flags.contains(.present)
+        flags.remove(.present)
         var row = EntryRow(name: key)
         row.etag = etag
         row.etagIsText = header.etagIsText
-        guard let value = row.etagValue else { return [] }
-        if try findBlob(etag: value, size: header.size, blobFacts) {
-            present += 1
-            return .present
+        guard let shared = row.etagValue else { return flags }
+        var looked = shared
+        if distrustsETags || flags.contains(.own) {
+            let own = shared.own(
+                key: Array(key), versionId: header.versionIsUnknown ? nil : Array(versionId),
+                lastModified: Timestamp(milliseconds: header.lastModified))
+            if try findBlob(etag: own, size: header.size, blobFacts) {
+                present += 1
+                return flags.union([.own, .present])
+            }
+            if flags.contains(.own) { looked = own }
         }
-        let text = Array(value.description.utf8)
+        if !flags.contains(.own) || wasPresent, try findBlob(etag: shared, size: header.size, blobFacts) {
+            present += 1
+            return flags.subtracting(.own).union(.present)
+        }
+        let text = Array(looked.description.utf8)
         let isGone = try text.withUnsafeBytes { bytes in
             self.isGone.bind(text: key, 1)
             self.isGone.bind(text: versionId, 2)
@@ -154,7 +174,7 @@ final class ChangeApplier: ChangeSink {
             return try self.isGone.step()
         }
         if isGone { gone += 1 } else { missing += 1 }
-        return isGone ? .gone : []
+        return isGone ? flags.union(.gone) : flags
     }
 
     /// Whether the blob is in the store.

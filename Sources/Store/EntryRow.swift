@@ -21,6 +21,8 @@ public struct EntryRow {
         public static let expected = Flags(rawValue: 32)
         /// A prune has dropped the content: no kept view shows the version.
         public static let pruned = Flags(rawValue: 64)
+        /// The content was fetched for this version alone, whatever others have the ETag.
+        public static let own = Flags(rawValue: 128)
     }
 
     public var name: UnsafeRawBufferPointer

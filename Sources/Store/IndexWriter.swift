@@ -75,7 +75,8 @@ public final class IndexWriter: ChangeSink {
             "PRAGMA cache_size = -65536; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; BEGIN IMMEDIATE")
         // An index from before there were digests gets one now.
         digest = try connection.storedSum(RowDigest.entries) ?? connection.sumOfEntries()
-        applier = try ChangeApplier(connection, blobs: store.blobs)
+        applier = try ChangeApplier(
+            connection, blobs: store.blobs, distrustsETags: store.configuration.distrustETagsSince != nil)
         worker = Worker(applier)
         for _ in 0..<8 { empty.send(ChangeBuffer()) }
         let (worker, full, empty, finished) = (worker, full, empty, finished)
@@ -171,7 +172,8 @@ public final class IndexWriter: ChangeSink {
     /// - Returns: how many.
     private func noticeBlobsThatCame() throws -> Int {
         let missing = try connection.prepare(
-            "SELECT directory, name, slot, etag, size FROM entry INDEXED BY missing WHERE flags & 56 = 32")
+            "SELECT \(EntryRow.columns), directory FROM entry INDEXED BY missing WHERE flags & 56 = 32")
+        let prefixes = try DirectoryPrefixes(connection)
         let facts = try connection.prepare("SELECT sha256 FROM blob WHERE etag = ? AND size = ?")
         let update = try connection.prepare(
             "UPDATE entry SET flags = flags | 8 WHERE directory = ? AND name = ? AND slot = ?")
@@ -182,13 +184,12 @@ public final class IndexWriter: ChangeSink {
             var found: [(directory: Int64, name: [UInt8], slot: Int64)] = []
             isComplete = true
             while try missing.step() {
-                var row = EntryRow(name: UnsafeRawBufferPointer(start: nil, count: 0))
-                row.etagIsText = missing.isText(3)
-                row.etag = missing.bytes(3)
-                guard let etag = row.etagValue, try applier.findBlob(etag: etag, size: missing.integer(4), facts) else {
-                    continue
-                }
-                found.append((missing.integer(0), Array(missing.bytes(1)), missing.integer(2)))
+                let row = EntryRow(missing)
+                let directory = missing.integer(14)
+                guard let etag = try row.contentETag(prefix: try prefixes.prefix(of: directory)),
+                    try applier.findBlob(etag: etag, size: row.size, facts)
+                else { continue }
+                found.append((directory, Array(row.name), row.slot))
                 if found.count == 10_000 {
                     isComplete = false
                     break

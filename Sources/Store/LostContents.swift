@@ -19,6 +19,8 @@ public final class LostContents {
     /// One version of a content that is looked for.
     public struct Version: Sendable {
         public var content: ContentKey
+        /// As S3 gave it.
+        public var etag: ETag
         public var key: [UInt8]
         public var versionId: [UInt8]?
         public var lastModified: Timestamp
@@ -31,8 +33,9 @@ public final class LostContents {
         /// How to ask the source for it.
         public var want: Want {
             Want(
-                key: key, versionId: versionId, etag: content.etag, size: content.size, isLatest: isLatest,
-                isOpaque: flags.contains(.opaque), isArchived: flags.contains(.archived),
+                key: key, versionId: versionId, etag: etag, contentETag: content.etag, size: content.size,
+                isLatest: isLatest, isOpaque: flags.contains(.opaque), isArchived: flags.contains(.archived),
+                lastModified: lastModified,
                 replacedAt: isLatest ? .distantFuture : lastModified)
         }
     }
@@ -92,8 +95,15 @@ public final class LostContents {
             if row.flags.contains(.pruned) { continue }
             let isExpected = row.flags.contains(.expected) && !row.flags.contains(.gone)
             if known.isEmpty, !(looksForMissing && isExpected) { continue }
-            guard let etag = row.etagValue else { continue }
-            let content = ContentKey(etag: etag, size: row.size)
+            let directory = statement.integer(14)
+            func inDirectory() throws -> [UInt8] {
+                if prefix.directory != directory {
+                    prefix = (directory, try reader.prefix(of: directory) ?? [])
+                }
+                return prefix.bytes
+            }
+            guard let etag = row.etagValue, let filed = try row.contentETag(prefix: try inDirectory()) else { continue }
+            let content = ContentKey(etag: filed, size: row.size)
             let isKnown = known.contains(content)
             if !isKnown {
                 guard looksForMissing, isExpected else { continue }
@@ -101,18 +111,14 @@ public final class LostContents {
                 if let last, last.content == content {
                     isThere = last.isThere
                 } else {
-                    isThere = try store.blobs.find(etag: etag, size: row.size) { try sha256(content) } != nil
+                    isThere = try store.blobs.find(etag: filed, size: row.size) { try sha256(content) } != nil
                     last = (content, isThere)
                 }
                 if isThere { continue }
             }
-            let directory = statement.integer(14)
-            if prefix.directory != directory {
-                prefix = (directory, try reader.prefix(of: directory) ?? [])
-            }
             try body(
                 Version(
-                    content: content, key: prefix.bytes + Array(row.name),
+                    content: content, etag: etag, key: try inDirectory() + Array(row.name),
                     versionId: row.versionIsUnknown ? nil : Array(row.versionId), lastModified: row.lastModified,
                     flags: row.flags, isLatest: reader.timeline.covers(row.seenFrom, row.seenTo, newest),
                     row: Row(directory: directory, name: Array(row.name), slot: row.slot)), isKnown)

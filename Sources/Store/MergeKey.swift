@@ -84,8 +84,11 @@ extension Merge {
         _ row: EntryRow, _ facts: InventoryRow, _ name: UnsafeRawBufferPointer
     ) -> Bool {
         if row.flags.contains(.marker) { return false }
-        if row.flags.isDisjoint(with: [.present, .pruned]), !policy.metadataOnly, asks(name) {
-            guard row.flags.contains(.gone), let etag = row.etagValue else { return true }
+        let needsOwn = policy.distrustsETags && !row.flags.contains(.own)
+        if !row.flags.contains(.pruned), !row.flags.contains(.present) || needsOwn, !policy.metadataOnly, asks(name) {
+            var asked = row
+            if policy.distrustsETags { asked.flags.insert(.own) }
+            guard row.flags.contains(.gone) || needsOwn, let etag = asked.contentETag(prefix: path) else { return true }
             if isBack(name, versionId: row.versionId, etag: etag) { return true }
         }
         if facts.flags.contains(.opaque) != row.flags.contains(.opaque) { return true }
@@ -127,6 +130,7 @@ extension Merge {
         if row.isMarker { flags.insert(.marker) }
         if row.facts.flags.contains(.opaque) { flags.insert(.opaque) }
         if row.facts.flags.contains(.archived) { flags.insert(.archived) }
+        if policy.distrustsETags, !row.isMarker { flags.insert(.own) }
         return flags
     }
 
@@ -163,7 +167,8 @@ extension Merge {
         _ identity: VersionIdentity, flags: EntryRow.Flags, isLatest: Bool, valid: TimeInterval?,
         name: UnsafeRawBufferPointer
     ) throws {
-        guard let etag = identity.etag else { return }
+        let key = path + Array(name)
+        guard let etag = identity.etag, let filed = identity.contentETag(key: key, flags) else { return }
         summary.wants += 1
         summary.wantedBytes = summary.wantedBytes.addingClamped(identity.size)
         var replacedAt = Timestamp.distantFuture
@@ -173,9 +178,9 @@ extension Merge {
         }
         try want(
             Want(
-                key: path + Array(name), versionId: identity.versionId, etag: etag, size: identity.size,
+                key: key, versionId: identity.versionId, etag: etag, contentETag: filed, size: identity.size,
                 isLatest: isLatest, isOpaque: flags.contains(.opaque), isArchived: flags.contains(.archived),
-                replacedAt: replacedAt))
+                lastModified: identity.lastModified, replacedAt: replacedAt))
     }
 
     /// Works out all rows of a key anew from what is known of it, and writes those that differ.
@@ -231,10 +236,11 @@ extension Merge {
             settlePruned(
                 &flags, version, isLatest: isLatest[place], valid: succession.valid[place], path + Array(name))
             var checksBlob = false
-            if isListed[place], !version.evidence.identity.isMarker, flags.isDisjoint(with: [.present, .pruned]),
-                asks(name), isMissingOrBack(version, name)
+            if isListed[place], !version.evidence.identity.isMarker, !flags.contains(.pruned),
+                !flags.contains(.present) || needsOwn(flags), asks(name), isMissingOrBack(version, name)
             {
                 flags.remove(.gone)
+                if policy.distrustsETags { flags.insert(.own) }
                 flags.insert(.expected)
                 checksBlob = true
                 try emitWant(
@@ -247,8 +253,16 @@ extension Merge {
         try changes.flushIfFull()
     }
 
+    /// Whether the version is to get a content of its own, and has one that it may share with others.
+    private func needsOwn(_ flags: EntryRow.Flags) -> Bool {
+        policy.distrustsETags && !flags.contains(.own)
+    }
+
     private func isMissingOrBack(_ version: StoredVersion, _ name: UnsafeRawBufferPointer) -> Bool {
-        guard version.flags.contains(.gone), let etag = version.evidence.identity.etag else { return true }
+        let flags = policy.distrustsETags ? version.flags.union(.own) : version.flags
+        guard version.flags.contains(.gone) || needsOwn(version.flags),
+            let etag = version.evidence.identity.contentETag(key: path + Array(name), flags)
+        else { return true }
         return (version.evidence.identity.versionId ?? []).withUnsafeBytes { versionId in
             isBack(name, versionId: versionId, etag: etag)
         }

@@ -8,6 +8,8 @@ public struct Policy: Sendable {
     public let filter: String?
     /// The same, given once for the whole store at `init`.
     public let permanentFilter: String?
+    /// Every version on its own, whatever others have its ETag.
+    public var distrustsETags = false
     // Regex is immutable once made; the library only lacks the word for it.
     private nonisolated(unsafe) let expressions: [Regex<AnyRegexOutput>]
 

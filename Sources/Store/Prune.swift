@@ -164,7 +164,7 @@ private final class PruneSearch: PruneVisitor {
         self.contents = contents
     }
 
-    func retains(_ row: borrowing EntryRow) {}
+    func retains(_ row: borrowing EntryRow, prefix: [UInt8]) {}
     func removes(directory: Int64) {}
 
     func drops(_ version: StoredVersion, key: [UInt8], isRemoved: Bool) throws {
@@ -173,7 +173,7 @@ private final class PruneSearch: PruneVisitor {
             versionCount += 1
             versionBytes = versionBytes.addingClamped(identity.size)
         }
-        guard let etag = identity.etag else { return }
+        guard let etag = identity.contentETag(key: key, version.flags) else { return }
         if !version.flags.contains(.pruned) { contentCount += 1 }
         try contents.add(etag, identity.size)
     }
@@ -188,7 +188,7 @@ private final class PruneRehearsal: PruneVisitor {
         self.contents = contents
     }
 
-    func retains(_ row: borrowing EntryRow) throws { try contents.strike(row) }
+    func retains(_ row: borrowing EntryRow, prefix: [UInt8]) throws { try contents.strike(row, prefix: prefix) }
     func removes(directory: Int64) {}
     func drops(_ version: StoredVersion, key: [UInt8], isRemoved: Bool) {}
 }

@@ -63,7 +63,12 @@ final class PruneContents {
 
     /// A row that stays names this content.
     @inline(__always)
-    func strike(_ row: borrowing EntryRow) throws {
+    func strike(_ row: borrowing EntryRow, prefix: [UInt8]) throws {
+        if row.flags.contains(.own) {
+            // Filed under a name that only the version has: no other row strikes it.
+            if let etag = row.contentETag(prefix: prefix) { try delete.run(etag, row.size) }
+            return
+        }
         let bit = bit(row.etag, row.size)
         guard bits[bit / 64] & (1 << UInt64(bit % 64)) != 0, let etag = row.etagValue else { return }
         try delete.run(etag, row.size)

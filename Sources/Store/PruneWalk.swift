@@ -6,7 +6,9 @@ protocol PruneVisitor: AnyObject {
     /// Where changes of rows go.
     var changes: ChangeWriter { get }
     /// A row stays that names its content.
-    func retains(_ row: borrowing EntryRow) throws
+    ///
+    /// - Parameter prefix: of its directory.
+    func retains(_ row: borrowing EntryRow, prefix: [UInt8]) throws
     /// The content of a version is dropped. With `isRemoved`, so are its rows.
     func drops(_ version: StoredVersion, key: [UInt8], isRemoved: Bool) throws
     /// A directory has nothing left in it, and goes.
@@ -151,7 +153,7 @@ final class PruneWalk {
             let row = frame.cursor.row
             tenures.append(StoredTenure(row))
             if isSpared || isKept(row.valid, row.seenFrom, row.seenTo) {
-                if !row.isMarker, !row.flags.contains(.pruned) { try visitor.retains(row) }
+                if !row.isMarker, !row.flags.contains(.pruned) { try visitor.retains(row, prefix: path) }
             } else {
                 keepsAll = false
             }

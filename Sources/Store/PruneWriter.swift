@@ -22,7 +22,8 @@ final class PruneWriter: PruneVisitor {
         connection = try Connection(store.indexPath, readOnly: false)
         try connection.execute(
             "PRAGMA cache_size = -65536; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; BEGIN IMMEDIATE")
-        applier = try ChangeApplier(connection, blobs: store.blobs)
+        applier = try ChangeApplier(
+            connection, blobs: store.blobs, distrustsETags: store.configuration.distrustETagsSince != nil)
         changes = ChangeWriter(applier)
         deleteDirectory = try connection.prepare("DELETE FROM directory WHERE id = ?")
         deleteFailure = try connection.prepare("DELETE FROM failure WHERE key = ? AND versionId = ? AND etag = ?")
@@ -38,18 +39,20 @@ final class PruneWriter: PruneVisitor {
 
     // MARK: - The walk
 
-    func retains(_ row: borrowing EntryRow) throws {
-        try contents.strike(row)
+    func retains(_ row: borrowing EntryRow, prefix: [UInt8]) throws {
+        try contents.strike(row, prefix: prefix)
     }
 
     func drops(_ version: StoredVersion, key: [UInt8], isRemoved: Bool) throws {
         let identity = version.evidence.identity
         guard let etag = identity.etag, hasFailures || hasHeaders && isRemoved else { return }
         let text = Array(etag.description.utf8)
+        let filed = Array((identity.contentETag(key: key, version.flags) ?? etag).description.utf8)
         for statement in isRemoved ? [deleteFailure, deleteHeaders] : [deleteFailure] {
             try key.withUnsafeBytes { key in
                 try (identity.versionId ?? []).withUnsafeBytes { versionId in
-                    try text.withUnsafeBytes { text in
+                    // Failures are of contents, headers of objects.
+                    try (statement === deleteFailure ? filed : text).withUnsafeBytes { text in
                         statement.bind(text: key, 1)
                         statement.bind(text: versionId, 2)
                         statement.bind(text: text, 3)

@@ -102,7 +102,7 @@ extension IndexReader {
             let versionId = Array(statement.bytes(1))
             let record = FailureRecord(
                 key: Array(statement.bytes(0)), versionId: versionId.isEmpty ? nil : versionId,
-                etag: String(decoding: statement.bytes(2), as: UTF8.self), size: statement.integer(3),
+                etag: ETag.given(String(decoding: statement.bytes(2), as: UTF8.self)), size: statement.integer(3),
                 isGone: statement.integer(4) != 0, reason: String(decoding: statement.bytes(5), as: UTF8.self),
                 failedAt: Timestamp(milliseconds: statement.integer(6)))
             if try !body(record) { return }

@@ -3,8 +3,11 @@ import Foundation
 
 /// `icecore.json`: what a store is, readable without SQLite. Unknown fields are kept by nobody and hurt nobody.
 public struct StoreConfiguration: Codable, Sendable, Equatable {
-    /// The format of the store that this program writes, and the newest that it reads.
+    /// The format of a new store. A store that distrusts ETags has another, so that no program that knows nothing of
+    /// that takes one content for another.
     public static let currentFormat = 1
+    /// The newest that this program reads.
+    public static let newestFormat = 2
 
     public var format: Int
     /// Says which store this is, wherever it was moved or copied to.
@@ -21,6 +24,8 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
     public var filter: String?
     /// How many inventories the store keeps, the newest; nil: all.
     public var keepInventories: Int?
+    /// Since when every version is fetched on its own (RFC 3339); nil: contents are shared by their ETag.
+    public var distrustETagsSince: String?
     public var createdAt: String
 
     public init(bucket: String, inventory: String?) {
@@ -43,11 +48,11 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
         } catch {
             throw IcecoreError(.damaged, "'\(path)' is not the configuration of a store: restore it from a copy")
         }
-        if format > StoreConfiguration.currentFormat {
+        if format > StoreConfiguration.newestFormat {
             throw IcecoreError(
                 .unsupported,
                 "'\(path)': the store has format \(format), this icecore reads formats up to "
-                    + "\(StoreConfiguration.currentFormat): install a newer icecore")
+                    + "\(StoreConfiguration.newestFormat): install a newer icecore")
         }
         do {
             self = try JSONDecoder().decode(StoreConfiguration.self, from: data)
@@ -61,5 +66,12 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         try Files.replace(path, with: Array(try encoder.encode(self)) + [UInt8(ascii: "\n")])
+    }
+
+    /// From now on every version is fetched on its own.
+    public mutating func distrustETags() {
+        guard distrustETagsSince == nil else { return }
+        distrustETagsSince = Timestamp.now().rfc3339
+        format = max(format, 2)
     }
 }

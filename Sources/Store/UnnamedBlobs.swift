@@ -20,8 +20,13 @@ public final class UnnamedBlobs {
         if isEmpty { return }
         try contents.addContents(ofOpaque: reader)
         let statement = try reader.connection.prepare(
-            "SELECT \(EntryRow.columns) FROM entry WHERE child IS NULL AND flags & 65 = 0")
-        while try statement.step() { try contents.strike(EntryRow(statement)) }
+            "SELECT \(EntryRow.columns), directory FROM entry WHERE child IS NULL AND flags & 65 = 0")
+        let prefixes = try DirectoryPrefixes(reader.connection)
+        while try statement.step() {
+            let row = EntryRow(statement)
+            let prefix = row.flags.contains(.own) ? try prefixes.prefix(of: statement.integer(14)) : []
+            try contents.strike(row, prefix: prefix)
+        }
         try contents.names(reader, body)
     }
 }

@@ -6,6 +6,8 @@ public struct Want: Sendable {
     /// nil: unknown.
     public var versionId: [UInt8]?
     public var etag: ETag
+    /// What the content is filed under: the ETag, or for a version that is fetched on its own a name that only it has.
+    public var contentETag: ETag
     public var size: Int64
     /// The inventory marks the version latest.
     public var isLatest: Bool
@@ -13,20 +15,27 @@ public struct Want: Sendable {
     public var isOpaque: Bool
     /// A GET needs a restore first.
     public var isArchived: Bool
+    public var lastModified: Timestamp
     /// When the version stopped being current: what was replaced first expires first. `distantFuture` for current ones.
     public var replacedAt: Timestamp
 
+    /// - Parameter contentETag: nil: the ETag.
     public init(
-        key: [UInt8], versionId: [UInt8]?, etag: ETag, size: Int64, isLatest: Bool, isOpaque: Bool, isArchived: Bool,
-        replacedAt: Timestamp
+        key: [UInt8], versionId: [UInt8]?, etag: ETag, contentETag: ETag? = nil, size: Int64, isLatest: Bool,
+        isOpaque: Bool, isArchived: Bool, lastModified: Timestamp, replacedAt: Timestamp
     ) {
         self.key = key
         self.versionId = versionId
         self.etag = etag
+        self.contentETag = contentETag ?? etag
         self.size = size
         self.isLatest = isLatest
         self.isOpaque = isOpaque
         self.isArchived = isArchived
+        self.lastModified = lastModified
         self.replacedAt = replacedAt
     }
+
+    /// No other version's content will do, whatever its ETag.
+    public var isOwn: Bool { contentETag != etag }
 }

@@ -21,13 +21,16 @@ public final class WantQueue {
             """
             PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384; PRAGMA locking_mode = EXCLUSIVE;
             CREATE TABLE want (id INTEGER PRIMARY KEY, replacedAt INTEGER, size INTEGER, flags INTEGER, key BLOB,
-                versionId BLOB, etag TEXT);
+                versionId BLOB, etag TEXT, content TEXT, lastModified INTEGER);
             BEGIN
             """)
         // The connection keeps the file; the name goes, so that nothing is left over.
         try Files.remove(path)
         insert = try connection.prepare(
-            "INSERT INTO want (replacedAt, size, flags, key, versionId, etag) VALUES (?, ?, ?, ?, ?, ?)")
+            """
+            INSERT INTO want (replacedAt, size, flags, key, versionId, etag, content, lastModified)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            """)
     }
 
     /// Adds a blob.
@@ -35,14 +38,19 @@ public final class WantQueue {
         insert.bind(1, want.replacedAt.milliseconds)
         insert.bind(2, want.size)
         insert.bind(3, (want.isLatest ? 1 : 0) | (want.isOpaque ? 2 : 0) | (want.isArchived ? 4 : 0))
+        insert.bind(8, want.lastModified.milliseconds)
         let etag = Array(want.etag.description.utf8)
+        let content = want.isOwn ? Array(want.contentETag.description.utf8) : etag
         try want.key.withUnsafeBytes { key in
             try etag.withUnsafeBytes { etag in
                 try (want.versionId ?? []).withUnsafeBytes { versionId in
                     insert.bind(blob: key, 4)
                     if want.versionId == nil { insert.bindNull(5) } else { insert.bind(blob: versionId, 5) }
                     insert.bind(text: etag, 6)
-                    try insert.run()
+                    try content.withUnsafeBytes { content in
+                        insert.bind(text: content, 7)
+                        try insert.run()
+                    }
                 }
             }
         }
@@ -51,7 +59,7 @@ public final class WantQueue {
     /// How many bytes have to be fetched: each content once, and none that is in the store already.
     public func bytesToFetch(_ store: Store) throws -> Int64 {
         let reader = try store.reader()
-        let statement = try connection.prepare("SELECT etag, size FROM want GROUP BY etag, size")
+        let statement = try connection.prepare("SELECT content, size FROM want GROUP BY content, size")
         var total: Int64 = 0
         while try statement.step() {
             let size = statement.integer(1)
@@ -69,7 +77,10 @@ public final class WantQueue {
             statement = select
         } else {
             statement = try connection.prepare(
-                "SELECT replacedAt, size, flags, key, versionId, etag FROM want ORDER BY replacedAt, id")
+                """
+                SELECT replacedAt, size, flags, key, versionId, etag, content, lastModified FROM want
+                ORDER BY replacedAt, id
+                """)
             select = statement
         }
         guard try statement.step() else {
@@ -79,8 +90,9 @@ public final class WantQueue {
         let flags = statement.integer(2)
         return Want(
             key: Array(statement.bytes(3)), versionId: statement.isNull(4) ? nil : Array(statement.bytes(4)),
-            etag: ETag(Array(statement.bytes(5))), size: statement.integer(1), isLatest: flags & 1 != 0,
-            isOpaque: flags & 2 != 0, isArchived: flags & 4 != 0,
+            etag: ETag(Array(statement.bytes(5))), contentETag: ETag(Array(statement.bytes(6))),
+            size: statement.integer(1), isLatest: flags & 1 != 0, isOpaque: flags & 2 != 0,
+            isArchived: flags & 4 != 0, lastModified: Timestamp(milliseconds: statement.integer(7)),
             replacedAt: Timestamp(milliseconds: statement.integer(0)))
     }
 }

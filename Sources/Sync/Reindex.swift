@@ -163,10 +163,15 @@ public final class Reindex {
         for (number, source) in inventories.enumerated() {
             let (inventory, old) = source
             reporter.note("\(inventory.name) (\(number + 1) of \(inventories.count))")
-            let policy =
+            var policy =
                 try old.map {
                     try Policy(metadataOnly: $0.metadataOnly, filter: $0.filter, permanentFilter: $0.permanentFilter)
                 } ?? KeptInventory.policy(inventory.name, store)
+            // What was synced before the store distrusted ETags may be there under its ETag alone.
+            policy.distrustsETags =
+                store.configuration.distrustETagsSince.map { since in
+                    old.map { $0.syncedAt >= Timestamp(rfc3339: since) ?? .distantPast } ?? true
+                } ?? false
             let reader = try new.reader()
             let point = Timeline.Point(
                 id: Int64(number + 1), name: inventory.name, takenAt: inventory.manifest.created)

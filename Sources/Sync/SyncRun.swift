@@ -20,6 +20,8 @@ public struct SyncOptions: Sendable {
     public var metadataOnly = false
     /// From now on so many inventories are kept; `.some(nil)`: all. Nil: as before.
     public var keepInventories: Int??
+    /// From now on every version is fetched on its own, whatever others have its ETag.
+    public var distrustETags = false
     public var dryRun = false
     /// The most requests in flight.
     public var jobs = 64
@@ -38,7 +40,7 @@ public final class SyncRun {
     private var store: Store
     private let options: SyncOptions
     private let reporter: SyncReporter
-    private let policy: Policy
+    private var policy: Policy
     private let client: S3Client
     private let source: InventorySource
 
@@ -51,6 +53,7 @@ public final class SyncRun {
         self.reporter = reporter
         policy = try Policy(
             metadataOnly: options.metadataOnly, filter: options.filter, permanentFilter: store.configuration.filter)
+        policy.distrustsETags = options.distrustETags || store.configuration.distrustETagsSince != nil
         var loopOptions = TransferLoop.Options()
         loopOptions.bandwidthLimit = options.limitRate
         client = try S3Client(
@@ -75,6 +78,13 @@ public final class SyncRun {
         if let limit = options.keepInventories, limit != store.configuration.keepInventories, !options.dryRun {
             var configuration = store.configuration
             configuration.keepInventories = limit
+            try configuration.write(to: store.configurationPath)
+            store = try Store(path: store.path)
+        }
+        if options.distrustETags, store.configuration.distrustETagsSince == nil, !options.dryRun {
+            var configuration = store.configuration
+            configuration.distrustETags()
+            // Before anything is fetched: a program that knows nothing of it must not come in between.
             try configuration.write(to: store.configurationPath)
             store = try Store(path: store.path)
         }

@@ -31,15 +31,17 @@ struct Cat: ParsableCommand {
         let store = try cache?.store ?? options.options.open()
         let reader = try store.reader()
         let (identity, flags) = try version(reader)
-        guard let etag = identity.etag else {
+        let bytes = try keyBytes(key)
+        guard let etag = identity.etag, let filed = identity.contentETag(key: bytes, flags) else {
             throw IcecoreError(
                 .notFound, "version '\(versionId ?? "")' of '\(key)' is a delete marker: it has no content")
         }
-        guard let path = try store.blob(etag: etag, size: identity.size, reader) else {
+        guard let path = try store.blob(etag: filed, size: identity.size, reader) else {
             if let cache, flags.isDisjoint(with: [.pruned, .gone]) {
                 let want = Want(
-                    key: try keyBytes(key), versionId: nil, etag: etag, size: identity.size, isLatest: false,
-                    isOpaque: flags.contains(.opaque), isArchived: false, replacedAt: .distantFuture)
+                    key: bytes, versionId: nil, etag: etag, contentETag: filed, size: identity.size, isLatest: false,
+                    isOpaque: flags.contains(.opaque), isArchived: false, lastModified: identity.lastModified,
+                    replacedAt: .distantFuture)
                 reader.end()
                 return try cache.read(want, Output.pass)
             }
@@ -52,7 +54,7 @@ struct Cat: ParsableCommand {
                         : "the content of '\(key)' is not in the store: 'icecore sync' fetches it, 'icecore status' says why not"
             )
         }
-        try copy(File(path, O_RDONLY))
+        try copy(File(path, O_RDONLY | O_NOFOLLOW))
     }
 
     private func version(_ reader: IndexReader) throws -> (VersionIdentity, EntryRow.Flags) {

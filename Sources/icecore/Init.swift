@@ -44,6 +44,11 @@ struct Init: ParsableCommand {
         help: ArgumentHelp("Keep the newest n inventories in the store, or all (the default).", valueName: "n"))
     var keepInventories: KeptCount?
 
+    @Flag(
+        name: .customLong("distrust-etags"),
+        help: "Fetch every version on its own and file it under its SHA-256: for buckets that strangers write to.")
+    var distrustETags = false
+
     func run() throws {
         let bucket = try InitArguments.bucket(bucket)
         if let inventory { _ = try InventoryURL(inventory) }
@@ -58,6 +63,7 @@ struct Init: ParsableCommand {
         configuration.requesterPays = requestPayer != nil ? true : nil
         configuration.filter = filter
         configuration.keepInventories = keepInventories?.limit
+        if distrustETags { configuration.distrustETags() }
         let made = try Store.create(at: store, configuration)
         Console.note("made a store for s3://\(bucket) at \(made.path)")
         if inventory == nil {

@@ -32,6 +32,7 @@ struct Status: ParsableCommand {
         json.add("bucket", store.configuration.bucket)
         json.add("inventory", store.configuration.inventory)
         json.add("format", Int64(store.configuration.format))
+        json.add("distrustETagsSince", store.configuration.distrustETagsSince)
         json.add("snapshots", Int64(snapshots.count))
         json.add("newest", snapshots.last?.record.name)
         json.add("keys", snapshots.last?.record.keys ?? 0)
@@ -53,6 +54,9 @@ struct Status: ParsableCommand {
         try output.line("store:      \(store.path) (format \(store.configuration.format))")
         try output.line("bucket:     s3://\(store.configuration.bucket)")
         try output.line("inventory:  \(store.configuration.inventory ?? "none")")
+        if let since = store.configuration.distrustETagsSince {
+            try output.line("contents:   each version on its own, under its SHA-256, since \(since)")
+        }
         guard let newest = snapshots.last else {
             return try output.line("snapshots:  none yet: 'icecore sync' makes the first")
         }

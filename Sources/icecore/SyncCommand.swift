@@ -67,6 +67,13 @@ struct SyncCommand: ParsableCommand {
     @Option(name: .customLong("request-payer"), defaultAsFlag: .requester, help: RequestPayer.help)
     var requestPayer: RequestPayer?
 
+    @Flag(
+        name: .customLong("distrust-etags"),
+        help: ArgumentHelp(
+            "From now on fetch every version on its own and file it under its SHA-256: for buckets that strangers write to."
+        ))
+    var distrustETags = false
+
     @Flag(name: .customLong("metadata-only"), help: "Download nothing: fill the index alone.")
     var metadataOnly = false
 
@@ -88,6 +95,7 @@ struct SyncCommand: ParsableCommand {
         if let from, let to { syncOptions.selection = .range(from: from, to: to) }
         syncOptions.filter = filter
         syncOptions.metadataOnly = metadataOnly
+        syncOptions.distrustETags = distrustETags
         syncOptions.dryRun = dryRun
         syncOptions.jobs = jobs
         if let keepInventories { syncOptions.keepInventories = .some(keepInventories.limit) }

@@ -23,13 +23,12 @@ struct Versions: ParsableCommand {
         var json = JSONLine()
         for version in found.versions {
             let identity = version.identity
-            let isPresent =
-                try identity.etag.map { etag in
-                    // Of a replica, what its store had when it was pushed.
-                    options.replica != nil
-                        ? version.flags.contains(.present)
-                        : try store.blob(etag: etag, size: identity.size, reader) != nil
-                }
+            let isPresent = try identity.contentETag(key: bytes, version.flags).map { etag in
+                // Of a replica, what its store had when it was pushed.
+                options.replica != nil
+                    ? version.flags.contains(.present)
+                    : try store.blob(etag: etag, size: identity.size, reader) != nil
+            }
             if format.json {
                 json.begin()
                 json.add("key", text: bytes)

@@ -23,7 +23,7 @@ import Testing
         #expect(bytes.withUnsafeBytes { held.append($0) })
         let want = Want(
             key: bytes, versionId: nil, etag: ETag(Array(Hex.encode(MD5.digest(bytes)).utf8)), size: Int64(bytes.count),
-            isLatest: true, isOpaque: false, isArchived: false, replacedAt: .distantFuture)
+            isLatest: true, isOpaque: false, isArchived: false, lastModified: .distantPast, replacedAt: .distantFuture)
         return BlobBatch.Finished(
             temporary: temporary ?? "\(store.temporaryPath)/\(text)", content: .memory(held), name: want.contentName,
             want: want)

@@ -9,7 +9,7 @@ import Testing
     private func want(_ key: String, content: UInt64 = 1) -> Want {
         Want(
             key: Array(key.utf8), versionId: nil, etag: ETag(high: content, low: 0, parts: 0), size: 1, isLatest: true,
-            isOpaque: false, isArchived: false, replacedAt: .distantFuture)
+            isOpaque: false, isArchived: false, lastModified: .distantPast, replacedAt: .distantFuture)
     }
 
     private func failure(_ want: Want) -> WantGroups.Failure {

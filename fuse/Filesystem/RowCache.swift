@@ -11,6 +11,8 @@ struct RowRecord {
         static let hasETag = Flags(rawValue: 2)
         /// The ETag does not fit: ask the index.
         static let verbatimETag = Flags(rawValue: 4)
+        /// The content is filed under a name that only the version has: ask the index.
+        static let ownContent = Flags(rawValue: 8)
     }
 
     var node: UInt64 = 0
@@ -32,6 +34,7 @@ struct RowRecord {
         size = max(0, row.size)
         lastModified = row.lastModified.milliseconds
         if row.isMarker { flags.insert(.marker) }
+        if row.flags.contains(.own) { flags.insert(.ownContent) }
         if row.etagIsText {
             flags.insert(.verbatimETag)
         } else if row.etag.count >= 16 {
@@ -44,9 +47,10 @@ struct RowRecord {
         }
     }
 
-    /// nil for what has none, and where only the index has it.
+    /// What the content is filed under; nil for what has none, and where only the index has it.
     var etag: ETag? {
-        flags.contains(.hasETag) ? ETag(high: etagHigh, low: etagLow, parts: etagParts) : nil
+        guard flags.contains(.hasETag), !flags.contains(.ownContent) else { return nil }
+        return ETag(high: etagHigh, low: etagLow, parts: etagParts)
     }
 }
 

@@ -54,9 +54,10 @@ extension Worker {
         if let known = record.etag {
             etag = known
         } else {
-            guard let found = try withRow(record.node, directory: directory, slot: slot, { $0.etagValue }) ?? nil else {
-                return .absent
+            let filed = try withRow(record.node, directory: directory, slot: slot) { row in
+                try row.contentETag(prefix: try reader.prefix(of: directory) ?? [])
             }
+            guard let found = filed ?? nil else { return .absent }
             etag = found
         }
         return try blobs.open(etag: etag, size: record.size) {
@@ -107,8 +108,9 @@ extension Worker {
             guard let etag = row.etagValue, let prefix = try reader.prefix(of: directory) else { return nil }
             let want = Want(
                 key: prefix + row.name, versionId: row.versionIsUnknown ? nil : Array(row.versionId), etag: etag,
-                size: row.size, isLatest: row.seenFrom != 0 && row.seenTo == 0, isOpaque: row.flags.contains(.opaque),
-                isArchived: row.flags.contains(.archived), replacedAt: .distantFuture)
+                contentETag: row.contentETag(prefix: prefix), size: row.size,
+                isLatest: row.seenFrom != 0 && row.seenTo == 0, isOpaque: row.flags.contains(.opaque),
+                isArchived: row.flags.contains(.archived), lastModified: row.lastModified, replacedAt: .distantFuture)
             // What a prune has dropped does not come back by being read.
             let losses: [(EntryRow.Flags, String)] = [
                 (.pruned, "pruned"), (.gone, "gone for good"), (.archived, "archived"),
