@@ -173,7 +173,7 @@ public enum Files {
     public static func replace(_ path: String, with bytes: [UInt8], mode: mode_t = 0o644) throws {
         let temporary = "\(path).\(getpid()).new"
         do {
-            let file = try File(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
+            let file = try File(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: mode)
             try bytes.withUnsafeBytes { try file.write($0) }
             try file.synchronize()
             try file.close()

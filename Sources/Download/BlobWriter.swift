@@ -199,7 +199,7 @@ final class BlobWriter: @unchecked Sendable {
         defer { if file >= 0 { close(file) } }
         let temporary = file >= 0 ? "/proc/self/fd/\(file)" : blob.temporary
         let path = "\(Blobs.fan(blob.name))/\(blob.name)"
-        try blob.partial?.seal()
+        try blob.partial?.seal(below: store.blobs.path)
         var code = move(temporary, path, isUnnamed: file >= 0)
         if code == ENOENT {
             // A copy of a store may lack directories that were empty.

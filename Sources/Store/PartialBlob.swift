@@ -44,6 +44,7 @@ public final class PartialBlob: @unchecked Sendable {
             // A log without its data, or data of another length: worth nothing.
             try Files.remove(path + PartialBlob.logSuffix)
         }
+        try PartialBlob.clear(path + PartialBlob.logSuffix)
         log = try File(path + PartialBlob.logSuffix, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, mode: 0o600)
         if isWhole {
             try readLog()
@@ -75,6 +76,7 @@ public final class PartialBlob: @unchecked Sendable {
     /// Opens the data file and locks it.
     private static func own(_ path: String) throws -> File {
         while true {
+            try clear(path)
             let file = try File(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
             guard flock(file.descriptor, LOCK_EX | LOCK_NB) == 0 else {
                 if errno == EINTR { continue }
@@ -93,6 +95,12 @@ public final class PartialBlob: @unchecked Sendable {
                 try Files.remove(path)
             }
         }
+    }
+
+    /// Removes what is no file, whoever has put it there: a directory, a symbolic link, a FIFO.
+    private static func clear(_ path: String) throws {
+        var status = stat()
+        if lstat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG { try Files.removeAll(path) }
     }
 
     private func empty() throws {
@@ -165,10 +173,14 @@ public final class PartialBlob: @unchecked Sendable {
         present = ByteRanges()
     }
 
-    /// Makes the file what blobs are: read-only. At the last moment: an ordinary user could not go on with it.
-    public func seal() throws {
+    /// Makes the file what blobs are: read-only, for those who may read their directory. At the last moment: an ordinary
+    /// user could not go on with it.
+    public func seal(below directory: String) throws {
         let descriptor = data.descriptor
-        try systemCall("cannot change the mode of", path) { fchmod(descriptor, 0o444) }
+        var status = stat()
+        try systemCall("cannot examine", directory) { stat(directory, &status) }
+        let mode = 0o400 | status.st_mode & 0o044
+        try systemCall("cannot change the mode of", path) { fchmod(descriptor, mode) }
     }
 
     /// Removes what there is.
@@ -190,6 +202,7 @@ public final class PartialBlob: @unchecked Sendable {
         let names = try Files.names(in: store.temporaryPath).filter { $0.hasPrefix(prefix) }
         for name in names {
             let path = "\(store.temporaryPath)/\(name)"
+            try clear(path)
             if name.hasSuffix(logSuffix) {
                 // The data file comes first and goes last.
                 if !Files.exists(String(path.dropLast(logSuffix.count))) { try Files.remove(path) }

@@ -29,7 +29,8 @@ public final class StoreLock: @unchecked Sendable {
     /// - Parameter command: what the lock is for, for the sentence that a second one is told.
     public init(_ store: Store, command: String) throws {
         let path = "\(store.path)/lock"
-        file = try File(path, O_RDWR | O_CREAT)
+        // What stands in it is written anew: a link must not lead that to a file of somebody else's.
+        file = try File(path, O_RDWR | O_CREAT | O_NOFOLLOW)
         holder = Holder(
             pid: getpid(), host: ProcessInfo.processInfo.hostName, boot: StoreLock.bootID(),
             since: Timestamp.now().rfc3339, command: command)

@@ -78,7 +78,7 @@ public final class Repair {
         }
         if !moves.isEmpty {
             try Files.createDirectory(store.quarantinePath)
-            let log = try File("\(store.quarantinePath)/log", O_WRONLY | O_CREAT | O_APPEND)
+            let log = try File("\(store.quarantinePath)/log", O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW)
             try notes.withUnsafeBytes { try log.write($0) }
             try log.synchronize()
             try Files.synchronizeDirectory(store.quarantinePath)

@@ -47,7 +47,8 @@ struct BlobFiles: ~Copyable {
     }
 
     private func open(_ path: String) -> Opened {
-        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        // A blob is a file: a link in its place could lead to anything that the mounting user may read.
+        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         if descriptor >= 0 { return .descriptor(descriptor) }
         return errno == ENOENT ? .absent : .failed(errno)
     }

@@ -83,3 +83,93 @@ import Testing
         }
     }
 }
+
+/// What another user, or a copy of a store from a stranger, can have put into it.
+@Suite struct PlantedFileTests {
+    typealias Row = InventoryFolder.Row
+
+    private static let large = Row("large", RealBucket.content(seed: 3, count: 3 << 20))
+
+    /// In the place of what has arrived in part, and of its log.
+    @Test(arguments: ["directory", "link", "fifo"], ["", ".log"])
+    func whatIsInTheWayOfAPartialContentGoes(kind: String, suffix: String) throws {
+        try SyncBench.use { sync in
+            try sync.add("2024-03-02T01-00Z", [Self.large])
+            let name = "\(Hex.encode(MD5.digest(Self.large.content)))-\(Self.large.content.count)"
+            let path = "\(sync.bench.store)/tmp/partial-\(name)\(suffix)"
+            let elsewhere = "\(sync.bench.directory)/elsewhere"
+            try Files.replace(elsewhere, with: bytes("somebody's"))
+            switch kind {
+            case "directory":
+                try Files.createDirectories("\(path)/with/more")
+                try Files.replace("\(path)/with/a file", with: [1])
+            case "link": symlink(elsewhere, path)
+            default: mkfifo(path, 0o600)
+            }
+            let run = try sync.bench.run("sync", "--chunk-threshold", "1M", "--chunk-size", "1M")
+            #expect(run.status == 0, "\(run)")
+            #expect(try sync.bench.succeed("cat", "large").stdout == Self.large.content)
+            #expect(try Files.read(elsewhere, limit: 100) == bytes("somebody's"))
+            #expect(try Files.names(in: "\(sync.bench.store)/tmp").isEmpty)
+        }
+    }
+
+    /// In the place of a blob: with `allow_other`, or as root, a mount must not show what it leads to.
+    @Test func aLinkInPlaceOfABlobIsNotFollowed() throws {
+        try VerifyBench.use { store in
+            let row = try store.row("small/2/2")
+            let elsewhere = "\(store.bench.directory)/elsewhere"
+            let hidden = [UInt8](repeating: 0x68, count: row.content.count)
+            try Files.replace(elsewhere, with: hidden)
+            try Files.remove(store.blob(row))
+            symlink(elsewhere, store.blob(row))
+            let mount = try store.bench.mount("--offline")
+            #expect(throws: IcecoreError.self) { try Files.read("\(mount)/\(row.key)", limit: 1 << 20) }
+            #expect(try store.bench.run("cat", row.key).status == 1)
+            let export = "\(store.bench.directory)/export"
+            #expect(try store.bench.run("export", export).status != 0)
+            #expect(!Files.exists("\(export)/\(row.key)"))
+            store.bench.unmount(mount)
+            #expect(try store.findings(status: 1).count == 1)
+            _ = try store.findings("--repair", status: 0)
+            #expect(try store.bench.succeed("cat", row.key).stdout == row.content)
+            #expect(try Files.read(elsewhere, limit: 1 << 20) == hidden)
+            try Files.removeAll("\(store.store)/quarantine")
+        }
+    }
+
+    /// Whatever the store writes anew in its place, or adds to.
+    @Test(arguments: ["lock", "verify.state", "quarantine/log"])
+    func aLinkInPlaceOfAFileThatIsWrittenLeadsNowhere(name: String) throws {
+        try VerifyBench.use { store in
+            let elsewhere = "\(store.bench.directory)/elsewhere"
+            try Files.replace(elsewhere, with: bytes("somebody's"))
+            let path = "\(store.store)/\(name)"
+            try Files.remove(path)
+            symlink(elsewhere, path)
+            try VerifyBench.change(store.blob(try store.row("small/2/2"))) { $0[0] ^= 1 }
+            for words in [["verify"], ["sync"], ["verify", "--repair"]] {
+                _ = try store.bench.run(words + ["--store", store.store])
+                #expect(try Files.read(elsewhere, limit: 100) == bytes("somebody's"), "\(words)")
+            }
+            try Files.remove(path)
+        }
+    }
+
+    /// But for list files that are shared with the mirror that they came from.
+    @Test func theUmaskCountsForEveryFile() throws {
+        try SyncBench.use { sync in
+            try sync.add("2024-03-02T01-00Z", [Self.large, Row("small", bytes("small"))])
+            let run = try sync.bench.shell(
+                """
+                umask 077 && rm -r "$STORE" && {
+                    "$ICECORE" init "$STORE" --bucket s3://bucket --inventory \(sync.folder.url) &&
+                        "$ICECORE" sync --store "$STORE" --chunk-threshold 1M --chunk-size 1M &&
+                        "$ICECORE" verify --store "$STORE" && "$ICECORE" reindex --store "$STORE"
+                } >/dev/null && find "$STORE" ! -type l -links -2 -perm /077; \
+                find "$STORE" -type d -perm /077
+                """)
+            #expect(run.status == 0 && run.stdout.isEmpty, "\(run)")
+        }
+    }
+}
