@@ -57,8 +57,10 @@ public struct Manifest: Sendable {
 
     /// The most bytes of JSON that are looked at. At the three million rows that AWS puts into a list file, this is
     /// enough for hundreds of billions of rows.
-    static let largestJSON = 32 << 20
+    public static let largestJSON = 32 << 20
     static let mostFiles = 150_000
+    /// The most brackets, braces and commas: a list file takes four, and keys may hold some.
+    static let mostStructure = 20 * mostFiles
     static let mostColumns = 1000
     static let largestFile: Int64 = 1 << 50
     static let longestKey = 65_535
@@ -75,6 +77,10 @@ public struct Manifest: Sendable {
         }
         guard json.count <= Manifest.largestJSON else {
             throw refuse("is larger than \(Manifest.largestJSON >> 20) MiB, which is not plausible")
+        }
+        // Each value costs the decoder far more memory than the byte or two that it can be written in.
+        guard Manifest.structure(json) <= Manifest.mostStructure else {
+            throw refuse("has more than \(Manifest.mostStructure) fields, which is not plausible")
         }
         let raw: RawManifest
         do {
@@ -122,6 +128,16 @@ public struct Manifest: Sendable {
         columns = try Manifest.columns(of: raw.fileSchema) { refuse($0, $1) }
         files = try Manifest.files(raw.files) { refuse($0, Manifest.advice) }
         self.origin = origin
+    }
+
+    /// How many characters there are that a new value can begin after.
+    private static func structure(_ json: [UInt8]) -> Int {
+        json.withUnsafeBytes { bytes in
+            var count = 0
+            for byte in bytes
+            where byte == UInt8(ascii: ",") || byte == UInt8(ascii: "{") || byte == UInt8(ascii: "[") { count += 1 }
+            return count
+        }
     }
 
     static let advice = "this inventory cannot be used, choose another date"

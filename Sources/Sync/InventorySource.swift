@@ -21,7 +21,7 @@ public struct InventorySource {
     private let text: String
     private let client: S3Client
     private let store: Store
-    private static let largestManifest = 256 << 20
+    private static let largestManifest = Manifest.largestJSON
 
     /// - Throws: `notFound` for a store that has no inventory.
     init(_ store: Store, _ client: S3Client) throws {

@@ -64,7 +64,7 @@ struct StoreFiles {
         }
         let manifest: Manifest
         do {
-            let json = try Files.read("\(directory)/manifest.json", limit: 256 << 20)
+            let json = try Files.read("\(directory)/manifest.json", limit: Manifest.largestJSON)
             guard MD5.digest(json) == md5 else {
                 return try body(
                     Finding(.damaged, "\(path)/manifest.json", "is not the manifest that was synced"))

@@ -1,0 +1,213 @@
+import Basics
+import Foundation
+import Testbed
+import Testing
+
+@testable import ReferenceModel
+
+/// What is far too large, and what small things say that would be: one clear sentence, and never more memory than a sync
+/// is allowed.
+@Suite struct SizeTests {
+    /// As everywhere: 512 MiB. These programs are not optimized, and need less all the same.
+    private static let mostMemory = 512 << 10
+
+    /// Runs a command on the store under a program that says how much memory it has had at most, in KiB.
+    private static func refuse(
+        _ bench: Bench, says: String..., status: Int32 = 1, seconds: Double = 120,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        let script = """
+            import resource, subprocess, sys
+            status = subprocess.run(sys.argv[1:]).returncode
+            print("peak", resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
+            sys.exit(status)
+            """
+        let run = try bench.run(under: ["/usr/bin/env", "python3", "-c", script], "sync", seconds: seconds)
+        #expect(run.status == status, "\(run)", sourceLocation: sourceLocation)
+        for text in says { #expect(run.stderr.contains(text), "\(text): \(run)", sourceLocation: sourceLocation) }
+        let peak = run.complaints.last.flatMap { $0.hasPrefix("peak ") ? Int($0.dropFirst(5)) : nil }
+        #expect(try #require(peak, "\(run)") < mostMemory, "\(run)", sourceLocation: sourceLocation)
+        #expect(run.stderr.utf8.count < 4000, "a sentence that fills the screen", sourceLocation: sourceLocation)
+        #expect(try bench.succeed("snapshots", "--json").stdout.isEmpty, sourceLocation: sourceLocation)
+    }
+
+    private static let name = "2024-03-02T01-00Z"
+    private static let rows = [InventoryFolder.Row("key", bytes("content"))]
+
+    /// Writes an inventory whose one list file is a gzip of `text`, `count` times: of what says the same, a thousandth.
+    private static func write(_ sync: SyncBench, before: String = "", unit: [UInt8], count: Int) throws {
+        let before = before.isEmpty ? [] : try gzip(bytes(before))
+        let unit = try gzip(unit)
+        try sync.folder.write(
+            name, rows,
+            spoilFile: { file in
+                file = before
+                file.reserveCapacity(before.count + unit.count * count)
+                for _ in 0..<count { file += unit }
+            })
+    }
+
+    /// 10^12 bytes take a gigabyte; the ordinary share is a hundredth of it.
+    @Test func aListFileOfZeros() throws {
+        let isSoak = ProcessInfo.processInfo.environment["ICECORE_SOAK"] != nil
+        let total = isSoak ? 1_000_000_000_000 : 10_000_000_000
+        try SyncBench.use { sync in
+            let unit = 10_000_000
+            try Self.write(sync, unit: [UInt8](repeating: 0, count: unit), count: total / unit)
+            try Self.refuse(sync.bench, says: "list file", "longer than 1 MiB", seconds: 600)
+        }
+        if isSoak { print("a list file of \(total) zeros was refused") }
+    }
+
+    @Test(arguments: ["\"bucket\",\"", "bucket,", "\"bucket\",\"a\"\""])
+    func aFieldOfTwoGigabytes(_ beginning: String) throws {
+        try SyncBench.use { sync in
+            let unit = 8 << 20
+            try Self.write(sync, before: beginning, unit: [UInt8](repeating: 97, count: unit), count: (2 << 30) / unit)
+            try Self.refuse(sync.bench, says: "list file", "line 1", "longer than 1 MiB")
+        }
+    }
+
+    @Test func aHundredThousandColumns() throws {
+        try SyncBench.use { sync in
+            let columns = InventoryFolder.columns + (0..<100_000).map { "Column\($0)" }
+            try sync.folder.write(Self.name, Self.rows, columns: columns)
+            try Self.refuse(sync.bench, says: "more than 1000 columns")
+            // And in the list file alone.
+            try sync.folder.write(
+                "2024-03-03T01-00Z", Self.rows,
+                spoilText: { $0 = Array(repeating: "\"bucket\"", count: 100_000).joined(separator: ",") + "\n" })
+            try Self.refuse(sync.bench, says: "list file", "line 1")
+        }
+    }
+
+    @Test func aHugeManifest() throws {
+        try SyncBench.use { sync in
+            let digest = String(repeating: "0", count: 32)
+            try sync.folder.write(
+                Self.name, Self.rows,
+                spoilManifest: { text in
+                    let files = (0..<1_000_000).map {
+                        #"{"key": "all/bucket/data/\#($0)", "MD5checksum": "\#(digest)"}"#
+                    }
+                    text = text.replacing("\"files\": [", with: "\"files\": [" + files.joined(separator: ",") + ",")
+                })
+            try Self.refuse(sync.bench, says: "manifest.json", "larger than", "not plausible")
+            // As large as may be, and empty of sense.
+            try sync.folder.write(
+                "2024-03-03T01-00Z", Self.rows,
+                spoilManifest: { text in
+                    let objects = String(repeating: "{},", count: (31 << 20) / 3)
+                    text = text.replacing("\"files\": [", with: "\"files\": [" + objects)
+                })
+            try Self.refuse(sync.bench, says: "manifest", "more than 3000000 fields")
+            try sync.folder.write(
+                "2024-03-04T01-00Z", Self.rows,
+                spoilManifest: { $0 = String(repeating: "[", count: 31 << 20) })
+            try Self.refuse(sync.bench, says: "manifest", "more than 3000000 fields")
+            // As many as are looked at.
+            try sync.folder.write(
+                "2024-03-04T02-00Z", Self.rows,
+                spoilManifest: { text in
+                    let objects = String(repeating: "{},", count: 1_490_000)
+                    text = text.replacing("\"files\": [", with: "\"files\": [" + objects)
+                })
+            try Self.refuse(sync.bench, says: "manifest", "files[].key")
+            try sync.folder.write(
+                "2024-03-04T03-00Z", Self.rows, spoilManifest: { $0 = String(repeating: "[", count: 2_900_000) })
+            try Self.refuse(sync.bench, says: "manifest", "not a JSON object")
+            // More list files than there can be, each in as few bytes as it takes.
+            try sync.folder.write(
+                "2024-03-05T01-00Z", Self.rows,
+                spoilManifest: { text in
+                    let files = (0..<400_000).map { #"{"key":"\#($0)","MD5checksum":"\#(digest)"}"# }
+                    text = text.replacing("\"files\": [", with: "\"files\": [" + files.joined(separator: ",") + ",")
+                })
+            try Self.refuse(sync.bench, says: "more than 150000 list files")
+        }
+    }
+
+    // MARK: - XML
+
+    private static let laughs: String = {
+        var text = "<?xml version=\"1.0\"?><!DOCTYPE lolz [<!ENTITY lol0 \"lol\">"
+        for level in 1...9 {
+            let uses = String(repeating: "&lol\(level - 1);", count: 10)
+            text += "<!ENTITY lol\(level) \"\(uses)\">"
+        }
+        return text + "]>"
+    }()
+    private static let nesting = String(repeating: "<a>", count: 1_000_000)
+
+    /// What a server says; its name is what tests print.
+    struct Answer: CustomTestStringConvertible, Sendable {
+        var testDescription: String
+        var text: String
+        var says = ""
+    }
+
+    /// The answer to the question which inventories there are.
+    @Test(arguments: [
+        Answer(
+            testDescription: "entities", text: laughs + "<ListBucketResult><Name>&lol9;</Name></ListBucketResult>",
+            says: "document type"),
+        Answer(
+            testDescription: "nesting", text: "<ListBucketResult>" + nesting + "</ListBucketResult>",
+            says: "nested too deeply"),
+        Answer(
+            testDescription: "characters", text: "<ListBucketResult>" + String(repeating: "&#65;", count: 3_000_000),
+            says: "ends early"),
+    ])
+    func aListingThatGrows(_ answer: Answer) throws {
+        try SyncBench.use { sync in
+            try Self.useListing(sync)
+            _ = try sync.bench.run("sync")
+            let target = try #require(try sync.requests().keys.first { $0.contains("list-type=2") })
+            try sync.server.can(target, FaultServer.Canned(body: answer.text))
+            try Self.refuse(sync.bench, says: answer.says)
+        }
+    }
+
+    /// Many small things in an answer of a size that is looked at.
+    @Test func aListingOfVeryMuch() throws {
+        try SyncBench.use { sync in
+            try Self.useListing(sync)
+            _ = try sync.bench.run("sync")
+            let target = try #require(try sync.requests().keys.first { $0.contains("list-type=2") })
+            let object = "<Contents><Key>k</Key></Contents>"
+            try sync.server.can(
+                target, FaultServer.Canned(body: "<ListBucketResult>" + String(repeating: object, count: 700_000)))
+            try Self.refuse(sync.bench, says: "ends early")
+        }
+    }
+
+    /// Has the store look for its inventories in a bucket.
+    private static func useListing(_ sync: SyncBench) throws {
+        let path = "\(sync.bench.store)/icecore.json"
+        let text = String(decoding: try Files.read(path, limit: 1 << 20), as: UTF8.self)
+        try Files.replace(path, with: bytes(text.replacing(sync.folder.url, with: "s3://bucket/inventory/")))
+    }
+
+    /// The answer to the question for an object. The sync goes on, and says what it could not have.
+    @Test(arguments: [
+        Answer(
+            testDescription: "entities",
+            text: laughs + "<Error><Code>AccessDenied</Code><Message>&lol9;</Message></Error>"),
+        Answer(testDescription: "nesting", text: "<Error>" + nesting),
+        Answer(
+            testDescription: "a long message",
+            text: "<Error><Code>A</Code><Message>" + String(repeating: "m", count: 20 << 20) + "</Message></Error>"),
+        Answer(testDescription: "no XML", text: String(repeating: "x", count: 20 << 20)),
+    ])
+    func anErrorThatGrows(_ answer: Answer) throws {
+        try SyncBench.use { sync in
+            try sync.add(Self.name, Self.rows)
+            for target in [sync.target(Self.rows[0]), "/\(SyncBench.bucket)/key"] {
+                try sync.server.can(target, FaultServer.Canned(status: 403, body: answer.text))
+            }
+            let run = try sync.bench.run("sync")
+            #expect(run.status == 3 && run.stderr.contains("403"), "\(run)")
+            #expect(run.stderr.utf8.count < 2000, "\(run)")
+        }
+    }
+}
