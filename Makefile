@@ -10,7 +10,7 @@ servers = Tests/Testbed/servers
 swift-sources = Package.swift Sources Tests fuse schema Benchmarks
 
 .DEFAULT_GOAL := build
-.PHONY: help build deps demo-deps test-deps demo demo-clean test soak lint bench install clean
+.PHONY: help build deps demo-deps test-deps demo demo-clean test soak fuzz lint bench install clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r target text; do \
@@ -43,6 +43,9 @@ test: lint test-deps ## all tests; under 20 minutes on two cores
 soak: test-deps ## the long random tests, with full counts: hours
 	$(SWIFT) build --build-tests
 	@ICECORE_SOAK=1 Tests/run.sh
+
+fuzz: deps ## let libFuzzer look for what breaks the readers: FUZZ_SECONDS (600) for each
+	@Tests/Fuzz/run.sh
 
 lint: ## complain about sources that are not in form
 	$(SWIFT) format lint --strict --recursive --parallel $(swift-sources)

@@ -7,9 +7,22 @@ let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 
+// 'make fuzz' builds what is fuzzed so that the fuzzer sees which way an input takes, and a program around it. Nothing of
+// that is part of any other build. The variable names libFuzzer's library without a main function.
+let fuzzer = Context.environment["ICECORE_FUZZER"]
+let fuzzed: [SwiftSetting] = fuzzer == nil ? [] : [.unsafeFlags(["-sanitize=fuzzer"])]
+let fuzzProgram: [Target] =
+    fuzzer.map { library in
+        [
+            .executableTarget(
+                name: "icecore-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Driver",
+                linkerSettings: [.unsafeFlags([library]), .linkedLibrary("stdc++")])
+        ]
+    } ?? []
+
 // The loops over rows are checked for exclusive access in debug builds, where all tests run; in release builds the checks
 // would be a tenth of a sync.
-let hot: [SwiftSetting] = [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
+let hot: [SwiftSetting] = [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))] + fuzzed
 
 let package = Package(
     name: "icecore",
@@ -35,7 +48,7 @@ let package = Package(
             name: "Schema", path: "schema", resources: [.embedInCode("001-index.sql"), .embedInCode("002-prune.sql")]),
         .target(name: "Basics", dependencies: ["CSystem", crypto, logging], swiftSettings: hot),
         .target(name: "Inventory", dependencies: ["Basics", "CZlib"], swiftSettings: hot),
-        .target(name: "S3", dependencies: ["Basics", "CCurl"]),
+        .target(name: "S3", dependencies: ["Basics", "CCurl"], swiftSettings: fuzzed),
         .target(
             name: "Store", dependencies: ["Basics", "Inventory", "Schema", grdb, sqlite], swiftSettings: hot),
         .target(name: "Download", dependencies: ["Basics", "CSystem", "S3", "Store"]),
@@ -68,6 +81,8 @@ let package = Package(
         .target(name: "ReferenceModel", dependencies: ["Basics", "CZlib"], path: "Tests/ReferenceModel"),
         .target(name: "Testbed", dependencies: ["Basics"], path: "Tests/Testbed", exclude: ["servers"]),
         .target(name: "FaultShim", path: "Tests/FaultShim"),
+        .target(name: "FuzzTargets", dependencies: ["Basics", "Inventory", "S3", "Store"], path: "Tests/Fuzz/Targets"),
+        .testTarget(name: "FuzzTests", dependencies: ["Basics", "FuzzTargets"]),
         .testTarget(name: "BasicsTests", dependencies: ["Basics"]),
         .testTarget(name: "ModelTests", dependencies: ["Basics", "CZlib", "ReferenceModel"]),
         .testTarget(
@@ -86,6 +101,6 @@ let package = Package(
         .testTarget(
             name: "CommandTests", dependencies: ["icecore", "Basics", "CFuse3", "ReferenceModel", "Testbed"],
             exclude: ["Help", "Migrations/Fixtures", "Replicas/Fixtures"]),
-    ],
+    ] + fuzzProgram,
     swiftLanguageModes: [.v6]
 )

@@ -119,7 +119,7 @@ struct SecurityTokenService {
     }
 
     /// The texts of all elements that hold nothing else, by name; of equal names the first counts.
-    private static func texts(_ bytes: [UInt8]) throws(IcecoreError) -> [String: String] {
+    static func texts(_ bytes: [UInt8]) throws(IcecoreError) -> [String: String] {
         var reader = XMLReader(bytes)
         var texts: [String: String] = [:]
         var text: [UInt8] = []
