@@ -65,11 +65,12 @@ public final class Clone {
         let wants = try lackingBlobs(store, head, reader)
         reader.end()
         try fetch(wants, store, index)
-        if outcome.failed > 0, isNew {
+        if outcome.failed > 0 {
             throw IcecoreError(
                 .incomplete,
-                "\(outcome.failed) blobs could not be had from the replica, so that the store is not complete "
-                    + "(\(outcome.failures.joined(separator: "; "))). The same command goes on where this one stopped")
+                "\(outcome.failed) blobs could not be had from the replica, so that the store is "
+                    + "\(isNew ? "not complete" : "what it was") (\(outcome.failures.joined(separator: "; "))). "
+                    + "The same command goes on where this one stopped")
         }
         progress(.finishing)
         if !isNew, try isSame(store, head) {

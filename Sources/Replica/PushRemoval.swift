@@ -85,6 +85,9 @@ extension Push {
         }
     }
 
+    /// So many are marked at a time.
+    static let mostMarked = 50_000
+
     static func blobName(_ path: String) -> String? {
         guard path.hasPrefix("blobs/"), let slash = path.lastIndex(of: "/") else { return nil }
         return String(path[path.index(after: slash)...])
@@ -100,8 +103,12 @@ extension Push {
         index.end()
         try index.begin()
         var marked: [String] = []
+        let waiting = plan.waiting.reduce(0) { $0 + $1.paths.count }
         try unnamed.find(index) { name in
-            if let standing = try records.standing(name), standing != .intended {
+            // The rest is for the next push: the list stands in a document.
+            if marked.count + waiting < Push.mostMarked, let standing = try records.standing(name),
+                standing != .intended
+            {
                 marked.append(ReplicaFormat.blobPath(name))
             }
         }

@@ -10,8 +10,8 @@ public enum ReplicaFormat {
     static let markerName = "icecore-replica.json"
     static let latestName = "latest.json"
     static let metadataName = "metadata.json"
-    /// More than any of these documents can need.
-    static let documentLimit = 256 << 20
+    /// More than any of these documents can need; read as JSON, it takes some ten times as much memory.
+    static let documentLimit = 24 << 20
 
     /// `icecore-replica.json`: what this is, and whose.
     struct Marker: Codable, Equatable {

@@ -52,12 +52,6 @@ struct CloneCommand: ParsableCommand {
         }
         line.clear()
         try report(outcome)
-        if outcome.failed > 0 {
-            throw IcecoreError(
-                .incomplete,
-                "\(outcome.failed) blobs could not be had from the replica: \(outcome.failures.joined(separator: "; "))"
-            )
-        }
         if outcome.missing > 0 {
             throw IcecoreError(
                 .incomplete,
@@ -75,7 +69,6 @@ struct CloneCommand: ParsableCommand {
             json.add("unchanged", outcome.isUnchanged)
             json.add("blobs", Int64(outcome.blobs))
             json.add("bytes", outcome.bytes)
-            json.add("failed", Int64(outcome.failed))
             json.add("missing", outcome.missing)
             json.end()
             try output.write(json.bytes)

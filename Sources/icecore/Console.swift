@@ -29,6 +29,15 @@ enum Console {
         }
     }
 
+    /// Refuses to begin where there can be too few open files: what the language's own library needs it takes without
+    /// asking, and without it the program would end in a trap.
+    static func checkLimitOfOpenFiles() throws(IcecoreError) {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_max < 32 else { return }
+        throw IcecoreError(
+            .system, "only \(limit.rlim_max) files may be open at once: raise the limit (ulimit -n) to 64 or more")
+    }
+
     /// A remark for the person at the terminal.
     static func note(_ text: String) {
         write(2, "\(text)\n")

@@ -24,6 +24,7 @@ struct Icecore: ParsableCommand {
         Interruption.handleSignals()
         do {
             try Console.checkArguments()
+            try Console.checkLimitOfOpenFiles()
             var command = try parseAsRoot()
             try command.run()
         } catch let error as IcecoreError {

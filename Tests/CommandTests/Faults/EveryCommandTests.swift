@@ -95,11 +95,14 @@ import Testing
             let point = "\(store.bench.directory)/mnt"
             try Files.createDirectory(point)
             defer { store.bench.unmount(point) }
+            for limit in [5, 8, 24] {
+                let run = try store.bench.shell("ulimit -n \(limit); exec \"$ICECORE\" verify --store \"$STORE\"")
+                #expect(run.status == 1 && run.stderr.contains("only \(limit) files may be open"), "\(run)")
+            }
             for command in [
                 "ls", "cat parted", "sync", "prune --keep-last 1", "export \(store.bench.directory)/target", "reindex",
                 "verify --repair", "mount \(point)",
             ] {
-                // With fewer, the libraries of the language may end the program before it has begun.
                 for limit in [32, 40, 48] {
                     let run = try store.bench.shell(
                         """
