@@ -40,19 +40,27 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
     ///
     /// - Throws: `unsupported` for a newer format, `damaged` for anything that is not a configuration.
     public init(path: String) throws {
-        struct Format: Decodable { var format: Int }
+        struct Format: Decodable {
+            var format: Int
+            var distrustETagsSince: String?
+        }
         let data = Data(try Files.read(path, limit: 1 << 20))
         let format: Int
+        let isDistrusting: Bool
         do {
-            format = try JSONDecoder().decode(Format.self, from: data).format
+            let document = try JSONDecoder().decode(Format.self, from: data)
+            format = document.format
+            isDistrusting = document.distrustETagsSince != nil
         } catch {
             throw IcecoreError(.damaged, "'\(path)' is not the configuration of a store: restore it from a copy")
         }
-        if format > StoreConfiguration.newestFormat {
+        // Format 2 is that of stores that distrust ETags, and of no others.
+        let newest = isDistrusting ? StoreConfiguration.newestFormat : StoreConfiguration.currentFormat
+        if format > newest {
             throw IcecoreError(
                 .unsupported,
-                "'\(path)': the store has format \(format), this icecore reads formats up to "
-                    + "\(StoreConfiguration.newestFormat): install a newer icecore")
+                "'\(path)': the store has format \(format), this icecore reads formats up to \(newest): install a newer "
+                    + "icecore")
         }
         do {
             self = try JSONDecoder().decode(StoreConfiguration.self, from: data)

@@ -100,7 +100,7 @@ import Testing
                 #expect(run.status == 1 && run.stderr.contains("only \(limit) files may be open"), "\(run)")
             }
             for command in [
-                "ls", "cat parted", "sync", "prune --keep-last 1", "export \(store.bench.directory)/target", "reindex",
+                "ls", "cat parted", "sync", "prune --keep-last 9", "export \(store.bench.directory)/target", "reindex",
                 "verify --repair", "mount \(point)",
             ] {
                 for limit in [32, 40, 48] {
