@@ -84,7 +84,7 @@ public struct Manifest: Sendable {
         }
         let raw: RawManifest
         do {
-            raw = try JSONDecoder().decode(RawManifest.self, from: Data(json))
+            raw = try UntrustedJSON.decode(RawManifest.self, from: json)
         } catch let error as BadField {
             throw refuse("has no valid field '\(error.name)': \(error.problem)")
         } catch {

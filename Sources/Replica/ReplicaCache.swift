@@ -105,7 +105,7 @@ public final class ReplicaCache: @unchecked Sendable {
     ) throws {
         let replica = try Replica(url, options)
         let old = (try? Files.read("\(path)/current.json", limit: 1 << 20)).flatMap {
-            try? JSONDecoder().decode(Current.self, from: Data($0))
+            try? UntrustedJSON.decode(Current.self, from: $0)
         }
         guard let marker = replica.marker else { _ = try replica.existingHead(); return }
         func current(_ latest: ReplicaFormat.Latest) -> Current {

@@ -109,8 +109,7 @@ public enum ReplicaFormat {
     /// - Parameter place: the document's name for messages.
     static func decode<Document: Decodable>(_ type: Document.Type, _ bytes: [UInt8], _ place: String) throws -> Document
     {
-        let data = Data(bytes)
-        guard let format = (try? JSONDecoder().decode(Format.self, from: data))?.format else {
+        guard let format = (try? UntrustedJSON.decode(Format.self, from: bytes))?.format else {
             throw IcecoreError(.damaged, "\(place) is damaged, or no part of a replica")
         }
         if format > current {
@@ -120,7 +119,7 @@ public enum ReplicaFormat {
                     + "install a newer icecore")
         }
         do {
-            return try JSONDecoder().decode(type, from: data)
+            return try UntrustedJSON.decode(type, from: bytes)
         } catch {
             throw IcecoreError(.damaged, "\(place) lacks what it must have (\(error))")
         }

@@ -24,7 +24,7 @@ struct CredentialDocument: Decodable {
     /// - Parameter origin: who answered, for the error: "the credential_process of profile 'x'".
     static func credentials(_ bytes: [UInt8], from origin: String) throws -> Credentials {
         // The decoder's own error would quote what it read, which is secret.
-        guard let document = try? JSONDecoder().decode(CredentialDocument.self, from: Data(bytes)) else {
+        guard let document = try? UntrustedJSON.decode(CredentialDocument.self, from: Array(bytes)) else {
             throw IcecoreError(.invalidData, "\(origin) did not answer with the JSON that it should print")
         }
         guard let accessKey = document.accessKeyId, let secretKey = document.secretAccessKey, !accessKey.isEmpty,

@@ -50,7 +50,7 @@ public enum KeptInventory {
     public static func policy(_ name: String, _ store: Store) throws -> Policy {
         let path = "\(store.inventoriesPath)/\(name)/sync.json"
         guard let content = try? Files.read(path, limit: 1 << 20),
-            let terms = try? JSONDecoder().decode(Terms.self, from: Data(content))
+            let terms = try? UntrustedJSON.decode(Terms.self, from: content)
         else {
             return try Policy(
                 metadataOnly: false, filter: nil, permanentFilter: store.configuration.filter)

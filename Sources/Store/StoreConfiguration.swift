@@ -44,11 +44,11 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
             var format: Int
             var distrustETagsSince: String?
         }
-        let data = Data(try Files.read(path, limit: 1 << 20))
+        let data = try Files.read(path, limit: 1 << 20)
         let format: Int
         let isDistrusting: Bool
         do {
-            let document = try JSONDecoder().decode(Format.self, from: data)
+            let document = try UntrustedJSON.decode(Format.self, from: data)
             format = document.format
             isDistrusting = document.distrustETagsSince != nil
         } catch {
@@ -63,7 +63,7 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
                     + "icecore")
         }
         do {
-            self = try JSONDecoder().decode(StoreConfiguration.self, from: data)
+            self = try UntrustedJSON.decode(StoreConfiguration.self, from: data)
         } catch {
             throw IcecoreError(.damaged, "'\(path)' lacks what a store's configuration must have (\(error))")
         }

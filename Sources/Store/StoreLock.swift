@@ -37,7 +37,7 @@ public final class StoreLock: @unchecked Sendable {
         let status = flock(file.descriptor, LOCK_EX | LOCK_NB)
         let number = errno
         let content = (try? Files.read(path, limit: 4096)) ?? []
-        let last = try? JSONDecoder().decode(Holder.self, from: Data(content))
+        let last = try? UntrustedJSON.decode(Holder.self, from: content)
         guard status == 0 else {
             guard number == EWOULDBLOCK else { throw IcecoreError.system("cannot lock", path, errno: number) }
             throw IcecoreError(
