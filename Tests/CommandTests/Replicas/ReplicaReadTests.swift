@@ -86,7 +86,7 @@ import Testing
             try server.reset()
             let began = MonotonicClock.milliseconds()
             try bench.bench.mountReplica(place, point)
-            #expect(MonotonicClock.milliseconds() - began < 2000)
+            #expect(MonotonicClock.milliseconds() - began < 10_000)
             #expect(try Files.read("\(point)/parted", limit: 1 << 28).isSame(as: large.content))
             #expect(try server.statistics().targets.values.reduce(0, +) <= 2)
             bench.bench.unmount(point)
@@ -110,7 +110,7 @@ import Testing
             try bench.bench.succeed("sync", "--date", name)
             try bench.bench.push(.directory(bench.bench))
             try Self.publish(bench, server)
-            let deadline = MonotonicClock.milliseconds() + 15_000
+            let deadline = MonotonicClock.milliseconds() + 60_000
             while !Files.exists("\(point)/new"), MonotonicClock.milliseconds() < deadline { usleep(50_000) }
             #expect(try Files.read("\(point)/new", limit: 1000) == new.content)
         }
@@ -129,7 +129,7 @@ import Testing
                         ? sum + (Files.size("\(bench.bench.directory)/cache/\(path)") ?? 0) : sum
                 }
             }
-            let deadline = MonotonicClock.milliseconds() + 15_000
+            let deadline = MonotonicClock.milliseconds() + 60_000
             while try size() > 1 << 20, MonotonicClock.milliseconds() < deadline { usleep(50_000) }
             #expect(try size() <= 1 << 20)
             // What was removed is fetched again.
