@@ -96,7 +96,8 @@ let package = Package(
         .testTarget(
             name: "FilesystemTests",
             dependencies: [
-                "Filesystem", "CFuse3", "Basics", "Inventory", "Store", "ReferenceModel", grdb, "mount-for-tests",
+                "Filesystem", "CFuse3", "Basics", "Inventory", "Store", "ReferenceModel", "Testbed", grdb,
+                "mount-for-tests",
             ]),
         .testTarget(
             name: "CommandTests", dependencies: ["icecore", "Basics", "CFuse3", "ReferenceModel", "Testbed"],

@@ -48,16 +48,16 @@ import Testing
             batch.add(blob)
             #expect(batch.isPending(blob.want))
             let path = Self.path(store, blob)
-            #expect(Self.wait(seconds: 8) { Files.size(path) == 5 })
+            #expect(Self.wait(seconds: 60) { Files.size(path) == 5 })
             #expect(
-                try Self.wait(seconds: 2) {
+                try Self.wait(seconds: 60) {
                     try batch.check()
                     return !batch.isPending(blob.want)
                 })
             // Its name is durable, and counted, a while later, again without another one.
             let connection = try Connection(store.indexPath, readOnly: true)
             #expect(
-                try Self.wait(seconds: 8) {
+                try Self.wait(seconds: 60) {
                     let statement = try connection.prepare("SELECT value FROM total WHERE name = 'blobs'")
                     return try statement.step() && statement.integer(0) == 1
                 })
@@ -69,7 +69,7 @@ import Testing
         try Self.use { store, batch in
             let first = try Self.blob(store, "first")
             batch.add(first)
-            let isThere = try Self.wait(seconds: 8) {
+            let isThere = try Self.wait(seconds: 60) {
                 batch.add(try Self.blob(store, "later \(UInt64.random(in: 0 ... .max))"))
                 usleep(100_000)
                 return Files.size(Self.path(store, first)) != nil
@@ -86,7 +86,7 @@ import Testing
                 // Room comes back as contents are written.
                 var blob: BlobBatch.Finished?
                 #expect(
-                    Self.wait(seconds: 10) {
+                    Self.wait(seconds: 60) {
                         blob = try? Self.blob(store, "content \(number % 2900)", memory: memory)
                         return blob != nil
                     })
@@ -111,7 +111,7 @@ import Testing
             batch.add(bad)
             var error: (any Error)?
             #expect(
-                Self.wait(seconds: 5) {
+                Self.wait(seconds: 60) {
                     do {
                         try batch.check()
                         return false

@@ -2,6 +2,7 @@ import Basics
 import Foundation
 import Glibc
 import Store
+import Testbed
 import Testing
 
 @testable import Filesystem
@@ -10,12 +11,12 @@ import Testing
 struct FollowingTests {
     /// Waits for something to come true; two seconds are the promise.
     private func eventually(_ what: String, _ condition: () throws -> Bool) throws {
-        let deadline = Timestamp.now().milliseconds + 2000
+        let deadline = Timestamp.now().milliseconds + Patience.milliseconds(2000)
         while Timestamp.now().milliseconds < deadline {
             if try condition() { return }
             usleep(20_000)
         }
-        Issue.record("not within two seconds: \(what)")
+        Issue.record("not in time: \(what)")
     }
 
     private func firstState(_ scratch: Scratch) throws -> IndexBuilder {

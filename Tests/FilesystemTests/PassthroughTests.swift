@@ -34,7 +34,7 @@ struct PassthroughTests {
     }
 
     private func eventually(_ condition: () -> Bool) -> Bool {
-        for _ in 0..<500 {
+        for _ in 0..<6000 {
             if condition() { return true }
             usleep(10_000)
         }

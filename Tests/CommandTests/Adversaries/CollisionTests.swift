@@ -220,7 +220,7 @@ import Testing
                 #expect(try Files.read("\(mount)/\(row.key)", limit: 1 << 24) == row.content, "\(row.key)")
             }
             sync.bench.unmount(mount)
-            #expect(try Clock.wait(seconds: 10) { try sync.blobs.count == 5 })
+            #expect(try Clock.wait(seconds: 60) { try sync.blobs.count == 5 })
             for name in try sync.blobs { #expect(name.contains("/x-") || name.hasPrefix("x-"), "\(name)") }
         }
     }

@@ -75,7 +75,7 @@ import Testing
                 let process = try store.bench.start(
                     ["verify", "--store", store.store, "--limit-rate", "1M"], environment: clock(seconds))
                 #expect(
-                    Clock.wait(seconds: 30) { (try? Files.names(in: "/proc/\(process.process)/fd").count) ?? 0 > 8 })
+                    Clock.wait(seconds: 60) { (try? Files.names(in: "/proc/\(process.process)/fd").count) ?? 0 > 8 })
                 usleep(500_000)
                 process.kill(SIGINT)
                 #expect(try process.wait().status != 0)

@@ -9,6 +9,9 @@ import Testing
 
     private static let seconds = ProcessInfo.processInfo.environment["ICECORE_SOAK"] == nil ? 10 : 60
 
+    /// Nobody sees anything that is older than this many seconds.
+    private static let lateness = Int(Patience.seconds(2)) < 15 ? 2 : 6
+
     private static func name(_ day: Int) -> String {
         let time = Timestamp(milliseconds: 1_704_067_200_000 + Int64(day) * 86_400_000)
         return "\(time.rfc3339.prefix(10))T01-00Z"
@@ -29,7 +32,7 @@ import Testing
     /// time at which that was known; then `stop`.
     private static let reader = """
         import os, random, sys, time
-        mount, state, seed = sys.argv[1], sys.argv[2], int(sys.argv[3])
+        mount, state, seed, lateness = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
         random.seed(seed)
         rounds = 0
         while True:
@@ -39,7 +42,7 @@ import Testing
                 break
             # The newest day that everybody must have seen by now.
             commits = [line.split() for line in lines]
-            oldest = max([int(day) for day, since in commits if now - float(since) > 2], default=0)
+            oldest = max([int(day) for day, since in commits if now - float(since) > lateness], default=0)
             # Names: none of a day that is gone, and the present day's.
             days = [int(name[3:]) for name in os.listdir(mount + "/only")]
             assert all(seen >= oldest for seen in days), (days, oldest, now, commits[-4:])
@@ -82,7 +85,8 @@ import Testing
             try Files.replace("\(bench.directory)/reader.py", with: bytes(BusyLatestTests.reader))
             let readers = try (0..<16).map { seed in
                 try RunningProgram(
-                    "/usr/bin/python3", ["reader.py", mount, state, "\(seed)"].map { Array($0.utf8) },
+                    "/usr/bin/python3",
+                    ["reader.py", mount, state, "\(seed)", "\(BusyLatestTests.lateness)"].map { Array($0.utf8) },
                     environment: ["PATH": "/usr/bin:/bin"], currentDirectory: bench.directory,
                     outputs: "\(bench.directory)/outputs")
             }
@@ -91,8 +95,8 @@ import Testing
             while Timestamp.now().milliseconds < end, !readers.contains(where: \.hasEnded) {
                 day += 1
                 try commit(day)
-                // Some states live longer than two seconds, so that what is old must be gone.
-                if day % 3 == 0 { usleep(3_000_000) }
+                // Some states live longer than that, so that what is old must be gone.
+                if day % 3 == 0 { sleep(UInt32(BusyLatestTests.lateness + 1)) }
             }
             #expect(day > 3)
             try Files.replace(state, with: bytes("stop"))

@@ -61,7 +61,7 @@ import Testing
                 _ = try program.wait()
             }
             isOver.withLock { $0 = true }
-            #expect(Clock.wait(seconds: 20) { readers.allSatisfy(\.isFinished) })
+            #expect(Clock.wait(seconds: 60) { readers.allSatisfy(\.isFinished) })
             try sync.bench.succeed("sync")
             #expect(seen.withLock { $0.1 } == 0 && seen.withLock { $0.0 } > 10)
             for object in objects {
@@ -88,12 +88,12 @@ import Testing
             #expect(seen.count == object.size && seen[0] != object.bytes(0, 1)[0])
             let log = "\(sync.bench.store)/mount.log"
             #expect(
-                try Clock.wait(seconds: 20) {
+                try Clock.wait(seconds: 60) {
                     String(decoding: try Files.read(log, limit: 1 << 20), as: UTF8.self).contains("ETag")
                 })
             try sync.server.set(FaultServer.Faults())
-            #expect(try Clock.wait(seconds: 20) { try object.isContent(of: "\(point)/\(object.key)") })
-            #expect(try Clock.wait(seconds: 20) { try sync.blobs.count == 1 })
+            #expect(try Clock.wait(seconds: 60) { try object.isContent(of: "\(point)/\(object.key)") })
+            #expect(try Clock.wait(seconds: 60) { try sync.blobs.count == 1 })
         }
     }
 
@@ -175,10 +175,10 @@ import Testing
                 currentDirectory: "/", outputs: "\(sync.bench.directory)/outputs")
             defer {
                 program.kill(SIGTERM)
-                _ = try? program.wait(seconds: 10)
+                _ = try? program.wait(seconds: 60)
                 sync.bench.unmount(point)
             }
-            #expect(Clock.wait(seconds: 10) { Bench.isMounted(point) })
+            #expect(Clock.wait(seconds: 60) { Bench.isMounted(point) })
             for row in rows {
                 #expect((try? Files.read("\(point)/\(row.key)", limit: 100)) == row.content, "\(row.key)")
             }

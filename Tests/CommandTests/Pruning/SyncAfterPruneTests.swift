@@ -51,7 +51,7 @@ import Testing
             let third = try sync.bench.succeed("sync", "--json").record
             #expect(third["newVersions"] as? Int == 0 && third["fetched"] as? Int == 1)
             #expect(try sync.bench.succeed("cat", "a/key").text == "old content")
-            let isBack = Clock.wait(seconds: 10) { (try? Files.read(file, limit: 100)) == Array("old content".utf8) }
+            let isBack = Clock.wait(seconds: 60) { (try? Files.read(file, limit: 100)) == Array("old content".utf8) }
             #expect(isBack)
             #expect(try sync.bench.succeed("cat", "a/key", "--at", Self.names[1]).text == "new")
             #expect(try totals(sync) == [3, 3, 3, 19, 0])

@@ -155,7 +155,7 @@ extension RGWServer {
     func requests(upTo mark: String) throws -> [String] {
         var lines: [String] = []
         // The log comes late: when the mark is in it, everything before is.
-        let isThere = try Clock.wait(seconds: 20) {
+        let isThere = try Clock.wait(seconds: 60) {
             let log = String(
                 decoding: try Files.read("\(directory)/log/client.rgw.x.log", limit: 1 << 28), as: UTF8.self)
             lines = log.split(separator: "\n").filter { $0.contains("beast: 0x") }.map(String.init)

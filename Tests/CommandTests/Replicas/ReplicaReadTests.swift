@@ -110,8 +110,7 @@ import Testing
             try bench.bench.succeed("sync", "--date", name)
             try bench.bench.push(.directory(bench.bench))
             try Self.publish(bench, server)
-            let deadline = MonotonicClock.milliseconds() + 60_000
-            while !Files.exists("\(point)/new"), MonotonicClock.milliseconds() < deadline { usleep(50_000) }
+            #expect(Clock.wait(seconds: 60) { Files.exists("\(point)/new") })
             #expect(try Files.read("\(point)/new", limit: 1000) == new.content)
         }
     }
@@ -129,9 +128,7 @@ import Testing
                         ? sum + (Files.size("\(bench.bench.directory)/cache/\(path)") ?? 0) : sum
                 }
             }
-            let deadline = MonotonicClock.milliseconds() + 60_000
-            while try size() > 1 << 20, MonotonicClock.milliseconds() < deadline { usleep(50_000) }
-            #expect(try size() <= 1 << 20)
+            #expect(try Clock.wait(seconds: 60) { try size() <= 1 << 20 })
             // What was removed is fetched again.
             #expect(try Files.read("\(point)/parted", limit: 1 << 28).isSame(as: large.content))
         }

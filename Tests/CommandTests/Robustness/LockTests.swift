@@ -40,7 +40,7 @@ import Testing
             try sync.add("2024-03-03T01-00Z", [Row("key", bytes("newer"))])
             let start = Timestamp.now()
             let first = try sync.bench.start(["sync", "--store", sync.bench.store])
-            #expect(try Clock.wait(seconds: 30) { try sync.server.statistics().requests > 0 })
+            #expect(try Clock.wait(seconds: 60) { try sync.server.statistics().requests > 0 })
             let held = try holder(sync)
             #expect(held.command == "icecore sync" && held.pid == first.process && held.ended == nil)
             let since = try #require(Timestamp(rfc3339: held.since))

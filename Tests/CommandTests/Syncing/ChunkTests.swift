@@ -131,7 +131,7 @@ import Testing
             faults.rate = 4 << 20
             try sync.server.set(faults)
             let program = try sync.bench.start(["sync", "--store", sync.bench.store] + Self.small)
-            #expect(try Clock.wait(seconds: 20) { try sync.server.statistics().bytes > 8 << 20 })
+            #expect(try Clock.wait(seconds: 60) { try sync.server.statistics().bytes > 8 << 20 })
             faults.rate = nil
             faults.alwaysFail = [sync.target(row)]
             try sync.server.set(faults)
@@ -155,7 +155,7 @@ import Testing
             faults.rate = 1 << 20
             try sync.server.set(faults)
             let program = try sync.bench.start(["sync", "--store", sync.bench.store] + Self.small)
-            #expect(try Clock.wait(seconds: 20) { try sync.server.statistics().bytes > 1 << 20 })
+            #expect(try Clock.wait(seconds: 60) { try sync.server.statistics().bytes > 1 << 20 })
             try sync.server.add(bucket: SyncBench.bucket, key: "object", content: new)
             try sync.server.set(FaultServer.Faults())
             let run = try program.wait()

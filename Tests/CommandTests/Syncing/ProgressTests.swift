@@ -25,7 +25,7 @@ import Testing
             "/usr/bin/script", ["-qefc", script, output].map { Array($0.utf8) },
             environment: sync.bench.environment.merging(["TERM": "xterm"]) { $1 },
             currentDirectory: sync.bench.directory, outputs: "\(sync.bench.directory)/outputs"
-        ).wait(seconds: 60)
+        ).wait(seconds: 120)
         try #require(run.status == 0, "\(run)")
         return run.text
     }
@@ -70,7 +70,8 @@ import Testing
                     #expect(text.unicodeScalars.allSatisfy { $0.value >= 32 || $0 == "\n" }, "\(run)")
                 }
                 guard terminal == "xterm" else { return }
-                #expect(run.complaints.count == 1 && run.stderr.hasPrefix("downloading "), "\(run)")
+                #expect(!run.complaints.isEmpty && run.complaints.count <= 6, "\(run)")
+                #expect(run.complaints.allSatisfy { $0.hasPrefix("downloading ") }, "\(run)")
             }
         }
     }
@@ -81,7 +82,10 @@ import Testing
             faults.status500 = 0.2
             try sync.server.set(faults)
             let run = try sync.bench.succeed("sync", "--limit-rate", "500K")
-            #expect(run.text.contains(/fetched 60 blobs, 1.1 MiB in [2-4] s \(/), "\(run)")
+            // At that rate it cannot be done sooner.
+            let match = run.text.firstMatch(of: /fetched 60 blobs, 1.1 MiB in ([0-9]+) s \(/)
+            let seconds = try #require(match.flatMap { Double($0.1) }, "\(run)")
+            #expect(seconds >= 2 && seconds <= Patience.seconds(4), "\(run)")
             #expect(run.text.contains("KiB/s") && run.text.contains("objects/s"), "\(run)")
             #expect(run.text.contains("requests made again"), "\(run)")
             #expect(run.stderr.isEmpty, "\(run)")

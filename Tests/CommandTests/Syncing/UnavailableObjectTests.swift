@@ -48,7 +48,7 @@ import Testing
             try expectMissing(sync, bad, says: "Access Denied")
             try sync.server.reset()
             try expectComplete(sync, bad)
-            #expect(Clock.wait(seconds: 5) { (try? Files.read("\(mount)/bad", limit: 100)) == bad.content })
+            #expect(Clock.wait(seconds: 60) { (try? Files.read("\(mount)/bad", limit: 100)) == bad.content })
             #expect(try sync.requests()[sync.target(good)] == nil, "what is there is not fetched again")
         }
     }

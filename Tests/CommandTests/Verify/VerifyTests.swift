@@ -92,7 +92,7 @@ import Testing
             let process = try store.bench.start(["verify", "--store", store.store, "--limit-rate", "1M"])
             // The large blob takes five seconds.
             #expect(
-                Clock.wait(seconds: 30) {
+                Clock.wait(seconds: 60) {
                     (try? Files.names(in: "/proc/\(process.process)/fd").count) ?? 0 > 8
                 })
             usleep(500_000)

@@ -200,9 +200,10 @@ class Connection(asyncio.Protocol):
     async def stream(self, body, start, end, fault):
         position = start
         stop = start + (end - start) // 2 if fault == "cut" else end
-        rate = state.faults.get("rate")
-        step = max(1, min(262144, rate // 10)) if rate else 262144
         while position < stop and self.transport:
+            # It may change while an answer is on its way.
+            rate = state.faults.get("rate")
+            step = max(1, min(262144, rate // 10)) if rate else 262144
             await self.room.wait()
             chunk = body.read(position, min(step, stop - position))
             if fault == "wrong" and position == start:
