@@ -135,7 +135,7 @@ final class LargeUpload: Work, @unchecked Sendable {
 
     private func work(_ isStopping: () -> Bool) throws {
         state.withLock { $0.hasStarted = true }
-        let id = try storage.client.createUpload(bucket: storage.location.bucket, key: storage.key(job.path))
+        let id = try begin()
         try notes.uploading(job.path, id: id)
         state.withLock { $0.id = id }
         try hash(isStopping)
@@ -146,11 +146,26 @@ final class LargeUpload: Work, @unchecked Sendable {
             }
             if let etags {
                 try storage.client.completeUpload(
-                    bucket: storage.location.bucket, key: storage.key(job.path), id: id, etags: etags)
+                    bucket: storage.location.bucket, key: storage.key(job.path), id: id, etags: etags, size: name.size)
                 return state.withLock { $0.isDone = true }
             }
             usleep(5000)
         }
+    }
+
+    /// Until its id is in the notes, they say that any upload of this key is to be given up.
+    private func begin() throws -> String {
+        let (bucket, key) = (storage.location.bucket, storage.key(job.path))
+        let new = try storage.client.createUpload(bucket: bucket, key: key)
+        guard new.mayHaveTwin else { return new.id }
+        do {
+            for upload in try storage.client.unfinishedUploads(bucket: bucket, key: key) where upload.id != new.id {
+                try storage.client.abortUpload(bucket: bucket, key: key, id: upload.id)
+            }
+        } catch let failure as S3Failure where failure.status == 403 {
+            // To list takes a right of its own; a twin is left to the bucket's life cycle.
+        }
+        return new.id
     }
 
     /// The digests of the parts, one after the other, and on the way that of the whole.

@@ -96,10 +96,20 @@ final class S3Storage: ReplicaStorage {
         func attempt(_ text: String, _ tag: String?) throws -> ConditionalResult {
             try conditional(path, Array(text.utf8), expecting: tag, isTemporary: true)
         }
+        // The answer to a write that has succeeded may have been lost, and the write made again, in vain.
+        func tag(_ text: String) throws -> String? {
+            try read(path, limit: 100).flatMap { $0.bytes == Array(text.utf8) ? $0.tag : nil }
+        }
+        func succeeds(_ text: String, _ current: String) throws -> Bool {
+            if case .done = try attempt(text, current) { return true }
+            return try tag(text) != nil
+        }
         var current = ""
         switch try attempt("one", nil) {
         case .done(let tag): current = tag
-        case .refused: return "it refuses 'If-None-Match: *' where there is no object"
+        case .refused:
+            guard let tag = try tag("one") else { return "it refuses 'If-None-Match: *' where there is no object" }
+            current = tag
         case .unknownToServer: return "it does not know 'If-None-Match'"
         }
         guard case .refused = try attempt("two", nil) else {
@@ -108,12 +118,12 @@ final class S3Storage: ReplicaStorage {
         guard case .refused = try attempt("three", "00000000000000000000000000000000") else {
             return "it ignores 'If-Match': it replaced an object whose ETag was another"
         }
-        if case .done = try attempt("four", current) { return nil }
+        if try succeeds("four", current) { return nil }
         quotesTags = false
         guard case .refused = try attempt("five", "00000000000000000000000000000000") else {
             return "it ignores 'If-Match': it replaced an object whose ETag was another"
         }
-        if case .done = try attempt("six", current) { return nil }
+        if try succeeds("six", current) { return nil }
         return "it refuses 'If-Match' with the object's own ETag"
     }
 

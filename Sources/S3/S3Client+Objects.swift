@@ -13,9 +13,12 @@ final class CollectingTransfer: Transfer {
     private(set) var bytes: [UInt8] = []
     private var result: Result<Void, any Error> = .failure(S3Failure(.cancelled, message: "cancelled"))
     private let limit: Int
+    private let isRight: ([UInt8]) throws -> Void
 
-    init(_ request: S3Request, limit: Int) {
+    /// - Parameter isRight: judges a complete answer; a passing failure has the request made again.
+    init(_ request: S3Request, limit: Int, isRight: @escaping ([UInt8]) throws -> Void = { _ in }) {
         self.limit = limit
+        self.isRight = isRight
         super.init(request)
     }
 
@@ -37,6 +40,10 @@ final class CollectingTransfer: Transfer {
     override func body(_ bytes: UnsafeRawBufferPointer) throws {
         try check(Int64(self.bytes.count + bytes.count))
         self.bytes.append(contentsOf: bytes)
+    }
+
+    override func complete() throws {
+        try isRight(bytes)
     }
 
     override func restart() {

@@ -6,29 +6,60 @@ public struct S3UnfinishedUpload: Sendable, Equatable {
     public var id = ""
 }
 
+/// An upload in parts that has just begun.
+public struct S3NewUpload: Sendable, Equatable {
+    public var id = ""
+    /// The request was made more than once: an answer may have been lost, and an upload whose id nobody knows be there.
+    public var mayHaveTwin = false
+}
+
 extension S3Client {
     /// Begins an upload in parts.
     ///
     /// - Parameter headers: of the object to be, such as `x-amz-tagging`.
-    /// - Returns: the upload's id.
     public func createUpload(bucket: String, key: [UInt8], headers: [(name: String, value: String)] = []) throws
-        -> String
+        -> S3NewUpload
     {
         var request = S3Request(.post, bucket: bucket, key: key)
         request.query = [("uploads", [])]
         request.headers = headers
         request.payload = []
-        let answer = try send(request)
+        let transfer = CollectingTransfer(request, limit: 1 << 20)
+        try run(transfer)
+        let answer = try transfer.object()
         guard
             let id = try XMLFields.read(answer.bytes, root: "InitiateMultipartUploadResult")["UploadId"], !id.isEmpty
         else { throw IcecoreError(.invalidData, "the server began an upload without an id") }
-        return id
+        return S3NewUpload(id: id, mayHaveTwin: transfer.progress.attempts > 1)
     }
 
     /// Makes an object of the parts that were sent.
     ///
-    /// - Parameter etags: of the parts 1, 2, …, as the server gave them.
-    public func completeUpload(bucket: String, key: [UInt8], id: String, etags: [String]) throws {
+    /// - Parameters:
+    ///   - etags: of the parts 1, 2, …, as the server gave them.
+    ///   - size: of all parts together.
+    public func completeUpload(bucket: String, key: [UInt8], id: String, etags: [String], size: Int64) throws {
+        do {
+            try completeUpload(bucket: bucket, key: key, id: id, etags: etags)
+        } catch let failure as S3Failure where failure.code == "NoSuchUpload" {
+            // Asked again because an answer was lost, a server may know no more of what it has completed.
+            let head = try? head(bucket: bucket, key: key)
+            guard let head, head.contentLength == size, let etag = S3Client.etag(ofParts: etags), head.etag == etag
+            else { throw failure }
+        }
+    }
+
+    /// What an object of such parts has for an ETag; nil: they are not MD5s.
+    private static func etag(ofParts etags: [String]) -> String? {
+        var whole = MD5()
+        for etag in etags {
+            guard etag.count == 32, let digest = Hex.decode(Array(etag.utf8)) else { return nil }
+            digest.withUnsafeBytes { whole.update($0) }
+        }
+        return "\(Hex.encode(whole.finalize()))-\(etags.count)"
+    }
+
+    private func completeUpload(bucket: String, key: [UInt8], id: String, etags: [String]) throws {
         var xml = "<CompleteMultipartUpload>"
         for (index, etag) in etags.enumerated() {
             xml += "<Part><PartNumber>\(index + 1)</PartNumber><ETag>\"\(S3Client.escaped(etag))\"</ETag></Part>"
@@ -38,14 +69,17 @@ extension S3Client {
         request.query = [("uploadId", Array(id.utf8))]
         request.headers = [("Content-Type", "application/xml")]
         request.payload = Array(xml.utf8)
-        let answer = try send(request)
         // Putting the parts together takes long, so S3 says 200 before it knows how it ends.
-        if (try? XMLFields.read(answer.bytes, root: "CompleteMultipartUploadResult")) != nil { return }
-        let fields = (try? XMLFields.read(answer.bytes, root: "Error")) ?? [:]
-        throw S3Failure(
-            .response, status: 500, code: Display.text(fields["Code"] ?? "", limit: 100),
-            message: Display.text(fields["Message"] ?? "the server did not say that the upload is complete", limit: 300)
-        )
+        let transfer = CollectingTransfer(request, limit: 1 << 20) { bytes in
+            if (try? XMLFields.read(bytes, root: "CompleteMultipartUploadResult")) != nil { return }
+            let fields = (try? XMLFields.read(bytes, root: "Error")) ?? [:]
+            throw S3Failure(
+                .response, status: 500, code: Display.text(fields["Code"] ?? "", limit: 100),
+                message: Display.text(
+                    fields["Message"] ?? "the server did not say that the upload is complete", limit: 300))
+        }
+        try run(transfer)
+        _ = try transfer.object()
     }
 
     private static func escaped(_ text: String) -> String {

@@ -19,6 +19,11 @@ public final class ProxyServer: S3Server, @unchecked Sendable {
         _ = try conversation.ask(["fail": [method, part, count]])
     }
 
+    /// Has so many requests passed on, and answered with 500 all the same.
+    public func lose(_ method: String, _ part: String, count: Int) throws {
+        _ = try conversation.ask(["lose": [method, part, count]])
+    }
+
     /// Kills a process after so many requests, at the arrival of the next.
     public func kill(_ process: Int32, after requests: Int) throws {
         _ = try conversation.ask(["kill": requests, "pid": Int(process)])

@@ -9,7 +9,11 @@ import Testing
 
     /// A bucket of Ceph's gateway behind a proxy that writes down what is asked.
     static func proxied() throws -> (place: ReplicaPlace, proxy: ProxyServer, admin: S3Admin) {
-        let server = try RGWServer.shared()
+        try proxied(RGWServer.shared())
+    }
+
+    private static func proxied(_ server: S3Server) throws -> (place: ReplicaPlace, proxy: ProxyServer, admin: S3Admin)
+    {
         let admin = try S3Admin(server)
         let direct = try ReplicaPlace.bucket(server)
         let proxy = try ProxyServer(to: server)
@@ -52,22 +56,60 @@ import Testing
         }
     }
 
-    /// A blob that is sent in parts, one of which the server refuses three times.
+    /// A blob that is sent in parts, one of which the server refuses three times. It is never in memory.
     @Test func aPartThatFailsIsSentAgainAlone() throws {
+        try VerifyBench.use(small: 3) { bench in
+            let object = SyntheticObject(name: "large", size: Self.isSoak ? 3 << 30 : 200 << 20, partSize: 8 << 20)
+            let large = object.row {
+                $0.lastModified = "2024-03-03T12:00:00.000Z"
+            }
+            try bench.sync.add("2024-03-04T01-00Z", bench.rows + [large])
+            try bench.bench.succeed("sync", "--date", "2024-03-04T01-00Z")
+            let (place, proxy, admin) = try Self.proxied(Self.isSoak ? RGWServer() : RGWServer.shared())
+            try proxy.fail("PUT", "partNumber=17&", count: 3)
+            let (run, peak) = try bench.bench.measured(
+                ["push", place.url, "--store", bench.store] + place.flags, environment: place.environment, seconds: 600)
+            #expect(run.status == 0, "\(run)")
+            #expect(peak < 128 << 10, "\(peak) KiB")
+            if Self.isSoak { print("a push of \(object.size) bytes, one part failing three times: \(peak) KiB") }
+            let log = try proxy.log()
+            let parts = Dictionary(
+                grouping: log.compactMap { $0.firstMatch(of: /partNumber=([0-9]+)&/)?.1 }, by: { Int($0) ?? 0 })
+            #expect(parts.count == Int(object.size / (8 << 20)))
+            #expect(parts.allSatisfy { $0.value.count == ($0.key == 17 ? 4 : 1) }, "\(parts)")
+            #expect(try admin.listUploads(place.bucketName).isEmpty)
+            let clone = try bench.bench.clone(place, "clone")
+            try bench.bench.expectSame(clone, as: bench.store)
+        }
+    }
+
+    /// The server has done what it was asked, but its answer does not arrive: what is asked again must not end the push,
+    /// nor leave anything.
+    @Test(arguments: ["RGW", "moto"]) func answersThatAreLostDoNoHarm(_ kind: String) throws {
         try VerifyBench.use(small: 3) { bench in
             let large = VerifyBench.Row(
                 "large", RealBucket.content(seed: 9, count: 40 << 20), at: "2024-03-03T12:00:00.000Z")
             try bench.sync.add("2024-03-04T01-00Z", bench.rows + [large])
             try bench.bench.succeed("sync", "--date", "2024-03-04T01-00Z")
-            let (place, proxy, admin) = try Self.proxied()
-            try proxy.fail("PUT", "partNumber=2", count: 3)
+            let (place, proxy, admin) = try Self.proxied(
+                kind == "RGW" ? RGWServer.shared() : MotoServer.shared())
+            for (method, part) in [
+                ("PUT", "probe"), ("PUT", "blobs/"), ("POST", "?uploads"), ("PUT", "partNumber=2&"),
+                ("POST", "?uploadId="), ("PUT", "index"), ("PUT", "metadata.json"), ("PUT", "latest.json"),
+            ] { try proxy.lose(method, part, count: 1) }
             try bench.bench.push(place)
-            let parts = try proxy.log().filter { $0.contains("partNumber=") }
-            #expect(parts.filter { $0.contains("partNumber=1&") }.count == 1, "\(parts)")
-            #expect(parts.filter { $0.contains("partNumber=2&") }.count == 4, "\(parts)")
-            #expect(try admin.listUploads(place.bucketName).isEmpty)
-            let clone = try bench.bench.clone(place, "clone")
-            try bench.bench.expectSame(clone, as: bench.store)
+            let begun = try proxy.log().filter { $0.hasPrefix("POST") && $0.contains("uploads") }
+            #expect(begun.count == 2, "\(begun)")
+            try Self.expectNothingLeft(place, admin)
+            try bench.bench.expectSame(try bench.bench.clone(place, "clone"), as: bench.store)
+            // A later one, too.
+            try bench.sync.add("2024-03-05T01-00Z", bench.rows + [large])
+            try bench.bench.succeed("sync", "--date", "2024-03-05T01-00Z")
+            try proxy.lose("PUT", "latest.json", count: 1)
+            try proxy.lose("PUT", "probe", count: 5)
+            try bench.bench.push(place)
+            try Self.expectNothingLeft(place, admin)
+            try bench.bench.expectSame(try bench.bench.clone(place, "clone 2"), as: bench.store)
         }
     }
 

@@ -166,15 +166,36 @@ final class Bench {
     }
 
     /// Runs the program under another one, which gets the command line as its last words.
-    func run(under wrapper: [String], _ words: [String], seconds: Double = 60) throws -> Run {
+    func run(
+        under wrapper: [String], _ words: [String], environment change: [String: String] = [:], seconds: Double = 60
+    ) throws -> Run {
         let words = wrapper.dropFirst() + [program] + words
         let process = try RunningProgram(
-            wrapper[0], words.map { Array($0.utf8) }, environment: environment, currentDirectory: directory,
+            wrapper[0], words.map { Array($0.utf8) },
+            environment: environment.merging(change) { $1 }.filter { !$0.value.isEmpty }, currentDirectory: directory,
             outputs: "\(directory)/outputs")
         running.append(process)
         let run = try process.wait(seconds: seconds)
         running.removeAll { $0 === process }
         return run
+    }
+
+    /// Runs the program to its end.
+    ///
+    /// - Returns: how it went, and the most memory that it has had, in KiB.
+    func measured(
+        _ words: [String], environment: [String: String] = [:], seconds: Double = 60
+    ) throws -> (run: Run, peak: Int) {
+        let script = """
+            import resource, subprocess, sys
+            status = subprocess.run(sys.argv[1:]).returncode
+            print("peak", resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
+            sys.exit(status)
+            """
+        let run = try run(
+            under: ["/usr/bin/python3", "-c", script], words, environment: environment, seconds: seconds)
+        let peak = run.complaints.last.flatMap { $0.hasPrefix("peak ") ? Int($0.dropFirst(5)) : nil }
+        return (run, try #require(peak, "\(run)"))
     }
 
     /// Runs a command on the store.

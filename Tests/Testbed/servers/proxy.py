@@ -5,6 +5,7 @@ usage: proxy.py PORT    of the other server, on 127.0.0.1. Says {"port", "direct
 Commands are JSON objects, one a line on standard input; each is answered with one line:
   {"log": true}        the requests since the last reset: [[method, target], …]
   {"fail": [method, part of the target, count]}    so many such requests are answered with 500, their bodies read to the end
+  {"lose": [method, part of the target, count]}    so many such requests are passed on, and answered with 500
   {"kill": count}      after so many requests the process whose id is "pid" is killed, in the middle of the next one
   {"reset": true}      forgets all that
 """
@@ -24,6 +25,7 @@ upstream = int(sys.argv[1])
 lock = threading.Lock()
 log = []
 failures = []
+losses = []
 death = {}
 BROKEN = b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>InternalError</Code><Message>As told.</Message></Error>'
 
@@ -43,6 +45,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             fails = next((f for f in failures if f[2] > 0 and f[0] == self.command and f[1] in self.path), None)
             if fails:
                 fails[2] -= 1
+            loses = next((f for f in losses if f[2] > 0 and f[0] == self.command and f[1] in self.path), None)
+            if loses:
+                loses[2] -= 1
             if death:
                 death["count"] -= 1
                 if death["count"] < 0:
@@ -66,6 +71,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             connection.send(piece)
         reply = connection.getresponse()
         body = reply.read()
+        if loses:
+            connection.close()
+            return self.answer(500, [("Content-Type", "application/xml")], BROKEN)
         headers = [(n, v) for n, v in reply.getheaders() if n.lower() not in ("connection", "transfer-encoding", "content-length")]
         if self.command == "HEAD":
             headers.append(("Content-Length", reply.getheader("Content-Length") or "0"))
@@ -99,9 +107,12 @@ def obey(command):
         if "reset" in command:
             log.clear()
             failures.clear()
+            losses.clear()
             death.clear()
         if "fail" in command:
             failures.append(command["fail"])
+        if "lose" in command:
+            losses.append(command["lose"])
         if "kill" in command:
             death.update(count=command["kill"], pid=command["pid"])
         if "log" in command:
