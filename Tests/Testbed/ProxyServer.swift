@@ -2,8 +2,12 @@ import Foundation
 
 /// Passes requests on to another server, writes them down, and fails some of them: see `servers/proxy.py`.
 public final class ProxyServer: S3Server, @unchecked Sendable {
+    /// It lives as long as this.
+    private let upstream: S3Server
+
     /// Each test has its own.
     public init(to server: S3Server) throws {
+        upstream = server
         try super.init(
             script: "proxy.py", arguments: ["\(server.port)"], accessKey: server.accessKey, secretKey: server.secretKey)
     }

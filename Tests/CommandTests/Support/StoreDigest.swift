@@ -21,13 +21,27 @@ enum StoreDigest {
         return found.sorted()
     }
 
+    /// The MD5 of a file of any size.
+    private static func digest(_ path: String) throws -> String {
+        let file = try File(path, O_RDONLY)
+        var digest = MD5()
+        try withUnsafeTemporaryAllocation(byteCount: 1 << 20, alignment: 16) { buffer in
+            while true {
+                let count = try file.read(into: buffer)
+                if count == 0 { return }
+                digest.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+            }
+        }
+        return Hex.encode(digest.finalize())
+    }
+
     /// Every file with the MD5 of its content; without the lock, the log of mounts, and what SQLite keeps beside the
     /// index while it is open.
     static func of(_ store: String) throws -> [String: String] {
         let passing: Set<String> = ["lock", "push.lock", "mount.log", "index.sqlite-wal", "index.sqlite-shm"]
         var digests: [String: String] = [:]
         for path in try files(store) where !passing.contains(path) {
-            digests[path] = Hex.encode(MD5.digest(try Files.read("\(store)/\(path)", limit: 1 << 30)))
+            digests[path] = try digest("\(store)/\(path)")
         }
         return digests
     }
@@ -44,7 +58,7 @@ enum StoreDigest {
     static func blobs(_ store: String) throws -> [String: String] {
         var digests: [String: String] = [:]
         for path in try files("\(store)/blobs") {
-            digests[path] = Hex.encode(MD5.digest(try Files.read("\(store)/blobs/\(path)", limit: 1 << 30)))
+            digests[path] = try digest("\(store)/blobs/\(path)")
         }
         return digests
     }
