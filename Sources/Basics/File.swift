@@ -185,11 +185,16 @@ public enum Files {
         try synchronizeDirectory(directory(of: path))
     }
 
-    /// The content of a small file.
+    /// The content of a small file. Anything but a file, such as a FIFO, is `invalidData` and not waited for.
     ///
     /// - Parameter limit: the most bytes to accept; a larger file is `invalidData`, so that nothing hostile fills memory.
     public static func read(_ path: String, limit: Int) throws -> [UInt8] {
-        let file = try File(path, O_RDONLY)
+        let file = try File(path, O_RDONLY | O_NONBLOCK)
+        var status = stat()
+        guard fstat(file.descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            if status.st_mode & S_IFMT == S_IFDIR { throw IcecoreError.system("cannot read", path, errno: EISDIR) }
+            throw IcecoreError(.invalidData, "'\(path)' is no file")
+        }
         var content: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65536)
         while true {
@@ -232,6 +237,18 @@ public enum Files {
     public static func directory(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// The path without links, as far as it exists.
+    public static func resolved(_ path: String) -> String {
+        let path = absolute(path)
+        if let real = realpath(path, nil) {
+            defer { free(real) }
+            return String(cString: real)
+        }
+        guard path.count > 1, let slash = path.lastIndex(of: "/") else { return path }
+        let parent = resolved(slash == path.startIndex ? "/" : String(path[..<slash]))
+        return (parent == "/" ? "" : parent) + path[slash...]
     }
 
     /// The path made absolute by the current directory (nothing else about it changes).

@@ -9,7 +9,7 @@ final class BlobFeed {
     private let records: ReplicaRecords
     private var fan = 0
     private var directory: OpaquePointer?
-    private var found: [String] = []
+    private var found: [(name: String, mayBeThere: Bool)] = []
     /// Blobs that were looked at.
     private(set) var seen = 0
     /// So many are noted together, in one transaction.
@@ -28,7 +28,7 @@ final class BlobFeed {
     /// The next one, noted as one that may be at the replica; nil after the last.
     func next() throws -> UploadJob? {
         while true {
-            if let name = found.popLast() {
+            if let (name, mayBeThere) = found.popLast() {
                 guard let blob = BlobName(name) else { continue }
                 var partSize: Int64?
                 if case .etag(let etag, let size) = blob, etag.parts > 0 {
@@ -36,7 +36,8 @@ final class BlobFeed {
                 }
                 return UploadJob(
                     path: ReplicaFormat.blobPath(name),
-                    content: .blob(file: store.blobs.path(ofName: name), blob, partSize: partSize))
+                    content: .blob(file: store.blobs.path(ofName: name), blob, partSize: partSize),
+                    mayBeThere: mayBeThere)
             }
             guard try gather() else { return nil }
         }
@@ -48,12 +49,12 @@ final class BlobFeed {
             seen += 1
             switch try records.standing(name) {
             case .listed, .sent: continue
-            case .intended: found.append(name)
+            case .intended: found.append((name, true))
             case nil:
                 // What has no blob's name is somebody else's.
                 guard BlobName(name) != nil else { continue }
                 try records.set(name, .intended)
-                found.append(name)
+                found.append((name, false))
             }
         }
         try records.commit()

@@ -31,17 +31,20 @@ public struct CloneOutcome: Sendable {
 public final class Clone {
     private let replica: Replica
     private let path: String
+    private let acceptsMissing: Bool
     private let note: (String) -> Void
     private let progress: (CloneProgress) -> Void
     private var outcome = CloneOutcome()
 
     /// - Parameters:
     ///   - path: of the store: a new or an empty directory, a clone that was stopped, or a store that the replica is ahead of.
+    ///   - acceptsMissing: the store is made also where blobs cannot be had.
     ///   - note: told remarks for people.
     public init(
-        _ replica: Replica, to path: String, note: @escaping (String) -> Void,
+        _ replica: Replica, to path: String, acceptsMissing: Bool = false, note: @escaping (String) -> Void,
         progress: @escaping (CloneProgress) -> Void
     ) {
+        self.acceptsMissing = acceptsMissing
         self.replica = replica
         self.path = path
         self.note = note
@@ -57,20 +60,23 @@ public final class Clone {
         if !isNew { try refuseStepBack(store, head) }
 
         let index = "\(store.temporaryPath)/clone-index"
-        try fetchIndex(head.metadata.index, to: index)
         defer { unlink(index) }
+        try fetchIndex(head.metadata.index, to: index)
+        try refuseDamage(index)
         let reader = try IndexReader(path: index)
         outcome.snapshots = reader.timeline.kept.count
         outcome.missing = head.metadata.missing
+        if !isNew { try refuseLoss(store, reader) }
         let wants = try lackingBlobs(store, head, reader)
         reader.end()
         try fetch(wants, store, index)
-        if outcome.failed > 0 {
+        if outcome.failed > 0, !acceptsMissing {
             throw IcecoreError(
                 .incomplete,
                 "\(outcome.failed) blobs could not be had from the replica, so that the store is "
                     + "\(isNew ? "not complete" : "what it was") (\(outcome.failures.joined(separator: "; "))). "
-                    + "The same command goes on where this one stopped")
+                    + "The same command goes on where this one stopped; 'icecore push --check' from a store that has them sends "
+                    + "them again; --accept-missing makes a store without them")
         }
         progress(.finishing)
         if !isNew, try isSame(store, head) {
@@ -79,8 +85,10 @@ public final class Clone {
         }
         // What was found there may have come with a clone that was killed.
         try store.blobs.synchronize()
+        // What it says of ETags comes before rows that need it.
+        if !isNew { try store.adopt(head.metadata.configuration) }
         try IndexCopy.replace(store.indexPath, with: index)
-        try store.finishClone(head.metadata.configuration)
+        if isNew { try store.adopt(head.metadata.configuration) }
         try Files.createDirectory("\(store.path)/replicas")
         try Files.replace(Clone.markPath(store), with: Array(head.latest.metadataSHA256.utf8))
         return outcome
@@ -100,11 +108,39 @@ public final class Clone {
         defer { reader.end() }
         let known = Set(head.metadata.snapshots.map(\.name) + head.metadata.pruned)
         let ahead = reader.timeline.points.map(\.name).filter { !known.contains($0) }
-        guard let newest = ahead.last else { return }
-        throw IcecoreError(
-            .busy,
-            "'\(store.path)' holds snapshots that the replica does not (\(newest)): 'icecore push' brings the replica up to it"
-        )
+        if let newest = ahead.last {
+            throw IcecoreError(
+                .busy,
+                "'\(store.path)' holds snapshots that the replica does not (\(newest)): 'icecore push' brings the replica up "
+                    + "to it")
+        }
+        let kept = Set(head.metadata.snapshots.map(\.name))
+        if let pruned = reader.timeline.points.last(where: { $0.isPruned && kept.contains($0.name) }) {
+            throw IcecoreError(
+                .busy,
+                "'\(store.path)' has been pruned, and the replica still holds what was dropped (\(pruned.name)): 'icecore push' "
+                    + "brings the replica up to it; a clone in a new directory has everything")
+        }
+    }
+
+    /// Refuses an index that knows less of contents than the store's own: it would leave blobs without a name.
+    private func refuseLoss(_ store: Store, _ index: IndexReader) throws {
+        let own = try store.reader()
+        defer { own.end() }
+        var lost = 0
+        try index.missing { directory, row in
+            guard let etag = try row.contentETag(prefix: try index.prefix(of: directory) ?? []),
+                try store.blob(etag: etag, size: row.size, index) == nil,
+                try store.blob(etag: etag, size: row.size, own) != nil
+            else { return }
+            lost += 1
+        }
+        if lost > 0 {
+            throw IcecoreError(
+                .busy,
+                "the replica lacks \(lost) contents that '\(store.path)' has: 'icecore push' brings the replica up to it; a "
+                    + "clone belongs in a new directory")
+        }
     }
 
     /// Whether the store's index says already what the replica's says.
@@ -134,6 +170,16 @@ public final class Clone {
         try file.close()
     }
 
+    /// What was pushed before pushes looked, or by somebody else.
+    private func refuseDamage(_ index: String) throws {
+        let check = IndexCheck(copy: index)
+        try check.run()
+        guard let problem = check.problems.first else { return }
+        throw IcecoreError(
+            .damaged,
+            "the index in the replica is damaged (it \(problem.cut(300))): push again from a store that is sound")
+    }
+
     // MARK: - The blobs
 
     private struct Lacking {
@@ -144,10 +190,20 @@ public final class Clone {
 
     private func lackingBlobs(_ store: Store, _ head: Replica.Head, _ index: IndexReader) throws -> Lacking {
         var lacking = Lacking(queue: try WantQueue(directory: store.temporaryPath))
+        var named: Int64 = 0
+        defer {
+            // A listing may lack what the manifest had.
+            if named < head.metadata.blobs {
+                let count = head.metadata.blobs - named
+                outcome.failed += Int(count)
+                outcome.failures.append("\(count) blobs that were pushed are not there any more")
+            }
+        }
         try replica.blobs(head.metadata) { warning in
             note("warning: \(warning)")
         } _: { name, blob in
             try Interruption.check()
+            named += 1
             if Files.size(store.blobs.path(ofName: name)) == blob.size { return }
             lacking.count += 1
             lacking.bytes = lacking.bytes.addingClamped(blob.size)
@@ -188,15 +244,15 @@ public final class Clone {
         let summary = try downloader.run()
         outcome.blobs = summary.fetched
         outcome.bytes = summary.bytes
-        outcome.failed = summary.failed + summary.gone
-        outcome.failures = summary.examples
+        outcome.failed += summary.failed + summary.gone
+        outcome.failures += summary.examples
     }
 
     /// The same from a directory. What is complete stays, whatever happens.
     private func copy(_ lacking: Lacking, _ store: Store, _ index: String, from root: String) throws {
         let facts = ReplicaFacts(index)
         let target = FileStorage(root: store.path, temporary: "clone")
-        defer { try? target.removeTemporary(keepingParent: true) }
+        defer { try? target.removeTemporary() }
         try target.upload(
             {
                 guard let want = try lacking.queue.next() else { return nil }

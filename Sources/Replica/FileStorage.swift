@@ -7,14 +7,17 @@ final class FileStorage: ReplicaStorage {
     let root: String
     /// Where files grow until they get their names. Nobody else's.
     private let temporary: String
-    private var hasTemporary = false
+    /// Locked for as long as it is somebody's.
+    private var temporaryDirectory: File?
     /// Files that are complete and have no name yet.
-    private var pending: [(job: UploadJob, file: String)] = []
+    private var pending: [(job: UploadJob, file: String?)] = []
     private var pendingBytes: Int64 = 0
     private var directories: Set<String> = []
     private var counter = 0
     private var sent: Int64 = 0
 
+    /// What the names of directories for growing files begin with.
+    static let prefix = "push-"
     private static let batch = 1024
     private static let batchBytes: Int64 = 1 << 30
 
@@ -25,6 +28,19 @@ final class FileStorage: ReplicaStorage {
     }
 
     private func full(_ path: String) -> String { "\(root)/\(path)" }
+
+    /// Refuses a path that leads through a link: what is written or removed there would be somebody else's.
+    private func refuseLinks(_ path: String) throws {
+        var end = path.startIndex
+        while let slash = path[end...].firstIndex(of: "/") {
+            let directory = full(String(path[..<slash]))
+            var status = stat()
+            if lstat(directory, &status) == 0, status.st_mode & S_IFMT != S_IFDIR {
+                throw IcecoreError(.damaged, "'\(directory)' is a link, or no directory: the replica is not touched")
+            }
+            end = path.index(after: slash)
+        }
+    }
 
     func read(_ path: String, limit: Int) throws -> StoredBytes? {
         guard Files.exists(full(path)) else { return nil }
@@ -49,7 +65,7 @@ final class FileStorage: ReplicaStorage {
 
     func exchange(_ path: String, _ bytes: [UInt8], expecting tag: String?) throws -> Bool {
         try makeDirectory(of: path)
-        let lock = try File(full("lock"), O_RDWR | O_CREAT)
+        let lock = try File(full("lock"), O_RDWR | O_CREAT | O_NOFOLLOW)
         let descriptor = lock.descriptor
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
             guard errno == EWOULDBLOCK || errno == EINTR else {
@@ -68,6 +84,7 @@ final class FileStorage: ReplicaStorage {
     func remove(_ paths: [String]) throws {
         var touched: Set<String> = []
         for path in paths {
+            try refuseLinks(path)
             try Files.remove(full(path))
             touched.insert(Files.directory(of: full(path)))
         }
@@ -81,6 +98,7 @@ final class FileStorage: ReplicaStorage {
     func list(_ prefix: String, _ body: (String, Int64) throws -> Void) throws {
         guard let slash = prefix.lastIndex(of: "/") else { return }
         let directory = String(prefix[..<slash])
+        try refuseLinks("\(directory)/")
         guard Files.exists(full(directory)) else { return }
         for name in try Files.names(in: full(directory)) {
             try Interruption.check()
@@ -114,6 +132,11 @@ final class FileStorage: ReplicaStorage {
 
     /// Copies a content into a file of its own; why that is in vain, or nil.
     private func add(_ job: UploadJob, _ progress: (Int64) -> Void) throws -> String? {
+        if job.mayBeThere, Files.size(full(job.path)) == job.size {
+            // Whoever gave it its name may not have come to make that durable: it is, with the names that follow.
+            pending.append((job, nil))
+            return nil
+        }
         let file = try newFile()
         switch job.content {
         case .bytes(let bytes):
@@ -145,6 +168,7 @@ final class FileStorage: ReplicaStorage {
         let directory = try File(root, O_RDONLY | O_DIRECTORY)
         try Files.synchronizeFileSystem(directory)
         for (job, file) in pending {
+            guard let file else { continue }
             try makeDirectory(of: job.path)
             try Files.rename(file, full(job.path))
         }
@@ -158,22 +182,49 @@ final class FileStorage: ReplicaStorage {
     private func makeDirectory(of path: String) throws {
         let directory = Files.directory(of: full(path))
         guard directories.insert(directory).inserted else { return }
+        try refuseLinks(path)
         try Files.createDirectories(directory)
     }
 
     private func newFile() throws -> String {
-        if !hasTemporary {
-            try Files.createDirectories(full(temporary))
-            hasTemporary = true
+        if temporaryDirectory == nil {
+            try removeAbandoned()
+            try makeTemporary()
         }
         counter += 1
         return full("\(temporary)/\(counter)")
     }
 
+    /// Until it is locked, another push may take it for abandoned.
+    private func makeTemporary() throws {
+        for _ in 0..<100 {
+            try Files.createDirectories(full(temporary))
+            if let directory = try? File(full(temporary), O_RDONLY | O_DIRECTORY),
+                flock(directory.descriptor, LOCK_EX | LOCK_NB) == 0, Files.exists(full(temporary))
+            {
+                temporaryDirectory = consume directory
+                return
+            }
+            usleep(10_000)
+        }
+        throw IcecoreError(.busy, "'\(full(temporary))' is removed by others again and again")
+    }
+
+    /// Removes what pushes that were killed have left: nobody holds it any more.
+    private func removeAbandoned() throws {
+        guard Files.exists(full("tmp")) else { return }
+        try refuseLinks("tmp/")
+        for name in try Files.names(in: full("tmp")) where name.hasPrefix(FileStorage.prefix) {
+            guard let directory = try? File(full("tmp/\(name)"), O_RDONLY | O_DIRECTORY | O_NOFOLLOW),
+                flock(directory.descriptor, LOCK_EX | LOCK_NB) == 0
+            else { continue }
+            try Files.removeAll(full("tmp/\(name)"))
+        }
+    }
+
     /// Removes what this one, or an earlier one of the same name, has left.
-    func removeTemporary(keepingParent: Bool = false) throws {
-        hasTemporary = false
+    func removeTemporary() throws {
+        temporaryDirectory = nil
         try Files.removeAll(full(temporary))
-        if !keepingParent { rmdir(full("tmp")) }
     }
 }

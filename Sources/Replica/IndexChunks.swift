@@ -9,10 +9,9 @@ final class IndexChunks {
     let chunkSize: Int64
     private(set) var digests: [String] = []
 
-    /// - Parameter path: of a copy of the index, which is removed.
+    /// - Parameter path: of a copy of the index that nobody changes.
     init(_ path: String, progress: (Double) -> Void) throws {
         let opened = try File(path, O_RDONLY)
-        try Files.remove(path)
         size = try opened.size()
         file = SharedFile(opened)
         chunkSize = IndexChunks.chunkSize(of: size)

@@ -45,6 +45,8 @@ public final class Push {
     let replica: Replica
     let removal: Removal?
     private let isConditional: Bool
+    private let isChecking: Bool
+    private let acceptsMissing: Bool
     private let note: (String) -> Void
     private let progress: (PushProgress) -> Void
     var outcome = PushOutcome()
@@ -56,20 +58,25 @@ public final class Push {
 
     /// - Parameters:
     ///   - isConditional: `latest.json` is moved by a conditional write.
+    ///   - isChecking: what the replica's documents say is there is looked for, and sent again where it is not.
+    ///   - acceptsMissing: the replica may come to know less of contents than it does.
     ///   - note: told remarks for people.
     public init(
-        _ store: Store, _ replica: Replica, isConditional: Bool, removal: Removal?, note: @escaping (String) -> Void,
-        progress: @escaping (PushProgress) -> Void
+        _ store: Store, _ replica: Replica, isConditional: Bool, isChecking: Bool = false, acceptsMissing: Bool = false,
+        removal: Removal?, note: @escaping (String) -> Void, progress: @escaping (PushProgress) -> Void
     ) {
         self.store = store
         self.replica = replica
         self.isConditional = isConditional
+        self.isChecking = isChecking
+        self.acceptsMissing = acceptsMissing
         self.removal = removal
         self.note = note
         self.progress = progress
     }
 
     public func run() throws -> PushOutcome {
+        try refuseOwnStore()
         let hold = try StoreGuard(store, removing: false)
         defer { withExtendedLifetime(hold) {} }
         let reader = try store.reader()
@@ -96,39 +103,46 @@ public final class Push {
 
     /// One push. False: somebody else was faster, and what is left to do has to be looked at again.
     private func attempt(_ records: ReplicaRecords, isLast: Bool) throws -> Bool {
-        outcome.damaged = []
-        let head = try replica.head()
+        let head = try isChecking ? replica.headForMending(note) : replica.head()
+        try records.doubtSent()
         try clearLeftovers(records, head)
         let hasManifest = try learn(records, head)
 
         let copy = "\(store.path)/replicas/\(replica.marker?.replicaId ?? "").index"
         try Files.removeAll(copy)
+        defer { unlink(copy) }
         try IndexCopy.make(of: store.indexPath, at: copy) { progress(.index($0 / 2)) }
+        // Read after the copy was made: what it says may come before what the index holds, and never after it.
+        let configuration = try StoreConfiguration(path: store.configurationPath)
         let index = try IndexReader(path: copy)
         let summaries = try index.snapshots()
         let pruned = index.timeline.points.filter(\.isPruned).map(\.name)
-        if let head { try refuseStepBack(head, index.timeline.points.map(\.name)) }
-        outcome.missing = try missingBlobs(index)
+        if let head { try refuseStepBack(head, index.timeline.points.map(\.name), configuration) }
+        outcome.missing = try missingBlobs(index, records, head)
 
         let feed = BlobFeed(store, index, records)
         try send(records) { try feed.next() }
         try records.commit()
-        try forgetVanished(records)
+        if feed.seen < (try index.totals().blobs) { outcome.missing += try lostBlobs(index, records) }
 
         index.end()
         let chunks = try IndexChunks(copy) { progress(.index(0.5 + $0 / 2)) }
         progress(.finishing)
         let path = "snapshots/\(Push.name())"
-        let (pieces, newChunks) = chunks.pieces(head?.metadata.index, in: path)
+        let (pieces, newChunks) = chunks.pieces(isChecking ? nil : head?.metadata.index, in: path)
         var fresh = 0
         try records.forEachName(fresh: true) { _, standing in if standing == .sent { fresh += 1 } }
-        let plan = try planRemoval(records, head, index, path)
-        if let head, fresh == 0, newChunks.isEmpty, pieces == head.metadata.index, hasManifest, !plan.isNeeded {
+        var plan = try planRemoval(records, head, index, path)
+        if let head, fresh == 0, newChunks.isEmpty, pieces == head.metadata.index, hasManifest, !plan.isNeeded,
+            configuration == head.metadata.configuration
+        {
             outcome.snapshot = head.latest.snapshot
             outcome.sequence = head.latest.sequence
             outcome.isUnchanged = true
             return true
         }
+        outcome.marked = plan.marked.count
+        try refuseDamage(copy)
         try tryConditions(records)
 
         var written: [String] = []
@@ -140,7 +154,9 @@ public final class Push {
         written += newChunks.map { pieces.chunks[$0].path }
 
         let manifest = try writeManifest(records, head, hasManifest, plan, in: path, willWrite)
-        let now = Timestamp.now().rfc3339
+        let time = Timestamp.now()
+        let now = time.rfc3339
+        plan.announce(time)
         let sequence = (head?.latest.sequence ?? 0) + 1
         var metadata = ReplicaFormat.Metadata(
             format: ReplicaFormat.current, storeId: store.configuration.storeId, sequence: sequence, path: path,
@@ -149,7 +165,7 @@ public final class Push {
                 .init(
                     name: $0.record.name, takenAt: $0.record.takenAt.rfc3339, keys: $0.record.keys,
                     bytes: $0.record.bytes)
-            }, pruned: pruned, blobs: 0, blobBytes: 0, missing: outcome.missing, configuration: store.configuration,
+            }, pruned: pruned, blobs: 0, blobBytes: 0, missing: outcome.missing, configuration: configuration,
             index: pieces, manifest: manifest, history: plan.history,
             retired: plan.waiting.isEmpty ? nil : plan.waiting)
         let isIncremental = head != nil && hasManifest && !plan.changesManifest
@@ -157,7 +173,7 @@ public final class Push {
             (metadata.blobs, metadata.blobBytes) = (head.metadata.blobs, head.metadata.blobBytes)
         }
         try records.forEachName(fresh: isIncremental) { name, standing in
-            guard standing != .intended, let blob = BlobName(name) else { return }
+            guard standing != .intended, !plan.forgotten.contains(name), let blob = BlobName(name) else { return }
             metadata.blobs += 1
             metadata.blobBytes = metadata.blobBytes.addingClamped(blob.size)
         }
@@ -170,19 +186,33 @@ public final class Push {
             format: ReplicaFormat.current, storeId: store.configuration.storeId, sequence: sequence, snapshot: path,
             metadataSHA256: Hex.encode(SHA256.digest(document)), pushedAt: now, pushedBy: Push.writer)
         guard try move(to: latest, from: head) else {
-            try replica.storage.remove(written)
-            try records.forgetObjects(written)
-            try records.setBase(nil)
+            try takeBack(written, of: path, records)
             try lost(isLast)
             return false
         }
+        for name in plan.forgotten { try records.forget(name) }
         try records.setBase(path)
         try records.listSent()
         try records.forgetObjects(written)
         outcome.snapshot = path
         outcome.sequence = sequence
-        try delete(plan)
+        if try delete(plan) {
+            try records.setDeleted(path)
+            try records.commit()
+        }
         return true
+    }
+
+    /// Removes what an attempt has written in vain, unless it was not: the answer to a move that succeeded may have been
+    /// lost, and another push may have gone on from there.
+    private func takeBack(_ written: [String], of path: String, _ records: ReplicaRecords) throws {
+        try records.setBase(nil)
+        guard let metadata = try replica.head()?.metadata else { return }
+        let isInUse =
+            metadata.path == path || metadata.history.contains(path)
+            || !metadata.paths.isDisjoint(with: written)
+        if !isInUse { try replica.storage.remove(written) }
+        try records.forgetObjects(written)
     }
 
     // MARK: - Before
@@ -196,9 +226,7 @@ public final class Push {
         let objects = try records.writtenObjects()
         guard !objects.isEmpty else { return try records.commit() }
         // A push that was stopped right after its last step: what it wrote is what the replica is.
-        var named = Set((head?.metadata.index.chunks ?? []).map(\.path))
-        named.formUnion((head?.metadata.manifest?.parts ?? []).map(\.path))
-        named.formUnion((head?.metadata.retired ?? []).flatMap(\.paths))
+        let named = head?.metadata.paths ?? []
         let directories = Set((head?.metadata.history ?? []) + [head?.metadata.path].compactMap { $0 })
         let orphans = objects.filter { !named.contains($0) && !directories.contains(Files.directory(of: $0)) }
         try replica.storage.remove(orphans)
@@ -213,9 +241,9 @@ public final class Push {
         }
         var isWhole = head.metadata.manifest != nil
         let base = try records.base
-        if base == head.latest.snapshot, isWhole { return true }
+        if base == head.latest.snapshot, isWhole, !isChecking { return true }
         try records.forgetListed()
-        try replica.blobs(head.metadata) { warning in
+        try replica.blobs(head.metadata, listing: isChecking) { warning in
             isWhole = false
             note("warning: \(warning)")
         } _: { name, _ in
@@ -224,28 +252,90 @@ public final class Push {
         }
         try records.setBase(head.latest.snapshot)
         try records.commit()
-        return isWhole
+        return isWhole && !isChecking
     }
 
     /// Refuses to replace what the replica has by something older.
-    private func refuseStepBack(_ head: Replica.Head, _ names: [String]) throws {
+    private func refuseStepBack(
+        _ head: Replica.Head, _ names: [String], _ configuration: StoreConfiguration
+    ) throws {
+        if let since = head.metadata.configuration.distrustETagsSince, configuration.distrustETagsSince == nil {
+            throw IcecoreError(
+                .busy,
+                "the replica is of a store that has distrusted ETags since \(since), and '\(store.path)' does not: "
+                    + "'icecore clone \(replica.url) \(store.path)' brings it up to that")
+        }
         let known = Set(names)
         let ahead = head.metadata.snapshots.map(\.name).filter { !known.contains($0) }
         guard let newest = ahead.last else { return }
         throw IcecoreError(
             .busy,
             "the replica holds \(ahead.count == 1 ? "a snapshot that this store does not" : "\(ahead.count) snapshots that this store does not") "
-                + "(\(newest); pushed by \(head.latest.pushedBy) at \(head.latest.pushedAt)): it is not moved backwards. "
+                + "(\(newest.cut(100)); pushed by \(head.latest.pushedBy) at \(head.latest.pushedAt)): it is not moved backwards. "
                 + "Sync that date first, or push to another place")
     }
 
-    private func missingBlobs(_ index: IndexReader) throws -> Int64 {
+    /// Counts the contents that neither the store nor the replica can show. Refuses to take away what the replica can:
+    /// its index may know what an ETag stands for where this one does not.
+    private func missingBlobs(_ index: IndexReader, _ records: ReplicaRecords, _ head: Replica.Head?) throws -> Int64 {
         var missing: Int64 = 0
+        var missingThere: Int64 = 0
+        let names = Set((head?.metadata.snapshots ?? []).map(\.name))
+        let old = Set(index.timeline.points.filter { names.contains($0.name) }.map(\.id))
         try index.missing { directory, row in
             guard let etag = try row.contentETag(prefix: try index.prefix(of: directory) ?? []) else { return }
-            if try store.blob(etag: etag, size: row.size, index) == nil { missing += 1 }
+            if try store.blob(etag: etag, size: row.size, index) != nil { return }
+            let sha256 = try index.blobFacts(etag: etag, size: row.size).sha256
+            let name = sha256.map { BlobName.sha256($0, size: row.size) } ?? .etag(etag, size: row.size)
+            if try records.standing(name.file) == .listed { return }
+            missing += 1
+            if old.contains(row.seenFrom) || old.contains(row.listedFrom) { missingThere += 1 }
+        }
+        if let head, missingThere > head.metadata.missing, !acceptsMissing {
+            throw IcecoreError(
+                .busy,
+                "of what the replica holds, this store lacks \(missingThere) contents, the replica "
+                    + "\(head.metadata.missing): a push would take away what is known of the others. 'icecore sync' fetches what "
+                    + "the bucket still has, 'icecore clone \(replica.url) DIRECTORY' makes a store with all that the replica "
+                    + "has; --accept-missing pushes all the same")
         }
         return missing
+    }
+
+    /// Contents that the index calls present, and that are neither on the disk nor in the replica.
+    private func lostBlobs(_ index: IndexReader, _ records: ReplicaRecords) throws -> Int64 {
+        var lost: Int64 = 0
+        let scan = try LostContents(store, index)
+        try scan.scan([], looksForMissing: true) { version, _ in
+            guard version.flags.contains(.present) else { return }
+            let (etag, size) = (version.content.etag, version.content.size)
+            let sha256 = try index.blobFacts(etag: etag, size: size).sha256
+            let name = sha256.map { BlobName.sha256($0, size: size) } ?? .etag(etag, size: size)
+            let standing = try records.standing(name.file)
+            if standing != .listed, standing != .sent { lost += 1 }
+        }
+        return lost
+    }
+
+    /// A damaged index would take the place of a sound one.
+    private func refuseDamage(_ copy: String) throws {
+        let check = IndexCheck(copy: copy)
+        try check.run()
+        guard let problem = check.problems.first else { return }
+        throw IcecoreError(
+            .damaged,
+            "the store's index is damaged (it \(problem)), and was not pushed: 'icecore verify' says more, 'icecore reindex' "
+                + "makes it again")
+    }
+
+    /// A replica is a place of its own.
+    private func refuseOwnStore() throws {
+        guard case .directory(let path) = replica.url else { return }
+        let (own, other) = (Files.resolved(store.path), Files.resolved(path))
+        guard own == other || other.hasPrefix("\(own)/") || Files.exists("\(path)/icecore.json") else { return }
+        throw IcecoreError(
+            .usage,
+            "'\(path)' is \(own == other ? "this store itself" : "in a store, or one"): give a directory of its own")
     }
 
     private func tryConditions(_ records: ReplicaRecords) throws {
@@ -281,10 +371,11 @@ public final class Push {
                 outcome.blobs += 1
                 outcome.bytes += job.size
             case .damaged(let reason):
-                // It may have been sent before it turned out so.
-                try replica.storage.remove([job.path])
+                // Nothing of it was sent. Under its name there may be what another push has put there.
                 try records.forget(blob.file)
-                outcome.damaged.append((blob.file, reason))
+                if !outcome.damaged.contains(where: { $0.name == blob.file }) {
+                    outcome.damaged.append((blob.file, reason))
+                }
             }
             let now = MonotonicClock.milliseconds()
             if now - lastCommit > 1000 {
@@ -294,18 +385,6 @@ public final class Push {
         } progress: { [self] sent in
             progress(.blobs(outcome.blobs, bytes: outcome.bytes, sent: sent))
         }
-    }
-
-    /// Blobs that were to be sent, or were sent, and that the store no longer has and no manifest names.
-    private func forgetVanished(_ records: ReplicaRecords) throws {
-        var vanished: [String] = []
-        try records.forEachName(fresh: true) { name, _ in
-            if vanished.count < 100_000, !Files.exists(store.blobs.path(ofName: name)) { vanished.append(name) }
-        }
-        guard !vanished.isEmpty else { return }
-        try replica.storage.remove(vanished.map(ReplicaFormat.blobPath))
-        for name in vanished { try records.forget(name) }
-        try records.commit()
     }
 
     private func sendChunks(
@@ -352,7 +431,7 @@ public final class Push {
                 }
             } else {
                 try records.forEachName(fresh: false) { name, standing in
-                    if standing != .intended { try writer.add(name) }
+                    if standing != .intended, !plan.forgotten.contains(name) { try writer.add(name) }
                 }
             }
             return ReplicaFormat.Manifest(parts: kept + (try writer.finish()))
@@ -392,8 +471,11 @@ public final class Push {
 
     /// Says who was faster; throws where there is no sense in another attempt.
     private func lost(_ isLast: Bool) throws {
-        let winner = try replica.head()?.latest
-        let who = winner.map { "\($0.pushedBy) at \($0.pushedAt), as number \($0.sequence)" } ?? "nobody"
+        guard let winner = try replica.head()?.latest else {
+            throw IcecoreError(
+                .damaged, "\(replica.place(ReplicaFormat.latestName)) went away while this push ran: push again")
+        }
+        let who = "\(winner.pushedBy) at \(winner.pushedAt), as number \(winner.sequence)"
         guard isLast else {
             return note("another push was faster (\(who)): looking at what it has brought")
         }

@@ -9,12 +9,22 @@ struct RemovalPlan {
     var waiting: [ReplicaFormat.Retired] = []
     /// Marked by this push.
     var marked: [String] = []
-    /// To be deleted once `latest.json` says so.
-    var deleting: [String] = []
+    /// To be deleted once `latest.json` says so, and since when each group was marked.
+    var deleting: [ReplicaFormat.Retired] = []
+    /// Names of blobs that go, once `latest.json` says so.
+    var forgotten: Set<String> = []
+    /// When the deletions were announced, by the clock that goes on while the machine sleeps.
+    private(set) var announced: UInt64 = 0
     /// Names leave the manifest.
     var changesManifest = false
     /// There is something to be said that the replica does not say yet.
     var isNeeded = false
+
+    /// From now on, others know what is being deleted. It stays in the list until a later push knows that all of it is done.
+    mutating func announce(_ now: Timestamp) {
+        announced = MonotonicClock.millisecondsWithSleep()
+        waiting += deleting.map { ReplicaFormat.Retired(paths: $0.paths, since: $0.since, deletingSince: now.rfc3339) }
+    }
 }
 
 extension Push {
@@ -26,7 +36,9 @@ extension Push {
         guard let head else { return plan }
         let now = Timestamp.now()
         plan.history = head.metadata.history + [head.metadata.path]
-        for entry in head.metadata.retired ?? [] {
+        // Deletions that this store has announced, and made to the end.
+        let isDone = try records.deleted == head.latest.snapshot
+        for entry in head.metadata.retired ?? [] where !(isDone && entry.deletingSince != nil) {
             try review(entry, now, records, &plan)
         }
         guard removal != nil else { return plan }
@@ -37,9 +49,8 @@ extension Push {
         if !plan.marked.isEmpty {
             plan.waiting.append(ReplicaFormat.Retired(paths: plan.marked, since: now.rfc3339))
             // Every push leaves the snapshot before it: marking that alone is no reason for another one.
-            plan.isNeeded = plan.isNeeded || plan.changesManifest || head.metadata.history.count > 3
+            plan.isNeeded = plan.isNeeded || !plan.forgotten.isEmpty || head.metadata.history.count > 3
         }
-        outcome.marked = plan.marked.count
         return plan
     }
 
@@ -50,12 +61,14 @@ extension Push {
         // A blob that this store has sent again is named again.
         var paths: [String] = []
         for path in entry.paths {
-            guard let name = Push.blobName(path), try records.standing(name) != nil else {
+            guard let name = Push.blobName(path), let standing = try records.standing(name), standing != .intended
+            else {
                 paths.append(path)
                 continue
             }
+            // Far in the future, it is the time of a clock that was wrong.
             if let since = entry.deletingSince.flatMap({ Timestamp(rfc3339: $0) }),
-                now.milliseconds - since.milliseconds < Push.deletingTime
+                abs(now.milliseconds - since.milliseconds) < Push.deletingTime
             {
                 throw IcecoreError(
                     .busy,
@@ -65,23 +78,14 @@ extension Push {
             plan.isNeeded = true
         }
         guard !paths.isEmpty else { return }
-        if entry.deletingSince != nil {
-            // Whoever began to delete may have been stopped: this one sees to the rest.
-            if removal == nil {
-                plan.waiting.append(entry)
-            } else {
-                plan.deleting += paths
-            }
-            return
-        }
         let since = Timestamp(rfc3339: entry.since) ?? now
-        if let removal, now.milliseconds - since.milliseconds >= removal.grace {
-            plan.deleting += paths
-            plan.waiting.append(
-                ReplicaFormat.Retired(paths: paths, since: entry.since, deletingSince: now.rfc3339))
+        // Whoever began to delete may have been stopped: this one sees to the rest.
+        if let removal, entry.deletingSince != nil || now.milliseconds - since.milliseconds >= removal.grace {
+            plan.deleting.append(ReplicaFormat.Retired(paths: paths, since: entry.since))
             plan.isNeeded = true
         } else {
-            plan.waiting.append(ReplicaFormat.Retired(paths: paths, since: entry.since))
+            plan.waiting.append(
+                ReplicaFormat.Retired(paths: paths, since: entry.since, deletingSince: entry.deletingSince))
         }
     }
 
@@ -93,36 +97,40 @@ extension Push {
         return String(path[path.index(after: slash)...])
     }
 
-    /// Blobs that the store has no more, and that no row of its index names.
+    /// Blobs that the store has no more, and that no row of its index names; of those that no manifest names either, all.
     private func markBlobs(_ records: ReplicaRecords, _ index: IndexReader, _ plan: inout RemovalPlan) throws {
         let unnamed = try UnnamedBlobs(store)
+        // The rest is for the next push: the list stands in a document.
+        let room = Push.mostMarked - (plan.waiting + plan.deleting).reduce(0) { $0 + $1.paths.count }
+        // An index that was made anew may not know which ETag a content had that has its SHA-256 for a name.
+        let knowsAll = outcome.missing == 0
         try records.forEachName(fresh: false) { name, standing in
             try Interruption.check()
-            if standing != .intended, !Files.exists(store.blobs.path(ofName: name)) { try unnamed.add(name) }
-        }
-        index.end()
-        try index.begin()
-        var marked: [String] = []
-        let waiting = plan.waiting.reduce(0) { $0 + $1.paths.count }
-        try unnamed.find(index) { name in
-            // The rest is for the next push: the list stands in a document.
-            if marked.count + waiting < Push.mostMarked, let standing = try records.standing(name),
-                standing != .intended
-            {
-                marked.append(ReplicaFormat.blobPath(name))
+            if Files.exists(store.blobs.path(ofName: name)) { return }
+            if standing == .intended {
+                // It was sent by a push that was stopped, or not at all.
+                if plan.forgotten.count < room { plan.forgotten.insert(name) }
+            } else if knowsAll || !name.hasPrefix("x-") {
+                try unnamed.add(name)
             }
         }
         index.end()
-        for path in marked { if let name = Push.blobName(path) { try records.forget(name) } }
-        plan.marked += marked
-        plan.changesManifest = !marked.isEmpty
+        try index.begin()
+        try unnamed.find(index) { name in
+            if plan.forgotten.count < room, let standing = try records.standing(name), standing != .intended {
+                plan.forgotten.insert(name)
+                plan.changesManifest = true
+            }
+        }
+        index.end()
+        plan.marked += plan.forgotten.sorted().map(ReplicaFormat.blobPath)
     }
 
     /// Earlier snapshots, as far as the newest does not share their files.
     private func markSnapshots(_ head: Replica.Head, _ plan: inout RemovalPlan) throws {
         // The newest stays in any case: it is what readers have, until the next one is there.
         guard plan.history.count > 1 else { return }
-        let known = Set(plan.waiting.flatMap(\.paths))
+        let known = Set((plan.waiting + plan.deleting).flatMap(\.paths))
         var shared = Set(head.metadata.index.chunks.map(\.path))
         shared.formUnion((head.metadata.manifest?.parts ?? []).map(\.path))
         var history: [String] = []
@@ -140,17 +148,20 @@ extension Push {
         plan.history = history + plan.history.suffix(1)
     }
 
-    /// Deletes what was marked long enough ago; `latest.json` says so by now.
-    func delete(_ plan: RemovalPlan) throws {
-        guard !plan.deleting.isEmpty else { return }
-        let deadline = MonotonicClock.milliseconds() + UInt64(Push.deletingTime) / 2
+    /// Deletes what was marked long enough ago; `latest.json` says so by now. False: there is some left.
+    func delete(_ plan: RemovalPlan) throws -> Bool {
+        let deadline = plan.announced + UInt64(Push.deletingTime) / 2
+        let paths = plan.deleting.flatMap(\.paths)
         var place = 0
-        while place < plan.deleting.count, MonotonicClock.milliseconds() < deadline {
+        while place < paths.count {
             try Interruption.check()
-            let end = min(plan.deleting.count, place + 1000)
-            try replica.storage.remove(Array(plan.deleting[place..<end]))
+            // Few at a time: whoever needs one of them waits no longer than that for the end of all.
+            guard MonotonicClock.millisecondsWithSleep() < deadline else { return false }
+            let end = min(paths.count, place + 64)
+            try replica.storage.remove(Array(paths[place..<end]))
             place = end
+            outcome.deleted = place
         }
-        outcome.deleted = place
+        return true
     }
 }

@@ -44,7 +44,7 @@ public final class Replica {
     public init(_ url: ReplicaURL, _ options: ReplicaOptions) throws {
         self.url = url
         self.options = options
-        temporary = "push-\(UUID().uuidString.lowercased())"
+        temporary = FileStorage.prefix + UUID().uuidString.lowercased()
         switch url {
         case .directory(let path):
             client = nil
@@ -74,11 +74,15 @@ public final class Replica {
     func latest() throws -> (latest: ReplicaFormat.Latest, tag: String)? {
         guard let marker else { return nil }
         guard let stored = try storage.read(ReplicaFormat.latestName, limit: 1 << 20) else { return nil }
-        let latest = try ReplicaFormat.decode(
+        var latest = try ReplicaFormat.decode(
             ReplicaFormat.Latest.self, stored.bytes, place(ReplicaFormat.latestName))
-        guard latest.storeId == marker.storeId, ReplicaFormat.isPath(latest.snapshot) else {
+        guard latest.storeId == marker.storeId, ReplicaFormat.isSnapshot(latest.snapshot),
+            (0...ReplicaFormat.mostCounted).contains(latest.sequence)
+        else {
             throw IcecoreError(.damaged, "\(place(ReplicaFormat.latestName)) does not belong to this replica")
         }
+        latest.pushedBy = latest.pushedBy.cut(100)
+        latest.pushedAt = latest.pushedAt.cut(40)
         return (latest, stored.tag)
     }
 
@@ -87,17 +91,42 @@ public final class Replica {
         guard let (latest, tag) = try latest() else { return nil }
         let path = "\(latest.snapshot)/\(ReplicaFormat.metadataName)"
         guard let bytes = try storage.read(path, limit: ReplicaFormat.documentLimit)?.bytes else {
-            throw IcecoreError(.damaged, "\(place(path)) is missing, though latest.json points to it")
+            throw IcecoreError(
+                .damaged,
+                "\(place(path)) is missing, though latest.json points to it: 'icecore push --check' from the store writes it "
+                    + "anew")
         }
         guard Hex.encode(SHA256.digest(bytes)) == latest.metadataSHA256 else {
-            throw IcecoreError(.damaged, "\(place(path)) is damaged: its SHA-256 is not what latest.json says")
+            throw IcecoreError(
+                .damaged,
+                "\(place(path)) is damaged, its SHA-256 is not what latest.json says: 'icecore push --check' from the store "
+                    + "writes it anew")
         }
         let metadata = try ReplicaFormat.decode(ReplicaFormat.Metadata.self, bytes, place(path))
         try metadata.check(place(path))
-        guard metadata.storeId == latest.storeId else {
+        guard metadata.storeId == latest.storeId, metadata.path == latest.snapshot else {
             throw IcecoreError(.damaged, "\(place(path)) does not belong to this replica")
         }
         return Head(latest: latest, tag: tag, metadata: metadata)
+    }
+
+    /// The same for a push that looks at everything itself: where the newest snapshot is damaged, an empty one stands in
+    /// its place.
+    func headForMending(_ note: (String) -> Void) throws -> Head? {
+        do {
+            return try head()
+        } catch let error as IcecoreError where error.code == .damaged {
+            guard let (latest, tag) = try latest() else { return nil }
+            note("warning: \(error): all that describes the replica is written anew")
+            let configuration = StoreConfiguration(bucket: "", inventory: nil)
+            return Head(
+                latest: latest, tag: tag,
+                metadata: ReplicaFormat.Metadata(
+                    format: latest.format, storeId: latest.storeId, sequence: latest.sequence, path: latest.snapshot,
+                    pushedAt: latest.pushedAt, pushedBy: latest.pushedBy, snapshots: [], pruned: [], blobs: 0,
+                    blobBytes: 0, missing: 0, configuration: configuration,
+                    index: ReplicaFormat.Index(size: 0, chunkSize: 1 << 20, chunks: []), manifest: nil, history: []))
+        }
     }
 
     /// What can be read of the replica.
@@ -149,17 +178,20 @@ public final class Replica {
     }
 
     /// Gives the name of every blob of the replica to `body`: by its manifest, or where that cannot be had, by listing.
+    ///
+    /// - Parameter listing: whatever there is of a manifest.
     func blobs(
-        _ metadata: ReplicaFormat.Metadata, warn: (String) -> Void, _ body: (String, BlobName) throws -> Void
+        _ metadata: ReplicaFormat.Metadata, listing: Bool = false, warn: (String) -> Void,
+        _ body: (String, BlobName) throws -> Void
     ) throws {
-        if let manifest = metadata.manifest {
+        if let manifest = metadata.manifest, !listing {
             do {
                 for part in manifest.parts { try Replica.names(in: try content(part), place(part.path), body) }
                 return
             } catch let error as IcecoreError where error.code == .damaged {
                 warn("the manifest of the replica is of no use (\(error)): listing the blobs instead")
             }
-        } else {
+        } else if !listing {
             warn("the replica has no manifest: listing its blobs instead")
         }
         try storage.list("blobs/") { path, size in
@@ -173,10 +205,16 @@ public final class Replica {
 
     /// The names in a part of a manifest: one a line, and what follows a tab is for later formats.
     private static func names(in bytes: [UInt8], _ place: String, _ body: (String, BlobName) throws -> Void) throws {
-        for line in bytes.split(separator: UInt8(ascii: "\n")) {
-            let name = String(decoding: line.prefix { $0 != UInt8(ascii: "\t") }, as: UTF8.self)
+        // Line by line: a list of all lines would take many times the memory of what is in them.
+        var start = 0
+        while start < bytes.count {
+            let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.count
+            defer { start = end + 1 }
+            if start == end { continue }
+            let name = String(
+                decoding: bytes[start..<end].prefix { $0 != UInt8(ascii: "\t") }.prefix(200), as: UTF8.self)
             guard let blob = BlobName(name) else {
-                throw IcecoreError(.damaged, "\(place) is damaged: '\(name.prefix(100))' is the name of no blob")
+                throw IcecoreError(.damaged, "\(place) is damaged: '\(name.cut(100))' is the name of no blob")
             }
             try body(name, blob)
         }

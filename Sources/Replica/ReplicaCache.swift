@@ -47,6 +47,7 @@ public final class ReplicaCache: @unchecked Sendable {
             }
         } else {
             try Files.createDirectories(path, mode: 0o700)
+            try ReplicaCache.refuseOthers(path)
             try ReplicaCache.refresh(path, url, options, note: note, progress: progress)
         }
         var store = try Store(path: path)
@@ -97,6 +98,19 @@ public final class ReplicaCache: @unchecked Sendable {
         return "\(base)/\(name)"
     }
 
+    /// In a directory that others may write to, links could be planted.
+    private static func refuseOthers(_ path: String) throws {
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR, status.st_uid == geteuid(),
+            status.st_mode & 0o022 == 0
+        else {
+            throw IcecoreError(
+                .forbidden,
+                "the cache '\(path)' belongs to somebody else, or others may write to it: give another place with --cache"
+            )
+        }
+    }
+
     // MARK: - The index
 
     private static func refresh(
@@ -127,8 +141,9 @@ public final class ReplicaCache: @unchecked Sendable {
         }
         let head = try replica.existingHead()
         let (store, _) = try Store.forClone(at: path, head.metadata.configuration)
+        if isWhole { try store.adopt(head.metadata.configuration) }
         try fetch(head.metadata.index, replica, store, progress)
-        try store.finishClone(head.metadata.configuration)
+        try store.adopt(head.metadata.configuration)
         let document = try ReplicaFormat.encode(current(head.latest))
         try Files.replace("\(path)/current.json", with: document, mode: 0o600)
     }
@@ -150,6 +165,7 @@ public final class ReplicaCache: @unchecked Sendable {
             progress(Double(number + 1) / Double(index.chunks.count))
         }
         try file.close()
+        try IndexCheck.refuseForeignSchema(copy: assembled)
         try IndexCopy.replace(store.indexPath, with: assembled)
         let needed = Set(index.chunks.map(\.sha256))
         for name in try Files.names(in: chunks) where !needed.contains(name) {

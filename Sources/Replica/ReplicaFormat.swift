@@ -121,7 +121,7 @@ public enum ReplicaFormat {
         do {
             return try UntrustedJSON.decode(type, from: bytes)
         } catch {
-            throw IcecoreError(.damaged, "\(place) lacks what it must have (\(error))")
+            throw IcecoreError(.damaged, "\(place) lacks what it must have, or has it in another form")
         }
     }
 
@@ -136,27 +136,62 @@ public enum ReplicaFormat {
         "blobs/\(Blobs.fan(name))/\(name)"
     }
 
-    /// Whether a path that a document names stays inside the replica, and is one that a push makes.
+    /// Whether a path that a document names is one that a push makes: a file of a snapshot, or a blob.
     static func isPath(_ path: String) -> Bool {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
-        return path.utf8.count <= 200 && parts.count >= 2
-            && parts.allSatisfy { part in
-                !part.isEmpty && part != "." && part != ".."
-                    && part.utf8.allSatisfy { byte in
-                        (48...57).contains(byte) || (97...122).contains(byte) || (65...90).contains(byte)
-                            || [45, 46, 95].contains(byte)
-                    }
+        guard parts.count == 3, path.utf8.count <= 200 else { return false }
+        if parts[0] == "blobs" {
+            let name = String(parts[2])
+            return BlobName(name) != nil && blobPath(name) == path
+        }
+        return isSnapshot(parts[0...1].joined(separator: "/")) && isName(parts[2])
+    }
+
+    /// Whether a path that a document names is the directory of a snapshot.
+    static func isSnapshot(_ path: String) -> Bool {
+        let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+        return parts.count == 2 && parts[0] == "snapshots" && path.utf8.count <= 100 && isName(parts[1])
+    }
+
+    private static func isName(_ name: Substring) -> Bool {
+        !name.isEmpty && !name.hasPrefix(".")
+            && name.utf8.allSatisfy { byte in
+                (48...57).contains(byte) || (97...122).contains(byte) || (65...90).contains(byte)
+                    || [45, 46, 95].contains(byte)
             }
     }
+
+    /// More pushes, or blobs, than there can be.
+    static let mostCounted = 1 << 60
 }
 
 extension ReplicaFormat.Metadata {
+    /// Every file that this snapshot needs, or will see to.
+    var paths: Set<String> {
+        Set(index.chunks.map(\.path) + (manifest?.parts ?? []).map(\.path) + (retired ?? []).flatMap(\.paths))
+    }
+
     /// Refuses what would lead out of the replica, or make a reader take more than there can be.
     func check(_ place: String) throws {
         let pieces = index.chunks + (manifest?.parts ?? [])
-        let paths = pieces.map(\.path) + history + [path] + (retired ?? []).flatMap(\.paths)
-        if let bad = paths.first(where: { !ReplicaFormat.isPath($0) }) {
-            throw IcecoreError(.damaged, "\(place) names '\(bad.prefix(200))', which no push makes")
+        let paths = pieces.map(\.path) + (retired ?? []).flatMap(\.paths)
+        let bad =
+            paths.first { !ReplicaFormat.isPath($0) } ?? (history + [path]).first { !ReplicaFormat.isSnapshot($0) }
+        if let bad {
+            throw IcecoreError(.damaged, "\(place) names '\(bad.cut(200))', which no push makes")
+        }
+        let counts = [Int64(sequence), blobs, blobBytes, missing]
+        guard counts.allSatisfy({ (0...Int64(ReplicaFormat.mostCounted)).contains($0) }) else {
+            throw IcecoreError(.damaged, "\(place) counts what cannot be counted")
+        }
+        guard configuration.storeId == storeId else {
+            throw IcecoreError(.damaged, "\(place): the configuration in it is that of another store")
+        }
+        guard configuration.format <= StoreConfiguration.newestFormat else {
+            throw IcecoreError(
+                .unsupported,
+                "\(place): the store that was pushed has format \(configuration.format), this icecore reads formats up to "
+                    + "\(StoreConfiguration.newestFormat): install a newer icecore")
         }
         var total: Int64 = 0
         for (number, chunk) in index.chunks.enumerated() {
@@ -172,6 +207,20 @@ extension ReplicaFormat.Metadata {
         for part in manifest?.parts ?? [] where part.size < 0 || part.size > ReplicaFormat.largestPiece {
             throw IcecoreError(.damaged, "\(place): a part of the manifest is too large")
         }
+    }
+}
+
+extension String {
+    /// Somebody else's words, for a message: of bounded length, and without what a terminal obeys.
+    func cut(_ count: Int) -> String {
+        let scalars = unicodeScalars.prefix(count).map { scalar in
+            switch scalar.properties.generalCategory {
+            case .control, .format, .surrogate, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned:
+                Unicode.Scalar(0xFFFD) ?? "?"
+            default: scalar
+            }
+        }
+        return String(String.UnicodeScalarView(scalars)) + (unicodeScalars.count > count ? "…" : "")
     }
 }
 

@@ -17,6 +17,8 @@ struct UploadJob: Sendable {
 
     var path: String
     var content: Content
+    /// An earlier push may have sent it: it is looked for before it is sent.
+    var mayBeThere = false
 
     var size: Int64 {
         switch content {

@@ -14,6 +14,10 @@ final class S3Uploader {
     private let pool: WorkPool
     private var large: [LargeUpload] = []
     private var isExhausted = false
+    /// Were looked for, and are not there.
+    private var absent: [UploadJob] = []
+    /// Are being looked for.
+    private var looks = 0
     private var done: (UploadJob, UploadOutcome) throws -> Void = { _, _ in }
 
     /// Contents of at least so many bytes are sent in parts.
@@ -64,12 +68,9 @@ final class S3Uploader {
             place += 1
         }
         guard large.count < S3Uploader.mostLarge else { return .waiting }
-        while !isExhausted {
-            guard let job = try source() else {
-                isExhausted = true
-                break
-            }
+        while let job = try nextJob(source) {
             do {
+                if job.mayBeThere { return .transfer(look(for: job)) }
                 if job.size >= S3Uploader.threshold, case .blob(let file, let name, let partSize) = job.content {
                     try notes.willUpload(job.path)
                     let upload = try LargeUpload(storage, job, file, name, partSize: partSize, notes, loop.wakeup)
@@ -83,7 +84,26 @@ final class S3Uploader {
                 try done(job, .damaged(damage.reason))
             }
         }
-        return large.isEmpty ? .finished : .waiting
+        return large.isEmpty && looks == 0 ? .finished : .waiting
+    }
+
+    private func nextJob(_ source: () throws -> UploadJob?) throws -> UploadJob? {
+        if let job = absent.popLast() { return job }
+        if !isExhausted, let job = try source() { return job }
+        isExhausted = true
+        return nil
+    }
+
+    /// A request that says whether a blob is there: for a large one, much less than to send it again.
+    private func look(for job: UploadJob) -> Transfer {
+        looks += 1
+        return Look(storage, job) { [unowned self] isThere in
+            looks -= 1
+            if isThere { return try done(job, .done) }
+            var again = job
+            again.mayBeThere = false
+            absent.append(again)
+        }
     }
 
     /// Gives up what was begun, as far as the server can still be reached in a moment; what remains is in the notes.
@@ -98,14 +118,53 @@ final class S3Uploader {
     }
 }
 
+/// Looks whether a content is there.
+private final class Look: Transfer {
+    private let job: UploadJob
+    private let done: (Bool) throws -> Void
+    private var isThere = false
+
+    init(_ storage: S3Storage, _ job: UploadJob, done: @escaping (Bool) throws -> Void) {
+        self.job = job
+        self.done = done
+        super.init(S3Request(.head, bucket: storage.location.bucket, key: storage.key(job.path)))
+    }
+
+    override func begin(_ head: S3ResponseHead) throws {
+        isThere = head.contentLength == job.size
+        if case .blob(_, .etag(let name, _), _) = job.content, name.parts == 0, let etag = head.etag,
+            S3Uploader.isMD5(etag, head)
+        {
+            isThere = isThere && etag.lowercased() == Hex.encode(name.md5)
+        }
+    }
+
+    override func finished(_ result: Result<Void, any Error>) throws {
+        switch result {
+        case .success: try done(isThere)
+        case .failure(let failure as S3Failure) where failure.kind == .response: try done(false)
+        case .failure(let error): throw error
+        }
+    }
+}
+
+extension S3Uploader {
+    /// Whether an ETag is the MD5 of what arrived, so that it is the server's word for it.
+    fileprivate static func isMD5(_ etag: String, _ head: S3ResponseHead) -> Bool {
+        etag.count == 32 && !head.hasOpaqueETag && Hex.decode(Array(etag.utf8)) != nil
+    }
+}
+
 /// One content in one request.
+///
+/// A blob is known to be what its name says before anything of it is sent: under that name, another push may have put
+/// it, and others may count on it.
 private final class WholeUpload: Transfer {
     private let content: UploadJob.Content
     private let done: (UploadOutcome) throws -> Void
+    private let md5: [UInt8]
     private var file: SharedFile?
-    private var md5 = MD5()
-    private var digest: BlobDigest?
-    private var hashed: Int64 = 0
+    private var supplied: Int64 = 0
 
     init(_ storage: S3Storage, _ job: UploadJob, done: @escaping (UploadOutcome) throws -> Void) throws {
         content = job.content
@@ -113,12 +172,17 @@ private final class WholeUpload: Transfer {
         var request = S3Request(.put, bucket: storage.location.bucket, key: storage.key(job.path))
         request.uploadLength = job.size
         switch job.content {
-        case .bytes(let bytes): request.setContentMD5(MD5.digest(bytes))
-        case .blob(let file, let name, _):
-            // Opened when it is sent, but looked at now, so that nothing is begun in vain.
-            _ = try BlobCopy.open(file, name)
-            if case .etag(let etag, _) = name, etag.parts == 0 { request.setContentMD5(etag.md5) }
+        case .bytes(let bytes): md5 = MD5.digest(bytes)
+        case .blob(let file, let name, let partSize):
+            if case .etag(let etag, _) = name, etag.parts == 0 {
+                // Opened when it is sent, but looked at now, so that nothing is begun in vain. The server compares it.
+                _ = try BlobCopy.open(file, name)
+                md5 = etag.md5
+            } else {
+                md5 = try BlobCopy.checkedMD5(file, name, partSize: partSize)
+            }
         }
+        request.setContentMD5(md5)
         super.init(request)
     }
 
@@ -128,38 +192,23 @@ private final class WholeUpload: Transfer {
             let piece = bytes[Int(offset)...].prefix(buffer.count)
             buffer.copyBytes(from: piece)
             return piece.count
-        case .blob(let path, let name, let partSize):
+        case .blob(let path, let name, _):
             if offset == 0 {
                 file = SharedFile(try BlobCopy.open(path, name))
-                md5 = MD5()
-                digest = BlobDigest(name, partSize: partSize)
-                hashed = 0
+                supplied = 0
             }
             guard let file else { throw BlobCopy.Damage(reason: "it is not open") }
             try BlobCopy.read(file, into: buffer, at: offset)
-            if offset == hashed {
-                md5.update(UnsafeRawBufferPointer(buffer))
-                digest?.update(UnsafeRawBufferPointer(buffer))
-                hashed += Int64(buffer.count)
-            }
+            supplied = max(supplied, offset + Int64(buffer.count))
             return buffer.count
         }
     }
 
     override func begin(_ head: S3ResponseHead) throws {
         guard case .blob(_, let name, _) = content else { return }
-        guard hashed == name.size else { throw S3Failure.corrupt("the server answered before everything was sent") }
-        if name.size > 0 {
-            if let problem = digest.take()?.problem() { throw BlobCopy.Damage(reason: problem) }
-            var finished = MD5()
-            swap(&finished, &md5)
-            let sent = Hex.encode(finished.finalize())
-            // Where the ETag is an MD5, it is the server's word for what has arrived.
-            if let etag = head.etag, etag.count == 32, !head.hasOpaqueETag, Hex.decode(Array(etag.utf8)) != nil,
-                etag.lowercased() != sent
-            {
-                throw S3Failure.corrupt("something else has arrived than was sent")
-            }
+        guard supplied == name.size else { throw S3Failure.corrupt("the server answered before everything was sent") }
+        if let etag = head.etag, S3Uploader.isMD5(etag, head), etag.lowercased() != Hex.encode(md5) {
+            throw S3Failure.corrupt("something else has arrived than was sent")
         }
     }
 
@@ -168,7 +217,8 @@ private final class WholeUpload: Transfer {
         switch result {
         case .success: try done(.done)
         case .failure(let damage as BlobCopy.Damage): try done(.damaged(damage.reason))
-        case .failure(let failure as S3Failure) where failure.code == "BadDigest" || failure.code == "InvalidDigest":
+        case .failure(let failure as S3Failure)
+        where failure.kind == .corrupt || failure.code == "BadDigest" || failure.code == "InvalidDigest":
             // The network is not to blame: it was tried several times, or the server knows better.
             if case .blob(let path, let name, let partSize) = content,
                 let problem = try BlobCopy.problem(path, name, partSize: partSize)
@@ -191,23 +241,34 @@ extension BlobCopy {
         }
     }
 
+    /// The MD5 of a blob's content.
+    ///
+    /// - Throws: ``Damage`` where that is not what its name says.
+    static func checkedMD5(_ path: String, _ name: BlobName, partSize: Int64?) throws -> [UInt8] {
+        let file = SharedFile(try open(path, name))
+        var digest = BlobDigest(name, partSize: partSize)
+        var md5 = MD5()
+        var position: Int64 = 0
+        try withUnsafeTemporaryAllocation(byteCount: 1 << 20, alignment: 4096) { buffer in
+            while position < name.size {
+                try Interruption.check()
+                let piece = UnsafeMutableRawBufferPointer(
+                    rebasing: buffer[..<Int(min(Int64(buffer.count), name.size - position))])
+                try read(file, into: piece, at: position)
+                digest.update(UnsafeRawBufferPointer(piece))
+                md5.update(UnsafeRawBufferPointer(piece))
+                position += Int64(piece.count)
+            }
+        }
+        if let problem = digest.problem() { throw Damage(reason: problem) }
+        return md5.finalize()
+    }
+
     /// What is wrong with a blob; nil: nothing.
     static func problem(_ path: String, _ name: BlobName, partSize: Int64?) throws -> String? {
         do {
-            let file = SharedFile(try open(path, name))
-            var digest = BlobDigest(name, partSize: partSize)
-            var position: Int64 = 0
-            try withUnsafeTemporaryAllocation(byteCount: 1 << 20, alignment: 4096) { buffer in
-                while position < name.size {
-                    try Interruption.check()
-                    let piece = UnsafeMutableRawBufferPointer(
-                        rebasing: buffer[..<Int(min(Int64(buffer.count), name.size - position))])
-                    try read(file, into: piece, at: position)
-                    digest.update(UnsafeRawBufferPointer(piece))
-                    position += Int64(piece.count)
-                }
-            }
-            return digest.problem()
+            _ = try checkedMD5(path, name, partSize: partSize)
+            return nil
         } catch let damage as Damage {
             return damage.reason
         }

@@ -15,8 +15,17 @@ public final class IndexCheck {
     private var omitted = 0
     private static let mostProblems = 100
 
+    private let isCopy: Bool
+
     public init(_ store: Store) {
         path = store.indexPath
+        isCopy = false
+    }
+
+    /// For a copy that ``IndexCopy`` has made: it has no write-ahead log.
+    public init(copy path: String) {
+        self.path = path
+        isCopy = true
     }
 
     /// Checks everything.
@@ -33,6 +42,7 @@ public final class IndexCheck {
             try connection.execute("PRAGMA query_only = 1; PRAGMA cell_size_check = 1; PRAGMA cache_size = -32768")
             sqlite3_progress_handler(connection.handle, 100_000, { _ in Interruption.isRequested ? 1 : 0 }, nil)
             try connection.execute("BEGIN")
+            try checkSchema(connection)
             try checkPages(connection)
             try checkSnapshots(connection)
             try checkEntries(connection)
@@ -64,7 +74,8 @@ public final class IndexCheck {
         let pageSize = Int64(header[16]) << 8 | Int64(header[17])
         let expected: [(Int, UInt32)] = [(44, 4), (52, 0), (56, 1), (60, 0), (64, 0), (68, 0), (72, 0), (76, 0)]
         let isAsWritten =
-            header[18] == 2 && header[19] == 2 && header[20] == 0 && Array(header[21..<24]) == [64, 32, 32]
+            header[18] == (isCopy ? 1 : 2) && header[19] == header[18] && header[20] == 0
+            && Array(header[21..<24]) == [64, 32, 32]
             && expected.allSatisfy { number($0.0) == $0.1 } && header[72..<92].allSatisfy { $0 == 0 }
         if !isAsWritten { add("has a header that icecore does not write") }
         // While the write-ahead log holds pages, the file may be shorter or longer than its header says.
@@ -73,6 +84,28 @@ public final class IndexCheck {
         if isAlone, real < 512 || size != Int64(number(28)) * real {
             add("has \(size) bytes, and should have \(number(28)) pages of \(real)")
         }
+    }
+
+    /// Views and triggers would do what no reader or writer expects.
+    private func checkSchema(_ connection: Connection) throws {
+        for kind in try IndexCheck.foreignKinds(connection) { add("has a \(kind) that icecore does not write") }
+    }
+
+    /// Refuses a copy of an index from somewhere else if it does something of its own when it is read or written.
+    public static func refuseForeignSchema(copy path: String) throws {
+        let connection = try Connection(path, readOnly: true)
+        guard let kind = try foreignKinds(connection).first else { return }
+        throw IcecoreError(.damaged, "the index in the replica is damaged: it has a \(kind) that icecore does not write")
+    }
+
+    private static func foreignKinds(_ connection: Connection) throws -> [String] {
+        var kinds: [String] = []
+        let statement = try connection.prepare(
+            "SELECT type, name FROM sqlite_schema WHERE type NOT IN ('table', 'index') OR sql LIKE 'CREATE VIRTUAL%'")
+        while try statement.step(), kinds.count < 10 {
+            kinds.append(["view", "trigger"].first { statement.bytes(0).elementsEqual($0.utf8) } ?? "virtual table")
+        }
+        return kinds
     }
 
     private func checkPages(_ connection: Connection) throws {

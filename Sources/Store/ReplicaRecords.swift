@@ -6,7 +6,8 @@ import Synchronization
 /// What a store knows of one of its replicas: the blobs that are there, and what an interrupted push may have left.
 ///
 /// In `replicas/<id>.sqlite`; it can be deleted: the next push reads the replica's manifest, and sends again what that does
-/// not name. May be used from any thread, one push at a time.
+/// not name. A copy of the file is another store's, or an older one, and counts for nothing: what it says was done, others
+/// have done or may be doing. May be used from any thread, one push at a time.
 public final class ReplicaRecords: @unchecked Sendable {
     /// How much is known of a blob at the replica.
     public enum Standing: Int64, Sendable {
@@ -59,9 +60,24 @@ public final class ReplicaRecords: @unchecked Sendable {
             CREATE TABLE IF NOT EXISTS object (path TEXT PRIMARY KEY) WITHOUT ROWID;
             CREATE TABLE IF NOT EXISTS upload (path TEXT PRIMARY KEY, id TEXT) WITHOUT ROWID;
             """)
+        try ReplicaRecords.forgetUnlessOriginal(connection, path)
         selectHeld = try connection.prepare("SELECT standing FROM held WHERE name = ?")
         putHeld = try connection.prepare("INSERT OR REPLACE INTO held VALUES (?, ?)")
         deleteHeld = try connection.prepare("DELETE FROM held WHERE name = ?")
+    }
+
+    /// A copied store has copies of its records; the number of the file says so.
+    private static func forgetUnlessOriginal(_ connection: Connection, _ path: String) throws {
+        var status = stat()
+        guard stat(path, &status) == 0 else { throw IcecoreError.system("cannot examine", path, errno: errno) }
+        let inode = String(status.st_ino)
+        let known = try connection.prepare("SELECT value FROM fact WHERE name = 'inode'")
+        let old = try known.step() ? String(decoding: known.bytes(0), as: UTF8.self) : nil
+        known.reset()
+        if old == inode { return }
+        try connection.execute(
+            "BEGIN; DELETE FROM held; DELETE FROM object; DELETE FROM upload; DELETE FROM fact; "
+                + "INSERT INTO fact VALUES ('inode', '\(inode)'); COMMIT")
     }
 
     /// Makes durable what was recorded.
@@ -93,18 +109,33 @@ public final class ReplicaRecords: @unchecked Sendable {
 
     /// The directory of the snapshot whose manifest the listed blobs are from; nil: none.
     public var base: String? {
-        get throws {
-            try mutex.withLock { _ in
-                let statement = try connection.prepare("SELECT value FROM fact WHERE name = 'base'")
-                return try statement.step() ? String(decoding: statement.bytes(0), as: UTF8.self) : nil
-            }
-        }
+        get throws { try fact("base") }
     }
 
     public func setBase(_ base: String?) throws {
+        try setFact("base", base ?? "")
+    }
+
+    /// The directory of the snapshot by which this store has announced deletions and then made all of them.
+    public var deleted: String? {
+        get throws { try fact("deleted") }
+    }
+
+    public func setDeleted(_ snapshot: String) throws {
+        try setFact("deleted", snapshot)
+    }
+
+    private func fact(_ name: String) throws -> String? {
+        try mutex.withLock { _ in
+            let statement = try connection.prepare("SELECT value FROM fact WHERE name = '\(name)'")
+            return try statement.step() ? String(decoding: statement.bytes(0), as: UTF8.self) : nil
+        }
+    }
+
+    private func setFact(_ name: String, _ value: String) throws {
         try change {
-            let statement = try connection.prepare("INSERT OR REPLACE INTO fact VALUES ('base', ?)")
-            try statement.run(texts: [(1, base ?? "")]) { try statement.run() }
+            let statement = try connection.prepare("INSERT OR REPLACE INTO fact VALUES ('\(name)', ?)")
+            try statement.run(texts: [(1, value)]) { try statement.run() }
         }
     }
 
@@ -137,6 +168,11 @@ public final class ReplicaRecords: @unchecked Sendable {
     /// Forgets the blobs of a manifest that is no longer the newest.
     public func forgetListed() throws {
         try change { try connection.execute("DELETE FROM held WHERE standing = 0") }
+    }
+
+    /// What was sent by an earlier attempt, and that no manifest names, may have been removed by others since.
+    public func doubtSent() throws {
+        try change { try connection.execute("UPDATE held SET standing = 2 WHERE standing = 1") }
     }
 
     /// Everything that was sent is in the manifest now.

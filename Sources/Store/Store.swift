@@ -79,9 +79,15 @@ public struct Store: Sendable {
         return (Store(path: path, configuration), true)
     }
 
-    /// Writes the configuration, with which a clone becomes a store.
-    public func finishClone(_ configuration: StoreConfiguration) throws {
-        if !Files.exists(configurationPath) { try configuration.write(to: configurationPath) }
+    /// Writes the configuration, with which a clone becomes a store; of a store that is one already, what belongs to the
+    /// index: where the inventories are, and how to reach the bucket, is its own affair.
+    public func adopt(_ configuration: StoreConfiguration) throws {
+        guard Files.exists(configurationPath) else { return try configuration.write(to: configurationPath) }
+        var own = try StoreConfiguration(path: configurationPath)
+        guard own.distrustETagsSince == nil, configuration.distrustETagsSince != nil else { return }
+        own.distrustETagsSince = configuration.distrustETagsSince
+        own.format = max(own.format, configuration.format)
+        try own.write(to: configurationPath)
     }
 
     private static func prepare(_ path: String) throws {

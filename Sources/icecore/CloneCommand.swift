@@ -21,13 +21,22 @@ struct CloneCommand: ParsableCommand {
     @OptionGroup var jobs: JobsOption
     @OptionGroup var format: JSONOption
 
+    @Flag(
+        name: .customLong("accept-missing"),
+        help:
+            "Make the store also where blobs cannot be had: what has come can be read, 'icecore verify' lists the rest."
+    )
+    var acceptMissing = false
+
     @Flag(name: .customLong("no-cas"), help: .hidden)
     var noCAS = false
 
     func run() throws {
         let url = try ReplicaURL(url)
         let line = ProgressLine()
-        let clone = Clone(try Replica(url, flags.options(jobs: jobs.jobs)), to: store) { note in
+        let clone = Clone(
+            try Replica(url, flags.options(jobs: jobs.jobs)), to: store, acceptsMissing: acceptMissing
+        ) { note in
             line.clear()
             Console.note(note.printable)
         } progress: { progress in
@@ -52,6 +61,13 @@ struct CloneCommand: ParsableCommand {
         }
         line.clear()
         try report(outcome)
+        if outcome.failed > 0 {
+            throw IcecoreError(
+                .incomplete,
+                "\(outcome.failed) blobs could not be had from the replica, and the store is without them "
+                    + "(\(outcome.failures.joined(separator: "; "))): 'icecore verify --repair' fetches what the bucket still has"
+            )
+        }
         if outcome.missing > 0 {
             throw IcecoreError(
                 .incomplete,

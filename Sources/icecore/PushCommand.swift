@@ -22,6 +22,18 @@ struct PushCommand: ParsableCommand {
         help: "Do without conditional writes, where the server has none: never run two pushes at once then.")
     var noCAS = false
 
+    @Flag(
+        help: """
+            Look whether what the replica's documents name is there, and send again what is not: blobs that are missing, \
+            and all that describes them.
+            """)
+    var check = false
+
+    @Flag(
+        name: .customLong("accept-missing"),
+        help: "Push although the replica knows contents that this store has lost: it will show them no more.")
+    var acceptMissing = false
+
     @Flag(help: "Remove what no pushed snapshot needs: mark it now, delete what was marked longer ago than --grace.")
     var prune = false
 
@@ -46,7 +58,8 @@ struct PushCommand: ParsableCommand {
         let store = try options.open()
         let line = ProgressLine()
         let push = Push(
-            store, try Replica(url, flags.options(jobs: jobs.jobs)), isConditional: !noCAS,
+            store, try Replica(url, flags.options(jobs: jobs.jobs)), isConditional: !noCAS, isChecking: check,
+            acceptsMissing: acceptMissing,
             removal: prune ? .init(grace: grace) : nil
         ) { note in
             line.clear()

@@ -1,0 +1,301 @@
+import Basics
+import Foundation
+import Testbed
+import Testing
+
+/// Replicas and stores that disks, people or somebody with bad intentions have changed.
+@Suite struct ReplicaDamageTests {
+    private static func use(_ body: (VerifyBench, ReplicaPlace, _ root: String) throws -> Void) throws {
+        try VerifyBench.use { bench in
+            let place = ReplicaPlace.directory(bench.bench)
+            try bench.bench.push(place)
+            try body(bench, place, String(place.url.dropFirst(7)))
+        }
+    }
+
+    private static func clone(_ bench: VerifyBench, _ place: ReplicaPlace, _ words: String...) throws -> Run {
+        let target = "\(bench.bench.directory)/clone"
+        try Files.removeAll(target)
+        return try bench.bench.run(["clone", place.url, target] + words, seconds: 30)
+    }
+
+    // MARK: - Mending
+
+    @Test(arguments: ["a blob", "metadata.json", "a chunk", "everything that describes it"])
+    func whatIsMissingIsSentAgain(_ what: String) throws {
+        try Self.use { bench, place, root in
+            let path = "\(root)/\(try place.documents().path)"
+            let blob = bench.blob(try bench.row("parted")).dropFirst(bench.store.utf8.count + 1)
+            switch what {
+            case "a blob": try Files.remove("\(root)/\(blob)")
+            case "metadata.json": try Files.remove("\(path)/metadata.json")
+            case "a chunk": try Files.remove("\(path)/index-000000.gz")
+            default: try Files.removeAll(path)
+            }
+            #expect(try Self.clone(bench, place).status != 0)
+            try bench.bench.push(place, "--check")
+            try bench.bench.expectSame(try bench.bench.clone(place, "again"), as: bench.store)
+            try bench.bench.push(place)
+            try bench.bench.push(place, "--check")
+            try bench.bench.expectSame(try bench.bench.clone(place, "again"), as: bench.store)
+        }
+    }
+
+    /// When nothing else is left, a clone without some blobs is better than none.
+    @Test func aStoreCanBeMadeOfWhatIsLeft() throws {
+        try Self.use { bench, place, root in
+            let row = try bench.row("parted")
+            try VerifyBench.change("\(root)\(bench.blob(row).dropFirst(bench.store.utf8.count))") { $0[7] ^= 1 }
+            let refused = try Self.clone(bench, place)
+            #expect(refused.status == 3 && refused.stderr.contains("--accept-missing"), "\(refused)")
+            #expect(!Files.exists("\(bench.bench.directory)/clone/icecore.json"))
+            let run = try Self.clone(bench, place, "--accept-missing")
+            #expect(run.status == 3 && run.stderr.contains("1 blobs could not be had"), "\(run)")
+            let clone = "\(bench.bench.directory)/clone"
+            let verify = try bench.bench.run(["verify", "--store", clone, "--json"])
+            #expect(verify.status != 0 && verify.text.contains("parted"), "\(verify)")
+            for other in bench.rows where other.isLatest && other.key != "parted" && !other.isMarker {
+                let cat = try bench.bench.run(["cat", other.key, "--store", clone])
+                #expect(cat.stdout == other.content, "\(cat)")
+            }
+        }
+    }
+
+    @Test func aListingThatLacksBlobsIsNotTakenForAll() throws {
+        try Self.use { bench, place, root in
+            try Files.remove("\(root)/\(try place.documents().path)/blobs-000000.gz")
+            let path = bench.blob(try bench.row("parted")).dropFirst(bench.store.utf8.count)
+            try Files.remove("\(root)\(path)")
+            let run = try Self.clone(bench, place)
+            #expect(run.status == 3 && run.stderr.contains("1 blobs that were pushed are not there any more"), "\(run)")
+        }
+    }
+
+    // MARK: - Stores that are not sound
+
+    @Test func aDamagedIndexReplacesNoSoundOne() throws {
+        try Self.use { bench, place, _ in
+            try bench.sync.add("2024-03-04T01-00Z", bench.rows)
+            try bench.bench.succeed("sync", "--date", "2024-03-04T01-00Z")
+            let change = try bench.bench.shell(
+                "/usr/bin/python3 -c \"import sqlite3; c = sqlite3.connect('$STORE/index.sqlite'); "
+                    + "c.execute(\\\"UPDATE entry SET size = size + 1 WHERE size > 100\\\"); c.commit()\"")
+            #expect(change.status == 0, "\(change)")
+            let run = try bench.bench.push(place, status: 1)
+            #expect(run.stderr.contains("the store's index is damaged"), "\(run)")
+            #expect(try Self.clone(bench, place).status == 0)
+        }
+    }
+
+    @Test func blobsThatAStoreHasLostAreCounted() throws {
+        try VerifyBench.use { bench in
+            let place = ReplicaPlace.directory(bench.bench)
+            try Files.remove(bench.blob(try bench.row("parted")))
+            let run = try bench.bench.push(place, status: 3)
+            #expect(run.stderr.contains("1 contents that the store expects"), "\(run)")
+            let clone = try Self.clone(bench, place)
+            #expect(clone.status == 3, "\(clone)")
+        }
+    }
+
+    @Test func aReplicaIsAPlaceOfItsOwn() throws {
+        try VerifyBench.use { bench in
+            let before = try StoreDigest.of(bench.store)
+            try FileManager.default.createSymbolicLink(
+                atPath: "\(bench.bench.directory)/link", withDestinationPath: bench.store)
+            for path in ["", "/", "/replica", "/blobs/x", "/../link"] {
+                let run = try bench.bench.run(["push", "file://\(bench.store)\(path)", "--store", bench.store])
+                #expect(run.status == 64 && run.stderr.contains("a directory of its own"), "\(run)")
+            }
+            StoreDigest.expectSame(try StoreDigest.of(bench.store), before)
+        }
+    }
+
+    // MARK: - Bad intentions
+
+    @Test func numbersThatCannotBeAreDamage() throws {
+        try Self.use { bench, place, _ in
+            try bench.sync.add("2024-03-04T01-00Z", bench.rows + [.init("new", bytes("new"))])
+            try bench.bench.succeed("sync", "--date", "2024-03-04T01-00Z")
+            for name in ["sequence", "blobs", "blobBytes", "missing"] {
+                for value in [Int64.max, -1, .min] {
+                    let saved = try place.forge { latest, metadata in
+                        metadata[name] = value
+                        if name == "sequence" { latest[name] = value }
+                    }
+                    let run = try bench.bench.push(place, status: 1)
+                    #expect(
+                        run.stderr.contains("damaged") || run.stderr.contains("cannot be counted")
+                            || run.stderr.contains("does not belong"), "\(run)")
+                    #expect(try Self.clone(bench, place).status == 1)
+                    try saved()
+                }
+            }
+            try bench.bench.push(place)
+        }
+    }
+
+    @Test(arguments: [
+        "photos/2020.jpg", "snapshots/x/../../f", "/etc/passwd", "blobs/aa/file", "snapshots/.x/f", "lock",
+    ])
+    func nothingButAReplicasOwnFilesIsDeleted(_ path: String) throws {
+        try Self.use { bench, place, root in
+            try Files.createDirectories("\(root)/photos")
+            try Files.createDirectories("\(root)/blobs/aa")
+            for name in ["photos/2020.jpg", "blobs/aa/file"] {
+                try Files.replace("\(root)/\(name)", with: bytes("mine"))
+            }
+            let saved = try place.forge { _, metadata in
+                metadata["retired"] = [["paths": [path], "since": "2020-01-01T00:00:00Z"]]
+            }
+            let run = try bench.bench.push(place, "--prune", "--grace", "0h", status: 1)
+            #expect(run.stderr.contains("which no push makes"), "\(run)")
+            try saved()
+            for name in ["photos/2020.jpg", "blobs/aa/file"] { #expect(Files.exists("\(root)/\(name)")) }
+        }
+    }
+
+    @Test(arguments: ["snapshots/x", "snapshots", "blobs", "tmp", "lock"])
+    func noLinkIsFollowedOutOfAReplica(_ name: String) throws {
+        try Self.use { bench, place, root in
+            let victim = "\(bench.bench.directory)/victim"
+            try Files.createDirectories("\(victim)/aa")
+            try Files.replace("\(victim)/precious", with: bytes("mine"))
+            if name == "snapshots/x" {
+                _ = try place.forge { _, metadata in
+                    metadata["retired"] = [["paths": ["snapshots/x/precious"], "since": "2020-01-01T00:00:00Z"]]
+                }
+            } else {
+                try? FileManager.default.moveItem(atPath: "\(root)/\(name)", toPath: "\(root)/was")
+            }
+            try FileManager.default.createSymbolicLink(
+                atPath: "\(root)/\(name)", withDestinationPath: name == "lock" ? "\(victim)/created" : victim)
+            try bench.sync.add("2024-03-04T01-00Z", bench.rows + [.init("new", bytes("new"))])
+            try bench.bench.succeed("sync", "--date", "2024-03-04T01-00Z")
+            let run = try bench.bench.run(
+                ["push", place.url, "--store", bench.store, "--prune", "--grace", "0h"])
+            #expect(run.status == 1 && run.complaints.count <= 2, "\(run)")
+            #expect(try Files.names(in: victim).sorted() == ["aa", "precious"])
+        }
+    }
+
+    @Test func whatIsNoFileIsNotWaitedFor() throws {
+        try Self.use { bench, place, root in
+            for name in ["latest.json", "icecore-replica.json", "\(try place.documents().path)/metadata.json"] {
+                try Files.rename("\(root)/\(name)", "\(root)/saved")
+                #expect(mkfifo("\(root)/\(name)", 0o600) == 0)
+                let run = try Self.clone(bench, place)
+                #expect(run.status == 1 && run.stderr.contains("is no file"), "\(run)")
+                try Files.remove("\(root)/\(name)")
+                try Files.rename("\(root)/saved", "\(root)/\(name)")
+            }
+        }
+    }
+
+    @Test func aStrangersWordsDoNotReachTheTerminal() throws {
+        try Self.use { bench, place, _ in
+            let old = "\(bench.bench.directory)/old"
+            #expect(try bench.bench.shell("cp -a '\(bench.store)' '\(old)'").status == 0)
+            try bench.sync.add("2024-03-04T01-00Z", bench.rows)
+            try bench.bench.succeed("sync", "--date", "2024-03-04T01-00Z")
+            try bench.bench.push(place)
+            _ = try place.forge { latest, _ in
+                latest["pushedBy"] = "\u{1b}[2J" + String(repeating: "x", count: 100_000)
+            }
+            let run = try bench.bench.push(place, store: old, status: 1)
+            #expect(!run.stderr.contains("\u{1b}") && run.stderr.utf8.count < 1000, "\(run)")
+        }
+    }
+
+    @Test func anIndexWithTriggersIsRefused() throws {
+        try Self.use { bench, place, root in
+            let script = """
+                import gzip, hashlib, json, sqlite3, sys
+                root = sys.argv[1]
+                latest = json.load(open(root + "/latest.json"))
+                path = root + "/" + latest["snapshot"]
+                metadata = json.load(open(path + "/metadata.json"))
+                data = b"".join(gzip.open(root + "/" + c["path"]).read() for c in metadata["index"]["chunks"])
+                open("forged", "wb").write(data)
+                index = sqlite3.connect("forged")
+                index.execute("PRAGMA journal_mode = DELETE")
+                index.execute("CREATE TRIGGER bad AFTER INSERT ON snapshot BEGIN DELETE FROM entry; END")
+                index.commit()
+                index.close()
+                data = open("forged", "rb").read()
+                size = metadata["index"]["chunkSize"]
+                chunks = []
+                for number in range(0, len(data), size):
+                    piece = data[number:number + size]
+                    name = "%s/index-%06d.gz" % (latest["snapshot"], number // size)
+                    open(root + "/" + name, "wb").write(gzip.compress(piece))
+                    chunks.append({"path": name, "sha256": hashlib.sha256(piece).hexdigest(), "size": len(piece)})
+                metadata["index"].update(size=len(data), chunks=chunks)
+                text = json.dumps(metadata).encode()
+                open(path + "/metadata.json", "wb").write(text)
+                latest["metadataSHA256"] = hashlib.sha256(text).hexdigest()
+                json.dump(latest, open(root + "/latest.json", "w"))
+                """
+            try Files.replace("\(bench.bench.directory)/forge.py", with: bytes(script))
+            let forged = try bench.bench.shell("chmod -R u+w '\(root)'; /usr/bin/python3 forge.py '\(root)'")
+            try #require(forged.status == 0, "\(forged)")
+            let run = try Self.clone(bench, place)
+            #expect(run.status == 1 && run.stderr.contains("trigger"), "\(run)")
+            let list = try bench.bench.run(
+                ["ls", "--replica", place.url, "--cache", "\(bench.bench.directory)/cache"])
+            #expect(list.status == 1 && list.stderr.contains("trigger"), "\(list)")
+        }
+    }
+
+    @Test func aCacheThatOthersCanWriteToIsNotUsed() throws {
+        try Self.use { bench, place, _ in
+            let cache = "\(bench.bench.directory)/cache"
+            let words = ["ls", "--replica", place.url, "--cache", cache]
+            #expect(try bench.bench.run(words).status == 0)
+            let own = "\(cache)/\(try #require(try Files.names(in: cache).first))"
+            chmod(own, 0o777)
+            let run = try bench.bench.run(words)
+            #expect(run.status == 1 && run.stderr.contains("--cache"), "\(run)")
+            try Files.removeAll(own)
+            let victim = "\(bench.bench.directory)/victim"
+            try Files.createDirectories("\(victim)/chunks")
+            try Files.replace("\(victim)/chunks/precious", with: bytes("mine"))
+            try FileManager.default.createSymbolicLink(atPath: own, withDestinationPath: victim)
+            #expect(try bench.bench.run(words).status == 1)
+            #expect(Files.exists("\(victim)/chunks/precious"))
+        }
+    }
+}
+
+extension ReplicaPlace {
+    private var root: String { String(url.dropFirst(7)) }
+
+    private func document(_ path: String) throws -> [String: Any] {
+        let json = try JSONSerialization.jsonObject(with: Data(try Files.read("\(root)/\(path)", limit: 1 << 24)))
+        return try #require(json as? [String: Any])
+    }
+
+    /// What `latest.json` of a replica in a directory says, and what it points to.
+    func documents() throws -> (path: String, latest: [String: Any], metadata: [String: Any]) {
+        let latest = try document("latest.json")
+        let path = try #require(latest["snapshot"] as? String)
+        return (path, latest, try document("\(path)/metadata.json"))
+    }
+
+    /// Changes them so that they fit together.
+    ///
+    /// - Returns: what puts the old ones back.
+    func forge(_ change: (_ latest: inout [String: Any], _ metadata: inout [String: Any]) throws -> Void) throws -> ()
+        throws -> Void
+    {
+        var (path, latest, metadata) = try documents()
+        let files = ["\(root)/latest.json", "\(root)/\(path)/metadata.json"]
+        let old = try files.map { try Files.read($0, limit: 1 << 24) }
+        try change(&latest, &metadata)
+        let text = [UInt8](try JSONSerialization.data(withJSONObject: metadata))
+        latest["metadataSHA256"] = Hex.encode(SHA256.digest(text))
+        try Files.replace(files[1], with: text)
+        try Files.replace(files[0], with: [UInt8](try JSONSerialization.data(withJSONObject: latest)))
+        return { for (file, content) in zip(files, old) { try Files.replace(file, with: content) } }
+    }
+}
