@@ -13,7 +13,10 @@ extension ReplicaCache {
         }
         let fetcher = ContentFetcher(
             store, from: origin, log: { _ in }, distrust: { _ in }, client: { [self] in try client() })
-        defer { fetcher.stop() }
+        defer {
+            fetcher.stop()
+            try? trim()
+        }
         var position: Int64 = 0
         while position < want.size {
             try Interruption.check()

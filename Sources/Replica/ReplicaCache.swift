@@ -8,7 +8,7 @@ import Synchronization
 
 /// A replica as a reader's machine opens it: its index in a local cache, contents fetched when they are read.
 ///
-/// The cache is a directory shaped like a store. Everything in it can be had again; it can be deleted at any time.
+/// The cache is a directory shaped like a store. Everything in it can be had again; it can be deleted while no mount uses it.
 public final class ReplicaCache: @unchecked Sendable {
     // Set once; `refresh` and `trim` belong to one thread at a time.
 
@@ -65,6 +65,9 @@ public final class ReplicaCache: @unchecked Sendable {
         guard case .bucket(let location) = url, let facts else { return nil }
         return .replica(location, facts: { try facts.of($0) })
     }
+
+    /// Whether contents can be fetched.
+    public var hasContents: Bool { origin != nil }
 
     /// How to reach them.
     public func client() throws -> S3Client {
@@ -198,7 +201,7 @@ public final class ReplicaCache: @unchecked Sendable {
     // MARK: - The contents
 
     /// Removes the contents that were not read for the longest time, where there are too many.
-    private func trim() throws {
+    func trim() throws {
         guard case .bucket = url else { return }
         var sizes: [Int64] = []
         for byte in UInt8.min...UInt8.max {

@@ -95,7 +95,8 @@ public final class IndexCheck {
     public static func refuseForeignSchema(copy path: String) throws {
         let connection = try Connection(path, readOnly: true)
         guard let kind = try foreignKinds(connection).first else { return }
-        throw IcecoreError(.damaged, "the index in the replica is damaged: it has a \(kind) that icecore does not write")
+        throw IcecoreError(
+            .damaged, "the index in the replica is damaged: it has a \(kind) that icecore does not write")
     }
 
     private static func foreignKinds(_ connection: Connection) throws -> [String] {

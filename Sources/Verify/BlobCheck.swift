@@ -76,7 +76,10 @@ final class BlobCheck {
             let result = digest.finalize()
             if result.count == etag.parts, result.md5 == etag.md5 { return .sound }
         }
-        return .damaged("has parts with other MD5s")
+        return .damaged(
+            partSize(etag, size) == nil
+                ? "has parts with other MD5s, or of a size that is neither recorded nor usual"
+                : "has parts with other MD5s")
     }
 
     private struct Trouble: Error {

@@ -37,7 +37,8 @@ struct Cat: ParsableCommand {
                 .notFound, "version '\(versionId ?? "")' of '\(key)' is a delete marker: it has no content")
         }
         guard let path = try store.blob(etag: filed, size: identity.size, reader) else {
-            if let cache, flags.isDisjoint(with: [.pruned, .gone]) {
+            // A replica may have what the bucket had no more when the store lost it.
+            if let cache, !flags.contains(.pruned), cache.hasContents || !flags.contains(.gone) {
                 let want = Want(
                     key: bytes, versionId: nil, etag: etag, contentETag: filed, size: identity.size, isLatest: false,
                     isOpaque: flags.contains(.opaque), isArchived: false, lastModified: identity.lastModified,

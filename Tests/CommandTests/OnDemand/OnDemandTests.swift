@@ -147,7 +147,7 @@ import Testing
             #expect(Timestamp.now().milliseconds - start.milliseconds < Patience.milliseconds(1000))
             // It can be killed, too.
             reader.kill(SIGKILL)
-            let hasEnded = try Clock.wait(seconds: 60) { reader.hasEnded }
+            let hasEnded = Clock.wait(seconds: 60) { reader.hasEnded }
             #expect(hasEnded)
             try sync.server.set(FaultServer.Faults())
             #expect(try Files.read("\(point)/bad", limit: 100) == rows[0].content)

@@ -162,6 +162,19 @@ import Testing
         }
     }
 
+    /// A command that reads one content leaves no more than that behind either.
+    @Test func catKeepsToTheSizeOfTheCache() throws {
+        try VerifyBench.use { bench in
+            let (place, _) = try Self.serve(bench)
+            let content = try Self.read(bench.bench, place, "cat", "parted", "--cache-size", "1M")
+            #expect(content.stdout.isSame(as: try bench.row("parted").content))
+            let cache = "\(bench.bench.directory)/cache"
+            let size = try StoreDigest.files(cache).filter { $0.contains("/blobs/") || $0.contains("/tmp/") }
+                .reduce(0) { $0 + (Files.size("\(cache)/\($1)") ?? 0) }
+            #expect(size <= 1 << 20, "\(size)")
+        }
+    }
+
     @Test func theCacheKeepsToItsSize() throws {
         try VerifyBench.use { bench in
             let (place, _) = try Self.serve(bench)
