@@ -45,6 +45,7 @@ public final class ReplicaCache: @unchecked Sendable {
             guard Files.exists("\(path)/icecore.json") else {
                 throw IcecoreError(.notFound, "nothing of \(url) is in the cache yet: open it once without --offline")
             }
+            try ReplicaCache.refuseOthers(path)
         } else {
             try Files.createDirectories(path, mode: 0o700)
             try ReplicaCache.refuseOthers(path)
@@ -87,6 +88,7 @@ public final class ReplicaCache: @unchecked Sendable {
         let environment = options.environment
         let base: String
         if let parent {
+            guard !parent.isEmpty else { throw IcecoreError(.usage, "--cache needs the name of a directory") }
             base = Files.absolute(parent)
         } else if let cache = environment["XDG_CACHE_HOME"], cache.hasPrefix("/") {
             base = "\(cache)/icecore"

@@ -14,7 +14,7 @@ import Testing
             var random = SplitMix64(seed: 1)
             let paths = try StoreDigest.files("\(store.store)/blobs").filter { !$0.hasSuffix("-0") }
             let before = try StoreDigest.blobs(store.store)
-            let (flips, cuts) = Self.isSoak ? (500, 50) : (30, 6)
+            let (flips, cuts) = Self.isSoak ? (500, 50) : (20, 4)
             var rest = flips + cuts
             // Several files at a time, each damaged once.
             while rest > 0 {
@@ -48,7 +48,7 @@ import Testing
             for suffix in ["-wal", "-shm"] { try Files.remove(path + suffix) }
             let good = try Files.read(path, limit: 1 << 28)
             let views = try store.views()
-            let (flips, cuts) = Self.isSoak ? (500, 50) : (40, 5)
+            let (flips, cuts) = Self.isSoak ? (500, 50) : (26, 4)
             var found = 0
             for number in 0..<flips + cuts {
                 var bad = good
