@@ -103,10 +103,13 @@ final class FileStorage: ReplicaStorage {
         for name in try Files.names(in: full(directory)) {
             try Interruption.check()
             let path = "\(directory)/\(name)"
-            if let size = Files.size(full(path)) {
-                if path.hasPrefix(prefix) { try body(path, size) }
-            } else {
-                try list("\(path)/", body)
+            var status = stat()
+            guard lstat(full(path), &status) == 0 else { continue }
+            switch status.st_mode & S_IFMT {
+            case S_IFREG: if path.hasPrefix(prefix) { try body(path, Int64(status.st_size)) }
+            // What is behind a link is refused there.
+            case S_IFDIR, S_IFLNK: try list("\(path)/", body)
+            default: continue
             }
         }
     }

@@ -5,18 +5,19 @@ import Testing
 
 /// Random histories of buckets, synced by the program as it is built, against the rules of docs/SEMANTICS.md.
 ///
-/// `ICECORE_SOAK=1` runs sixteen times as many seeds and asks each more; `ICECORE_SEED=N` runs one alone and asks everything.
+/// `ICECORE_SOAK=1` runs 64 seeds and asks each more; `ICECORE_SEED=N` runs one alone and asks everything.
 @Suite struct HistoryTests {
     private static let environment = ProcessInfo.processInfo.environment
     private static let only = environment["ICECORE_SEED"].flatMap { UInt64($0) }
     private static let isSoak = environment["ICECORE_SOAK"] == "1"
 
-    private static func seeds(_ share: UInt64) -> [UInt64] {
+    /// The first four are four styles of a history, the last two of them the least orderly.
+    private static func seeds(_ share: Range<UInt64>) -> [UInt64] {
         if let only { return [only] }
-        return Array(0..<(isSoak ? 16 * share : share))
+        return isSoak ? Array(0..<64) : Array(share)
     }
 
-    @Test(arguments: seeds(5))
+    @Test(arguments: seeds(0..<4))
     func everyViewIsWhatTheRulesSay(seed: UInt64) throws {
         let store = try HistoryComparison(seed: seed, test: "history")
         for inventory in store.scenario.inventories {
@@ -26,7 +27,7 @@ import Testing
         try Self.compareAll(store)
     }
 
-    @Test(arguments: seeds(4))
+    @Test(arguments: seeds(2..<4))
     func orderOfSyncsNeverShows(seed: UInt64) throws {
         let store = try HistoryComparison(seed: seed, test: "order")
         var random = SplitMix64(seed: seed)
@@ -44,14 +45,14 @@ import Testing
         try Self.compareAll(store)
     }
 
-    @Test(arguments: seeds(4))
+    @Test(arguments: seeds(2..<4))
     func oneSyncOfTheLastInventoryOpensThePast(seed: UInt64) throws {
         let store = try HistoryComparison(seed: seed, test: "last")
         try store.sync(try #require(store.scenario.inventories.last))
         try Self.compareAll(store)
     }
 
-    @Test(arguments: seeds(4))
+    @Test(arguments: seeds(2..<4))
     func anIndexThatIsMadeAgainSaysTheSame(seed: UInt64) throws {
         let store = try HistoryComparison(seed: seed, test: "reindex")
         var random = SplitMix64(seed: seed)
@@ -64,7 +65,7 @@ import Testing
         try Self.compareAll(store)
     }
 
-    @Test(arguments: seeds(4))
+    @Test(arguments: seeds(0..<4))
     func prunesBetweenSyncsChangeNoViewThatIsKept(seed: UInt64) throws {
         let store = try HistoryComparison(seed: seed, test: "prune")
         var random = SplitMix64(seed: seed)
@@ -94,7 +95,7 @@ import Testing
         try Self.compareAll(store)
     }
 
-    @Test(arguments: seeds(4))
+    @Test(arguments: seeds(2..<4))
     func anIndexThatIsMadeAgainAfterAPruneKeepsWhatWasKept(seed: UInt64) throws {
         let store = try HistoryComparison(seed: seed, test: "prune-reindex")
         var random = SplitMix64(seed: seed)

@@ -65,6 +65,9 @@ import Testing
         try Self.use { bench, place, root in
             try Files.remove("\(root)/\(try place.documents().path)/blobs-000000.gz")
             let path = bench.blob(try bench.row("parted")).dropFirst(bench.store.utf8.count)
+            // What is no file is nobody's blob.
+            #expect(mkfifo("\(root)/blobs/aa-fifo", 0o600) == 0)
+            #expect(try Self.clone(bench, place).status == 0)
             try Files.remove("\(root)\(path)")
             let run = try Self.clone(bench, place)
             #expect(run.status == 3 && run.stderr.contains("1 blobs that were pushed are not there any more"), "\(run)")
