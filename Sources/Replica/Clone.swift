@@ -172,12 +172,11 @@ public final class Clone {
 
     /// What was pushed before pushes looked, or by somebody else.
     private func refuseDamage(_ index: String) throws {
-        let check = IndexCheck(copy: index)
-        try check.run()
-        guard let problem = check.problems.first else { return }
+        guard let problem = try IndexCheck.firstProblem(copy: index) else { return }
         throw IcecoreError(
             .damaged,
-            "the index in the replica is damaged (it \(problem.cut(300))): push again from a store that is sound")
+            "the index in the replica is damaged (it \(Display.text(problem, limit: 300))): push again from a store that is sound"
+        )
     }
 
     // MARK: - The blobs

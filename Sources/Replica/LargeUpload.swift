@@ -254,9 +254,7 @@ private final class PartUpload: Transfer {
 
     override func begin(_ head: S3ResponseHead) throws {
         etag = head.etag
-        if let etag, etag.count == 32, !head.hasOpaqueETag, Hex.decode(Array(etag.utf8)) != nil,
-            etag.lowercased() != Hex.encode(md5)
-        {
+        if let etag, S3Uploader.isMD5(etag, head), etag.lowercased() != Hex.encode(md5) {
             throw S3Failure.corrupt("something else has arrived than was sent")
         }
     }

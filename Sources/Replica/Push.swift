@@ -1,6 +1,7 @@
 import Basics
 import Foundation
 import Glibc
+import S3
 import Store
 
 /// What a push is doing.
@@ -132,7 +133,7 @@ public final class Push {
         let (pieces, newChunks) = chunks.pieces(isChecking ? nil : head?.metadata.index, in: path)
         var fresh = 0
         try records.forEachName(fresh: true) { _, standing in if standing == .sent { fresh += 1 } }
-        var plan = try planRemoval(records, head, index, path)
+        var plan = try planRemoval(records, head, index)
         if let head, fresh == 0, newChunks.isEmpty, pieces == head.metadata.index, hasManifest, !plan.isNeeded,
             configuration == head.metadata.configuration
         {
@@ -271,7 +272,7 @@ public final class Push {
         throw IcecoreError(
             .busy,
             "the replica holds \(ahead.count == 1 ? "a snapshot that this store does not" : "\(ahead.count) snapshots that this store does not") "
-                + "(\(newest.cut(100)); pushed by \(head.latest.pushedBy) at \(head.latest.pushedAt)): it is not moved backwards. "
+                + "(\(Display.text(newest, limit: 100)); pushed by \(head.latest.pushedBy) at \(head.latest.pushedAt)): it is not moved backwards. "
                 + "Sync that date first, or push to another place")
     }
 
@@ -319,9 +320,7 @@ public final class Push {
 
     /// A damaged index would take the place of a sound one.
     private func refuseDamage(_ copy: String) throws {
-        let check = IndexCheck(copy: copy)
-        try check.run()
-        guard let problem = check.problems.first else { return }
+        guard let problem = try IndexCheck.firstProblem(copy: copy) else { return }
         throw IcecoreError(
             .damaged,
             "the store's index is damaged (it \(problem)), and was not pushed: 'icecore verify' says more, 'icecore reindex' "

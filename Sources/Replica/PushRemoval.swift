@@ -30,7 +30,7 @@ struct RemovalPlan {
 extension Push {
     /// Decides what is to go. What was marked and is needed again stays.
     func planRemoval(
-        _ records: ReplicaRecords, _ head: Replica.Head?, _ index: IndexReader, _ path: String
+        _ records: ReplicaRecords, _ head: Replica.Head?, _ index: IndexReader
     ) throws -> RemovalPlan {
         var plan = RemovalPlan()
         guard let head else { return plan }

@@ -81,8 +81,8 @@ public final class Replica {
         else {
             throw IcecoreError(.damaged, "\(place(ReplicaFormat.latestName)) does not belong to this replica")
         }
-        latest.pushedBy = latest.pushedBy.cut(100)
-        latest.pushedAt = latest.pushedAt.cut(40)
+        latest.pushedBy = Display.text(latest.pushedBy, limit: 100)
+        latest.pushedAt = Display.text(latest.pushedAt, limit: 40)
         return (latest, stored.tag)
     }
 
@@ -214,7 +214,8 @@ public final class Replica {
             let name = String(
                 decoding: bytes[start..<end].prefix { $0 != UInt8(ascii: "\t") }.prefix(200), as: UTF8.self)
             guard let blob = BlobName(name) else {
-                throw IcecoreError(.damaged, "\(place) is damaged: '\(name.cut(100))' is the name of no blob")
+                throw IcecoreError(
+                    .damaged, "\(place) is damaged: '\(Display.text(name, limit: 100))' is the name of no blob")
             }
             try body(name, blob)
         }

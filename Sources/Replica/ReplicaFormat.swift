@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import S3
 import Store
 
 /// The documents of a replica, as `docs/FORMAT.md` describes them. Fields that a reader does not know are ignored.
@@ -178,7 +179,7 @@ extension ReplicaFormat.Metadata {
         let bad =
             paths.first { !ReplicaFormat.isPath($0) } ?? (history + [path]).first { !ReplicaFormat.isSnapshot($0) }
         if let bad {
-            throw IcecoreError(.damaged, "\(place) names '\(bad.cut(200))', which no push makes")
+            throw IcecoreError(.damaged, "\(place) names '\(Display.text(bad, limit: 200))', which no push makes")
         }
         let counts = [Int64(sequence), blobs, blobBytes, missing]
         guard counts.allSatisfy({ (0...Int64(ReplicaFormat.mostCounted)).contains($0) }) else {
@@ -207,20 +208,6 @@ extension ReplicaFormat.Metadata {
         for part in manifest?.parts ?? [] where part.size < 0 || part.size > ReplicaFormat.largestPiece {
             throw IcecoreError(.damaged, "\(place): a part of the manifest is too large")
         }
-    }
-}
-
-extension String {
-    /// Somebody else's words, for a message: of bounded length, and without what a terminal obeys.
-    func cut(_ count: Int) -> String {
-        let scalars = unicodeScalars.prefix(count).map { scalar in
-            switch scalar.properties.generalCategory {
-            case .control, .format, .surrogate, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned:
-                Unicode.Scalar(0xFFFD) ?? "?"
-            default: scalar
-            }
-        }
-        return String(String.UnicodeScalarView(scalars)) + (unicodeScalars.count > count ? "…" : "")
     }
 }
 

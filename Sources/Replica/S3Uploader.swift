@@ -150,7 +150,7 @@ private final class Look: Transfer {
 
 extension S3Uploader {
     /// Whether an ETag is the MD5 of what arrived, so that it is the server's word for it.
-    fileprivate static func isMD5(_ etag: String, _ head: S3ResponseHead) -> Bool {
+    static func isMD5(_ etag: String, _ head: S3ResponseHead) -> Bool {
         etag.count == 32 && !head.hasOpaqueETag && Hex.decode(Array(etag.utf8)) != nil
     }
 }

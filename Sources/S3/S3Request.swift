@@ -69,7 +69,7 @@ public struct S3Request: Sendable {
 }
 
 /// Text from outside made fit for a terminal and a log.
-enum Display {
+public enum Display {
     static func text(_ bytes: some Collection<UInt8>, limit: Int) -> String {
         var text = ""
         for scalar in String(decoding: bytes.prefix(limit), as: UTF8.self).unicodeScalars {
@@ -82,7 +82,8 @@ enum Display {
         return bytes.count > limit ? text + "…" : text
     }
 
-    static func text(_ string: String, limit: Int) -> String {
+    /// At most `limit` bytes of it, without what a terminal obeys.
+    public static func text(_ string: String, limit: Int) -> String {
         text(Array(string.utf8), limit: limit)
     }
 }

@@ -22,10 +22,17 @@ public final class IndexCheck {
         isCopy = false
     }
 
-    /// For a copy that ``IndexCopy`` has made: it has no write-ahead log.
-    public init(copy path: String) {
+    private init(copy path: String) {
         self.path = path
         isCopy = true
+    }
+
+    /// Checks a copy that ``IndexCopy`` has made, which has no write-ahead log: the first problem, a sentence without a
+    /// subject; nil: it is sound.
+    public static func firstProblem(copy path: String) throws -> String? {
+        let check = IndexCheck(copy: path)
+        try check.run()
+        return check.problems.first
     }
 
     /// Checks everything.
