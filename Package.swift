@@ -4,7 +4,8 @@ import PackageDescription
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
-let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 
 // 'make fuzz' builds what is fuzzed so that the fuzzer sees which way an input takes, and a program around it. Nothing of
@@ -33,8 +34,8 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     ],
     // Dependencies point one way: commands → Sync, Verify, Replica, Export → Filesystem → Download → Store, S3, Inventory → Basics → C.
@@ -46,11 +47,11 @@ let package = Package(
         .systemLibrary(name: "CSystem"),
         .target(
             name: "Schema", path: "schema", resources: [.embedInCode("001-index.sql"), .embedInCode("002-prune.sql")]),
-        .target(name: "Basics", dependencies: ["CSystem", crypto, logging], swiftSettings: hot),
-        .target(name: "Inventory", dependencies: ["Basics", "CZlib"], swiftSettings: hot),
-        .target(name: "S3", dependencies: ["Basics", "CCurl"], swiftSettings: fuzzed),
+        .target(name: "Basics", dependencies: ["CSystem", crypto, deque], swiftSettings: hot),
+        .target(name: "Inventory", dependencies: ["Basics", "CZlib", heap], swiftSettings: hot),
+        .target(name: "S3", dependencies: ["Basics", "CCurl", heap], swiftSettings: fuzzed),
         .target(
-            name: "Store", dependencies: ["Basics", "Inventory", "Schema", grdb, sqlite], swiftSettings: hot),
+            name: "Store", dependencies: ["Basics", "Inventory", "Schema", grdb, heap, sqlite], swiftSettings: hot),
         .target(name: "Download", dependencies: ["Basics", "CSystem", "S3", "Store"]),
         .target(name: "Verify", dependencies: ["Basics", "Download", "Inventory", "S3", "Store"], swiftSettings: hot),
         .target(name: "Sync", dependencies: ["Basics", "Download", "Inventory", "S3", "Store"]),
