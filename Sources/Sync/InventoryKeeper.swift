@@ -13,7 +13,7 @@ struct InventoryKeeper {
     /// - Returns: the inventory, with the copies in place of the originals.
     @discardableResult
     func keep(
-        _ inventory: FetchedInventory, json: [UInt8], checksum: [UInt8], _ policy: Policy
+        _ inventory: FetchedInventory, _ found: FetchedManifest, _ policy: Policy
     ) throws -> FetchedInventory {
         let directory = "\(store.inventoriesPath)/\(inventory.name)"
         let names = KeptInventory.fileNames(inventory.manifest)
@@ -38,12 +38,12 @@ struct InventoryKeeper {
             try Files.rename(part, copy)
         }
         try Files.synchronizeDirectory("\(directory)/data")
-        try Files.replace("\(directory)/manifest.checksum", with: checksum)
+        try Files.replace("\(directory)/manifest.checksum", with: found.checksum)
         try KeptInventory.write(
             metadataOnly: policy.metadataOnly, filter: policy.filter, permanentFilter: policy.permanentFilter,
             inventory.name, store)
         // Last of all, for it says that the rest is there.
-        try Files.replace("\(directory)/manifest.json", with: json)
+        try Files.replace("\(directory)/manifest.json", with: found.json)
         try Files.synchronizeDirectory(store.inventoriesPath)
         var kept = inventory
         kept.paths = copies

@@ -5,16 +5,6 @@ import Inventory
 import S3
 import Store
 
-/// An inventory whose files are on the local disk.
-struct FetchedInventory {
-    var name: String
-    var manifest: Manifest
-    /// The MD5 of manifest.json.
-    var md5: [UInt8]
-    /// The list files, in the manifest's order.
-    var paths: [String]
-}
-
 /// Where the inventories of a store's bucket come from.
 public struct InventorySource {
     private let url: InventoryURL
@@ -57,7 +47,7 @@ public struct InventorySource {
     }
 
     /// Gets an inventory's manifest, and checks it.
-    func manifest(_ name: String) throws -> (manifest: Manifest, json: [UInt8], checksum: [UInt8]) {
+    func manifest(_ name: String) throws -> FetchedManifest {
         let origin = "\(text.hasSuffix("/") ? text : text + "/")\(name)/manifest.json"
         var attempt = 0
         while true {
@@ -71,7 +61,7 @@ public struct InventorySource {
                 if attempt < 3 { continue }
                 throw error
             }
-            return (try Manifest(json: json, origin: origin), json, checksum)
+            return FetchedManifest(manifest: try Manifest(json: json, origin: origin), json: json, checksum: checksum)
         }
     }
 
@@ -89,8 +79,7 @@ public struct InventorySource {
     /// Has all list files of an inventory on the local disk: where they are, for `file://`, else in the store's
     /// `inventories/`.
     func fetch(
-        _ name: String, _ found: (manifest: Manifest, json: [UInt8], checksum: [UInt8]),
-        progress: (_ done: Int, _ of: Int) -> Void
+        _ name: String, _ found: FetchedManifest, progress: (_ done: Int, _ of: Int) -> Void
     ) throws -> FetchedInventory {
         let paths: [String]
         switch url {
@@ -99,7 +88,7 @@ public struct InventorySource {
         case .s3(let bucket, _):
             paths = try download(name, found, from: found.manifest.destinationBucket ?? bucket, progress)
         }
-        return FetchedInventory(name: name, manifest: found.manifest, md5: MD5.digest(found.json), paths: paths)
+        return FetchedInventory(name: name, manifest: found.manifest, md5: found.md5, paths: paths)
     }
 
     /// Where a list file of a `file://` inventory is: `dir/data/<last component>`, else `dir/<key>`.
@@ -124,8 +113,7 @@ public struct InventorySource {
 
     /// Fetches list files into `inventories/<name>/data/`; those that are there already are kept.
     private func download(
-        _ name: String, _ found: (manifest: Manifest, json: [UInt8], checksum: [UInt8]), from bucket: String,
-        _ progress: (_ done: Int, _ of: Int) -> Void
+        _ name: String, _ found: FetchedManifest, from bucket: String, _ progress: (_ done: Int, _ of: Int) -> Void
     ) throws -> [String] {
         let directory = "\(store.inventoriesPath)/\(name)"
         try Files.createDirectories("\(directory)/data")

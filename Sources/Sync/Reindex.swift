@@ -9,18 +9,6 @@ import Store
 ///
 /// The new index grows beside the old one, which stays as it is until the new one is whole; then it goes to `quarantine/`.
 public final class Reindex {
-    /// What came out.
-    public struct Outcome: Sendable {
-        /// Snapshots that the new index has, oldest first.
-        public var rebuilt: [String] = []
-        /// Snapshots of the old index whose inventories nobody has any more.
-        public var lost: [String] = []
-        /// Inventories that are kept and damaged, and why.
-        public var damaged: [(name: String, reason: String)] = []
-        /// Where the old index is now.
-        public var oldIndex: String?
-    }
-
     private let store: Store
     private let acceptsLoss: Bool
     private let reporter: SyncReporter
@@ -39,11 +27,11 @@ public final class Reindex {
                 environment: environment))
     }
 
-    public func run() throws -> Outcome {
+    public func run() throws -> ReindexOutcome {
         let lock = try StoreLock(store, command: "icecore reindex")
         defer { withExtendedLifetime(lock) {} }
         try store.removeLeftovers()
-        var outcome = Outcome()
+        var outcome = ReindexOutcome()
         let salvage = Salvage(store)
         for warning in salvage.warnings { reporter.warning(warning) }
         let inventories = try gather(salvage, &outcome)
@@ -79,7 +67,7 @@ public final class Reindex {
     private typealias Source = (inventory: FetchedInventory, record: SnapshotRecord?)
 
     /// All inventories that there are of the snapshots, in the order of their dates.
-    private func gather(_ salvage: Salvage, _ outcome: inout Outcome) throws -> [Source] {
+    private func gather(_ salvage: Salvage, _ outcome: inout ReindexOutcome) throws -> [Source] {
         var found: [Source] = []
         let records = Dictionary(salvage.snapshots.map { ($0.name, $0) }) { first, _ in first }
         // What a sync has fetched and not committed is no snapshot; that can be told only where all snapshots are known.
@@ -136,14 +124,13 @@ public final class Reindex {
         do {
             let source = try InventorySource(store, client)
             let found = try source.manifest(record.name)
-            guard MD5.digest(found.json) == record.manifestMD5 else { return nil }
+            guard found.md5 == record.manifestMD5 else { return nil }
             let inventory = try source.fetch(record.name, found) { done, count in
                 reporter.progress(.fetchingLists(done: done, of: count))
             }
             let policy = try Policy(
                 metadataOnly: record.metadataOnly, filter: record.filter, permanentFilter: record.permanentFilter)
-            let kept = try InventoryKeeper(store: store).keep(
-                inventory, json: found.json, checksum: found.checksum, policy)
+            let kept = try InventoryKeeper(store: store).keep(inventory, found, policy)
             for (path, file) in zip(kept.paths, kept.manifest.files) where try !InventorySource.isWhole(path, file) {
                 return nil
             }

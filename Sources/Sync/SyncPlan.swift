@@ -60,25 +60,3 @@ final class SyncPlan {
         return Found(summary: summary, changes: sink, wants: wants)
     }
 }
-
-/// Passes rows on, and says how far they are.
-private final class ReportedRows: SortedRows {
-    private let rows: SortedInventory
-    private let files: Int
-    private let reporter: SyncReporter
-
-    init(_ rows: SortedInventory, files: Int, _ reporter: SyncReporter) {
-        self.rows = rows
-        self.files = files
-        self.reporter = reporter
-    }
-
-    func next() throws -> RowBatch? {
-        let progress = rows.progress
-        reporter.progress(
-            .merging(
-                rows: progress.rowsParsed, files: Int(progress.filesDone), ofFiles: files,
-                bytes: progress.compressedBytesRead, of: progress.totalCompressedBytes))
-        return try rows.next()
-    }
-}

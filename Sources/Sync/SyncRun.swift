@@ -4,37 +4,6 @@ import Inventory
 import S3
 import Store
 
-/// What a sync is asked to do.
-public struct SyncOptions: Sendable {
-    /// Which inventories.
-    public enum Selection: Sendable {
-        case newest
-        /// An inventory's name, or a date: the last one of that day.
-        case one(String)
-        /// All from one to another, both names or dates, both included.
-        case range(from: String, to: String)
-    }
-
-    public var selection = Selection.newest
-    public var filter: String?
-    public var metadataOnly = false
-    /// From now on so many inventories are kept; `.some(nil)`: all. Nil: as before.
-    public var keepInventories: Int??
-    /// From now on every version is fetched on its own, whatever others have its ETag.
-    public var distrustETags = false
-    public var dryRun = false
-    /// The most requests in flight.
-    public var jobs = 64
-    /// What is fetched in chunks.
-    public var chunks = ChunkLimits()
-    /// The most bytes a second, of inventories and of objects.
-    public var limitRate: Int64?
-    /// The requester pays, also where the store's configuration does not say so.
-    public var requesterPays = false
-
-    public init() {}
-}
-
 /// Brings a store up to one or more inventories: read, plan, download, commit.
 public final class SyncRun {
     private var store: Store
@@ -75,9 +44,9 @@ public final class SyncRun {
         defer { withExtendedLifetime(lock) {} }
         try store.removeLeftovers()
         _ = try Index(path: store.indexPath)
-        if let limit = options.keepInventories, limit != store.configuration.keepInventories, !options.dryRun {
+        if let limit = options.keepInventories, limit.count != store.configuration.keepInventories, !options.dryRun {
             var configuration = store.configuration
-            configuration.keepInventories = limit
+            configuration.keepInventories = limit.count
             try configuration.write(to: store.configurationPath)
             store = try Store(path: store.path)
         }
@@ -157,7 +126,7 @@ public final class SyncRun {
                     .notFound,
                     "the inventory \(name) was synced, and dropped by 'icecore prune': it is not synced again")
             }
-            return try complete(known, manifestMD5: MD5.digest(found.json), reader)
+            return try complete(known, manifestMD5: found.md5, reader)
         }
         let inventory = try source.fetch(name, found) { done, count in
             reporter.progress(.fetchingLists(done: done, of: count))
@@ -194,10 +163,8 @@ public final class SyncRun {
     }
 
     /// Keeps an inventory that has been read to its end without a fault.
-    private func keep(
-        _ inventory: FetchedInventory, _ found: (manifest: Manifest, json: [UInt8], checksum: [UInt8])
-    ) throws {
-        try InventoryKeeper(store: store).keep(inventory, json: found.json, checksum: found.checksum, policy)
+    private func keep(_ inventory: FetchedInventory, _ found: FetchedManifest) throws {
+        try InventoryKeeper(store: store).keep(inventory, found, policy)
     }
 
     /// An inventory that was synced before: what is missing of it is asked for again.
@@ -350,19 +317,5 @@ extension ContinuousClock.Instant {
     /// How long ago it was.
     fileprivate var milliseconds: Int64 {
         Int64((ContinuousClock.now - self) / .milliseconds(1))
-    }
-}
-
-extension SyncOutcome {
-    mutating func take(_ summary: Merge.Summary) {
-        rows = summary.rows
-        duplicates = summary.duplicates
-        keys = Int64(summary.keys)
-        bytes = summary.bytes
-        newVersions = summary.newVersions
-        newBytes = summary.newBytes
-        goneVersions = summary.goneVersions
-        wanted = summary.wants
-        wantedBytes = summary.wantedBytes
     }
 }

@@ -23,7 +23,7 @@ struct ReindexCommand: ParsableCommand {
     func run() throws {
         let store = try options.open()
         let reporter = TerminalReporter()
-        let outcome: Reindex.Outcome
+        let outcome: ReindexOutcome
         do {
             outcome = try Reindex(
                 store, acceptsLoss: acceptLoss, environment: Console.environment, reporter: reporter

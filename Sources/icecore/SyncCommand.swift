@@ -98,7 +98,7 @@ struct SyncCommand: ParsableCommand {
         syncOptions.distrustETags = distrustETags
         syncOptions.dryRun = dryRun
         syncOptions.jobs = jobs
-        if let keepInventories { syncOptions.keepInventories = .some(keepInventories.limit) }
+        if let keepInventories { syncOptions.keepInventories = keepInventories.limit.map { .newest($0) } ?? .all }
         syncOptions.chunks.threshold = chunkThreshold
         syncOptions.chunks.size = chunkSize
         syncOptions.limitRate = limitRate

@@ -1,43 +1,4 @@
-import Basics
-
-/// How far a sync has come.
-public enum SyncProgress: Sendable {
-    /// List files of an inventory on their way to the local disk.
-    case fetchingLists(done: Int, of: Int)
-    /// Rows merged, list files read to their ends, and the compressed bytes that this took, of all.
-    case merging(rows: Int64, files: Int, ofFiles: Int, bytes: Int64, of: Int64)
-    /// Blobs on their way.
-    case downloading(DownloadProgress)
-    /// The changes are being made visible.
-    case committing
-}
-
-/// How far the downloads of a sync have come.
-public struct DownloadProgress: Sendable {
-    /// Blobs done, those included that were there already or could not be had, of those asked for.
-    public var objects = 0
-    public var ofObjects = 0
-    /// Their bytes, those of blobs that are not complete yet included.
-    public var bytes: Int64 = 0
-    public var ofBytes: Int64 = 0
-    /// Bytes that came over the network, what was thrown away included.
-    public var received: Int64 = 0
-    /// Requests at this moment, and requests that had to be made again.
-    public var inFlight = 0
-    public var retries = 0
-    public var gone = 0
-    public var failed = 0
-}
-
-/// Where a sync says what it does; all calls come from the thread that syncs.
-public protocol SyncReporter {
-    /// How far it is; called often.
-    func progress(_ progress: SyncProgress)
-    /// Something worth a line.
-    func note(_ text: String)
-    /// Something that may be wrong.
-    func warning(_ text: String)
-}
+import Store
 
 /// What the sync of one inventory did, or for a dry run would do.
 public struct SyncOutcome: Sendable {
@@ -75,4 +36,18 @@ public struct SyncOutcome: Sendable {
     public var examples: [String] = []
     /// Blobs that are expected and neither here nor gone.
     public var missing = 0
+}
+
+extension SyncOutcome {
+    mutating func take(_ summary: Merge.Summary) {
+        rows = summary.rows
+        duplicates = summary.duplicates
+        keys = Int64(summary.keys)
+        bytes = summary.bytes
+        newVersions = summary.newVersions
+        newBytes = summary.newBytes
+        goneVersions = summary.goneVersions
+        wanted = summary.wants
+        wantedBytes = summary.wantedBytes
+    }
 }
