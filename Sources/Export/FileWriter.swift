@@ -1,17 +1,6 @@
 import Basics
 import Glibc
 
-/// How an exported file gets its content.
-public enum LinkKind: String, Sendable, CaseIterable {
-    /// A clone where the file system can, else a copy.
-    case auto
-    /// The blob itself under another name, where possible.
-    case hard
-    /// A clone, or an error.
-    case reflink
-    case copy
-}
-
 /// Puts one file into a directory: complete under a name of its own, then renamed into its place.
 struct FileWriter {
     enum Made {
