@@ -14,9 +14,9 @@ struct Icecore: ParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            Init.self, SyncCommand.self, MountCommand.self, Snapshots.self, Versions.self, List.self, Cat.self,
-            Diff.self, Status.self, ExportCommand.self, VerifyCommand.self, ReindexCommand.self, PruneCommand.self,
-            PushCommand.self, CloneCommand.self,
+            InitCommand.self, SyncCommand.self, MountCommand.self, SnapshotsCommand.self, VersionsCommand.self,
+            ListCommand.self, CatCommand.self, DiffCommand.self, StatusCommand.self, ExportCommand.self,
+            VerifyCommand.self, ReindexCommand.self, PruneCommand.self, PushCommand.self, CloneCommand.self,
         ])
 
     static func main() {

@@ -3,9 +3,11 @@ import Basics
 import Inventory
 import S3
 import Store
+import Sync
 
-struct Init: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Make a store for one bucket.")
+struct InitCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "init", abstract: "Make a store for one bucket.")
 
     @Argument(help: ArgumentHelp("A new or empty directory.", valueName: "store"))
     var store: String
@@ -42,7 +44,7 @@ struct Init: ParsableCommand {
     @Option(
         name: .customLong("keep-inventories"),
         help: ArgumentHelp("Keep the newest n inventories in the store, or all (the default).", valueName: "n"))
-    var keepInventories: KeptCount?
+    var keepInventories: InventoryLimit?
 
     @Flag(
         name: .customLong("distrust-etags"),
@@ -62,7 +64,7 @@ struct Init: ParsableCommand {
         configuration.noSignRequest = noSignRequest ? true : nil
         configuration.requesterPays = requestPayer != nil ? true : nil
         configuration.filter = filter
-        configuration.keepInventories = keepInventories?.limit
+        configuration.keepInventories = keepInventories?.count
         if distrustETags { configuration.distrustETags() }
         let made = try Store.create(at: store, configuration)
         Console.note("made a store for s3://\(bucket) at \(made.path)")

@@ -2,7 +2,7 @@ import Basics
 import Sync
 
 /// Shows the progress of a sync: on a terminal a line that is drawn over and over, else a line now and then.
-final class TerminalReporter: SyncReporter {
+final class TerminalSyncReporter: SyncReporter {
     /// A part of the line, and how soon it goes where there is no room: the highest first.
     private typealias Part = (text: String, rank: Int)
 
@@ -36,7 +36,7 @@ final class TerminalReporter: SyncReporter {
 
     func progress(_ progress: SyncProgress) {
         let now = (clock.now - began) / .seconds(1)
-        let phase = TerminalReporter.phase(of: progress)
+        let phase = TerminalSyncReporter.phase(of: progress)
         if phase != self.phase {
             self.phase = phase
             phaseBegan = now
@@ -92,7 +92,7 @@ final class TerminalReporter: SyncReporter {
         ]
         if now - phaseBegan > 1, let bytes = bytes.rate, let objects = objects.rate {
             parts.append(("\(Int64(bytes).byteCount)/s", 3))
-            parts.append(("\(TerminalReporter.text(objects)) objects/s", 6))
+            parts.append(("\(TerminalSyncReporter.text(objects)) objects/s", 6))
         }
         parts.append(("\(progress.inFlight) in flight", 7))
         if progress.retries > 0 { parts.append((progress.retries == 1 ? "1 retry" : "\(progress.retries) retries", 5)) }

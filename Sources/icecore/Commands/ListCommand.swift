@@ -2,7 +2,7 @@ import ArgumentParser
 import Basics
 import Store
 
-struct List: ParsableCommand {
+struct ListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ls", abstract: "List keys at a date.",
         discussion:
@@ -27,7 +27,7 @@ struct List: ParsableCommand {
         let view = try viewOptions.view(reader)
         let output = Output()
         var json = JSONLine()
-        try reader.list(prefix: try keyBytes(prefix), recursive: recursive, view) { item in
+        try reader.list(prefix: Array(prefix.utf8), recursive: recursive, view) { item in
             switch item {
             case .prefix(let prefix):
                 if format.json {

@@ -2,8 +2,9 @@ import ArgumentParser
 import Basics
 import Store
 
-struct Versions: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "List all versions of a key, newest first.")
+struct VersionsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "versions", abstract: "List all versions of a key, newest first.")
 
     @Argument(help: "The key, as S3 has it.")
     var key: String
@@ -14,7 +15,7 @@ struct Versions: ParsableCommand {
     func run() throws {
         let store = try options.open()
         let reader = try store.reader()
-        let bytes = try keyBytes(key)
+        let bytes = Array(key.utf8)
         guard let found = try reader.versions(ofKey: bytes) else {
             throw IcecoreError(
                 .notFound, "no synced inventory has listed the key '\(key)', or a prune has dropped all of it")

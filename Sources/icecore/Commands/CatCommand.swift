@@ -3,9 +3,9 @@ import Basics
 import Glibc
 import Store
 
-struct Cat: ParsableCommand {
+struct CatCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Print the content of a key at a date, or of one version.")
+        commandName: "cat", abstract: "Print the content of a key at a date, or of one version.")
 
     @Argument(help: "The key, as S3 has it.")
     var key: String
@@ -31,7 +31,7 @@ struct Cat: ParsableCommand {
         let store = try cache?.store ?? options.options.open()
         let reader = try store.reader()
         let (identity, flags) = try version(reader)
-        let bytes = try keyBytes(key)
+        let bytes = Array(key.utf8)
         guard let etag = identity.etag, let filed = identity.contentETag(key: bytes, flags) else {
             throw IcecoreError(
                 .notFound, "version '\(versionId ?? "")' of '\(key)' is a delete marker: it has no content")
@@ -59,7 +59,7 @@ struct Cat: ParsableCommand {
     }
 
     private func version(_ reader: IndexReader) throws -> (VersionIdentity, EntryRow.Flags) {
-        let bytes = try keyBytes(key)
+        let bytes = Array(key.utf8)
         if let versionId {
             let id = Array(versionId.utf8)
             let version = try reader.versions(ofKey: bytes)?.versions.first { $0.identity.versionId == id }

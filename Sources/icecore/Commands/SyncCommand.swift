@@ -53,7 +53,7 @@ struct SyncCommand: ParsableCommand {
         help: ArgumentHelp(
             "Keep the newest n inventories in the store, or all (the default), from now on: 'icecore reindex' needs them.",
             valueName: "n"))
-    var keepInventories: KeptCount?
+    var keepInventories: InventoryLimit?
 
     @Option(
         name: .customLong("limit-rate"),
@@ -98,13 +98,13 @@ struct SyncCommand: ParsableCommand {
         syncOptions.distrustETags = distrustETags
         syncOptions.dryRun = dryRun
         syncOptions.jobs = jobs
-        if let keepInventories { syncOptions.keepInventories = keepInventories.limit.map { .newest($0) } ?? .all }
+        syncOptions.keepInventories = keepInventories
         syncOptions.chunks.threshold = chunkThreshold
         syncOptions.chunks.size = chunkSize
         syncOptions.limitRate = limitRate
         syncOptions.requesterPays = requestPayer != nil
         let store = try options.open()
-        let reporter = TerminalReporter()
+        let reporter = TerminalSyncReporter()
         let run = try SyncRun(store, syncOptions, environment: Console.environment, reporter: reporter)
         if listDates { return try list(try run.dates()) }
 

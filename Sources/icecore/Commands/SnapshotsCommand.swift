@@ -2,8 +2,9 @@ import ArgumentParser
 import Basics
 import Store
 
-struct Snapshots: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "List the inventories that were synced, oldest first.")
+struct SnapshotsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "snapshots", abstract: "List the inventories that were synced, oldest first.")
 
     @OptionGroup var options: ReadOptions
     @OptionGroup var format: JSONOption

@@ -2,8 +2,9 @@ import ArgumentParser
 import Basics
 import Store
 
-struct Status: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Say what the store holds, and what it lacks.")
+struct StatusCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status", abstract: "Say what the store holds, and what it lacks.")
 
     @OptionGroup var options: StoreOptions
     @OptionGroup var format: JSONOption

@@ -2,19 +2,6 @@ import ArgumentParser
 import Basics
 import Store
 
-/// Where the store is, for every command that works on one.
-struct StoreOptions: ParsableArguments {
-    @Option(
-        help: ArgumentHelp(
-            "The store. Default: $ICECORE_STORE, else the current directory or the nearest above it that is one.",
-            valueName: "path"))
-    var store: String?
-
-    func open() throws -> Store {
-        try Store.find(store, environment: Console.environment)
-    }
-}
-
 /// Which date, for every command that shows a view.
 struct ViewOptions: ParsableArguments {
     @Option(
@@ -39,23 +26,5 @@ extension View {
         case .snapshot: "showing snapshot \(name), exactly as the inventory lists it"
         case .instant: "showing the instant \(name), by all versions known"
         }
-    }
-}
-
-/// Records as JSON, one object a line.
-struct JSONOption: ParsableArguments {
-    @Flag(help: "Print one JSON object a line.")
-    var json = false
-}
-
-/// An argument that is a key: its bytes.
-func keyBytes(_ argument: String) throws -> [UInt8] {
-    Array(argument.utf8)
-}
-
-extension JSONLine {
-    /// The version id: `null` as a string for the null version, JSON's null for an unknown one.
-    mutating func add(versionId: [UInt8]?) {
-        if let versionId { add("versionId", text: versionId) } else { addNull("versionId") }
     }
 }

@@ -69,7 +69,7 @@ struct PruneCommand: ParsableCommand {
         rules.yearly = keepYearly
         let store = try options.open()
         let line = ProgressLine()
-        let prune = Prune(store, rules, prefix: try prefix.map { try keyBytes($0) }, isDryRun: dryRun) { progress in
+        let prune = Prune(store, rules, prefix: prefix.map { Array($0.utf8) }, isDryRun: dryRun) { progress in
             switch progress {
             case .looking(let keys): line.show("looking at keys: \(keys)")
             case .removing(let blobs, let count): line.show("removing: \(blobs) of \(count) blobs")

@@ -2,9 +2,9 @@ import ArgumentParser
 import Basics
 import Store
 
-struct Diff: ParsableCommand {
+struct DiffCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "List the keys that differ between two dates.",
+        commandName: "diff", abstract: "List the keys that differ between two dates.",
         discussion: "'+' marks keys that were added, '-' those removed, 'M' those with another version.")
 
     @Argument(help: ArgumentHelp("The date to compare from.", valueName: "when"))
@@ -27,7 +27,7 @@ struct Diff: ParsableCommand {
         Console.note("to: \(new.remark)")
         let output = Output()
         var json = JSONLine()
-        try reader.differences(from: old, to: new, prefix: try keyBytes(prefix)) { difference in
+        try reader.differences(from: old, to: new, prefix: Array(prefix.utf8)) { difference in
             if format.json {
                 json.begin()
                 json.add("change", difference.change.rawValue)

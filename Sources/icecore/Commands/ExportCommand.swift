@@ -48,7 +48,7 @@ struct ExportCommand: ParsableCommand {
         }
         let outcome: ExportOutcome
         do {
-            outcome = try export.run(to: destination, prefix: try keyBytes(prefix))
+            outcome = try export.run(to: destination, prefix: Array(prefix.utf8))
         } catch let error as IcecoreError where error.code == .interrupted {
             line.clear()
             throw IcecoreError(.interrupted, "The same command goes on where this one stopped.")

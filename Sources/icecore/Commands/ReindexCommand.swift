@@ -22,7 +22,7 @@ struct ReindexCommand: ParsableCommand {
 
     func run() throws {
         let store = try options.open()
-        let reporter = TerminalReporter()
+        let reporter = TerminalSyncReporter()
         let outcome: ReindexOutcome
         do {
             outcome = try Reindex(
