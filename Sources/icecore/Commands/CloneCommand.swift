@@ -36,30 +36,23 @@ struct CloneCommand: ParsableCommand {
         let line = ProgressLine()
         let clone = Clone(
             try Replica(url, flags.options(jobs: jobs.jobs)), to: store, acceptsMissing: acceptMissing
-        ) { note in
-            line.clear()
-            Console.note(note.printable)
+        ) {
+            line.note($0)
         } progress: { progress in
             switch progress {
-            case .index(let fraction): line.draw("fetching the index", "\(Int(fraction * 100))%", fraction)
+            case .index(let fraction): line.show("fetching the index", fraction)
             case .blobs(let count, let all, let bytes, let allBytes):
-                line.draw(
-                    "cloning", "\(count) of \(all) blobs, \(bytes.byteCount) of \(allBytes.byteCount)",
-                    Double(bytes + 32768 * Int64(count)) / Double(max(1, allBytes + 32768 * Int64(all))))
-            case .finishing: line.draw("finishing", "", nil)
+                line.show(
+                    "cloning", Double(bytes + 32768 * Int64(count)) / Double(max(1, allBytes + 32768 * Int64(all))),
+                    text: "\(count) of \(all) blobs, \(bytes.byteCount) of \(allBytes.byteCount)")
+            case .finishing: line.show("finishing")
             }
         }
-        let outcome: CloneOutcome
-        do {
-            outcome = try clone.run()
-        } catch let error as IcecoreError where error.code == .interrupted {
-            line.clear()
-            throw IcecoreError(.interrupted, "What has come stays: the same command goes on where this one stopped.")
-        } catch {
-            line.clear()
-            throw error
+        let outcome = try interruptible(
+            line, "What has come stays: the same command goes on where this one stopped."
+        ) {
+            try clone.run()
         }
-        line.clear()
         try report(outcome)
         if outcome.failed > 0 {
             throw IcecoreError(

@@ -44,19 +44,11 @@ struct ExportCommand: ParsableCommand {
             line.clear()
             try report(key, reason, output)
         } progress: { outcome in
-            line.show("exporting: \(outcome.files) files, \(outcome.bytes.byteCount)")
+            line.show("exporting", text: "\(outcome.files) files, \(outcome.bytes.byteCount)")
         }
-        let outcome: ExportOutcome
-        do {
-            outcome = try export.run(to: destination, prefix: Array(prefix.utf8))
-        } catch let error as IcecoreError where error.code == .interrupted {
-            line.clear()
-            throw IcecoreError(.interrupted, "The same command goes on where this one stopped.")
-        } catch {
-            line.clear()
-            throw error
+        let outcome = try interruptible(line, "The same command goes on where this one stopped.") {
+            try export.run(to: destination, prefix: Array(prefix.utf8))
         }
-        line.clear()
         try summary(outcome, output)
         try output.flush()
         if outcome.missing > 0 {

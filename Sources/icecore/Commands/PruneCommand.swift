@@ -71,21 +71,13 @@ struct PruneCommand: ParsableCommand {
         let line = ProgressLine()
         let prune = Prune(store, rules, prefix: prefix.map { Array($0.utf8) }, isDryRun: dryRun) { progress in
             switch progress {
-            case .looking(let keys): line.show("looking at keys: \(keys)")
-            case .removing(let blobs, let count): line.show("removing: \(blobs) of \(count) blobs")
+            case .looking(let keys): line.show("looking at keys", text: "\(keys)")
+            case .removing(let blobs, let count): line.show("removing", text: "\(blobs) of \(count) blobs")
             }
         }
-        let outcome: PruneOutcome
-        do {
-            outcome = try prune.run()
-        } catch let error as IcecoreError where error.code == .interrupted {
-            line.clear()
-            throw IcecoreError(.interrupted, "Every kept date is as it was: the same command goes on.")
-        } catch {
-            line.clear()
-            throw error
+        let outcome = try interruptible(line, "Every kept date is as it was: the same command goes on.") {
+            try prune.run()
         }
-        line.clear()
         let output = Output()
         if format.json { try summary(outcome, output) } else { try describe(outcome, output) }
         try output.flush()

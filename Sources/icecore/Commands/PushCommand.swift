@@ -61,29 +61,21 @@ struct PushCommand: ParsableCommand {
             store, try Replica(url, flags.options(jobs: jobs.jobs)), isConditional: !noCAS, isChecking: check,
             acceptsMissing: acceptMissing,
             removal: prune ? .init(grace: grace) : nil
-        ) { note in
-            line.clear()
-            Console.note(note.printable)
+        ) {
+            line.note($0)
         } progress: { progress in
             switch progress {
-            case .index(let fraction): line.draw("reading the index", "\(Int(fraction * 100))%", fraction)
+            case .index(let fraction): line.show("reading the index", fraction)
             case .blobs(let count, let bytes, let sent):
-                line.draw("pushing", "\(count) blobs, \(bytes.byteCount) (\(sent.byteCount) on the wire)", nil)
-            case .finishing: line.draw("finishing", "", nil)
+                line.show("pushing", text: "\(count) blobs, \(bytes.byteCount) (\(sent.byteCount) on the wire)")
+            case .finishing: line.show("finishing")
             }
         }
-        let outcome: PushOutcome
-        do {
-            outcome = try push.run()
-        } catch let error as IcecoreError where error.code == .interrupted {
-            line.clear()
-            throw IcecoreError(
-                .interrupted, "What was sent stays sent: the same command goes on where this one stopped.")
-        } catch {
-            line.clear()
-            throw error
+        let outcome = try interruptible(
+            line, "What was sent stays sent: the same command goes on where this one stopped."
+        ) {
+            try push.run()
         }
-        line.clear()
         try report(outcome)
         if !outcome.damaged.isEmpty {
             throw IcecoreError(

@@ -23,19 +23,9 @@ struct ReindexCommand: ParsableCommand {
     func run() throws {
         let store = try options.open()
         let reporter = TerminalSyncReporter()
-        let outcome: ReindexOutcome
-        do {
-            outcome = try Reindex(
-                store, acceptsLoss: acceptLoss, environment: Console.environment, reporter: reporter
-            ).run()
-        } catch let error as IcecoreError where error.code == .interrupted {
-            reporter.clear()
-            throw IcecoreError(.interrupted, "The old index is as it was.")
-        } catch {
-            reporter.clear()
-            throw error
+        let outcome = try interruptible(reporter.line, "The old index is as it was.") {
+            try Reindex(store, acceptsLoss: acceptLoss, environment: Console.environment, reporter: reporter).run()
         }
-        reporter.clear()
         let output = Output()
         if format.json {
             var json = JSONLine()

@@ -110,20 +110,13 @@ struct SyncCommand: ParsableCommand {
 
         let output = Output()
         var missing = 0
-        do {
+        try interruptible(reporter.line, "Nothing is lost: the same command goes on where this one stopped.") {
             try run.run { outcome in
-                reporter.clear()
+                reporter.line.clear()
                 missing += dryRun ? 0 : outcome.failed
                 try report(outcome, output)
                 try output.flush()
             }
-        } catch let error as IcecoreError where error.code == .interrupted {
-            reporter.clear()
-            throw IcecoreError(
-                .interrupted, "Nothing is lost: the same command goes on where this one stopped.")
-        } catch {
-            reporter.clear()
-            throw error
         }
         if missing > 0 {
             throw IcecoreError(

@@ -53,20 +53,11 @@ struct VerifyCommand: ParsableCommand {
         verifyOptions.indexOnly = indexOnly
         let store = try options.open()
         let reporter = TerminalVerifyReporter(json: format.json)
-        let outcome: VerifyOutcome
-        do {
-            outcome =
-                repair
+        let outcome = try interruptible(reporter.line, "The same command goes on where this one stopped.") {
+            repair
                 ? try Repair(store, verifyOptions, environment: Console.environment, reporter: reporter).run()
                 : try VerifyRun(store, verifyOptions, reporter: reporter).run()
-        } catch let error as IcecoreError where error.code == .interrupted {
-            reporter.clear()
-            throw IcecoreError(.interrupted, "The same command goes on where this one stopped.")
-        } catch {
-            reporter.clear()
-            throw error
         }
-        reporter.clear()
         try conclude(outcome)
     }
 

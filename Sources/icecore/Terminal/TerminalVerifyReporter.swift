@@ -5,24 +5,18 @@ import Verify
 final class TerminalVerifyReporter: VerifyReporter {
     private let json: Bool
     private let output = Output()
-    private let line = ProgressLine()
+    let line = ProgressLine()
 
     init(json: Bool) {
         self.json = json
     }
 
-    func clear() {
-        line.clear()
-    }
-
     func note(_ text: String) {
-        line.clear()
-        Console.note(text.printable)
+        line.note(text)
     }
 
     func warning(_ text: String) {
-        line.clear()
-        Console.note("warning: \(text.printable)")
+        line.warning(text)
     }
 
     func finding(_ finding: Finding) throws {
@@ -56,17 +50,18 @@ final class TerminalVerifyReporter: VerifyReporter {
     func progress(_ progress: VerifyProgress) {
         switch progress {
         case .index:
-            line.draw("index", "", nil)
+            line.show("index")
         case .inventories(let done, let count):
-            line.draw("inventories", "\(done) of \(count)", Double(done) / Double(max(1, count)))
+            line.show("inventories", Double(done) / Double(max(1, count)), text: "\(done) of \(count)")
         case .blobs(let fraction, let blobs, let bytes, let findings):
-            line.draw(
-                "blobs", "\(blobs) blobs, \(bytes.byteCount)" + (findings > 0 ? ", \(findings) damaged" : ""), fraction)
+            line.show(
+                "blobs", fraction,
+                text: "\(blobs) blobs, \(bytes.byteCount)" + (findings > 0 ? ", \(findings) damaged" : ""))
         case .rows(let rows):
-            line.draw("rows", "\(rows)", nil)
+            line.show("rows", text: "\(rows)")
         case .fetching(let objects, let bytes, let failed):
-            line.draw(
-                "fetching", "\(objects) objects, \(bytes.byteCount)" + (failed > 0 ? ", \(failed) failed" : ""), nil)
+            line.show(
+                "fetching", text: "\(objects) objects, \(bytes.byteCount)" + (failed > 0 ? ", \(failed) failed" : ""))
         }
     }
 }
