@@ -72,15 +72,7 @@ struct CloneCommand: ParsableCommand {
     private func report(_ outcome: CloneOutcome) throws {
         let output = Output()
         if format.json {
-            var json = JSONLine()
-            json.begin()
-            json.add("snapshots", Int64(outcome.snapshots))
-            json.add("unchanged", outcome.isUnchanged)
-            json.add("blobs", Int64(outcome.blobs))
-            json.add("bytes", outcome.bytes)
-            json.add("missing", outcome.missing)
-            json.end()
-            try output.write(json.bytes)
+            try output.record(CloneRecord(outcome))
         } else if outcome.isUnchanged {
             try output.line("nothing new: the store has all \(outcome.snapshots) snapshots of the replica")
         } else {
@@ -89,5 +81,21 @@ struct CloneCommand: ParsableCommand {
             )
         }
         try output.flush()
+    }
+}
+
+private struct CloneRecord: Encodable {
+    let snapshots: Int
+    let unchanged: Bool
+    let blobs: Int
+    let bytes: Int64
+    let missing: Int64
+
+    init(_ outcome: CloneOutcome) {
+        snapshots = outcome.snapshots
+        unchanged = outcome.isUnchanged
+        blobs = outcome.blobs
+        bytes = outcome.bytes
+        missing = outcome.missing
     }
 }

@@ -72,20 +72,7 @@ struct ExportCommand: ParsableCommand {
     }
 
     private func summary(_ outcome: ExportOutcome, _ output: Output) throws {
-        if format.json {
-            var json = JSONLine()
-            json.begin()
-            json.add("dryRun", dryRun)
-            json.add("files", Int64(outcome.files))
-            json.add("bytes", outcome.bytes)
-            json.add("skipped", Int64(outcome.skipped))
-            json.add("linked", Int64(outcome.linked))
-            json.add("cloned", Int64(outcome.cloned))
-            json.add("copied", Int64(outcome.copied))
-            json.add("missing", Int64(outcome.missing))
-            json.end()
-            return try output.write(json.bytes)
-        }
+        if format.json { return try output.record(ExportRecord(outcome, dryRun: dryRun)) }
         if dryRun {
             return try output.line(
                 "\(outcome.files) files, \(outcome.bytes) bytes (\(outcome.bytes.byteCount)) would be there")
@@ -96,5 +83,27 @@ struct ExportCommand: ParsableCommand {
         if outcome.linked > 0 {
             Console.note("hard links are the store's own files: read-only, and not with the times of the bucket")
         }
+    }
+}
+
+private struct ExportRecord: Encodable {
+    let dryRun: Bool
+    let files: Int
+    let bytes: Int64
+    let skipped: Int
+    let linked: Int
+    let cloned: Int
+    let copied: Int
+    let missing: Int
+
+    init(_ outcome: ExportOutcome, dryRun: Bool) {
+        self.dryRun = dryRun
+        files = outcome.files
+        bytes = outcome.bytes
+        skipped = outcome.skipped
+        linked = outcome.linked
+        cloned = outcome.cloned
+        copied = outcome.copied
+        missing = outcome.missing
     }
 }

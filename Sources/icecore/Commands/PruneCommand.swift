@@ -84,27 +84,9 @@ struct PruneCommand: ParsableCommand {
     }
 
     private func summary(_ outcome: PruneOutcome, _ output: Output) throws {
-        var json = JSONLine()
-        for (names, isKept) in [(outcome.droppedSnapshots, false), (outcome.keptSnapshots, true)] {
-            for name in names {
-                json.begin()
-                json.add("snapshot", name)
-                json.add("kept", isKept)
-                json.end()
-                try output.write(json.bytes)
-            }
-        }
-        json.begin()
-        json.add("dryRun", dryRun)
-        json.add("keptSince", outcome.horizon.rfc3339)
-        json.add("keptSnapshots", Int64(outcome.keptSnapshots.count))
-        json.add("droppedSnapshots", Int64(outcome.droppedSnapshots.count))
-        json.add("droppedContents", Int64(outcome.droppedContents))
-        json.add("droppedVersions", Int64(outcome.droppedVersions))
-        json.add("blobs", Int64(outcome.blobs))
-        json.add("bytes", outcome.bytes)
-        json.end()
-        try output.write(json.bytes)
+        for name in outcome.droppedSnapshots { try output.record(PrunedSnapshotRecord(snapshot: name, kept: false)) }
+        for name in outcome.keptSnapshots { try output.record(PrunedSnapshotRecord(snapshot: name, kept: true)) }
+        try output.record(PruneRecord(outcome, dryRun: dryRun))
     }
 
     private func describe(_ outcome: PruneOutcome, _ output: Output) throws {
@@ -116,5 +98,32 @@ struct PruneCommand: ParsableCommand {
             "\(outcome.droppedContents) versions \(would)without content, \(outcome.droppedVersions) \(would)forgotten")
         try output.line(
             "\(outcome.blobs) blobs \(would)removed, \(outcome.bytes) bytes (\(outcome.bytes.byteCount)) \(would)freed")
+    }
+}
+
+private struct PrunedSnapshotRecord: Encodable {
+    let snapshot: String
+    let kept: Bool
+}
+
+private struct PruneRecord: Encodable {
+    let dryRun: Bool
+    let keptSince: String
+    let keptSnapshots: Int
+    let droppedSnapshots: Int
+    let droppedContents: Int
+    let droppedVersions: Int
+    let blobs: Int
+    let bytes: Int64
+
+    init(_ outcome: PruneOutcome, dryRun: Bool) {
+        self.dryRun = dryRun
+        keptSince = outcome.horizon.rfc3339
+        keptSnapshots = outcome.keptSnapshots.count
+        droppedSnapshots = outcome.droppedSnapshots.count
+        droppedContents = outcome.droppedContents
+        droppedVersions = outcome.droppedVersions
+        blobs = outcome.blobs
+        bytes = outcome.bytes
     }
 }

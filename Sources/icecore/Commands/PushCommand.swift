@@ -95,19 +95,7 @@ struct PushCommand: ParsableCommand {
         for (name, reason) in outcome.damaged { Console.note("damaged: \(name): \(reason)".printable) }
         let output = Output()
         if format.json {
-            var json = JSONLine()
-            json.begin()
-            json.add("snapshot", outcome.snapshot)
-            json.add("sequence", Int64(outcome.sequence))
-            json.add("unchanged", outcome.isUnchanged)
-            json.add("blobs", Int64(outcome.blobs))
-            json.add("bytes", outcome.bytes)
-            json.add("damaged", Int64(outcome.damaged.count))
-            json.add("missing", outcome.missing)
-            json.add("marked", Int64(outcome.marked))
-            json.add("deleted", Int64(outcome.deleted))
-            json.end()
-            try output.write(json.bytes)
+            try output.record(PushRecord(outcome))
         } else if outcome.isUnchanged {
             try output.line("nothing new: the replica is push number \(outcome.sequence) (\(outcome.snapshot))")
         } else {
@@ -128,5 +116,29 @@ extension Int64 {
     /// Milliseconds as a person would say them.
     fileprivate var durationText: String {
         self % 86_400_000 == 0 ? "\(self / 86_400_000) d" : "\(self / 3_600_000) h"
+    }
+}
+
+private struct PushRecord: Encodable {
+    let snapshot: String
+    let sequence: Int
+    let unchanged: Bool
+    let blobs: Int
+    let bytes: Int64
+    let damaged: Int
+    let missing: Int64
+    let marked: Int
+    let deleted: Int
+
+    init(_ outcome: PushOutcome) {
+        snapshot = outcome.snapshot
+        sequence = outcome.sequence
+        unchanged = outcome.isUnchanged
+        blobs = outcome.blobs
+        bytes = outcome.bytes
+        damaged = outcome.damaged.count
+        missing = outcome.missing
+        marked = outcome.marked
+        deleted = outcome.deleted
     }
 }

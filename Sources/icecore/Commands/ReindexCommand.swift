@@ -28,16 +28,8 @@ struct ReindexCommand: ParsableCommand {
         }
         let output = Output()
         if format.json {
-            var json = JSONLine()
-            for (names, isRebuilt) in [(outcome.rebuilt, true), (outcome.lost, false)] {
-                for name in names {
-                    json.begin()
-                    json.add("name", name)
-                    json.add("rebuilt", isRebuilt)
-                    json.end()
-                    try output.write(json.bytes)
-                }
-            }
+            for name in outcome.rebuilt { try output.record(ReindexRecord(name: name, rebuilt: true)) }
+            for name in outcome.lost { try output.record(ReindexRecord(name: name, rebuilt: false)) }
         } else {
             try output.line(
                 "made the index again from \(outcome.rebuilt.count) inventories, \(outcome.rebuilt.first ?? "") to "
@@ -46,4 +38,9 @@ struct ReindexCommand: ParsableCommand {
         }
         try output.flush()
     }
+}
+
+private struct ReindexRecord: Encodable {
+    let name: String
+    let rebuilt: Bool
 }

@@ -12,18 +12,10 @@ struct SnapshotsCommand: ParsableCommand {
     func run() throws {
         let reader = try options.open().reader()
         let output = Output()
-        var json = JSONLine()
         for snapshot in try reader.snapshots() {
             let record = snapshot.record
             if format.json {
-                json.begin()
-                json.add("name", record.name)
-                json.add("takenAt", record.takenAt.rfc3339)
-                json.add("complete", snapshot.missing == 0)
-                json.add("keys", record.keys)
-                json.add("bytes", record.bytes)
-                json.end()
-                try output.write(json.bytes)
+                try output.record(ListedSnapshotRecord(snapshot))
             } else {
                 let state =
                     record.metadataOnly
@@ -34,5 +26,21 @@ struct SnapshotsCommand: ParsableCommand {
             }
         }
         try output.flush()
+    }
+}
+
+private struct ListedSnapshotRecord: Encodable {
+    let name: String
+    let takenAt: String
+    let complete: Bool
+    let keys: Int64
+    let bytes: Int64
+
+    init(_ snapshot: SnapshotSummary) {
+        name = snapshot.record.name
+        takenAt = snapshot.record.takenAt.rfc3339
+        complete = snapshot.missing == 0
+        keys = snapshot.record.keys
+        bytes = snapshot.record.bytes
     }
 }

@@ -15,38 +15,13 @@ struct StatusCommand: ParsableCommand {
         let snapshots = try reader.snapshots()
         let output = Output()
         if format.json {
-            try summary(store, snapshots, try reader.totals(), output)
+            try output.record(StatusRecord(store, snapshots, try reader.totals()))
             try failuresAsJSON(reader, output)
         } else {
             try describe(store, snapshots, try reader.totals(), output)
             try describeFailures(reader, output)
         }
         try output.flush()
-    }
-
-    private func summary(
-        _ store: Store, _ snapshots: [SnapshotSummary], _ totals: StoreTotals, _ output: Output
-    ) throws {
-        var json = JSONLine()
-        json.begin()
-        json.add("store", store.path)
-        json.add("bucket", store.configuration.bucket)
-        json.add("inventory", store.configuration.inventory)
-        json.add("format", Int64(store.configuration.format))
-        json.add("distrustETagsSince", store.configuration.distrustETagsSince)
-        json.add("snapshots", Int64(snapshots.count))
-        json.add("newest", snapshots.last?.record.name)
-        json.add("keys", snapshots.last?.record.keys ?? 0)
-        json.add("bytes", snapshots.last?.record.bytes ?? 0)
-        json.add("versions", totals.versions)
-        json.add("versionBytes", totals.versionBytes)
-        json.add("blobs", totals.blobs)
-        json.add("blobBytes", totals.blobBytes)
-        json.add("indexBytes", Files.size(store.indexPath) ?? 0)
-        json.add("missing", Int64(snapshots.map(\.missing).max() ?? 0))
-        json.add("lastSync", snapshots.map(\.record.syncedAt).max()?.rfc3339)
-        json.end()
-        try output.write(json.bytes)
     }
 
     private func describe(
@@ -101,5 +76,45 @@ struct StatusCommand: ParsableCommand {
             try output.write(json.bytes)
             return true
         }
+    }
+}
+
+private struct StatusRecord: Encodable {
+    let store: String
+    let bucket: String
+    let inventory: String?
+    let format: Int
+    let distrustETagsSince: String?
+    let snapshots: Int
+    let newest: String?
+    let keys: Int64
+    let bytes: Int64
+    let versions: Int64
+    let versionBytes: Int64
+    let blobs: Int64
+    let blobBytes: Int64
+    let indexBytes: Int64
+    let missing: Int
+    let lastSync: String?
+
+    init(_ store: Store, _ snapshots: [SnapshotSummary], _ totals: StoreTotals) {
+        let configuration = store.configuration
+        let last = snapshots.last?.record
+        self.store = store.path
+        bucket = configuration.bucket
+        inventory = configuration.inventory
+        format = configuration.format
+        distrustETagsSince = configuration.distrustETagsSince
+        self.snapshots = snapshots.count
+        newest = last?.name
+        keys = last?.keys ?? 0
+        bytes = last?.bytes ?? 0
+        versions = totals.versions
+        versionBytes = totals.versionBytes
+        blobs = totals.blobs
+        blobBytes = totals.blobBytes
+        indexBytes = Files.size(store.indexPath) ?? 0
+        missing = snapshots.map(\.missing).max() ?? 0
+        lastSync = snapshots.map(\.record.syncedAt).max()?.rfc3339
     }
 }

@@ -128,16 +128,8 @@ struct SyncCommand: ParsableCommand {
 
     private func list(_ names: [String]) throws {
         let output = Output()
-        var json = JSONLine()
         for name in names {
-            if format.json {
-                json.begin()
-                json.add("name", name)
-                json.end()
-                try output.write(json.bytes)
-            } else {
-                try output.line(name)
-            }
+            if format.json { try output.record(InventoryRecord(name: name)) } else { try output.line(name) }
         }
         try output.flush()
     }
@@ -157,31 +149,7 @@ struct SyncCommand: ParsableCommand {
     }
 
     private func report(_ outcome: SyncOutcome, _ output: Output) throws {
-        if format.json {
-            var json = JSONLine()
-            json.begin()
-            json.add("name", outcome.name)
-            json.add("dryRun", dryRun)
-            json.add("wasKnown", outcome.wasKnown)
-            json.add("rows", Int64(outcome.rows))
-            json.add("keys", outcome.keys)
-            json.add("bytes", outcome.bytes)
-            json.add("newVersions", Int64(outcome.newVersions))
-            json.add("goneVersions", Int64(outcome.goneVersions))
-            json.add("wanted", Int64(outcome.wanted))
-            json.add("wantedBytes", outcome.wantedBytes)
-            json.add("fetched", Int64(outcome.fetched))
-            json.add("fetchedBytes", outcome.fetchedBytes)
-            json.add("requests", Int64(outcome.requests))
-            json.add("retries", Int64(outcome.retries))
-            json.add("receivedBytes", outcome.receivedBytes)
-            json.add("downloadMilliseconds", outcome.downloadMilliseconds)
-            json.add("milliseconds", outcome.milliseconds)
-            json.add("gone", Int64(outcome.gone))
-            json.add("failed", Int64(outcome.failed))
-            json.end()
-            return try output.write(json.bytes)
-        }
+        if format.json { return try output.record(SyncRecord(outcome, dryRun: dryRun)) }
         for example in outcome.examples { Console.note("  \(example.printable)") }
         if outcome.gone + outcome.failed > outcome.examples.count, !outcome.examples.isEmpty {
             Console.note("  … ('icecore status' lists all)")
@@ -201,6 +169,54 @@ struct SyncCommand: ParsableCommand {
         if outcome.gone > 0 { line += "; \(outcome.gone) objects are gone for good" }
         if outcome.failed > 0 { line += "; \(outcome.failed) could not be had" }
         try output.line(line)
+    }
+}
+
+private struct InventoryRecord: Encodable {
+    let name: String
+}
+
+private struct SyncRecord: Encodable {
+    let name: String
+    let dryRun: Bool
+    let wasKnown: Bool
+    let rows: Int
+    let keys: Int64
+    let bytes: Int64
+    let newVersions: Int
+    let goneVersions: Int
+    let wanted: Int
+    let wantedBytes: Int64
+    let fetched: Int
+    let fetchedBytes: Int64
+    let requests: Int
+    let retries: Int
+    let receivedBytes: Int64
+    let downloadMilliseconds: Int64
+    let milliseconds: Int64
+    let gone: Int
+    let failed: Int
+
+    init(_ outcome: SyncOutcome, dryRun: Bool) {
+        name = outcome.name
+        self.dryRun = dryRun
+        wasKnown = outcome.wasKnown
+        rows = outcome.rows
+        keys = outcome.keys
+        bytes = outcome.bytes
+        newVersions = outcome.newVersions
+        goneVersions = outcome.goneVersions
+        wanted = outcome.wanted
+        wantedBytes = outcome.wantedBytes
+        fetched = outcome.fetched
+        fetchedBytes = outcome.fetchedBytes
+        requests = outcome.requests
+        retries = outcome.retries
+        receivedBytes = outcome.receivedBytes
+        downloadMilliseconds = outcome.downloadMilliseconds
+        milliseconds = outcome.milliseconds
+        gone = outcome.gone
+        failed = outcome.failed
     }
 }
 
