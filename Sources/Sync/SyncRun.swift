@@ -103,10 +103,14 @@ public final class SyncRun {
 
     /// Which names a name or a date on the command line stands for.
     private static func range(_ text: String) throws -> (String) -> Bool {
-        if InventoryName.isValid(text) { return { $0 == text } }
-        if text.utf8.count == 10, Timestamp(rfc3339: text + "T00:00:00Z") != nil { return { $0.hasPrefix(text + "T") } }
-        throw IcecoreError(
-            .usage, "'\(text.prefix(100))' is neither an inventory's name (2024-11-06T01-00Z) nor a date (2024-11-06)")
+        switch try? When(text) {
+        case .inventory: return { $0 == text }
+        case .date: return { $0.hasPrefix(text + "T") }
+        case .latest, .instant, .age, nil:
+            throw IcecoreError(
+                .usage,
+                "'\(text.prefix(100))' is neither an inventory's name (2024-11-06T01-00Z) nor a date (2024-11-06)")
+        }
     }
 
     // MARK: - One inventory

@@ -111,13 +111,11 @@ struct VerifyCommand: ParsableCommand {
     }
 
     private static func instant(_ text: String) throws -> Timestamp {
-        if let time = Timestamp(rfc3339: text) ?? Timestamp(rfc3339: text + "T00:00:00Z") { return time }
-        let hours: [Character: Int64] = ["h": 1, "d": 24, "w": 24 * 7, "y": 24 * 365]
-        guard let unit = text.last.flatMap({ hours[$0] }), let number = Int64(text.dropLast()),
-            (0...100_000).contains(number)
-        else {
+        switch try? When(text) {
+        case .instant(let time), .date(let time): return time
+        case .age(let age): return Timestamp(milliseconds: Timestamp.now().milliseconds.addingClamped(-age))
+        case .latest, .inventory, nil:
             throw ValidationError("'\(text)' is no time: write 2024-11-06, 2024-11-06T12:00:00Z or 30d")
         }
-        return Timestamp(milliseconds: Timestamp.now().milliseconds - number * unit * 3_600_000)
     }
 }
