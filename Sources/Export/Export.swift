@@ -3,8 +3,8 @@ import Filesystem
 import Glibc
 import Store
 
-/// Writes a view into a directory, with the names that a mount gives. What is there already is left alone, so that an
-/// export that was stopped goes on.
+/// Writes a view into a directory, with the names that a mount gives. Files that are already there are skipped, so an
+/// interrupted export can be resumed.
 public final class Export {
     private let store: Store
     private let reader: IndexReader
@@ -19,7 +19,7 @@ public final class Export {
     private var path: [UInt8] = []
 
     /// - Parameters:
-    ///   - report: told of each key whose content is not in the store.
+    ///   - report: called for each key whose content is not in the store.
     ///   - progress: called often.
     public init(
         _ store: Store, _ reader: IndexReader, _ view: View, link: LinkKind, isDryRun: Bool,
@@ -34,7 +34,7 @@ public final class Export {
         writer = FileWriter(kind: link)
     }
 
-    /// - Parameter prefix: any beginning of keys; names keep their whole path.
+    /// - Parameter prefix: any start of keys; the files keep their full paths.
     public func run(to destination: String, prefix: [UInt8]) throws -> ExportOutcome {
         let mark = ExportMark(destination)
         if !isDryRun {
@@ -51,7 +51,7 @@ public final class Export {
         return outcome
     }
 
-    /// Goes down to the directory that a prefix names, if the view shows anything there.
+    /// Descends to the directory that a prefix names, if the view shows anything there.
     private func exportBeginning(_ directory: Int64, beginning: [UInt8]) throws {
         var isEmpty = true
         try reader.list(prefix: path + beginning, recursive: false, view) { _ in
@@ -70,7 +70,7 @@ public final class Export {
         try tree?.leave()
     }
 
-    /// A directory has the time of the view, as in a mount; set when nothing more is put into it.
+    /// A directory has the time of the view, as in a mount; set once nothing more is put into it.
     private func setTime() throws {
         guard let tree else { return }
         let time = timespec(milliseconds: view.time.milliseconds)
@@ -80,7 +80,7 @@ public final class Export {
 
     /// Exports what one directory shows, and everything below it.
     private func export(_ directory: Int64, beginning: [UInt8]) throws {
-        // What a kill has left.
+        // Left by a kill.
         if let tree { withPath(FileWriter.temporaryName) { _ = unlinkat(tree.descriptor, $0, 0) } }
         let cursor = try reader.cursor()
         cursor.seek(directory: directory, from: beginning)
@@ -92,12 +92,12 @@ public final class Export {
             try Interruption.check()
             let name = Array(row.name)
             guard row.isDirectory else {
-                // The zero-size 'a/' only makes the directory.
+                // The zero-size key 'a/' only makes the directory.
                 if name.isEmpty, row.size == 0, directory != IndexReader.root { continue }
                 try export(name, row, in: directory)
                 continue
             }
-            // A directory that was there several times has several rows.
+            // A directory that existed several times has several rows.
             if row.child == last { continue }
             last = row.child
             try tree?.enter(Naming.fileName(Array(name.dropLast())))
@@ -123,7 +123,7 @@ public final class Export {
         outcome.bytes = outcome.bytes.addingClamped(size)
         progress(outcome)
         guard let tree else { return }
-        // Where the view shows a directory of the same name, the object stands inside it.
+        // If the view shows a directory of the same name, the object is put inside it.
         let isTwin = try (name + [UInt8(ascii: "/")]).withUnsafeBytes {
             try reader.find($0, in: directory, view) != nil
         }

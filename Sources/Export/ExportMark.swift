@@ -1,8 +1,8 @@
 import Basics
 import Glibc
 
-/// Says, in the target, that an export is under way: whether a file of the right size and time has the right content
-/// is not sure where the machine has stopped since, for nothing is made durable before the end.
+/// Marks in the target that an export is under way. Nothing is made durable before the end: if the machine has stopped
+/// since then, a file of the right size and time need not have the right content.
 struct ExportMark {
     private let directory: String
     private var path: String { "\(directory)/.icecore-export" }
@@ -11,7 +11,9 @@ struct ExportMark {
         self.directory = directory
     }
 
-    /// Whether files that are there can be trusted: no export was under way when the machine stopped.
+    /// Sets the mark.
+    ///
+    /// - Returns: whether existing files can be trusted: no export was under way when the machine stopped.
     func begin() throws -> Bool {
         let boot = try Files.read("/proc/sys/kernel/random/boot_id", limit: 100)
         var status = stat()
@@ -20,7 +22,7 @@ struct ExportMark {
                 throw IcecoreError(.busy, "'\(path)' is in the way: move it elsewhere")
             }
             if try Files.read(path, limit: 100) == boot { return true }
-            // It stays as it is until this export is complete.
+            // The mark stays unchanged until this export is complete.
             return false
         }
         let mark = try File(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW)

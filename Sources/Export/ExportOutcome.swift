@@ -1,8 +1,8 @@
-/// What an export did, or for a dry run would do.
+/// What an export did, or would do in the case of a dry run.
 public struct ExportOutcome: Sendable {
     public var files = 0
     public var bytes: Int64 = 0
-    /// Of those, files that were there already.
+    /// Of those, files that were already there.
     public var skipped = 0
     public var linked = 0
     public var cloned = 0

@@ -2,7 +2,7 @@
 public enum LinkKind: String, Sendable, CaseIterable {
     /// A clone where the file system can, else a copy.
     case auto
-    /// The blob itself under another name, where possible.
+    /// A hard link to the blob, where possible.
     case hard
     /// A clone, or an error.
     case reflink

@@ -1,7 +1,7 @@
 /// How many inventories a store keeps.
 public enum InventoryLimit: Sendable, Equatable {
     case all
-    /// So many, the newest ones; never negative.
+    /// This many, the newest ones; never negative.
     case newest(Int)
 
     /// The number, as a store's configuration has it: nil for all.

@@ -1,13 +1,13 @@
 import Download
 
-/// What a sync is asked to do.
+/// What a sync is to do.
 public struct SyncOptions: Sendable {
-    /// Which inventories.
+    /// Which inventories to sync.
     public enum Selection: Sendable {
         case newest
-        /// An inventory's name, or a date: the last one of that day.
+        /// An inventory's name, or a date: the last inventory of that day.
         case one(String)
-        /// All from one to another, both names or dates, both included.
+        /// All between two names or dates, both included.
         case range(from: String, to: String)
     }
 
@@ -16,16 +16,16 @@ public struct SyncOptions: Sendable {
     public var metadataOnly = false
     /// How many inventories are kept from now on; nil: as the store is configured.
     public var keepInventories: InventoryLimit?
-    /// From now on every version is fetched on its own, whatever others have its ETag.
+    /// From now on every version is fetched separately, whatever others have its ETag.
     public var distrustETags = false
     public var dryRun = false
-    /// The most requests in flight.
+    /// The maximum number of requests in flight.
     public var jobs = 64
-    /// What is fetched in chunks.
+    /// Which objects are fetched in chunks.
     public var chunks = ChunkLimits()
-    /// The most bytes a second, of inventories and of objects.
+    /// The maximum bytes per second, for inventories and objects.
     public var limitRate: Int64?
-    /// The requester pays, also where the store's configuration does not say so.
+    /// Whether the requester pays even if the store's configuration does not say so.
     public var requesterPays = false
 
     public init() {}

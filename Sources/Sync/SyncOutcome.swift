@@ -1,10 +1,10 @@
 import Store
 
-/// What the sync of one inventory did, or for a dry run would do.
+/// What the sync of one inventory did, or would do in the case of a dry run.
 public struct SyncOutcome: Sendable {
     /// The inventory's name.
     public var name: String
-    /// It had been synced before: only what was missing was asked for.
+    /// Whether it had been synced before: then only what was missing was requested.
     public var wasKnown = false
     public var rows = 0
     public var duplicates = 0
@@ -15,26 +15,26 @@ public struct SyncOutcome: Sendable {
     public var newVersions = 0
     public var newBytes: Int64 = 0
     public var goneVersions = 0
-    /// Blobs asked for, and bytes of distinct content among them.
+    /// Blobs requested, and the bytes of the distinct contents among them.
     public var wanted = 0
     public var wantedBytes: Int64 = 0
     /// Blobs fetched, and their bytes.
     public var fetched = 0
     public var fetchedBytes: Int64 = 0
-    /// Requests for blobs, those made again included, and how many of them those are.
+    /// Requests for blobs including retries, and how many of them were retries.
     public var requests = 0
     public var retries = 0
-    /// Bytes of blobs that came over the network, what was thrown away included.
+    /// Bytes of blobs received over the network, including discarded ones.
     public var receivedBytes: Int64 = 0
-    /// How long the downloads took, and the whole.
+    /// How long the downloads took, and the whole sync.
     public var downloadMilliseconds: Int64 = 0
     public var milliseconds: Int64 = 0
-    /// Objects that the source no longer has, and those that could not be had now.
+    /// Objects that the source no longer has, and those that could not be fetched this time.
     public var gone = 0
     public var failed = 0
     /// The first failures.
     public var examples: [String] = []
-    /// Blobs that are expected and neither here nor gone.
+    /// Blobs that are expected, not in the store and not gone.
     public var missing = 0
 }
 

@@ -2,8 +2,8 @@ import Basics
 import Inventory
 import Store
 
-/// The merge of one inventory with the index: first on trust that its list files are sorted, then, if they are not,
-/// with sorting them first.
+/// The merge of one inventory with the index. Its list files are first trusted to be sorted; if they are not, they are
+/// sorted and merged again.
 final class SyncPlan {
     /// What a merge found.
     struct Found<Sink: ChangeSink> {
@@ -26,7 +26,7 @@ final class SyncPlan {
         self.reporter = reporter
     }
 
-    /// - Parameter makeSink: makes an empty place for the changes; called again where a second attempt is needed.
+    /// - Parameter makeSink: makes an empty sink for the changes; called again for a second attempt.
     func merge<Sink: ChangeSink>(
         _ inventory: FetchedInventory, into makeSink: () throws -> Sink
     ) throws -> Found<Sink> {

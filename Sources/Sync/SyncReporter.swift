@@ -1,8 +1,8 @@
-/// Where a sync says what it does; all calls come from the thread that syncs.
+/// Receives what a sync reports; all calls come from the thread that syncs.
 public protocol SyncReporter {
-    /// How far it is; called often.
+    /// How far the sync is; called often.
     func progress(_ progress: SyncProgress)
-    /// Something worth a line.
+    /// A remark worth a line.
     func note(_ text: String)
     /// Something that may be wrong.
     func warning(_ text: String)

@@ -5,17 +5,17 @@ import Store
 
 struct CatCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "cat", abstract: "Print the content of a key at a date, or of one version.")
+        commandName: "cat", abstract: "Print the content of a key as of a date, or of one version.")
 
-    @Argument(help: "The key, as S3 has it.")
+    @Argument(help: "The key, as in S3.")
     var key: String
 
     @OptionGroup var viewOptions: ViewOptions
 
-    // Unconditional: there are ids that begin with '-'.
+    // Unconditional: some ids begin with '-'.
     @Option(
         name: .customLong("version-id"), parsing: .unconditional,
-        help: ArgumentHelp("This version, whatever the date.", valueName: "id"))
+        help: ArgumentHelp("Print this version, regardless of date.", valueName: "id"))
     var versionId: String?
 
     @OptionGroup var options: ReadOptions
@@ -37,7 +37,7 @@ struct CatCommand: ParsableCommand {
                 .notFound, "version '\(versionId ?? "")' of '\(key)' is a delete marker: it has no content")
         }
         guard let path = try store.blob(etag: filed, size: identity.size, reader) else {
-            // A replica may have what the bucket had no more when the store lost it.
+            // The replica may have what the bucket no longer had when the store lost it.
             if let cache, !flags.contains(.pruned), cache.hasContents || !flags.contains(.gone) {
                 let want = Want(
                     key: bytes, versionId: nil, etag: etag, contentETag: filed, size: identity.size, isLatest: false,
@@ -49,11 +49,11 @@ struct CatCommand: ParsableCommand {
             throw IcecoreError(
                 .notFound,
                 flags.contains(.pruned)
-                    ? "the content of '\(key)' was pruned: no date that was to be kept shows it"
+                    ? "the content of '\(key)' was pruned: no kept date shows it"
                     : flags.contains(.gone)
-                        ? "the content of '\(key)' is gone: the bucket no longer had it when it was asked for"
-                        : "the content of '\(key)' is not in the store: 'icecore sync' fetches it, 'icecore status' says why not"
-            )
+                        ? "the content of '\(key)' is gone: the bucket no longer had it when it was requested"
+                        : "the content of '\(key)' is not in the store: 'icecore sync' fetches it, "
+                            + "'icecore status' tells why it is missing")
         }
         try copy(File(path, O_RDONLY | O_NOFOLLOW))
     }

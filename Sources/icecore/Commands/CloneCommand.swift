@@ -5,10 +5,10 @@ import Store
 
 struct CloneCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "clone", abstract: "Make a store of a replica, or bring one up to it.",
+        commandName: "clone", abstract: "Create a store from a replica, or update one from it.",
         discussion: """
-            Every blob is checked as it arrives. The directory becomes a store when everything is there; the same command \
-            goes on where one was stopped, and brings a clone up to a later push.
+            Every blob is checked as it arrives. The directory becomes a store once everything is there. Run the same \
+            command again to resume, or to update the clone after a later push.
             """)
 
     @Argument(help: ArgumentHelp("The replica: file:///DIRECTORY or s3://BUCKET/PREFIX.", valueName: "url"))
@@ -23,9 +23,7 @@ struct CloneCommand: ParsableCommand {
 
     @Flag(
         name: .customLong("accept-missing"),
-        help:
-            "Make the store also where blobs cannot be had: what has come can be read, 'icecore verify' lists the rest."
-    )
+        help: "Create the store even if some blobs cannot be fetched; 'icecore verify' then lists what is missing.")
     var acceptMissing = false
 
     @Flag(name: .customLong("no-cas"), help: .hidden)
@@ -49,7 +47,7 @@ struct CloneCommand: ParsableCommand {
             }
         }
         let outcome = try interruptible(
-            line, "What has come stays: the same command goes on where this one stopped."
+            line, "What has arrived is kept: run the same command again to resume."
         ) {
             try clone.run()
         }
@@ -57,14 +55,14 @@ struct CloneCommand: ParsableCommand {
         if outcome.failed > 0 {
             throw IcecoreError(
                 .incomplete,
-                "\(outcome.failed) blobs could not be had from the replica, and the store is without them "
-                    + "(\(outcome.failures.joined(separator: "; "))): 'icecore verify --repair' fetches what the bucket still has"
-            )
+                "\(outcome.failed) blobs could not be fetched from the replica, and the store lacks them "
+                    + "(\(outcome.failures.joined(separator: "; "))): 'icecore verify --repair' fetches what the "
+                    + "bucket still has")
         }
         if outcome.missing > 0 {
             throw IcecoreError(
                 .incomplete,
-                "\(outcome.missing) contents were missing in the store that was pushed ('icecore sync' fetches what the bucket "
+                "\(outcome.missing) contents were missing from the pushed store ('icecore sync' fetches what the bucket "
                     + "still has)")
         }
     }

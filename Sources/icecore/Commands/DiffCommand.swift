@@ -5,7 +5,7 @@ import Store
 struct DiffCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "diff", abstract: "List the keys that differ between two dates.",
-        discussion: "'+' marks keys that were added, '-' those removed, 'M' those with another version.")
+        discussion: "'+' marks added keys, '-' removed keys, 'M' keys whose version changed.")
 
     @Argument(help: ArgumentHelp("The date to compare from.", valueName: "when"))
     var from: String
@@ -13,7 +13,7 @@ struct DiffCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("The date to compare to.", valueName: "when"))
     var to: String
 
-    @Argument(help: "Only keys that begin with this.")
+    @Argument(help: "Only keys that start with this.")
     var prefix = ""
 
     @OptionGroup var options: ReadOptions
@@ -54,7 +54,7 @@ struct DiffCommand: ParsableCommand {
 }
 
 extension JSONLine {
-    /// One side's version id; null where the side does not show the key, or does not know the id.
+    /// One side's version id; null if that side does not show the key or its id is unknown.
     fileprivate mutating func add(_ name: StaticString, _ identity: VersionIdentity?) {
         if let id = identity?.versionId { add(name, text: id) } else { addNull(name) }
     }

@@ -7,28 +7,28 @@ extension LinkKind: ExpressibleByArgument {}
 
 struct ExportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "export", abstract: "Write the bucket as it was at a date into a directory.",
+        commandName: "export", abstract: "Write the bucket as of a date to a directory.",
         discussion: """
-            Names are those of a mount. Files that are there with the right size and time are left alone, so that the \
-            same command goes on where one was stopped; other files in the directory are left alone too. Hard links are \
-            the store's own files: read-only, and with the time at which the store got them.
+            Files are named as in a mount. Existing files of the right size and time are skipped, so the same command \
+            resumes an interrupted export; other files in the directory are left alone. Hard links are the store's own \
+            files: read-only, and dated when the store got them.
             """)
 
-    @Argument(help: ArgumentHelp("The directory; it is made if it is missing.", valueName: "destination"))
+    @Argument(help: ArgumentHelp("The directory; created if missing.", valueName: "destination"))
     var destination: String
 
     @OptionGroup var viewOptions: ViewOptions
 
-    @Option(help: "Only keys that begin with this.")
+    @Option(help: "Only keys that start with this.")
     var prefix = ""
 
     @Option(
         help: ArgumentHelp(
-            "Where contents come from: auto (clones where the file system can, else copies), hard, reflink or copy.",
+            "How to make files: auto (clones where the file system can, else copies), hard, reflink or copy.",
             valueName: "kind"))
     var link = LinkKind.auto
 
-    @Flag(name: .customLong("dry-run"), help: "Only say what would be written.")
+    @Flag(name: .customLong("dry-run"), help: "Only show what would be written.")
     var dryRun = false
 
     @OptionGroup var options: StoreOptions
@@ -46,7 +46,7 @@ struct ExportCommand: ParsableCommand {
         } progress: { outcome in
             line.show("exporting", text: "\(outcome.files) files, \(outcome.bytes.byteCount)")
         }
-        let outcome = try interruptible(line, "The same command goes on where this one stopped.") {
+        let outcome = try interruptible(line, "Run the same command again to resume.") {
             try export.run(to: destination, prefix: Array(prefix.utf8))
         }
         try summary(outcome, output)
@@ -54,8 +54,8 @@ struct ExportCommand: ParsableCommand {
         if outcome.missing > 0 {
             throw IcecoreError(
                 .incomplete,
-                "\(outcome.missing) files \(dryRun ? "could" : "were") not \(dryRun ? "be " : "")written: their contents "
-                    + "are not in the store ('icecore sync' fetches what the bucket still has)")
+                "\(outcome.missing) files \(dryRun ? "could" : "were") not \(dryRun ? "be " : "")written: their "
+                    + "content is not in the store ('icecore sync' fetches what the bucket still has)")
         }
     }
 
@@ -75,13 +75,13 @@ struct ExportCommand: ParsableCommand {
         if format.json { return try output.record(ExportRecord(outcome, dryRun: dryRun)) }
         if dryRun {
             return try output.line(
-                "\(outcome.files) files, \(outcome.bytes) bytes (\(outcome.bytes.byteCount)) would be there")
+                "\(outcome.files) files, \(outcome.bytes) bytes (\(outcome.bytes.byteCount)) would be exported")
         }
         try output.line(
-            "\(outcome.files) files, \(outcome.bytes.byteCount): \(outcome.linked) hard links, \(outcome.cloned) clones, "
-                + "\(outcome.copied) copies, \(outcome.skipped) were there")
+            "\(outcome.files) files, \(outcome.bytes.byteCount): \(outcome.linked) hard links, "
+                + "\(outcome.cloned) clones, \(outcome.copied) copies, \(outcome.skipped) already there")
         if outcome.linked > 0 {
-            Console.note("hard links are the store's own files: read-only, and not with the times of the bucket")
+            Console.note("hard links are the store's own files: read-only, and without the bucket's times")
         }
     }
 }

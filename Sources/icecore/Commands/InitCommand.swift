@@ -7,12 +7,12 @@ import Sync
 
 struct InitCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "init", abstract: "Make a store for one bucket.")
+        commandName: "init", abstract: "Create a store for a bucket.")
 
     @Argument(help: ArgumentHelp("A new or empty directory.", valueName: "store"))
     var store: String
 
-    @Option(help: ArgumentHelp("The bucket to keep: s3://NAME.", valueName: "url"))
+    @Option(help: ArgumentHelp("The bucket to sync: s3://NAME.", valueName: "url"))
     var bucket: String
 
     @Option(
@@ -24,13 +24,15 @@ struct InitCommand: ParsableCommand {
     @Option(help: "The bucket's region.")
     var region: String?
 
-    @Option(name: .customLong("endpoint-url"), help: ArgumentHelp("An S3-compatible server.", valueName: "url"))
+    @Option(
+        name: .customLong("endpoint-url"),
+        help: ArgumentHelp("The endpoint of an S3-compatible server.", valueName: "url"))
     var endpointURL: String?
 
-    @Option(help: "The profile in ~/.aws to take credentials from.")
+    @Option(help: "The profile in ~/.aws to read credentials from.")
     var profile: String?
 
-    @Flag(name: .customLong("no-sign-request"), help: "Send requests without a signature.")
+    @Flag(name: .customLong("no-sign-request"), help: "Send unsigned requests.")
     var noSignRequest = false
 
     @Option(name: .customLong("request-payer"), defaultAsFlag: .requester, help: RequestPayer.help)
@@ -38,7 +40,7 @@ struct InitCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Download only keys in which this regular expression matches, now and ever.", valueName: "regex"))
+            "Only ever download keys that match this regular expression.", valueName: "regex"))
     var filter: String?
 
     @Option(
@@ -48,14 +50,14 @@ struct InitCommand: ParsableCommand {
 
     @Flag(
         name: .customLong("distrust-etags"),
-        help: "Fetch every version on its own and file it under its SHA-256: for buckets that strangers write to.")
+        help: "Fetch every version separately and store it under its SHA-256: for buckets that strangers can write to.")
     var distrustETags = false
 
     func run() throws {
         let bucket = try InitArguments.bucket(bucket)
         if let inventory { _ = try InventoryURL(inventory) }
         if let filter { _ = try Policy.expression(filter) }
-        // What a sync would refuse, and above all a password in a URL, must not get into the configuration.
+        // What a sync would refuse, above all a password in a URL, must not enter the configuration.
         _ = try S3Configuration(region: region, endpointURL: endpointURL, unsigned: true, environment: [:])
         var configuration = StoreConfiguration(bucket: bucket, inventory: inventory)
         configuration.region = region
@@ -66,11 +68,11 @@ struct InitCommand: ParsableCommand {
         configuration.filter = filter
         configuration.keepInventories = keepInventories?.count
         if distrustETags { configuration.distrustETags() }
-        let made = try Store.create(at: store, configuration)
-        Console.note("made a store for s3://\(bucket) at \(made.path)")
+        let created = try Store.create(at: store, configuration)
+        Console.note("created a store for s3://\(bucket) at \(created.path)")
         if inventory == nil {
             Console.note(
-                "it has no inventory yet: add \"inventory\" to \(made.configurationPath) before the first sync")
+                "it has no inventory yet: add \"inventory\" to \(created.configurationPath) before the first sync")
         }
     }
 }
@@ -83,7 +85,7 @@ private enum InitArguments {
         }
         var name = url.dropFirst(5)
         if name.hasSuffix("/") { name.removeLast() }
-        // The rules of S3, as far as a name that breaks them could be mistaken for something else.
+        // Those of S3's rules without which a name could be mistaken for something else.
         let allowed = name.utf8.allSatisfy { byte in
             (48...57).contains(byte) || (97...122).contains(byte) || (65...90).contains(byte)
                 || [45, 46, 95].contains(byte)
@@ -91,8 +93,8 @@ private enum InitArguments {
         guard (3...255).contains(name.utf8.count), allowed else {
             throw IcecoreError(
                 .usage,
-                "--bucket '\(url)': a bucket's name has 3 characters or more, only letters, digits, '.', '-' "
-                    + "and '_' (and no prefix)")
+                "--bucket '\(url)': a bucket's name has at least 3 characters, all of them letters, digits, '.', '-' "
+                    + "or '_' (and no prefix)")
         }
         return String(name)
     }

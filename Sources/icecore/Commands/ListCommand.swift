@@ -4,19 +4,20 @@ import Store
 
 struct ListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "ls", abstract: "List keys at a date.",
-        discussion:
-            "PREFIX is any beginning of a key, as in S3. Without -R, what has more below is shown once, with '/'.")
+        commandName: "ls", abstract: "List keys as of a date.",
+        discussion: """
+            PREFIX is any start of a key, as in S3. Without -R, everything below the next '/' is shown as one line.
+            """)
 
-    @Argument(help: "Only keys that begin with this.")
+    @Argument(help: "Only keys that start with this.")
     var prefix = ""
 
     @OptionGroup var viewOptions: ViewOptions
 
-    @Flag(name: .customShort("l"), help: "Sizes and dates as well.")
+    @Flag(name: .customShort("l"), help: "Show sizes and dates.")
     var long = false
 
-    @Flag(name: [.customShort("R"), .customLong("recursive")], help: "Every key below.")
+    @Flag(name: [.customShort("R"), .customLong("recursive")], help: "List every key below.")
     var recursive = false
 
     @OptionGroup var options: ReadOptions

@@ -5,9 +5,9 @@ import Store
 
 struct MountCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "mount", abstract: "Mount the bucket as it is, or as it was, read-only.",
+        commandName: "mount", abstract: "Mount the bucket read-only, as it is or as it was.",
         discussion: """
-            Returns when the mount can be used; 'fusermount3 -u MOUNTPOINT' ends it. With --history the mount holds \
+            Returns when the mount is ready; 'fusermount3 -u MOUNTPOINT' unmounts it. With --history the mount holds \
             latest/, at/ (any date, by name) and versions/ (every version of every key).
             """)
 
@@ -16,33 +16,33 @@ struct MountCommand: ParsableCommand {
 
     @OptionGroup var viewOptions: ViewOptions
 
-    @Flag(help: "All dates and all versions in one tree.")
+    @Flag(help: "Show all dates and all versions in one tree.")
     var history = false
 
     @Flag(help: "Stay in the foreground; Ctrl-C unmounts.")
     var foreground = false
 
-    @Flag(name: .customLong("allow-other"), help: "Let other users in as well.")
+    @Flag(name: .customLong("allow-other"), help: "Let other users access the mount.")
     var allowOther = false
 
-    @Flag(help: "Never ask the network for what is not in the store.")
+    @Flag(help: "Never fetch what is not in the store.")
     var offline = false
 
     @Flag(
         name: .customLong("no-passthrough"),
-        help: "Read large files through the daemon, too, where the kernel could do it itself (as root).")
+        help: "Read large files through the daemon even where the kernel could read them itself (as root).")
     var noPassthrough = false
 
-    @Option(help: ArgumentHelp("What 'mount' and 'df' show as the source. Default: icecore:BUCKET.", valueName: "name"))
+    @Option(help: ArgumentHelp("The source that 'mount' and 'df' show. Default: icecore:BUCKET.", valueName: "name"))
     var fsname: String?
 
-    @Option(help: ArgumentHelp("Look for a newer push every so many seconds (with --replica).", valueName: "seconds"))
+    @Option(help: ArgumentHelp("How often to look for a newer push (with --replica).", valueName: "seconds"))
     var refresh = 10
 
     @OptionGroup var options: ReadOptions
 
     func validate() throws {
-        guard (1...86400).contains(refresh) else { throw ValidationError("--refresh is a number from 1 to 86400") }
+        guard (1...86400).contains(refresh) else { throw ValidationError("--refresh must be from 1 to 86400") }
         if history, viewOptions.at != nil { throw ValidationError("give --at or --history, not both") }
     }
 

@@ -4,20 +4,20 @@ import Store
 
 struct PruneCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "prune", abstract: "Drop old versions, and give their space back.",
+        commandName: "prune", abstract: "Drop old versions and free their space.",
         discussion: """
-            Keeps the snapshots that any of the rules names, and always the newest; with --keep-within also every instant \
-            since then. What no kept date shows is dropped for ever. Try --dry-run first: it says what would go, and how \
-            many bytes exactly.
+            Keeps every snapshot that a rule selects, and always the newest; with --keep-within also every instant \
+            since then. What no kept date shows is dropped for good. Try --dry-run first: it shows what would go, and \
+            exactly how many bytes.
             """)
 
     @Option(
         name: .customLong("keep-within"),
         help: ArgumentHelp(
-            "Keep everything of so long before the newest snapshot: 12h, 180d, 4w, 2y.", valueName: "duration"),
+            "Keep everything back to this long before the newest snapshot: 12h, 180d, 4w, 2y.", valueName: "duration"),
         transform: { text in
             guard let length = When.duration(text) else {
-                throw ValidationError("'\(text)' is no duration: write 12h, 180d, 4w or 2y")
+                throw ValidationError("'\(text)' is not a duration: write 12h, 180d, 4w or 2y")
             }
             return length
         })
@@ -28,7 +28,7 @@ struct PruneCommand: ParsableCommand {
 
     @Option(
         name: .customLong("keep-daily"),
-        help: ArgumentHelp("Keep the last snapshot of each of the last n days (UTC) that have any.", valueName: "n"))
+        help: ArgumentHelp("Keep the last snapshot of each of the last n days (UTC) that have one.", valueName: "n"))
     var keepDaily = 0
 
     @Option(name: .customLong("keep-weekly"), help: ArgumentHelp("The same for weeks.", valueName: "n"))
@@ -42,11 +42,11 @@ struct PruneCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Drop only contents, and only of keys that begin with this: every snapshot and version stays listed.",
+            "Drop only content, and only of keys that start with this: every snapshot and version stays listed.",
             valueName: "prefix"))
     var prefix: String?
 
-    @Flag(name: .customLong("dry-run"), help: "Only say what would be dropped.")
+    @Flag(name: .customLong("dry-run"), help: "Only show what would be dropped.")
     var dryRun = false
 
     @OptionGroup var options: StoreOptions
@@ -54,9 +54,9 @@ struct PruneCommand: ParsableCommand {
 
     func validate() throws {
         guard [keepLast, keepDaily, keepWeekly, keepMonthly, keepYearly].allSatisfy({ $0 >= 0 }) else {
-            throw ValidationError("a number of snapshots to keep is 0 or more")
+            throw ValidationError("the number of snapshots to keep must be 0 or more")
         }
-        if prefix == "" { throw ValidationError("--prefix '' is every key: leave it out") }
+        if prefix == "" { throw ValidationError("--prefix '' means every key: leave it out") }
     }
 
     func run() throws {
@@ -75,7 +75,7 @@ struct PruneCommand: ParsableCommand {
             case .removing(let blobs, let count): line.show("removing", text: "\(blobs) of \(count) blobs")
             }
         }
-        let outcome = try interruptible(line, "Every kept date is as it was: the same command goes on.") {
+        let outcome = try interruptible(line, "Every kept date is intact: run the same command again to finish.") {
             try prune.run()
         }
         let output = Output()

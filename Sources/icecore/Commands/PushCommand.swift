@@ -5,11 +5,11 @@ import Store
 
 struct PushCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "push", abstract: "Bring a replica on another disk or object store up to this store.",
+        commandName: "push", abstract: "Update a replica of this store on another disk or object store.",
         discussion: """
-            Sends the blobs that the replica lacks, then the index, and last of all the one file that points to them: \
-            whoever reads the replica sees the last complete push. What was sent stays sent: the same command goes on where \
-            one was stopped. 'icecore clone' makes a store of a replica; 'ls', 'cat', 'mount' and others open it with --replica.
+            Sends the blobs that the replica lacks, then the index, and finally the one file that points to them: \
+            readers always see the last complete push. Run the same command again to resume an interrupted push. \
+            'icecore clone' creates a store from a replica; 'ls', 'cat', 'mount' and others read it with --replica.
             """)
 
     @Argument(help: ArgumentHelp("The replica: file:///DIRECTORY or s3://BUCKET/PREFIX.", valueName: "url"))
@@ -19,31 +19,30 @@ struct PushCommand: ParsableCommand {
 
     @Flag(
         name: .customLong("no-cas"),
-        help: "Do without conditional writes, where the server has none: never run two pushes at once then.")
+        help: "Do without conditional writes, for servers that lack them: never run two pushes at once.")
     var noCAS = false
 
     @Flag(
         help: """
-            Look whether what the replica's documents name is there, and send again what is not: blobs that are missing, \
-            and all that describes them.
+            Check that the replica has everything that its documents name, and resend what is missing: blobs, and all \
+            that describes them.
             """)
     var check = false
 
     @Flag(
         name: .customLong("accept-missing"),
-        help: "Push although the replica knows contents that this store has lost: it will show them no more.")
+        help: "Push even if this store has lost content that the replica knows: the replica will no longer show it.")
     var acceptMissing = false
 
-    @Flag(help: "Remove what no pushed snapshot needs: mark it now, delete what was marked longer ago than --grace.")
+    @Flag(help: "Remove what no pushed snapshot needs: mark it now, delete what was marked more than --grace ago.")
     var prune = false
 
     @Option(
         help: ArgumentHelp(
-            "How long what was marked stays for those who still read an older snapshot: 12h, 7d.", valueName: "duration"
-        ),
+            "How long to keep what was marked, for readers of an older snapshot: 12h, 7d.", valueName: "duration"),
         transform: { text in
             guard let length = When.duration(text) else {
-                throw ValidationError("'\(text)' is no duration: write 12h or 7d")
+                throw ValidationError("'\(text)' is not a duration: write 12h or 7d")
             }
             return length
         })
@@ -72,7 +71,7 @@ struct PushCommand: ParsableCommand {
             }
         }
         let outcome = try interruptible(
-            line, "What was sent stays sent: the same command goes on where this one stopped."
+            line, "What was sent is kept: run the same command again to resume."
         ) {
             try push.run()
         }
@@ -80,14 +79,14 @@ struct PushCommand: ParsableCommand {
         if !outcome.damaged.isEmpty {
             throw IcecoreError(
                 .damaged,
-                "\(outcome.damaged.count) blobs of the store are damaged and were not sent: 'icecore verify --repair' fetches "
-                    + "them again")
+                "\(outcome.damaged.count) blobs of the store are damaged and were not sent: 'icecore verify --repair' "
+                    + "fetches them again")
         }
         if outcome.missing > 0 {
             throw IcecoreError(
                 .incomplete,
-                "\(outcome.missing) contents that the store expects are neither in it nor in the replica ('icecore sync' "
-                    + "fetches what the bucket still has)")
+                "\(outcome.missing) contents that the store expects are neither in it nor in the replica "
+                    + "('icecore sync' fetches what the bucket still has)")
         }
     }
 
@@ -97,14 +96,14 @@ struct PushCommand: ParsableCommand {
         if format.json {
             try output.record(PushRecord(outcome))
         } else if outcome.isUnchanged {
-            try output.line("nothing new: the replica is push number \(outcome.sequence) (\(outcome.snapshot))")
+            try output.line("nothing new: the replica is at push number \(outcome.sequence) (\(outcome.snapshot))")
         } else {
             try output.line(
-                "push number \(outcome.sequence): \(outcome.blobs) blobs, \(outcome.bytes.byteCount) (\(outcome.snapshot))"
-            )
+                "push number \(outcome.sequence): \(outcome.blobs) blobs, \(outcome.bytes.byteCount) "
+                    + "(\(outcome.snapshot))")
             if prune {
                 try output.line(
-                    "\(outcome.marked) files marked to be deleted by a push with --prune after \(grace.durationText); "
+                    "\(outcome.marked) files marked for deletion by a push with --prune after \(grace.durationText); "
                         + "\(outcome.deleted) deleted")
             }
         }
@@ -113,7 +112,7 @@ struct PushCommand: ParsableCommand {
 }
 
 extension Int64 {
-    /// Milliseconds as a person would say them.
+    /// Milliseconds in words: `1 d`, `12 h`.
     fileprivate var durationText: String {
         self % 86_400_000 == 0 ? "\(self / 86_400_000) d" : "\(self / 3_600_000) h"
     }

@@ -5,16 +5,16 @@ import Sync
 
 struct ReindexCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "reindex", abstract: "Make the index again, from the inventories that the store keeps.",
+        commandName: "reindex", abstract: "Rebuild the index from the inventories kept in the store.",
         discussion: """
-            The old index goes to quarantine/ when the new one is whole. What inventories do not say (part sizes, digests \
-            of encrypted objects, headers, what is gone for good) is taken from the old one, as far as it can be read. \
-            Mounts of the store go on with the old index until they are mounted anew.
+            The old index moves to quarantine/ once the new one is complete. What inventories do not record (part \
+            sizes, digests of encrypted objects, headers, what is gone for good) is copied from the old one, as far as \
+            it can be read. Mounts keep using the old index until they are remounted.
             """)
 
     @Flag(
         name: .customLong("accept-loss"),
-        help: "Go on even if the inventories of some snapshots were not kept: these snapshots are given up.")
+        help: "Continue even if the inventories of some snapshots were not kept: those snapshots are lost.")
     var acceptLoss = false
 
     @OptionGroup var options: StoreOptions
@@ -23,7 +23,7 @@ struct ReindexCommand: ParsableCommand {
     func run() throws {
         let store = try options.open()
         let reporter = TerminalSyncReporter()
-        let outcome = try interruptible(reporter.line, "The old index is as it was.") {
+        let outcome = try interruptible(reporter.line, "The old index is unchanged.") {
             try Reindex(store, acceptsLoss: acceptLoss, environment: Console.environment, reporter: reporter).run()
         }
         let output = Output()
@@ -32,9 +32,9 @@ struct ReindexCommand: ParsableCommand {
             for name in outcome.lost { try output.record(ReindexRecord(name: name, rebuilt: false)) }
         } else {
             try output.line(
-                "made the index again from \(outcome.rebuilt.count) inventories, \(outcome.rebuilt.first ?? "") to "
+                "rebuilt the index from \(outcome.rebuilt.count) inventories, \(outcome.rebuilt.first ?? "") to "
                     + "\(outcome.rebuilt.last ?? "")")
-            if let old = outcome.oldIndex { try output.line("the old index is '\(old)'") }
+            if let old = outcome.oldIndex { try output.line("the old index is now '\(old)'") }
         }
         try output.flush()
     }

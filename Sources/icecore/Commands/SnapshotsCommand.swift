@@ -4,7 +4,7 @@ import Store
 
 struct SnapshotsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "snapshots", abstract: "List the inventories that were synced, oldest first.")
+        commandName: "snapshots", abstract: "List the synced inventories, oldest first.")
 
     @OptionGroup var options: ReadOptions
     @OptionGroup var format: JSONOption

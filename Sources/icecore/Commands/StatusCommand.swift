@@ -4,7 +4,7 @@ import Store
 
 struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Say what the store holds, and what it lacks.")
+        commandName: "status", abstract: "Show what the store holds and what it lacks.")
 
     @OptionGroup var options: StoreOptions
     @OptionGroup var format: JSONOption
@@ -31,27 +31,27 @@ struct StatusCommand: ParsableCommand {
         try output.line("bucket:     s3://\(store.configuration.bucket)")
         try output.line("inventory:  \(store.configuration.inventory ?? "none")")
         if let since = store.configuration.distrustETagsSince {
-            try output.line("contents:   each version on its own, under its SHA-256, since \(since)")
+            try output.line("contents:   each version separately, under its SHA-256, since \(since)")
         }
         guard let newest = snapshots.last else {
-            return try output.line("snapshots:  none yet: 'icecore sync' makes the first")
+            return try output.line("snapshots:  none yet: 'icecore sync' creates the first")
         }
         let synced = snapshots.map(\.record.syncedAt).max() ?? newest.record.syncedAt
         try output.line("snapshots:  \(snapshots.count), \(snapshots[0].record.name) to \(newest.record.name)")
         try output.line("newest:     \(newest.record.keys) keys, \(newest.record.bytes.byteCount)")
-        let alone = totals.versionBytes.byteCount
-        try output.line("versions:   \(totals.versions), \(alone) if each were stored on its own")
+        let separately = totals.versionBytes.byteCount
+        try output.line("versions:   \(totals.versions), \(separately) if each were stored separately")
         try output.line("stored:     \(totals.blobs) blobs, \(totals.blobBytes.byteCount)")
         try output.line("index:      \((Files.size(store.indexPath) ?? 0).byteCount)")
         try output.line("last sync:  \(synced)")
         let missing = snapshots.map(\.missing).max() ?? 0
-        try output.line("missing:    \(missing == 0 ? "nothing that was asked for" : "\(missing) objects")")
+        try output.line("missing:    \(missing == 0 ? "nothing that was requested" : "\(missing) objects")")
     }
 
     private func describeFailures(_ reader: IndexReader, _ output: Output) throws {
         var count = 0
         try reader.failures { failure in
-            if count == 0 { try output.line("could not be had:") }
+            if count == 0 { try output.line("could not be fetched:") }
             count += 1
             try output.write("  ".utf8)
             try output.name(failure.key)

@@ -6,62 +6,61 @@ import Sync
 
 struct SyncCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "sync", abstract: "Bring the store up to an inventory.",
+        commandName: "sync", abstract: "Bring the store up to date with an inventory.",
         discussion: """
-            Takes the newest inventory unless told otherwise. Everything is fetched before any of it becomes visible; \
-            an interrupted sync loses no finished download, and the same command goes on.
+            Syncs the newest inventory unless told otherwise. Everything is fetched before any of it becomes visible. \
+            An interrupted sync loses no finished download: run the same command again to resume.
             """)
 
     @Option(
-        help: ArgumentHelp("This inventory: its name, or a date (the last one of that day).", valueName: "name-or-date")
-    )
+        help: ArgumentHelp("Sync this inventory: a name, or a date (its last one).", valueName: "name-or-date"))
     var date: String?
 
-    @Option(help: ArgumentHelp("Every inventory from this date on.", valueName: "date"))
+    @Option(help: ArgumentHelp("Sync every inventory from this date on.", valueName: "date"))
     var from: String?
 
-    @Option(help: ArgumentHelp("Every inventory up to this date.", valueName: "date"))
+    @Option(help: ArgumentHelp("Sync every inventory up to this date.", valueName: "date"))
     var to: String?
 
-    @Flag(name: .customLong("list-dates"), help: "Only list the inventories that there are, oldest first.")
+    @Flag(name: .customLong("list-dates"), help: "Only list the available inventories, oldest first.")
     var listDates = false
 
-    @Option(help: ArgumentHelp("Download only keys in which this regular expression matches.", valueName: "regex"))
+    @Option(help: ArgumentHelp("Download only keys that match this regular expression.", valueName: "regex"))
     var filter: String?
 
-    @Option(help: ArgumentHelp("The most requests in flight.", valueName: "n"))
+    @Option(help: ArgumentHelp("Maximum number of requests in flight.", valueName: "n"))
     var jobs = 64
 
     @Option(
         name: .customLong("chunk-threshold"),
-        help: ArgumentHelp("Objects from this size on are downloaded in chunks.", valueName: "size"),
+        help: ArgumentHelp("Download objects of at least this size in chunks.", valueName: "size"),
         transform: { try ByteSize.parse($0, SyncCommand.chunkBounds) })
     var chunkThreshold = ChunkLimits().threshold
 
     @Option(
         name: .customLong("chunk-size"),
         help: ArgumentHelp(
-            "The size of a chunk; larger for objects that would have more than 10,000.", valueName: "size"),
+            "The size of a chunk; larger for objects that would need more than 10,000.", valueName: "size"),
         transform: { try ByteSize.parse($0, SyncCommand.chunkBounds) })
     var chunkSize = ChunkLimits().size
 
-    /// A chunk is a request: smaller ones cost more than they bring, larger ones S3 does not have as parts.
+    /// A chunk is a request: smaller ones cost more than they gain, and S3 has no larger parts.
     private static let chunkBounds: ClosedRange<Int64> = (1 << 20)...(5 << 30)
 
     @Option(
         name: .customLong("keep-inventories"),
         help: ArgumentHelp(
-            "Keep the newest n inventories in the store, or all (the default), from now on: 'icecore reindex' needs them.",
+            "From now on keep the newest n inventories, or all (the default): 'icecore reindex' needs them.",
             valueName: "n"))
     var keepInventories: InventoryLimit?
 
     @Option(
         name: .customLong("limit-rate"),
-        help: ArgumentHelp("The most bytes a second: 500K, 10M, 1.5G (units of 1024).", valueName: "rate"),
+        help: ArgumentHelp("Maximum bytes per second: 500K, 10M, 1.5G (units of 1024).", valueName: "rate"),
         transform: { try ByteSize.parse($0, SyncCommand.rateBounds) })
     var limitRate: Int64?
 
-    /// Below, a single answer would look like one that never comes.
+    /// Below this, a response would look like one that never comes.
     private static let rateBounds: ClosedRange<Int64> = (1 << 10)...(1 << 50)
 
     @Option(name: .customLong("request-payer"), defaultAsFlag: .requester, help: RequestPayer.help)
@@ -69,15 +68,16 @@ struct SyncCommand: ParsableCommand {
 
     @Flag(
         name: .customLong("distrust-etags"),
-        help: ArgumentHelp(
-            "From now on fetch every version on its own and file it under its SHA-256: for buckets that strangers write to."
-        ))
+        help: """
+            From now on fetch every version separately and store it under its SHA-256: for buckets that strangers can \
+            write to.
+            """)
     var distrustETags = false
 
-    @Flag(name: .customLong("metadata-only"), help: "Download nothing: fill the index alone.")
+    @Flag(name: .customLong("metadata-only"), help: "Download nothing; only fill the index.")
     var metadataOnly = false
 
-    @Flag(name: .customLong("dry-run"), help: "Only say what would be done.")
+    @Flag(name: .customLong("dry-run"), help: "Only show what would be done.")
     var dryRun = false
 
     @OptionGroup var options: StoreOptions
@@ -110,7 +110,7 @@ struct SyncCommand: ParsableCommand {
 
         let output = Output()
         var missing = 0
-        try interruptible(reporter.line, "Nothing is lost: the same command goes on where this one stopped.") {
+        try interruptible(reporter.line, "Nothing is lost: run the same command again to resume.") {
             try run.run { outcome in
                 reporter.line.clear()
                 missing += dryRun ? 0 : outcome.failed
@@ -121,8 +121,7 @@ struct SyncCommand: ParsableCommand {
         if missing > 0 {
             throw IcecoreError(
                 .incomplete,
-                "\(missing) objects could not be had; they are tried again at the next sync "
-                    + "('icecore status' lists them)")
+                "\(missing) objects could not be fetched; the next sync tries them again ('icecore status' lists them)")
         }
     }
 
@@ -138,13 +137,13 @@ struct SyncCommand: ParsableCommand {
     private func fetched(_ outcome: SyncOutcome) -> String {
         var text = "\(outcome.fetched) blobs, \(outcome.fetchedBytes.byteCount)"
         let seconds = Double(outcome.downloadMilliseconds) / 1000
-        // Of less there is no rate to speak of.
+        // Anything shorter says little about the rate.
         if outcome.fetched > 0, seconds >= 1 {
             let bytes = Int64(Double(outcome.fetchedBytes) / seconds).byteCount
             let objects = Int((Double(outcome.fetched) / seconds).rounded())
             text += " in \(Int(seconds.rounded()).duration) (\(bytes)/s, \(objects) objects/s)"
         }
-        if outcome.retries > 0 { text += ", \(outcome.retries) of \(outcome.requests) requests made again" }
+        if outcome.retries > 0 { text += ", \(outcome.retries) of \(outcome.requests) requests retried" }
         return text
     }
 
@@ -152,7 +151,7 @@ struct SyncCommand: ParsableCommand {
         if format.json { return try output.record(SyncRecord(outcome, dryRun: dryRun)) }
         for example in outcome.examples { Console.note("  \(example.printable)") }
         if outcome.gone + outcome.failed > outcome.examples.count, !outcome.examples.isEmpty {
-            Console.note("  … ('icecore status' lists all)")
+            Console.note("  … ('icecore status' lists them all)")
         }
         if dryRun {
             return try output.line(
@@ -167,7 +166,7 @@ struct SyncCommand: ParsableCommand {
         }
         if !metadataOnly { line += "; fetched \(fetched(outcome))" }
         if outcome.gone > 0 { line += "; \(outcome.gone) objects are gone for good" }
-        if outcome.failed > 0 { line += "; \(outcome.failed) could not be had" }
+        if outcome.failed > 0 { line += "; \(outcome.failed) could not be fetched" }
         try output.line(line)
     }
 }

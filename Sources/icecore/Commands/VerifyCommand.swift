@@ -7,33 +7,33 @@ struct VerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Check every blob, the index and the kept inventories.",
         discussion: """
-            Prints what is damaged, missing or foreign, a line each, and nothing that is sound. Goes on where an \
-            interrupted verification stopped. Exit status: 0 nothing is damaged or missing, 1 something is damaged, \
-            3 something is missing.
+            Prints a line for everything that is damaged, missing or foreign, and nothing for what is sound. Resumes \
+            where an interrupted verification stopped. Exit status: 0 nothing is damaged or missing, 1 something is \
+            damaged, 3 something is missing.
             """)
 
-    @Flag(help: "Move damaged blobs to quarantine/, and fetch them and what is missing from the bucket.")
+    @Flag(help: "Move damaged blobs to quarantine/, and fetch what is damaged or missing from the bucket.")
     var repair = false
 
     @Option(
-        help: ArgumentHelp("Look at this share of the blobs only, drawn anew each time.", valueName: "percent"),
+        help: ArgumentHelp("Check only this share of the blobs, drawn at random each time.", valueName: "percent"),
         transform: VerifyCommand.share)
     var sample: Double?
 
     @Option(
         help: ArgumentHelp(
-            "Pass over what was verified at this time or later: 2024-11-06, 2024-11-06T12:00:00Z, or an age such as 30d.",
+            "Skip what was verified at this time or later: 2024-11-06, 2024-11-06T12:00:00Z, or an age such as 30d.",
             valueName: "when"),
         transform: VerifyCommand.instant)
     var since: Timestamp?
 
     @Option(
         name: .customLong("limit-rate"),
-        help: ArgumentHelp("Read at most so many bytes a second, such as 50M.", valueName: "size"),
+        help: ArgumentHelp("Maximum bytes read per second, such as 50M.", valueName: "size"),
         transform: { try ByteSize.parse($0, 1024...(1 << 50)) })
     var limitRate: Int64?
 
-    @Flag(name: .customLong("index-only"), help: "Check the index alone.")
+    @Flag(name: .customLong("index-only"), help: "Check only the index.")
     var indexOnly = false
 
     @OptionGroup var options: StoreOptions
@@ -41,7 +41,7 @@ struct VerifyCommand: ParsableCommand {
 
     func validate() throws {
         if indexOnly, repair || sample != nil || since != nil {
-            throw ValidationError("--index-only goes with none of --repair, --sample and --since")
+            throw ValidationError("--index-only cannot be combined with --repair, --sample or --since")
         }
     }
 
@@ -53,7 +53,7 @@ struct VerifyCommand: ParsableCommand {
         verifyOptions.indexOnly = indexOnly
         let store = try options.open()
         let reporter = TerminalVerifyReporter(json: format.json)
-        let outcome = try interruptible(reporter.line, "The same command goes on where this one stopped.") {
+        let outcome = try interruptible(reporter.line, "Run the same command again to resume.") {
             repair
                 ? try Repair(store, verifyOptions, environment: Console.environment, reporter: reporter).run()
                 : try VerifyRun(store, verifyOptions, reporter: reporter).run()
@@ -69,7 +69,7 @@ struct VerifyCommand: ParsableCommand {
         if outcome.indexIsDamaged {
             throw IcecoreError(
                 .damaged,
-                "the index is damaged: 'icecore reindex' makes it again from the inventories that the store keeps")
+                "the index is damaged: 'icecore reindex' rebuilds it from the inventories kept in the store")
         }
         if repair { return try concludeRepair(outcome) }
         if outcome.damaged > 0 {
@@ -91,12 +91,12 @@ struct VerifyCommand: ParsableCommand {
         if outcome.lost > 0 || rest > 0 {
             var parts: [String] = []
             if outcome.lost > 0 { parts.append("\(outcome.lost) versions are gone for good") }
-            if rest > 0 { parts.append("\(rest) files are damaged or unreadable in ways that a repair leaves alone") }
+            if rest > 0 { parts.append("\(rest) files are damaged or unreadable in ways that --repair does not fix") }
             throw IcecoreError(.damaged, parts.joined(separator: "; "))
         }
         if outcome.stillMissing > 0 {
             throw IcecoreError(
-                .incomplete, "\(outcome.stillMissing) versions could not be had; they are tried again at the next sync")
+                .incomplete, "\(outcome.stillMissing) versions could not be fetched; the next sync tries them again")
         }
     }
 
@@ -105,7 +105,7 @@ struct VerifyCommand: ParsableCommand {
     private static func share(_ text: String) throws -> Double {
         let digits = text.hasSuffix("%") ? String(text.dropLast()) : text
         guard let percent = Double(digits), percent > 0, percent <= 100 else {
-            throw ValidationError("'\(text)' is no share: write 5%")
+            throw ValidationError("'\(text)' is not a percentage: write 5%")
         }
         return percent / 100
     }
@@ -115,7 +115,7 @@ struct VerifyCommand: ParsableCommand {
         case .instant(let time), .date(let time): return time
         case .age(let age): return Timestamp(milliseconds: Timestamp.now().milliseconds.addingClamped(-age))
         case .latest, .inventory, nil:
-            throw ValidationError("'\(text)' is no time: write 2024-11-06, 2024-11-06T12:00:00Z or 30d")
+            throw ValidationError("'\(text)' is not a time: write 2024-11-06, 2024-11-06T12:00:00Z or 30d")
         }
     }
 }

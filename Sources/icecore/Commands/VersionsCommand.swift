@@ -6,7 +6,7 @@ struct VersionsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "versions", abstract: "List all versions of a key, newest first.")
 
-    @Argument(help: "The key, as S3 has it.")
+    @Argument(help: "The key, as in S3.")
     var key: String
 
     @OptionGroup var options: ReadOptions
@@ -18,14 +18,14 @@ struct VersionsCommand: ParsableCommand {
         let bytes = Array(key.utf8)
         guard let found = try reader.versions(ofKey: bytes) else {
             throw IcecoreError(
-                .notFound, "no synced inventory has listed the key '\(key)', or a prune has dropped all of it")
+                .notFound, "no synced inventory has listed the key '\(key)', or all of its versions were pruned")
         }
         let output = Output()
         var json = JSONLine()
         for version in found.versions {
             let identity = version.identity
             let isPresent = try identity.contentETag(key: bytes, version.flags).map { etag in
-                // Of a replica, what its store had when it was pushed.
+                // For a replica: what its store had when it was pushed.
                 options.replica != nil
                     ? version.flags.contains(.present)
                     : try store.blob(etag: etag, size: identity.size, reader) != nil

@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// A number of bytes as people write it: `64M`, `1.5GiB`, `20000`. Units are powers of 1024.
+/// A number of bytes as people type it: `64M`, `1.5GiB`, `20000`. Units are powers of 1024.
 struct ByteSize {
     let bytes: Int64
 
@@ -23,7 +23,7 @@ struct ByteSize {
     /// A size from the command line, within bounds.
     static func parse(_ text: String, _ bounds: ClosedRange<Int64>) throws -> Int64 {
         guard let size = ByteSize(text) else {
-            throw ValidationError("'\(text)' is no size: write 500K, 64M or 1.5G")
+            throw ValidationError("'\(text)' is not a size: write 500K, 64M or 1.5G")
         }
         guard bounds.contains(size.bytes) else {
             throw ValidationError(

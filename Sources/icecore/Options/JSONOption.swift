@@ -1,7 +1,7 @@
 import ArgumentParser
 
-/// Records as JSON, one object a line.
+/// Whether to print records as JSON.
 struct JSONOption: ParsableArguments {
-    @Flag(help: "Print one JSON object a line.")
+    @Flag(help: "Print one JSON object per line.")
     var json = false
 }

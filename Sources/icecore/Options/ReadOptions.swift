@@ -3,25 +3,25 @@ import Basics
 import Replica
 import Store
 
-/// What a command that only reads is to read: a store, or a replica.
+/// What a command reads: a store or a replica.
 struct ReadOptions: ParsableArguments {
     @OptionGroup var options: StoreOptions
 
     @Option(
         help: ArgumentHelp(
-            "Read a replica, file:///DIRECTORY or s3://BUCKET/PREFIX, in place of a store.", valueName: "url"))
+            "Read a replica, file:///DIRECTORY or s3://BUCKET/PREFIX, instead of a store.", valueName: "url"))
     var replica: String?
 
     @OptionGroup var flags: ReplicaFlags
 
     @Option(
         help: ArgumentHelp(
-            "Where to cache what is read of replicas. Default: ~/.cache/icecore.", valueName: "directory"))
+            "Where to cache what is read from replicas. Default: ~/.cache/icecore.", valueName: "directory"))
     var cache: String?
 
     @Option(
         name: .customLong("cache-size"),
-        help: ArgumentHelp("How much of the contents to cache: 500M, 10G. Default: 10G.", valueName: "size"),
+        help: ArgumentHelp("How much content to cache: 500M, 10G. Default: 10G.", valueName: "size"),
         transform: { try ByteSize.parse($0, 1 << 20...1 << 60) })
     var cacheSize: Int64?
 
@@ -29,11 +29,11 @@ struct ReadOptions: ParsableArguments {
         if replica != nil, options.store != nil { throw ValidationError("give --store or --replica, not both") }
         if replica == nil, flags.isGiven || cache != nil || cacheSize != nil {
             throw ValidationError(
-                "--endpoint-url, --region, --profile, --no-sign-request, --cache and --cache-size go with --replica")
+                "--endpoint-url, --region, --profile, --no-sign-request, --cache and --cache-size require --replica")
         }
     }
 
-    /// Nil: a store is to be read.
+    /// The cache of the replica; nil if a store is to be read.
     func openReplica(isOffline: Bool = false) throws -> ReplicaCache? {
         guard let replica else { return nil }
         let line = ProgressLine()

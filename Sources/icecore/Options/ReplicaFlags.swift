@@ -2,7 +2,7 @@ import ArgumentParser
 import Basics
 import Replica
 
-/// How to reach a replica: its own server and credentials, not those of the bucket.
+/// How to reach a replica: it has its own server and credentials, not those of the bucket.
 struct ReplicaFlags: ParsableArguments {
     @Option(help: "The region of the replica's bucket.")
     var region: String?
@@ -12,10 +12,10 @@ struct ReplicaFlags: ParsableArguments {
         help: ArgumentHelp("The S3-compatible server that holds the replica.", valueName: "url"))
     var endpointURL: String?
 
-    @Option(help: "The profile in ~/.aws to take the replica's credentials from.")
+    @Option(help: "The profile in ~/.aws to read the replica's credentials from.")
     var profile: String?
 
-    @Flag(name: .customLong("no-sign-request"), help: "Send requests to the replica without a signature.")
+    @Flag(name: .customLong("no-sign-request"), help: "Send unsigned requests to the replica.")
     var noSignRequest = false
 
     var isGiven: Bool { region != nil || endpointURL != nil || profile != nil || noSignRequest }

@@ -1,11 +1,11 @@
 import ArgumentParser
 import Store
 
-/// Where the store is, for every command that works on one.
+/// Where the store is.
 struct StoreOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The store. Default: $ICECORE_STORE, else the current directory or the nearest above it that is one.",
+            "The store. Default: $ICECORE_STORE, else the nearest at or above the current directory.",
             valueName: "path"))
     var store: String?
 

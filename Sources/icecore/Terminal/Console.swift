@@ -1,15 +1,15 @@
 import Basics
 import Glibc
 
-/// Where results and remarks go: results to stdout, everything else to stderr.
+/// The standard streams: results go to stdout, everything else to stderr.
 enum Console {
     /// Whether a descriptor is a terminal.
     static func isTerminal(_ descriptor: Int32) -> Bool {
         isatty(descriptor) == 1
     }
 
-    /// Sees to it that no file of a store gets the number of a standard descriptor that the caller has closed: what is
-    /// printed would go into it. Writing to such an output fails, as it would have.
+    /// Occupies the standard descriptors that the caller has closed. Otherwise a file of the store could get one of
+    /// them, and output would go into it. Writing to such a descriptor still fails.
     static func holdStandardDescriptors() {
         for descriptor in Int32(0)...2 where fcntl(descriptor, F_GETFD) < 0 {
             // The lowest free number is this one.
@@ -17,7 +17,7 @@ enum Console {
         }
     }
 
-    /// Refuses arguments that are not UTF-8: decoded, they would name something else.
+    /// Refuses arguments that are not UTF-8: once decoded, they would name something else.
     static func checkArguments() throws(IcecoreError) {
         for place in 1..<max(1, Int(CommandLine.argc)) {
             guard let argument = CommandLine.unsafeArgv[place] else { continue }
@@ -29,8 +29,7 @@ enum Console {
         }
     }
 
-    /// Refuses to begin where there can be too few open files: what the language's own library needs it takes without
-    /// asking, and without it the program would end in a trap.
+    /// Refuses to start with too low a limit of open files: the Swift runtime traps when it cannot open those it needs.
     static func checkLimitOfOpenFiles() throws(IcecoreError) {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_max < 32 else { return }
@@ -38,26 +37,26 @@ enum Console {
             .system, "only \(limit.rlim_max) files may be open at once: raise the limit (ulimit -n) to 64 or more")
     }
 
-    /// A remark for the person at the terminal.
+    /// Prints a remark for the person at the terminal.
     static func note(_ text: String) {
         write(2, "\(text)\n")
     }
 
-    /// What went wrong.
+    /// Prints what went wrong.
     static func error(_ text: String) {
         write(2, "icecore: \(text)\n")
     }
 
-    /// How many columns a line on the terminal may take.
+    /// The number of columns that a line on the terminal may take.
     static var width: Int {
         var size = winsize()
-        // The last column stays free: some terminals begin a new line there.
+        // The last column stays free: some terminals wrap there.
         return ioctl(2, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 10 ? Int(size.ws_col) - 1 : 79
     }
 
-    /// Draws one line over the one before, cut to the terminal's width.
+    /// Draws a line over the previous one, cut to the terminal's width.
     static func draw(_ text: String) {
-        // What is left of the line before goes last: a line that is emptied first flickers.
+        // The rest of the previous line is erased last: a line that is cleared first flickers.
         write(2, "\r\(text.prefix(width))\u{1b}[K")
     }
 
@@ -66,7 +65,7 @@ enum Console {
         text.withUTF8 { bytes in _ = Glibc.write(descriptor, bytes.baseAddress, bytes.count) }
     }
 
-    /// The value of every environment variable.
+    /// The environment variables.
     static var environment: [String: String] {
         var result: [String: String] = [:]
         var entry = environ

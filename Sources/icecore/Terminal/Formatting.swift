@@ -1,17 +1,17 @@
 extension String {
-    /// Aligned to the right.
+    /// Padded on the left to a width.
     func padded(_ width: Int) -> String {
         count >= width ? self : String(repeating: " ", count: width - count) + self
     }
 }
 
 extension BinaryInteger {
-    /// In decimal, aligned to the right.
+    /// In decimal, padded on the left to a width.
     func padded(_ width: Int) -> String {
         String(self).padded(width)
     }
 
-    /// Seconds as people say them: `40 s`, `5 min`, `2 h 10 min`, `3 d 4 h`.
+    /// Seconds in words: `40 s`, `5 min`, `2 h 10 min`, `3 d 4 h`.
     var duration: String {
         let seconds = Int(self)
         if seconds < 120 { return "\(seconds) s" }
@@ -20,7 +20,7 @@ extension BinaryInteger {
         return "\(seconds / 86400) d \(seconds % 86400 / 3600) h"
     }
 
-    /// As people say it: `512 B`, `1.5 GiB`.
+    /// Bytes in words: `512 B`, `1.5 GiB`.
     var byteCount: String {
         let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
         var value = Double(self)

@@ -1,7 +1,7 @@
 import Basics
 import Glibc
 
-/// Standard output, in large pieces.
+/// Standard output, written in large pieces.
 final class Output {
     private var buffer: [UInt8] = []
     private static let limit = 1 << 16
@@ -12,7 +12,7 @@ final class Output {
         buffer.reserveCapacity(Output.limit + 4096)
     }
 
-    /// Adds bytes; they are written by ``flush()`` at the latest.
+    /// Adds bytes, which are written by the next ``flush()`` at the latest.
     func write(_ bytes: some Sequence<UInt8>) throws {
         buffer.append(contentsOf: bytes)
         if buffer.count >= Output.limit { try flush() }
@@ -23,7 +23,7 @@ final class Output {
         try write((text + "\n").utf8)
     }
 
-    /// Adds a name from outside as people may see it: on a terminal, control characters as `?`.
+    /// Adds a name from outside; on a terminal, control characters become `?`.
     func name(_ bytes: [UInt8]) throws {
         try write(isTerminal ? bytes.map { $0 < 32 || $0 == 127 ? UInt8(ascii: "?") : $0 } : bytes)
     }
@@ -34,7 +34,7 @@ final class Output {
         buffer.removeAll(keepingCapacity: true)
     }
 
-    /// Writes bytes at once. A reader that went away ends the program quietly, as it ends `ls`.
+    /// Writes bytes at once. If the reader has closed the pipe, the program ends quietly, as `ls` does.
     static func pass(_ bytes: UnsafeRawBufferPointer) throws {
         var start = 0
         while start < bytes.count {

@@ -64,7 +64,7 @@ final class ProgressLine {
         }
     }
 
-    /// The time that the rest will take, in steps that let it stand still for a while; nil until it is more than a guess.
+    /// The time that the rest will take, in steps so that it stands still for a while; nil while it is a guess.
     private func timeLeft(_ rest: Double, _ now: Double) -> String? {
         guard rest > 0, now - phaseBegan > 3, let rate = advance.rate, rate > 0 else { return nil }
         let seconds = rest / rate

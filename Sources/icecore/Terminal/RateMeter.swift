@@ -1,8 +1,8 @@
 import Glibc
 
-/// How fast a total grows, without its jumps: a mean over the last seconds in which older ones count less and less.
+/// How fast a total grows, smoothed: a mean over the last seconds, in which older ones count less and less.
 struct RateMeter {
-    /// After so many seconds a change of the rate shows for two thirds.
+    /// The seconds after which a change of the rate shows by two thirds.
     private let memory: Double
     private var last: (total: Double, seconds: Double)?
     private var sum = 0.0
@@ -12,18 +12,18 @@ struct RateMeter {
         self.memory = memory
     }
 
-    /// Takes notice of a total at a time.
+    /// Records the total at a time.
     mutating func note(_ total: Double, seconds: Double) {
         defer { last = (total, seconds) }
         guard let last, seconds > last.seconds else { return }
         let age = seconds - last.seconds
-        // As if the total had grown evenly since the last look.
+        // As if the total had grown evenly since the last record.
         let share = 1 - exp(-age / memory)
         sum += share * (max(0, total - last.total) / age - sum)
         weight += share * (1 - weight)
     }
 
-    /// Units a second; nil while nothing can be said.
+    /// Units per second; nil until two totals are known.
     var rate: Double? {
         weight > 0 ? sum / weight : nil
     }

@@ -1,6 +1,6 @@
 import Basics
 
-/// Writes flat records as JSON, one a line: the fields in the order of their declaration, nil as `null`.
+/// Writes flat records as JSON, one per line: the fields in the order of their declaration, nil as `null`.
 ///
 /// Foundation's encoder promises no order and leaves nil out. Records with keys are written by `JSONLine`: keys are
 /// bytes, and there may be millions of them.

@@ -10,7 +10,7 @@ final class TerminalSyncReporter: SyncReporter {
         case inventory, merging, downloading, committing
     }
 
-    /// The cost of an object beside its bytes, in bytes: it makes one number of many small objects and a few large ones.
+    /// What an object costs beside its bytes, in bytes, so that small and large objects add up to one number.
     private static let objectCost = 32_768.0
 
     let line = ProgressLine(interval: 10)

@@ -1,7 +1,7 @@
 import Basics
 import Verify
 
-/// Prints findings as they come, and the progress between them.
+/// Prints findings as they come, with the progress in between.
 final class TerminalVerifyReporter: VerifyReporter {
     private let json: Bool
     private let output = Output()
