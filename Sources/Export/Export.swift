@@ -1,6 +1,7 @@
 import Basics
-import Filesystem
 import Glibc
+import Index
+import Model
 import Store
 
 /// Writes a view into a directory, with the names that a mount gives. Files that are already there are skipped, so an

@@ -1,5 +1,4 @@
 import Inventory
-import Store
 
 /// The rows of an inventory, passed on with a report of the progress.
 final class ReportedRows: SortedRows {

@@ -1,4 +1,4 @@
-import Store
+import Merge
 
 /// What the sync of one inventory did, or would do in the case of a dry run.
 public struct SyncOutcome: Sendable {
@@ -39,7 +39,7 @@ public struct SyncOutcome: Sendable {
 }
 
 extension SyncOutcome {
-    mutating func take(_ summary: Merge.Summary) {
+    mutating func take(_ summary: IndexMerge.Summary) {
         rows = summary.rows
         duplicates = summary.duplicates
         keys = Int64(summary.keys)

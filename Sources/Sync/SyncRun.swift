@@ -1,6 +1,9 @@
 import Basics
 import Download
+import Index
 import Inventory
+import Merge
+import Model
 import S3
 import Store
 
@@ -43,7 +46,7 @@ public final class SyncRun {
         let lock = try StoreLock(store, command: "icecore sync")
         defer { withExtendedLifetime(lock) {} }
         try store.removeLeftovers()
-        _ = try Index(path: store.indexPath)
+        _ = try IndexDatabase(path: store.indexPath)
         if let limit = options.keepInventories, limit.count != store.configuration.keepInventories, !options.dryRun {
             var configuration = store.configuration
             configuration.keepInventories = limit.count
@@ -283,7 +286,7 @@ public final class SyncRun {
         return outcome
     }
 
-    private func warn(_ summary: Merge.Summary, before point: Timeline.Point, _ reader: IndexReader) throws {
+    private func warn(_ summary: IndexMerge.Summary, before point: Timeline.Point, _ reader: IndexReader) throws {
         if summary.duplicates > 0 {
             reporter.warning(
                 "\(summary.duplicates) rows appear twice in the inventory \(point.name); each is counted once")

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Basics
-import Store
 
 struct ListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Basics
-import Store
+import Index
 
 struct SnapshotsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

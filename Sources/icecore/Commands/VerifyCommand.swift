@@ -1,6 +1,6 @@
 import ArgumentParser
 import Basics
-import Store
+import Model
 import Verify
 
 struct VerifyCommand: ParsableCommand {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Basics
-import Store
+import Index
+import Model
 
 /// Which date to show.
 struct ViewOptions: ParsableArguments {
