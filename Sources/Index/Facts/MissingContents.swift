@@ -45,13 +45,13 @@ public final class LostContents {
 
     private let reader: IndexReader
     private let blobs: Blobs
-    private let facts: Statement
+    private let facts: BlobFacts
     private let failure: Statement
 
     public init(_ blobs: Blobs, _ reader: IndexReader) throws {
         self.blobs = blobs
         self.reader = reader
-        facts = try reader.connection.prepare("SELECT sha256 FROM blob WHERE etag = ? AND size = ?")
+        facts = try BlobFacts(reader.connection)
         failure = try reader.connection.prepare(
             "SELECT 1 FROM failure WHERE key = ? AND versionId = ? AND etag = ? AND gone = 1")
     }
@@ -81,7 +81,8 @@ public final class LostContents {
         _ body: (Version, _ isKnown: Bool) throws -> Void
     ) throws {
         let statement = try reader.connection.prepare(
-            "SELECT \(EntryRow.columns), directory FROM entry WHERE child IS NULL AND flags & 1 = 0")
+            "SELECT \(EntryRow.columnsAndDirectory) FROM entry WHERE child IS NULL AND \(EntryRow.Flags.condition(none: .marker))"
+        )
         let newest = Timeline.Rank(reader.timeline.points.count) - 1
         var prefix: (directory: Int64, bytes: [UInt8]) = (0, [])
         // Rows of one content often follow each other.
@@ -98,7 +99,7 @@ public final class LostContents {
             if row.flags.contains(.pruned) { continue }
             let isExpected = row.flags.contains(.expected) && !row.flags.contains(.gone)
             if known.isEmpty, !(looksForMissing && isExpected) { continue }
-            let directory = statement.integer(14)
+            let directory = statement.integer(EntryRow.directoryColumn)
             func inDirectory() throws -> [UInt8] {
                 if prefix.directory != directory {
                     prefix = (directory, try reader.prefix(of: directory) ?? [])
@@ -114,7 +115,10 @@ public final class LostContents {
                 if let last, last.content == content {
                     isThere = last.isThere
                 } else {
-                    isThere = try blobs.find(etag: filed, size: row.size) { try sha256(content) } != nil
+                    isThere =
+                        try blobs.find(etag: filed, size: row.size) {
+                            try facts.find(etag: filed, size: row.size).sha256
+                        } != nil
                     last = (content, isThere)
                 }
                 if isThere { continue }
@@ -141,16 +145,6 @@ public final class LostContents {
                     return try failure.step()
                 }
             }
-        }
-    }
-
-    private func sha256(_ content: ContentKey) throws -> [UInt8]? {
-        let text = Array(content.etag.description.utf8)
-        return try text.withUnsafeBytes { bytes in
-            facts.bind(text: bytes, 1)
-            facts.bind(2, content.size)
-            defer { facts.reset() }
-            return try facts.step() && !facts.isNull(0) ? Array(facts.bytes(0)) : nil
         }
     }
 }

@@ -158,7 +158,7 @@ public final class IndexCheck {
 
     private func checkEntries(_ connection: Connection) throws {
         let statement = try connection.prepare(
-            "SELECT \(EntryRow.columns), directory FROM entry ORDER BY directory, name, slot")
+            "SELECT \(EntryRow.columnsAndDirectory) FROM entry ORDER BY directory, name, slot")
         let lookup = try connection.prepare("SELECT parent, name, slots FROM directory WHERE id = ?1")
         // Where a view begins to show rows, and where it ends: keys and bytes by rank.
         var keys = [Int64](repeating: 0, count: views.count + 1)
@@ -179,7 +179,7 @@ public final class IndexCheck {
 
         while try statement.step() {
             let row = EntryRow(statement)
-            let place = statement.integer(14)
+            let place = statement.integer(EntryRow.directoryColumn)
             rows += 1
             if rows & 0xFFFF == 0 { try Interruption.check() }
             sum &+= RowDigest.of(row, in: place)

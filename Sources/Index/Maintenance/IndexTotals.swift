@@ -11,12 +11,13 @@ package enum IndexTotals {
         UNION ALL SELECT 'blobBytes', coalesce(sum(size), 0) FROM \(blobs))
         """
 
-    /// A version has several rows, and a blob several versions. The bit is that of `present`.
+    /// A version has several rows, and a blob several versions.
     private static let versions = """
         (SELECT DISTINCT directory, name, versionId, coalesce(lastModified, validFrom), etag, size
         FROM entry WHERE child IS NULL)
         """
-    private static let blobs = "(SELECT DISTINCT etag, size FROM entry WHERE child IS NULL AND flags & 8)"
+    private static let blobs =
+        "(SELECT DISTINCT etag, size FROM entry WHERE child IS NULL AND \(EntryRow.Flags.condition(all: .present)))"
 
     /// What a writer gives to an index that lacks the table.
     package static let make = """

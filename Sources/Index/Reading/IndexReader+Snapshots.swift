@@ -49,8 +49,8 @@ extension IndexReader {
     /// Gives every row whose blob was asked for and is neither here nor gone for good to `body`, with its directory.
     public func missing(_ body: (Int64, EntryRow) throws -> Void) throws {
         let statement = try connection.prepare(
-            "SELECT \(EntryRow.columns), directory FROM entry INDEXED BY missing WHERE flags & 56 = 32")
-        while try statement.step() { try body(statement.integer(14), EntryRow(statement)) }
+            "SELECT \(EntryRow.columnsAndDirectory) FROM entry INDEXED BY missing WHERE \(EntryRow.Flags.isMissing)")
+        while try statement.step() { try body(statement.integer(EntryRow.directoryColumn), EntryRow(statement)) }
     }
 
     /// The objects that could not be had, in the order of their keys.

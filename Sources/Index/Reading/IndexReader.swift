@@ -12,13 +12,13 @@ public final class IndexReader {
     package let connection: Connection
     /// The snapshots of the state that is read.
     public private(set) var timeline = Timeline([])
-    /// The `PRAGMA data_version` of the state that is read.
     private var isReading = false
     /// The index has the tables that prunes write to.
     package private(set) var knowsPrunes = false
     private let lookup: EntryCursor
     private let byName: Statement
-    private let parent: Statement
+    private let names: DirectoryNames
+    private let facts: BlobFacts
     private let goneAt: Statement
 
     /// Opens the index of a store.
@@ -32,7 +32,8 @@ public final class IndexReader {
         lookup = try EntryCursor(connection)
         byName = try connection.prepare(
             "SELECT \(EntryRow.columns) FROM entry WHERE directory = ?1 AND name = ?2 ORDER BY slot")
-        parent = try connection.prepare("SELECT parent, name FROM directory WHERE id = ?1")
+        names = try DirectoryNames(connection)
+        facts = try BlobFacts(connection)
         goneAt = try connection.prepare(
             "SELECT failedAt FROM failure WHERE key = ?1 AND versionId = ?2 AND etag = ?3 AND gone = 1")
         try begin()
@@ -79,7 +80,7 @@ public final class IndexReader {
         guard isReading else { return }
         lookup.close()
         byName.reset()
-        parent.reset()
+        names.reset()
         goneAt.reset()
         try? connection.execute("COMMIT")
         isReading = false
@@ -160,23 +161,7 @@ public final class IndexReader {
 
     /// The prefix of keys that a directory stands for, with its `/`; empty for the root; nil for an unknown id.
     public func prefix(of directory: Int64) throws(IcecoreError) -> [UInt8]? {
-        var components: [[UInt8]] = []
-        var current = directory
-        while current != IndexReader.root {
-            parent.reset()
-            parent.bind(1, current)
-            guard try parent.step() else {
-                parent.reset()
-                return nil
-            }
-            components.append(Array(parent.bytes(1)))
-            let next = parent.integer(0)
-            parent.reset()
-            // Parents are made before their children: an index that says otherwise is damaged, not a reason to hang.
-            guard next < current else { return nil }
-            current = next
-        }
-        return Array(components.reversed().joined())
+        try names.prefix(of: directory)
     }
 
     /// When the first object that is known became current; nil if no object is known.
@@ -204,16 +189,7 @@ public final class IndexReader {
     /// What the index knows of a blob beyond its ETag: the SHA-256 that an opaque one is stored under, the part size of
     /// a multipart upload.
     public func blobFacts(etag: ETag, size: Int64) throws -> (sha256: [UInt8]?, partSize: Int64?) {
-        let statement = try connection.prepare("SELECT sha256, partSize FROM blob WHERE etag = ?1 AND size = ?2")
-        let text = Array(etag.description.utf8)
-        return try text.withUnsafeBytes { bytes in
-            statement.bind(text: bytes, 1)
-            statement.bind(2, size)
-            guard try statement.step() else { return (nil, nil) }
-            return (
-                statement.isNull(0) ? nil : Array(statement.bytes(0)), statement.isNull(1) ? nil : statement.integer(1)
-            )
-        }
+        try facts.find(etag: etag, size: size)
     }
 }
 

@@ -55,9 +55,9 @@ extension IndexReader {
 
     /// The versions of a key, newest first; nil for a key that was never there.
     public func versions(ofKey key: [UInt8]) throws -> KeyVersions? {
-        let split = key.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
-        guard let directory = try directory(prefix: key[..<split]) else { return nil }
-        let stored = try key[split...].withUnsafeBytes { try storedVersions($0, in: directory, timeline) }
+        let (parent, name) = Key.split(key)
+        guard let directory = try directory(prefix: parent) else { return nil }
+        let stored = try name.withUnsafeBytes { try storedVersions($0, in: directory, timeline) }
         if stored.isEmpty { return nil }
         let newest = Timeline.Rank(timeline.points.count) - 1
         let order = Succession(of: stored.map(\.evidence), timeline: timeline).order

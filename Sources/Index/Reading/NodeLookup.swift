@@ -5,13 +5,13 @@ import SQLite
 /// that reader's ``IndexReader/begin()`` and ``IndexReader/end()``, on the same thread.
 public final class NodeLookup {
     private let bySlot: Statement
-    private let byId: Statement
+    private let names: DirectoryNames
     private let totals: Statement
 
     public init(_ reader: IndexReader) throws(IcecoreError) {
         bySlot = try reader.connection.prepare(
             "SELECT \(EntryRow.columns) FROM entry WHERE directory = ?1 AND slot = ?2 LIMIT 1")
-        byId = try reader.connection.prepare("SELECT parent, name FROM directory WHERE id = ?1")
+        names = try DirectoryNames(reader.connection)
         totals = try reader.connection.prepare("SELECT keys, bytes FROM snapshot WHERE id = ?1")
     }
 
@@ -29,10 +29,7 @@ public final class NodeLookup {
     public func parent<Result>(
         of directory: Int64, _ body: (Int64, UnsafeRawBufferPointer) throws -> Result
     ) throws -> Result? {
-        if directory == IndexReader.root { return nil }
-        byId.bind(1, directory)
-        defer { byId.reset() }
-        return try byId.step() ? try body(byId.integer(0), byId.bytes(1)) : nil
+        try names.parent(of: directory, body)
     }
 
     /// How many keys a snapshot shows, and the sum of their sizes; zeros for an unknown one.

@@ -25,6 +25,14 @@ public struct EntryRow {
         public static let pruned = Flags(rawValue: 64)
         /// The content was fetched for this version alone, whatever others have the ETag.
         public static let own = Flags(rawValue: 128)
+
+        /// SQL for the rows that have all of some flags and none of others.
+        package static func condition(all: Flags = [], none: Flags = []) -> String {
+            "flags & \(all.union(none).rawValue) = \(all.rawValue)"
+        }
+
+        /// SQL for the rows whose blob was asked for and is neither here nor gone for good: what the index `missing` holds.
+        package static let isMissing = condition(all: .expected, none: [.present, .gone])
     }
 
     public var name: UnsafeRawBufferPointer
@@ -77,6 +85,10 @@ public struct EntryRow {
         name, slot, flags, validFrom, validTo, seenFrom, seenTo, listedFrom, listedTo, child, size, lastModified, \
         versionId, etag
         """
+
+    /// The same, and behind them the row's directory.
+    package static let columnsAndDirectory = "\(columns), directory"
+    package static let directoryColumn: Int32 = 14
 
     /// Reads the row that a statement over ``columns`` stands on.
     @inline(__always)

@@ -15,7 +15,7 @@ package final class WalkCursor {
 
     package init(_ connection: Connection) throws(IcecoreError) {
         statement = try connection.prepare(
-            "SELECT \(EntryRow.columns), directory FROM entry WHERE directory >= ?1 ORDER BY directory, name, slot")
+            "SELECT \(EntryRow.columnsAndDirectory) FROM entry WHERE directory >= ?1 ORDER BY directory, name, slot")
     }
 
     deinit {
@@ -42,7 +42,7 @@ package final class WalkCursor {
             ahead = 0
             return false
         }
-        let found = statement.integer(14)
+        let found = statement.integer(EntryRow.directoryColumn)
         guard found == directory else {
             ahead = found
             return false

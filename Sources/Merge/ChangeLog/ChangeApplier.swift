@@ -13,7 +13,7 @@ package final class ChangeApplier: ChangeSink {
     private let delete: Statement
     private let insertLongName: Statement
     private let old: Statement
-    private let blobFacts: Statement
+    private let facts: BlobFacts
     private let isGone: Statement
     private let blobs: Blobs
     private let distrustsETags: Bool
@@ -42,7 +42,7 @@ package final class ChangeApplier: ChangeSink {
             "INSERT OR IGNORE INTO longName (directory, sha256, name) VALUES (?, ?, ?)")
         old = try connection.prepare(
             "SELECT \(EntryRow.columns) FROM entry WHERE directory = ?1 AND name = ?2 AND slot = ?3")
-        blobFacts = try connection.prepare("SELECT sha256 FROM blob WHERE etag = ? AND size = ?")
+        facts = try BlobFacts(connection)
         isGone = try connection.prepare(
             "SELECT 1 FROM failure WHERE key = ? AND versionId = ? AND etag = ? AND gone = 1")
     }
@@ -159,13 +159,13 @@ package final class ChangeApplier: ChangeSink {
             let own = shared.own(
                 key: Array(key), versionId: header.versionIsUnknown ? nil : Array(versionId),
                 lastModified: Timestamp(milliseconds: header.lastModified))
-            if try findBlob(etag: own, size: header.size, blobFacts) {
+            if try findBlob(etag: own, size: header.size) {
                 present += 1
                 return flags.union([.own, .present])
             }
             if flags.contains(.own) { looked = own }
         }
-        if !flags.contains(.own) || wasPresent, try findBlob(etag: shared, size: header.size, blobFacts) {
+        if !flags.contains(.own) || wasPresent, try findBlob(etag: shared, size: header.size) {
             present += 1
             return flags.subtracting(.own).union(.present)
         }
@@ -182,18 +182,8 @@ package final class ChangeApplier: ChangeSink {
     }
 
     /// Whether the blob is in the store.
-    ///
-    /// - Parameter facts: `SELECT sha256 FROM blob WHERE etag = ? AND size = ?`.
-    package func findBlob(etag: ETag, size: Int64, _ facts: Statement) throws -> Bool {
-        try blobs.find(etag: etag, size: size) {
-            let text = Array(etag.description.utf8)
-            return try text.withUnsafeBytes { bytes in
-                facts.bind(text: bytes, 1)
-                facts.bind(2, size)
-                defer { facts.reset() }
-                return try facts.step() && !facts.isNull(0) ? Array(facts.bytes(0)) : nil
-            }
-        } != nil
+    func findBlob(etag: ETag, size: Int64) throws -> Bool {
+        try blobs.find(etag: etag, size: size) { try facts.find(etag: etag, size: size).sha256 } != nil
     }
 }
 

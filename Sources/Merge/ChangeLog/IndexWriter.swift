@@ -141,11 +141,11 @@ public final class IndexWriter: ChangeSink {
     /// - Returns: how many.
     private func noticeBlobsThatCame() throws -> Int {
         let missing = try connection.prepare(
-            "SELECT \(EntryRow.columns), directory FROM entry INDEXED BY missing WHERE flags & 56 = 32")
-        let prefixes = try DirectoryPrefixes(connection)
-        let facts = try connection.prepare("SELECT sha256 FROM blob WHERE etag = ? AND size = ?")
+            "SELECT \(EntryRow.columnsAndDirectory) FROM entry INDEXED BY missing WHERE \(EntryRow.Flags.isMissing)")
+        let names = try DirectoryNames(connection)
         let update = try connection.prepare(
-            "UPDATE entry SET flags = flags | 8 WHERE directory = ? AND name = ? AND slot = ?")
+            "UPDATE entry SET flags = flags | \(EntryRow.Flags.present.rawValue) WHERE directory = ? AND name = ? AND slot = ?"
+        )
         var count = 0
         var isComplete = false
         while !isComplete {
@@ -154,9 +154,9 @@ public final class IndexWriter: ChangeSink {
             isComplete = true
             while try missing.step() {
                 let row = EntryRow(missing)
-                let directory = missing.integer(14)
-                guard let etag = try row.contentETag(prefix: try prefixes.prefix(of: directory)),
-                    try applier.findBlob(etag: etag, size: row.size, facts)
+                let directory = missing.integer(EntryRow.directoryColumn)
+                guard let etag = try row.contentETag(prefix: try names.prefix(of: directory) ?? []),
+                    try applier.findBlob(etag: etag, size: row.size)
                 else { continue }
                 found.append((directory, Array(row.name), row.slot))
                 if found.count == 10_000 {
@@ -181,12 +181,11 @@ public final class IndexWriter: ChangeSink {
     /// Failures are of use as long as their blob is missing.
     private func forgetFailuresThatPassed() throws {
         let failures = try connection.prepare("SELECT key, versionId, etag, size FROM failure")
-        let facts = try connection.prepare("SELECT sha256 FROM blob WHERE etag = ? AND size = ?")
         let delete = try connection.prepare("DELETE FROM failure WHERE key = ? AND versionId = ? AND etag = ?")
         while try failures.step() {
             let etag = ETag(Array(failures.bytes(2)))
             let size = failures.integer(3)
-            let found = try applier.findBlob(etag: etag, size: size, facts)
+            let found = try applier.findBlob(etag: etag, size: size)
             guard found else { continue }
             delete.bind(text: failures.bytes(0), 1)
             delete.bind(text: failures.bytes(1), 2)

@@ -117,9 +117,10 @@ extension IndexReader {
     ///
     /// - Parameter orOfTheirOwn: also those whose blob is one that they share.
     fileprivate func withoutBlob(orOfTheirOwn: Bool, _ body: (Int64, EntryRow) throws -> Void) throws {
-        let shared = orOfTheirOwn ? " OR flags & 193 = 0" : ""
+        let shared = orOfTheirOwn ? " OR \(EntryRow.Flags.condition(none: [.marker, .pruned, .own]))" : ""
+        let missing = EntryRow.Flags.condition(none: [.marker, .present, .pruned])
         let statement = try connection.prepare(
-            "SELECT \(EntryRow.columns), directory FROM entry WHERE child IS NULL AND (flags & 73 = 0\(shared))")
-        while try statement.step() { try body(statement.integer(14), EntryRow(statement)) }
+            "SELECT \(EntryRow.columnsAndDirectory) FROM entry WHERE child IS NULL AND (\(missing)\(shared))")
+        while try statement.step() { try body(statement.integer(EntryRow.directoryColumn), EntryRow(statement)) }
     }
 }

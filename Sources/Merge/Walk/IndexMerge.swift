@@ -65,11 +65,9 @@ public final class IndexMerge {
     let changes: ChangeWriter
     var summary = Summary()
 
+    private var stack: FrameStack
     /// The prefix of the current directory.
-    var path: [UInt8] = []
-    var frames: [MergeFrame] = []
-    /// Frames that are not in use, each with its compiled cursor.
-    private var spare: [MergeFrame] = []
+    var path: [UInt8] { stack.path }
     private var nextDirectory: Int64
     private var group = KeyGroup()
     /// The rows of one name, as far as they differ; reused.
@@ -89,12 +87,13 @@ public final class IndexMerge {
         place = parameters.place
         want = parameters.want
         changes = ChangeWriter(sink)
+        stack = FrameStack(reader)
         nextDirectory = try reader.largestDirectory() + 1
     }
 
     /// Reads all rows, and gives every change to the sink.
     public func run(_ rows: SortedRows) throws -> Summary {
-        try openRoot()
+        try stack.openRoot()
         while let batch = try rows.next() {
             try Interruption.check()
             var attached = group.rows.count
@@ -112,7 +111,7 @@ public final class IndexMerge {
         }
         if !group.rows.isEmpty { try process() }
         group.end()
-        while frames.count > 1 { try closeDirectory() }
+        while stack.count > 1 { try closeDirectory() }
         try closeRoot()
         try changes.flush()
         return summary
@@ -123,13 +122,13 @@ public final class IndexMerge {
     private func process() throws {
         summary.duplicates += try group.settle(place)
         let key = group.key
-        while frames.count > 1, !key.hasPrefix(path) { try closeDirectory() }
-        var rest = UnsafeRawBufferPointer(rebasing: key[path.count...])
+        while stack.count > 1, !key.hasPrefix(stack.path) { try closeDirectory() }
+        var rest = UnsafeRawBufferPointer(rebasing: key[stack.path.count...])
         while let slash = rest.firstIndex(of: UInt8(ascii: "/")) {
             try openDirectory(UnsafeRawBufferPointer(rebasing: rest[...slash]))
             rest = UnsafeRawBufferPointer(rebasing: rest[(slash + 1)...])
         }
-        let frame = frames[frames.count - 1]
+        let frame = stack.innermost
         try advance(frame, to: rest)
         try merge(&group, name: rest, frame)
         group.rows.removeAll(keepingCapacity: true)
@@ -146,7 +145,7 @@ public final class IndexMerge {
             let child = try frame.takeDirectory()
             if child.rows.contains(where: { timeline.covers($0.listedFrom, $0.listedTo, rank) }) {
                 // Something below it would go on being listed: all of it has to be looked at.
-                try push(child, name: frame.nameBytes)
+                try stack.push(child, name: frame.nameBytes)
                 try closeDirectory()
             } else {
                 for row in child.rows { frame.add(row, isShown: true, timeline) }
@@ -156,58 +155,26 @@ public final class IndexMerge {
         }
     }
 
-    private func openRoot() throws {
-        let frame = try takeFrame(IndexReader.root)
-        frame.begin(directory: IndexReader.root, isStored: true, prefixLength: 0, nameOffset: 0, stored: [])
-        try reader.rows(IndexMerge.slash, in: 0) { row in frame.stored.append(StoredTenure(row)) }
-        frame.hasRow = try frame.cursor.enter(IndexReader.root)
-        frames.append(frame)
-    }
-
     /// Goes down into a directory of the current one.
     private func openDirectory(_ name: UnsafeRawBufferPointer) throws {
-        let parent = frames[frames.count - 1]
+        let parent = stack.innermost
         try advance(parent, to: name)
         if parent.hasRow, parent.cursor.row.name.isEqual(to: name) {
-            try push(try parent.takeDirectory(), name: name)
+            try stack.push(try parent.takeDirectory(), name: name)
             return
         }
-        let frame = try takeFrame(nextDirectory)
-        frame.begin(
-            directory: nextDirectory, isStored: false, prefixLength: path.count + name.count, nameOffset: path.count,
-            stored: [])
+        try stack.pushNew(nextDirectory, name: name)
         nextDirectory += 1
-        path.append(contentsOf: name)
-        frames.append(frame)
         try noteLongName(name, in: parent)
-    }
-
-    private func push(_ child: MergeFrame.Child, name: some Collection<UInt8>) throws {
-        let frame = try takeFrame(child.directory)
-        frame.begin(
-            directory: child.directory, isStored: true, prefixLength: path.count + name.count, nameOffset: path.count,
-            stored: child.rows)
-        path.append(contentsOf: name)
-        frame.hasRow = try frame.cursor.enter(child.directory)
-        frames.append(frame)
-    }
-
-    /// A frame that is not in use, the one whose cursor stands before the directory already if there is one.
-    private func takeFrame(_ directory: Int64) throws -> MergeFrame {
-        // It is one of the last: those are of the directories just left.
-        for place in spare.indices.suffix(4).reversed() where spare[place].cursor.ahead == directory {
-            return spare.remove(at: place)
-        }
-        return try spare.popLast() ?? MergeFrame(cursor: try WalkCursor(reader.connection))
     }
 
     /// Leaves the current directory: what the index has after the last key, then the directory's own rows.
     private func closeDirectory() throws {
-        let frame = frames[frames.count - 1]
+        let frame = stack.innermost
         while frame.hasRow { try passUnlisted(frame) }
-        frames.removeLast()
-        let parent = frames[frames.count - 1]
-        try path.withUnsafeBytes { bytes in
+        _ = stack.pop()
+        let parent = stack.innermost
+        try stack.path.withUnsafeBytes { bytes in
             let name = UnsafeRawBufferPointer(rebasing: bytes[frame.nameOffset...])
             if !frame.isStored {
                 changes.directory(frame.directory, parent: parent.directory, slots: frame.slots, name: name)
@@ -217,28 +184,20 @@ public final class IndexMerge {
             try writeDirectoryRows(frame, name: name, parent: parent.directory) { try self.takeSlot(parent) }
         }
         for row in tenures { parent.add(row, isShown: true, timeline) }
-        path.removeLast(path.count - frame.nameOffset)
-        spare.append(frame)
+        stack.recycle(frame)
     }
-
-    private nonisolated(unsafe) static let slash: UnsafeRawBufferPointer = {
-        let byte = UnsafeMutableRawBufferPointer.allocate(byteCount: 1, alignment: 1)
-        byte[0] = UInt8(ascii: "/")
-        return UnsafeRawBufferPointer(byte)
-    }()
 
     /// The root's rows stand in directory 0, where there is nothing else.
     private func closeRoot() throws {
-        let frame = frames[0]
+        let frame = stack.innermost
         while frame.hasRow { try passUnlisted(frame) }
         if frame.slots != frame.storedSlots { changes.slots(frame.directory, frame.slots) }
         var slot = frame.stored.map(\.slot).max() ?? 0
-        try writeDirectoryRows(frame, name: IndexMerge.slash, parent: 0) {
+        try writeDirectoryRows(frame, name: FrameStack.rootName, parent: 0) {
             slot += 1
             return slot
         }
-        frames.removeAll()
-        spare.append(frame)
+        stack.recycle(stack.pop())
     }
 
     /// Brings a directory's own rows up to date, and leaves them in `tenures`.

@@ -35,11 +35,10 @@ final class PruneWalk {
     private let visitor: PruneVisitor
     private let progress: (Int) -> Void
 
-    private var path: [UInt8] = []
-    private var frames: [MergeFrame] = []
+    private var stack: FrameStack
+    private var path: [UInt8] { stack.path }
     /// How many rows each frame's directory has left.
     private var left: [Int] = []
-    private var spare: [MergeFrame] = []
     private var tenures: [StoredTenure] = []
     private var rows = 0
 
@@ -49,6 +48,7 @@ final class PruneWalk {
     ) {
         self.reader = reader
         timeline = reader.timeline
+        stack = FrameStack(reader)
         self.horizon = horizon.milliseconds
         var count: Int32 = 0
         keptBefore =
@@ -63,61 +63,41 @@ final class PruneWalk {
     }
 
     func run() throws {
-        let root = try takeFrame(IndexReader.root)
-        root.begin(directory: IndexReader.root, isStored: true, prefixLength: 0, nameOffset: 0, stored: [])
-        let slash = [UInt8(ascii: "/")]
-        try slash.withUnsafeBytes { try reader.rows($0, in: 0) { root.stored.append(StoredTenure($0)) } }
-        root.hasRow = try root.cursor.enter(IndexReader.root)
-        frames.append(root)
+        try stack.openRoot()
+        let root = stack.innermost
         left.append(0)
-        while let frame = frames.last {
+        while true {
+            let frame = stack.innermost
             if frame.hasRow {
                 if frame.cursor.row.isDirectory {
-                    try push(try frame.takeDirectory(), frame.nameBytes)
+                    try stack.push(try frame.takeDirectory(), name: frame.nameBytes)
+                    left.append(0)
                 } else {
                     try visitName(frame)
                 }
                 continue
             }
-            if frames.count == 1 { break }
+            if stack.count == 1 { break }
             try pop(frame)
         }
         if root.slots != root.storedSlots { visitor.changes.slots(root.directory, root.slots) }
         var slot = root.stored.map(\.slot).max() ?? 0
-        try slash.withUnsafeBytes { name in
-            try root.settleRows(name: name, parent: 0, timeline, visitor.changes, into: &tenures) {
-                slot += 1
-                return slot
-            }
+        try root.settleRows(
+            name: FrameStack.rootName, parent: 0, timeline, visitor.changes, into: &tenures
+        ) {
+            slot += 1
+            return slot
         }
         try visitor.changes.flush()
     }
 
     // MARK: - Directories
 
-    private func takeFrame(_ directory: Int64) throws -> MergeFrame {
-        for place in spare.indices.suffix(4).reversed() where spare[place].cursor.ahead == directory {
-            return spare.remove(at: place)
-        }
-        return try spare.popLast() ?? MergeFrame(cursor: try WalkCursor(reader.connection))
-    }
-
-    private func push(_ child: MergeFrame.Child, _ name: [UInt8]) throws {
-        let frame = try takeFrame(child.directory)
-        frame.begin(
-            directory: child.directory, isStored: true, prefixLength: path.count + name.count, nameOffset: path.count,
-            stored: child.rows)
-        path.append(contentsOf: name)
-        frame.hasRow = try frame.cursor.enter(child.directory)
-        frames.append(frame)
-        left.append(0)
-    }
-
     private func pop(_ frame: MergeFrame) throws {
-        frames.removeLast()
+        _ = stack.pop()
         let isEmpty = left.removeLast() == 0
-        let parent = frames[frames.count - 1]
-        try path[frame.nameOffset...].withUnsafeBytes { name in
+        let parent = stack.innermost
+        try stack.path[frame.nameOffset...].withUnsafeBytes { name in
             if isEmpty {
                 for row in frame.stored { visitor.changes.delete(slot: row.slot, name: name, in: parent.directory) }
                 try visitor.removes(directory: frame.directory)
@@ -130,8 +110,7 @@ final class PruneWalk {
             for row in tenures { parent.add(row, isShown: true, timeline) }
             left[left.count - 1] += 1
         }
-        path.removeLast(path.count - frame.nameOffset)
-        spare.append(frame)
+        stack.recycle(frame)
     }
 
     // MARK: - Names
@@ -174,7 +153,7 @@ final class PruneWalk {
 
     private func isBelow(_ prefix: [UInt8], _ name: [UInt8]) -> Bool {
         let inPath = min(prefix.count, path.count)
-        guard path[..<inPath].elementsEqual(prefix[..<inPath]) else { return false }
+        guard stack.path[..<inPath].elementsEqual(prefix[..<inPath]) else { return false }
         return name.starts(with: prefix[inPath...])
     }
 

@@ -22,11 +22,13 @@ public final class UnnamedBlobs {
         if isEmpty { return }
         try contents.addContents(ofOpaque: reader)
         let statement = try reader.connection.prepare(
-            "SELECT \(EntryRow.columns), directory FROM entry WHERE child IS NULL AND flags & 65 = 0")
-        let prefixes = try DirectoryPrefixes(reader.connection)
+            "SELECT \(EntryRow.columnsAndDirectory) FROM entry WHERE child IS NULL AND \(EntryRow.Flags.condition(none: [.marker, .pruned]))"
+        )
+        let names = try DirectoryNames(reader.connection)
         while try statement.step() {
             let row = EntryRow(statement)
-            let prefix = row.flags.contains(.own) ? try prefixes.prefix(of: statement.integer(14)) : []
+            let prefix =
+                row.flags.contains(.own) ? try names.prefix(of: statement.integer(EntryRow.directoryColumn)) ?? [] : []
             try contents.strike(row, prefix: prefix)
         }
         try contents.names(reader, body)
