@@ -18,7 +18,7 @@ enum HistoryReadme {
             getfattr -d -m user.icecore FILE
 
         Keys that are no possible paths (a//b, ., .., a beside a/b, very long names) have names that begin with
-        '.icecore-'; docs/SEMANTICS.md explains them. user.icecore.key always holds the key itself.
+        '.icecore-'; docs/SEMANTICS-mount.md explains them. user.icecore.key always holds the key itself.
 
         """
 }
