@@ -6,14 +6,14 @@ import Synchronization
 
 /// The thread that looks for commits: it makes the workers read the new state, lets go of old ones, and tells the
 /// kernel what it may have kept in vain. It never serves a request, so it can wait for those that do.
-final class Follower: @unchecked Sendable {
+final class CommitWatcher: @unchecked Sendable {
     /// How often the index is looked at.
     static let interval: useconds_t = 250_000
     /// How long a state of the index may be kept from being checkpointed, in looks.
     static let renewal = 240
 
     private let files: FileSystem
-    private let workers: [Worker]
+    private let workers: [RequestWorker]
     private let session: OpaquePointer
     private let watch: CommitWatch
     private let reader: IndexReader
@@ -21,7 +21,7 @@ final class Follower: @unchecked Sendable {
     private var points: [Timeline.Point]
     private var looks = 0
 
-    init(_ files: FileSystem, _ workers: [Worker], _ session: OpaquePointer) throws {
+    init(_ files: FileSystem, _ workers: [RequestWorker], _ session: OpaquePointer) throws {
         self.files = files
         self.workers = workers
         self.session = session
@@ -42,7 +42,7 @@ final class Follower: @unchecked Sendable {
         if newest != version {
             version = newest
             try moveOn()
-        } else if looks % Follower.renewal == 0 {
+        } else if looks % CommitWatcher.renewal == 0 {
             for worker in workers { worker.rest() }
         }
     }

@@ -162,7 +162,7 @@ func openSession(_ store: Store, _ options: MountOptions, _ log: MountLog) throw
     let escapedName = String(name.flatMap { $0 == "," || $0 == "\\" ? ["\\", $0] : [$0] })
     var words = [
         "ro", "nosuid", "nodev", "default_permissions", "fsname=\(escapedName)", "subtype=icecore",
-        "max_read=\(Session.largestRead)",
+        "max_read=\(FileSystem.largestRead)",
     ]
     if options.allowOther { words.append("allow_other") }
     return (try Session(files, at: options.mountPoint, options: words), shows)

@@ -3,18 +3,18 @@ import CFuse3
 import Glibc
 import Store
 
-extension Worker {
+extension RequestWorker {
     func readdir(_ request: Request, _ id: UInt64, size: Int, position: Int64, isPlus: Bool) throws {
         guard let node = Node(id, hasHistory: files.hasHistory), let current = try view(of: node) else {
             return fail(request, ESTALE)
         }
-        var listing = Listing(request, entries, size: min(size, Session.largestRead), isPlus: isPlus)
-        if position == Listing.Position.end { return listing.reply() }
+        var listing = DirectoryListing(request, entries, size: min(size, FileSystem.largestRead), isPlus: isPlus)
+        if position == DirectoryListing.Position.end { return listing.reply() }
         // A position that nobody was given: nothing follows it.
         if position < 0 { return fail(request, EINVAL) }
-        if isPlus, position == Listing.Position.start {
+        if isPlus, position == DirectoryListing.Position.start {
             let id = fuse_req_ctx(request).pointee.pid
-            listing.hasAttributes = files.habits.withLock { $0.list(id) }
+            listing.hasAttributes = files.readdirPlus.withLock { $0.list(id) }
         }
         guard addDots(&listing, id, current, position) else { return listing.reply() }
         let isComplete: Bool
@@ -35,18 +35,18 @@ extension Worker {
     // MARK: In a view
 
     private func list(
-        _ listing: inout Listing, _ id: UInt64, _ directory: Int64, _ current: CurrentView, _ position: Int64
+        _ listing: inout DirectoryListing, _ id: UInt64, _ directory: Int64, _ current: CurrentView, _ position: Int64
     ) throws -> Bool {
-        if position < Listing.Position.object, let record = try twin(of: directory, current.view) {
-            guard add(&listing, Naming.object, record, current, Listing.Position.object) else { return false }
+        if position < DirectoryListing.Position.object, let record = try twin(of: directory, current.view) {
+            guard add(&listing, Naming.object, record, current, DirectoryListing.Position.object) else { return false }
         }
         guard var start = try resume(id, directory, position) else { return true }
         let batch = start
         var lastPosition = position
-        scan.seek(directory, current.view, from: start, isAfter: position >= Listing.Position.rows)
+        scan.seek(directory, current.view, from: start, isAfter: position >= DirectoryListing.Position.rows)
         defer { scan.close() }
         while try scan.next() {
-            let next = Listing.Position.after(scan.slot)
+            let next = DirectoryListing.Position.after(scan.slot)
             let isAdded: Bool
             if scan.child == 0 {
                 // What cannot have a number cannot be shown; a look-up says EOVERFLOW.
@@ -76,10 +76,10 @@ extension Worker {
     /// The name in the index that a position stands for; empty for the beginning of the rows, nil for a row that is
     /// gone.
     func resume(_ id: UInt64, _ directory: Int64, _ position: Int64) throws -> [UInt8]? {
-        if position <= Listing.Position.rows { return [] }
+        if position <= DirectoryListing.Position.rows { return [] }
         if let name = files.resumePoints.name(id, at: position) { return name }
         // The caller took only a part of the newest batch, or it was long ago: look for the slot.
-        let slot = Listing.Position.slot(position)
+        let slot = DirectoryListing.Position.slot(position)
         if let start = files.resumePoints.newestBatch(id), let name = try self.name(of: slot, directory, start, 4096) {
             return name
         }
@@ -100,7 +100,7 @@ extension Worker {
 
     // MARK: Around the views
 
-    private func listTop(_ listing: inout Listing, _ position: Int64) throws -> Bool {
+    private func listTop(_ listing: inout DirectoryListing, _ position: Int64) throws -> Bool {
         guard let versions = try view(ViewTable.versions), let latest = try view(ViewTable.own) else { return true }
         let root = IndexReader.root
         let names: [(String, UInt64, CurrentView)] = [
@@ -108,23 +108,26 @@ extension Worker {
             ("latest", Node.directory(root, ViewTable.own) ?? 0, latest),
             ("versions", Node.directory(root, ViewTable.versions) ?? 0, versions),
         ]
-        for (place, (name, node, current)) in names.enumerated() where Listing.Position.after(Int64(place)) > position {
+        for (place, (name, node, current)) in names.enumerated()
+        where DirectoryListing.Position.after(Int64(place)) > position {
             var entry = entry(directory: node, current)
             if node == Node.readmeId {
                 fillReadme(&entry.attr, current.time)
                 entry.attr_timeout = FileSystem.forever
             }
-            guard name.withCString({ listing.add($0, &entry, Listing.Position.after(Int64(place))) }) else {
+            guard name.withCString({ listing.add($0, &entry, DirectoryListing.Position.after(Int64(place))) }) else {
                 return false
             }
         }
         return true
     }
 
-    private func listSnapshots(_ listing: inout Listing, _ versions: CurrentView, _ position: Int64) throws -> Bool {
+    private func listSnapshots(_ listing: inout DirectoryListing, _ versions: CurrentView, _ position: Int64) throws
+        -> Bool
+    {
         // In the order of ids: a snapshot that is synced while somebody lists comes last, whatever its date.
         for point in reader.timeline.kept.sorted(by: { $0.id < $1.id }) {
-            let next = Listing.Position.after(point.id)
+            let next = DirectoryListing.Position.after(point.id)
             let name = Array(point.name.utf8)
             guard next > position, name.withUnsafeBytes(Naming.isPlain), !name.contains(UInt8(ascii: "/")),
                 let number = ViewTable.number(ofSnapshot: point.id), var current = try view(number),
@@ -139,12 +142,17 @@ extension Worker {
     // MARK: Entries
 
     /// Adds `.` and `..`; false where there is no room.
-    private func addDots(_ listing: inout Listing, _ id: UInt64, _ current: CurrentView, _ position: Int64) -> Bool {
+    private func addDots(_ listing: inout DirectoryListing, _ id: UInt64, _ current: CurrentView, _ position: Int64)
+        -> Bool
+    {
         var entry = entry(directory: id, current)
         entry.ino = 0
-        if position < Listing.Position.dot, !listing.add(".", &entry, Listing.Position.dot) { return false }
+        if position < DirectoryListing.Position.dot, !listing.add(".", &entry, DirectoryListing.Position.dot) {
+            return false
+        }
         // Nobody looks at its number: the kernel knows what is above.
-        return position >= Listing.Position.dotdot || listing.add("..", &entry, Listing.Position.dotdot)
+        return position >= DirectoryListing.Position.dotdot
+            || listing.add("..", &entry, DirectoryListing.Position.dotdot)
     }
 
     private func entry(directory node: UInt64, _ current: CurrentView) -> fuse_entry_param {
@@ -157,7 +165,8 @@ extension Worker {
 
     @inline(__always)
     func add(
-        _ listing: inout Listing, _ name: [UInt8], _ record: RowRecord, _ current: CurrentView, _ position: Int64
+        _ listing: inout DirectoryListing, _ name: [UInt8], _ record: RowRecord, _ current: CurrentView,
+        _ position: Int64
     ) -> Bool {
         var entry = fuse_entry_param()
         entry.ino = record.node
@@ -168,7 +177,8 @@ extension Worker {
     }
 
     func add(
-        _ listing: inout Listing, _ name: [UInt8], directory node: UInt64, _ current: CurrentView, _ position: Int64
+        _ listing: inout DirectoryListing, _ name: [UInt8], directory node: UInt64, _ current: CurrentView,
+        _ position: Int64
     ) -> Bool {
         var entry = entry(directory: node, current)
         if listing.hasAttributes { entry.attr_timeout = files.directoryTimeout(node, current.source) }
@@ -177,7 +187,7 @@ extension Worker {
 
     @inline(__always)
     private func add(
-        _ listing: inout Listing, _ name: [UInt8], _ entry: inout fuse_entry_param, _ position: Int64
+        _ listing: inout DirectoryListing, _ name: [UInt8], _ entry: inout fuse_entry_param, _ position: Int64
     ) -> Bool {
         withUnsafeTemporaryAllocation(byteCount: name.count + 1, alignment: 1) { bytes in
             bytes.copyBytes(from: name)

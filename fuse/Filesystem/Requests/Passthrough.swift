@@ -35,7 +35,8 @@ final class Passthrough: @unchecked Sendable {
         var count: Int
     }
 
-    private var device: Int32 = -1
+    /// /dev/fuse, as the session has it open.
+    var device: Int32 = -1
     /// INIT's number while it is not answered.
     private var initial: UInt64 = 0
     private let isDecided = Atomic<Bool>(false)
@@ -61,14 +62,6 @@ final class Passthrough: @unchecked Sendable {
     var isOver: Bool { use.withLock(\.isOver) }
 
     // MARK: INIT
-
-    /// Puts itself between a session that has just been mounted and the kernel.
-    func begin(_ session: OpaquePointer) {
-        device = fuse_session_fd(session)
-        var hooks = makeHooks()
-        // Without hooks nothing is agreed.
-        _ = icecore_custom_io(session, &hooks, device)
-    }
 
     /// Looks at what the kernel sent.
     @inline(__always)
@@ -193,25 +186,4 @@ final class Passthrough: @unchecked Sendable {
         }
         if unused != 0 { _ = icecore_backing_close(device, unused) }
     }
-}
-
-/// A free function for the sake of its closures (see ``makeOperations()``).
-private func makeHooks() -> fuse_custom_io {
-    var hooks = fuse_custom_io()
-    hooks.read = { descriptor, buffer, size, context in
-        let count = read(descriptor, buffer, size)
-        if count > 0, let buffer, let context {
-            Unmanaged<FileSystem>.fromOpaque(context)._withUnsafeGuaranteedRef {
-                $0.passthrough.received(buffer, count)
-            }
-        }
-        return count
-    }
-    hooks.writev = { descriptor, pieces, count, context in
-        guard let pieces, let context else { return -1 }
-        return Unmanaged<FileSystem>.fromOpaque(context)._withUnsafeGuaranteedRef {
-            $0.passthrough.send(descriptor, pieces, count)
-        }
-    }
-    return hooks
 }

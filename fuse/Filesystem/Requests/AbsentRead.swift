@@ -2,7 +2,6 @@ import Basics
 import CFuse3
 import Download
 import Glibc
-import Synchronization
 
 /// A READ of a content that is not in the store, on its way through the fetcher, which answers it from its own thread.
 final class AbsentRead: ContentReader, @unchecked Sendable {
@@ -36,24 +35,6 @@ final class AbsentRead: ContentReader, @unchecked Sendable {
             // EINTR would make the reader ask again, for ever where the mount is being taken away.
             log.write("cannot fetch the content of \(name): \(error)")
             fuse_reply_err(request, EIO)
-        }
-    }
-}
-
-/// Files of which readers were given bytes that turned out to be wrong: the kernel is to forget what it keeps of them.
-///
-/// Not by the thread that finds out, for the kernel may wait for reads that this one has to answer.
-final class DistrustedFiles: Sendable {
-    private let nodes = Mutex<Set<UInt64>>([])
-
-    func add(_ more: Set<UInt64>) {
-        nodes.withLock { $0.formUnion(more) }
-    }
-
-    func takeAll() -> Set<UInt64> {
-        nodes.withLock { nodes in
-            defer { nodes = [] }
-            return nodes
         }
     }
 }

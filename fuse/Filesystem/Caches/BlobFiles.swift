@@ -5,7 +5,7 @@ import Store
 /// The blobs' files as one thread opens them. The only place that knows whether a content is in the store.
 ///
 /// A content that is not is ``Opened/absent``: what happens then is decided in one place,
-/// `Worker.answerAbsent`.
+/// `RequestWorker.answerAbsent`.
 struct BlobFiles: ~Copyable {
     enum Opened {
         case descriptor(Int32)

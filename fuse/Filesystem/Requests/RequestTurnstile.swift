@@ -9,7 +9,7 @@ import Synchronization
 /// The holder keeps the token while it serves, as long as nothing else waits and nothing makes it slow. It passes it on
 /// when more requests are queued, and before it waits for the disk; where it does neither and a request still takes
 /// long, the watch takes the token away from it.
-final class Reception: @unchecked Sendable {
+final class RequestTurnstile: @unchecked Sendable {
     /// How long to look, in nanoseconds.
     static let patience = 50_000
     /// How long a request may take before another thread takes the next one, in milliseconds.
@@ -63,7 +63,7 @@ final class Reception: @unchecked Sendable {
         if count != -EAGAIN { return (count, true) }
         if looks {
             let start = now()
-            while now() - start < Reception.patience {
+            while now() - start < RequestTurnstile.patience {
                 count = receive()
                 if count != -EAGAIN { return (count, false) }
             }
@@ -109,7 +109,7 @@ final class Reception: @unchecked Sendable {
                 while sem_wait(alarm) != 0 {}
                 continue
             }
-            usleep(useconds_t(Reception.longest * 1000))
+            usleep(useconds_t(RequestTurnstile.longest * 1000))
             let turn = current.load(ordering: .acquiring)
             if turn != 0, turn == last, end(turn) { pass() }
             let newest = turns.load(ordering: .relaxed)

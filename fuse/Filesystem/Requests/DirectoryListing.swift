@@ -2,7 +2,7 @@ import CFuse3
 import Glibc
 
 /// One reply to READDIR or READDIRPLUS while it is being filled.
-struct Listing {
+struct DirectoryListing {
     private let request: Request
     private let buffer: UnsafeMutablePointer<CChar>
     private let size: Int

@@ -3,7 +3,7 @@ import CFuse3
 import Glibc
 import Store
 
-extension Worker {
+extension RequestWorker {
     /// The attributes of a file.
     @inline(__always)
     func fill(_ status: inout stat, _ record: borrowing RowRecord) {

@@ -19,7 +19,7 @@ final class FileSystem: @unchecked Sendable {
     let rows = RowCache()
     let resumePoints = ResumePoints()
     let knownDirectories = KnownDirectories()
-    let habits = Mutex(Habits())
+    let readdirPlus = Mutex(ReaddirPlusHeuristic())
     let passthrough = Passthrough()
     /// Whether large files are to be passed through where it can be done.
     let wantsPassthrough: Bool
@@ -41,6 +41,8 @@ final class FileSystem: @unchecked Sendable {
     private let kernelState = Mutex<(kernel: Kernel, isReady: Bool)>((Kernel(), false))
     private(set) nonisolated(unsafe) var kernel = Kernel()
 
+    /// The most bytes that one READ asks for; libfuse's buffers allow no more.
+    static let largestRead = 1 << 20
     /// For ever, as far as the kernel is concerned.
     static let forever: Double = 10 * 365 * 86400
     /// Where nothing tells the kernel of a change.
@@ -75,8 +77,8 @@ final class FileSystem: @unchecked Sendable {
             FUSE_CAP_ASYNC_READ | FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_PARALLEL_DIROPS
             | FUSE_CAP_AUTO_INVAL_DATA
         connection.pointee.want = capable & UInt32(wanted)
-        connection.pointee.max_read = UInt32(Session.largestRead)
-        connection.pointee.max_readahead = UInt32(Session.largestRead)
+        connection.pointee.max_read = UInt32(FileSystem.largestRead)
+        connection.pointee.max_readahead = UInt32(FileSystem.largestRead)
         connection.pointee.max_background = 64
         connection.pointee.congestion_threshold = 48
         self.kernel = kernel

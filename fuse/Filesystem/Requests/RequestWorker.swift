@@ -4,28 +4,14 @@ import Glibc
 import Store
 import Synchronization
 
-/// A request of the kernel.
-typealias Request = fuse_req_t
-
-/// A view as it is in the state of the index that a thread reads.
-struct CurrentView {
-    var number: UInt32
-    var source: ViewSource
-    var view: View
-    /// The modification time of its directories.
-    var time: timespec
-    /// How long names in it may be kept.
-    var entryTimeout: Double
-}
-
 /// What one thread has of its own: a reader of the index that keeps its state between requests, buffers, open blobs.
 ///
-/// Its lock is held while it serves a request; between requests the follower may let go of the reader's state.
-final class Worker: @unchecked Sendable {
+/// Its lock is held while it serves a request; between requests the commit watcher may let go of the reader's state.
+final class RequestWorker: @unchecked Sendable {
     let files: FileSystem
     let lock = Lock()
-    let reception: Reception
-    /// Its turn in the reception while it serves with the token; else 0.
+    let turnstile: RequestTurnstile
+    /// Its turn in the turnstile while it serves with the token; else 0.
     var turn = 0
     let reader: IndexReader
     let nodes: NodeLookup
@@ -44,16 +30,16 @@ final class Worker: @unchecked Sendable {
     private var generation = 0
     private var views: [UInt32: CurrentView] = [:]
 
-    init(_ files: FileSystem, _ reception: Reception) throws {
+    init(_ files: FileSystem, _ turnstile: RequestTurnstile) throws {
         self.files = files
-        self.reception = reception
+        self.turnstile = turnstile
         reader = try files.store.reader()
         reader.readAround()
         nodes = try NodeLookup(reader)
         scan = try DirectoryScan(reader)
         blobs = BlobFiles(files.store.blobs)
-        buffer = .allocate(byteCount: Session.largestRead, alignment: 4096)
-        entries = .allocate(capacity: Session.largestRead)
+        buffer = .allocate(byteCount: FileSystem.largestRead, alignment: 4096)
+        entries = .allocate(capacity: FileSystem.largestRead)
         reader.end()
     }
 
@@ -66,7 +52,7 @@ final class Worker: @unchecked Sendable {
 
     /// Runs a request on the newest state of the index that is known of.
     @inline(__always)
-    func serve(_ request: Request, _ body: (Worker) throws -> Void) {
+    func serve(_ request: Request, _ body: (RequestWorker) throws -> Void) {
         lock.lock()
         defer { lock.unlock() }
         do {
@@ -98,7 +84,7 @@ final class Worker: @unchecked Sendable {
 
     /// Lets another thread take the next request: this one is going to wait.
     func willWait() {
-        if turn != 0, reception.end(turn) { reception.pass() }
+        if turn != 0, turnstile.end(turn) { turnstile.pass() }
     }
 
     /// Lets go of the state, so that the write-ahead log can be checkpointed past it. The next request reads a new one.
@@ -189,17 +175,5 @@ final class Worker: @unchecked Sendable {
             }
             return component
         }
-    }
-}
-
-extension timespec {
-    init(_ time: Timestamp) {
-        self.init(milliseconds: time.milliseconds)
-    }
-
-    @inline(__always)
-    init(milliseconds: Int64) {
-        let seconds = milliseconds >> 63 == 0 ? milliseconds / 1000 : (milliseconds - 999) / 1000
-        self.init(tv_sec: Int(seconds), tv_nsec: Int(milliseconds - seconds * 1000) * 1_000_000)
     }
 }

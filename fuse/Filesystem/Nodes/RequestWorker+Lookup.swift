@@ -3,7 +3,7 @@ import CFuse3
 import Glibc
 import Store
 
-extension Worker {
+extension RequestWorker {
     func lookup(_ request: Request, _ parent: UInt64, _ cName: UnsafePointer<CChar>) throws {
         guard let node = Node(parent, hasHistory: files.hasHistory) else { return fail(request, ENOENT) }
         let name = Array(UnsafeRawBufferPointer(start: cName, count: strlen(cName)))
@@ -41,7 +41,7 @@ extension Worker {
         if scan.child == 0 {
             guard let record = scan.record else { return fail(request, EOVERFLOW) }
             component.withUnsafeBytes { files.rows.insert(record, name: $0) }
-            files.habits.withLock { $0.lookUp(fuse_req_ctx(request).pointee.pid) }
+            files.readdirPlus.withLock { $0.lookUp(fuse_req_ctx(request).pointee.pid) }
             reply(request, record, current.entryTimeout)
         } else {
             guard let node = Node.directory(scan.child, current.number) else { return fail(request, EOVERFLOW) }

@@ -3,7 +3,7 @@ import CFuse3
 import Glibc
 import Store
 
-extension Worker {
+extension RequestWorker {
     func read(_ request: Request, _ id: UInt64, count: Int, offset: Int64) throws {
         switch Node(id, hasHistory: files.hasHistory) {
         case .readme:
@@ -25,7 +25,7 @@ extension Worker {
     private func read(
         _ request: Request, _ record: RowRecord, directory: Int64, slot: Int64, count: Int, offset: Int64
     ) throws {
-        let wanted = Int(min(Int64(min(count, Session.largestRead)), record.size - offset))
+        let wanted = Int(min(Int64(min(count, FileSystem.largestRead)), record.size - offset))
         if offset < 0 || wanted <= 0 {
             fuse_reply_buf(request, nil, 0)
             return

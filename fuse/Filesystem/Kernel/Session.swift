@@ -6,17 +6,15 @@ import Synchronization
 
 /// A mounted file system with the threads that serve it.
 final class Session: @unchecked Sendable {
-    /// The most bytes that one READ asks for; libfuse's buffers allow no more.
-    static let largestRead = 1 << 20
-    /// Enough to keep a disk busy; all but one sleep until they are needed (``Reception``).
+    /// Enough to keep a disk busy; all but one sleep until they are needed (``RequestTurnstile``).
     static let threadCount = 4
 
     let files: FileSystem
     let mountPoint: String
     private let session: OpaquePointer
-    private var workers: [Worker] = []
-    private var reception: Reception?
-    private var follower: Follower?
+    private var workers: [RequestWorker] = []
+    private var turnstile: RequestTurnstile?
+    private var commitWatcher: CommitWatcher?
     private var threads: [pthread_t] = []
     private let running = Atomic<Int>(0)
     private let isStopping = Atomic<Bool>(false)
@@ -49,10 +47,10 @@ final class Session: @unchecked Sendable {
             }
             _ = complaint.end()
             if files.wantsPassthrough { files.passthrough.begin(session) }
-            let reception = Reception(fuse_session_fd(session))
-            self.reception = reception
-            for _ in 0..<Session.threadCount { workers.append(try Worker(files, reception)) }
-            follower = try Follower(files, workers, session)
+            let turnstile = RequestTurnstile(fuse_session_fd(session))
+            self.turnstile = turnstile
+            for _ in 0..<Session.threadCount { workers.append(try RequestWorker(files, turnstile)) }
+            commitWatcher = try CommitWatcher(files, workers, session)
         } catch {
             fuse_session_unmount(session)
             fuse_session_destroy(session)
@@ -72,7 +70,7 @@ final class Session: @unchecked Sendable {
             try thread { [self] in serve(worker) }
         }
         try thread { [self] in follow() }
-        if let reception { try thread { reception.watch() } }
+        if let turnstile { try thread { turnstile.watch() } }
         // INIT is on its way since the mount.
         var patience = 10_000
         while !files.isReady {
@@ -86,57 +84,57 @@ final class Session: @unchecked Sendable {
         readAhead()
     }
 
-    private func serve(_ worker: Worker) {
+    private func serve(_ worker: RequestWorker) {
         CurrentWorker.set(worker)
-        let reception = worker.reception
+        let turnstile = worker.turnstile
         var buffer = fuse_buf()
         var hasToken = false
         while fuse_session_exited(session) == 0 {
             var count: Int32
             var wasThere = true
             if hasToken {
-                (count, wasThere) = reception.receive { fuse_session_receive_buf(session, &buffer) }
+                (count, wasThere) = turnstile.receive { fuse_session_receive_buf(session, &buffer) }
             } else {
                 count = fuse_session_receive_buf(session, &buffer)
             }
             if count == -EAGAIN, !hasToken {
                 // Nothing is left in the queue to help with.
-                reception.take()
+                turnstile.take()
                 hasToken = true
             }
             if count == -EINTR || count == -EAGAIN { continue }
             if count <= 0 { break }
             if hasToken {
                 // Whoever had to be waited for is alone.
-                if wasThere, reception.hasMore {
-                    reception.pass()
+                if wasThere, turnstile.hasMore {
+                    turnstile.pass()
                     hasToken = false
                 } else {
-                    worker.turn = reception.begin()
+                    worker.turn = turnstile.begin()
                 }
             }
             fuse_session_process_buf(session, &buffer)
             worker.afterAnswer()
             if hasToken {
-                hasToken = reception.end(worker.turn)
+                hasToken = turnstile.end(worker.turn)
                 worker.turn = 0
             }
         }
         // The next one sees the end, too.
-        reception.pass()
+        turnstile.pass()
         free(buffer.mem)
         if running.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
             isStopping.store(true, ordering: .relaxed)
-            reception.stop()
+            turnstile.stop()
             close(ending)
         }
     }
 
     private func follow() {
         while !isStopping.load(ordering: .relaxed) {
-            usleep(Follower.interval)
+            usleep(CommitWatcher.interval)
             do {
-                try follower?.look()
+                try commitWatcher?.look()
             } catch {
                 files.log.write("cannot look for new snapshots: \(error)")
             }
@@ -156,7 +154,7 @@ final class Session: @unchecked Sendable {
         guard geteuid() == 0, stat(mountPoint, &status) == 0 else { return }
         let device = "\(icecore_major(status.st_dev)):\(icecore_minor(status.st_dev))"
         guard let file = try? File("/sys/class/bdi/\(device)/read_ahead_kb", O_WRONLY) else { return }
-        try? Array("\(Session.largestRead / 1024)".utf8).withUnsafeBytes { try file.write($0) }
+        try? Array("\(FileSystem.largestRead / 1024)".utf8).withUnsafeBytes { try file.write($0) }
     }
 
     // MARK: The end
@@ -217,43 +215,4 @@ private func spawn(_ thread: inout pthread_t, _ body: @escaping @Sendable () -> 
         }, context)
     if status != 0 { Unmanaged<Body>.fromOpaque(context).release() }
     return status
-}
-
-/// A pipe that no other program inherits.
-func makePipe() throws(IcecoreError) -> (read: Int32, write: Int32) {
-    var ends: [Int32] = [-1, -1]
-    if pipe(&ends) != 0 { throw .system("cannot make", "a pipe", errno: errno) }
-    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-    return (ends[0], ends[1])
-}
-
-/// What libfuse and fusermount3 print to the standard error while they mount: the reason, where they fail.
-private final class CapturedOutput {
-    private var kept: Int32
-    private let captured: Int32
-
-    init() throws {
-        let ends = try makePipe()
-        captured = ends.read
-        kept = dup(STDERR_FILENO)
-        dup2(ends.write, STDERR_FILENO)
-        close(ends.write)
-        // Whoever prints must not wait for a reader, nor the reader for more.
-        _ = fcntl(captured, F_SETFL, O_NONBLOCK)
-    }
-
-    deinit { _ = end() }
-
-    /// Gives the standard error back; what was printed, in one line.
-    func end() -> String {
-        guard kept >= 0 else { return "" }
-        dup2(kept, STDERR_FILENO)
-        close(kept)
-        kept = -1
-        var bytes = [UInt8](repeating: 0, count: 1000)
-        let count = read(captured, &bytes, bytes.count)
-        close(captured)
-        let text = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
-        return text.split(separator: "\n").first.map(String.init) ?? "no reason was given"
-    }
 }

@@ -4,13 +4,15 @@ import Glibc
 import Store
 
 /// `user.icecore.key`, `.versionId`, `.etag`, `.lastModified`, `.snapshot`.
-extension Worker {
+extension RequestWorker {
     private static let prefix = "user.icecore."
 
     func getxattr(_ request: Request, _ id: UInt64, _ cName: UnsafePointer<CChar>, size: Int) throws {
         // 'ls -l' asks for an ACL and a label of each file, unless it was told that there are none on the whole device.
         guard strncmp(cName, "user.", 5) == 0 else { return fail(request, EOPNOTSUPP) }
-        guard strncmp(cName, Worker.prefix, Worker.prefix.utf8.count) == 0 else { return fail(request, ENODATA) }
+        guard strncmp(cName, RequestWorker.prefix, RequestWorker.prefix.utf8.count) == 0 else {
+            return fail(request, ENODATA)
+        }
         let name = String(cString: cName)
         guard let attributes = try attributes(id) else { return fail(request, ESTALE) }
         guard let value = attributes.first(where: { $0.name == name })?.value else { return fail(request, ENODATA) }
@@ -54,11 +56,11 @@ extension Worker {
             {
                 found = try attributes(row, in: directory, snapshot)
             }
-            return found ?? [("\(Worker.prefix)snapshot", snapshot)]
+            return found ?? [("\(RequestWorker.prefix)snapshot", snapshot)]
         case .key(let directory, let slot):
             guard let id = Node.row(directory, slot) else { return nil }
             return try withRow(id, directory: directory, slot: slot) { row in
-                [("\(Worker.prefix)key", (try reader.prefix(of: directory) ?? []) + Array(row.name))]
+                [("\(RequestWorker.prefix)key", (try reader.prefix(of: directory) ?? []) + Array(row.name))]
             }
         }
     }
@@ -67,7 +69,7 @@ extension Worker {
         _ row: borrowing EntryRow, in directory: Int64, _ snapshot: [UInt8]?
     ) throws -> [(name: String, value: [UInt8])] {
         var list: [(name: String, value: [UInt8])] = []
-        func add(_ name: String, _ value: [UInt8]) { list.append(("\(Worker.prefix)\(name)", value)) }
+        func add(_ name: String, _ value: [UInt8]) { list.append(("\(RequestWorker.prefix)\(name)", value)) }
         add("key", (try reader.prefix(of: directory) ?? []) + Array(row.name))
         if !row.versionIsUnknown { add("versionId", row.versionId.isEmpty ? Array("null".utf8) : Array(row.versionId)) }
         if let etag = row.etagValue { add("etag", Array(etag.description.utf8)) }

@@ -4,7 +4,7 @@
 /// wasted on a `find` by name; without it an `ls -lR` would ask for each file by itself. So a thread gets names first;
 /// once it looked up a file after a listing, its listings come with attributes. The kernel itself asks for them further
 /// on in directories whose files are looked up, so that what a new `ls -l` can lose is bounded by one buffer.
-struct Habits {
+struct ReaddirPlusHeuristic {
     private struct Thread {
         var id: Int32 = 0
         var hasListed = false

@@ -13,7 +13,7 @@ struct ListedVersion {
 
 /// The tree below `versions/`: for every key that was ever there a directory with one file a version. The directory of
 /// the key `a` and that of the keys below `a/` are one.
-extension Worker {
+extension RequestWorker {
     /// The versions of one key, in the order of their slots.
     private func versions(of name: [UInt8], in directory: Int64) throws -> [ListedVersion] {
         var places: Set<VersionIdentity> = []
@@ -98,19 +98,19 @@ extension Worker {
         return first.flatMap { Node.key(directory, $0) }
     }
 
-    // MARK: Listing
+    // MARK: DirectoryListing
 
     func listVersions(
-        _ listing: inout Listing, _ id: UInt64, _ directory: Int64, _ current: CurrentView, _ position: Int64
+        _ listing: inout DirectoryListing, _ id: UInt64, _ directory: Int64, _ current: CurrentView, _ position: Int64
     ) throws -> Bool {
-        if position < Listing.Position.rows || position >= Listing.Position.versions {
+        if position < DirectoryListing.Position.rows || position >= DirectoryListing.Position.versions {
             let own = try versions(ofKeyAt: directory)
             guard add(&listing, own, current, position) else { return false }
         }
-        let isBeginning = position < Listing.Position.rows || position >= Listing.Position.versions
+        let isBeginning = position < DirectoryListing.Position.rows || position >= DirectoryListing.Position.versions
         guard var last = isBeginning ? [] : try resume(id, directory, position) else { return true }
         let batch = last
-        var lastPosition = isBeginning ? Listing.Position.rows : position
+        var lastPosition = isBeginning ? DirectoryListing.Position.rows : position
         let cursor = try reader.cursor()
         cursor.seek(directory: directory, from: isBeginning ? [] : last + [0])
         defer { cursor.close() }
@@ -120,7 +120,7 @@ extension Worker {
             // All rows of a name are one entry.
             if !isFirst, last.withUnsafeBytes({ $0.isEqual(to: row.name) }) { continue }
             let name = Array(row.name)
-            let next = Listing.Position.after(row.slot)
+            let next = DirectoryListing.Position.after(row.slot)
             let isAdded: Bool
             if row.isDirectory {
                 let component = Array(name.dropLast())
@@ -145,16 +145,17 @@ extension Worker {
     }
 
     func listVersions(
-        _ listing: inout Listing, ofRow slot: Int64, in directory: Int64, _ current: CurrentView, _ position: Int64
+        _ listing: inout DirectoryListing, ofRow slot: Int64, in directory: Int64, _ current: CurrentView,
+        _ position: Int64
     ) throws -> Bool {
         add(&listing, try versions(ofRow: slot, in: directory), current, position)
     }
 
     private func add(
-        _ listing: inout Listing, _ versions: [ListedVersion], _ current: CurrentView, _ position: Int64
+        _ listing: inout DirectoryListing, _ versions: [ListedVersion], _ current: CurrentView, _ position: Int64
     ) -> Bool {
         for version in versions {
-            let next = Listing.Position.versions + version.slot
+            let next = DirectoryListing.Position.versions + version.slot
             if next <= position { continue }
             guard add(&listing, version.name, version.record, current, next) else { return false }
         }

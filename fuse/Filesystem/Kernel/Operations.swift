@@ -1,7 +1,7 @@
 import CFuse3
 import Glibc
 
-/// The thread's ``Worker``, for libfuse's callbacks.
+/// The thread's ``RequestWorker``, for libfuse's callbacks.
 enum CurrentWorker {
     private static let key: pthread_key_t = {
         var key = pthread_key_t()
@@ -9,18 +9,18 @@ enum CurrentWorker {
         return key
     }()
 
-    static func set(_ worker: Worker) {
+    static func set(_ worker: RequestWorker) {
         pthread_setspecific(key, Unmanaged.passUnretained(worker).toOpaque())
     }
 
     @inline(__always)
-    static func serve(_ request: Request?, _ body: (Worker, Request) throws -> Void) {
+    static func serve(_ request: Request?, _ body: (RequestWorker, Request) throws -> Void) {
         guard let request else { return }
         guard let pointer = pthread_getspecific(key) else {
             fuse_reply_err(request, EIO)
             return
         }
-        Unmanaged<Worker>.fromOpaque(pointer)._withUnsafeGuaranteedRef { worker in
+        Unmanaged<RequestWorker>.fromOpaque(pointer)._withUnsafeGuaranteedRef { worker in
             worker.serve(request) { try body($0, request) }
         }
     }
@@ -104,7 +104,7 @@ private func refuseChanges(_ operations: inout fuse_lowlevel_ops) {
     operations.fallocate = { request, _, _, _, _, _ in fuse_reply_err(request, EROFS) }
 }
 
-extension Worker {
+extension RequestWorker {
     func open(_ request: Request, _ id: UInt64, _ info: UnsafeMutablePointer<fuse_file_info>?) throws {
         if files.passthrough.isPossible { return try openCounted(request, id) }
         guard !files.kernel.skipsOpen, let info else { return fail(request, ENOSYS) }
