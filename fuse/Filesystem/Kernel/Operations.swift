@@ -37,11 +37,11 @@ func makeOperations() -> fuse_lowlevel_ops {
     operations.lookup = { request, parent, name in
         CurrentWorker.serve(request) { worker, request in
             guard let name else { return worker.fail(request, EINVAL) }
-            try worker.lookup(request, parent, name)
+            try worker.dispatch(LookupCall(name), to: parent, request)
         }
     }
     operations.getattr = { request, node, _ in
-        CurrentWorker.serve(request) { worker, request in try worker.getattr(request, node) }
+        CurrentWorker.serve(request) { worker, request in try worker.dispatch(GetattrCall(), to: node, request) }
     }
     operations.open = { request, node, info in
         CurrentWorker.serve(request) { worker, request in try worker.open(request, node, info) }
@@ -57,17 +57,19 @@ func makeOperations() -> fuse_lowlevel_ops {
     }
     operations.read = { request, node, size, offset, _ in
         CurrentWorker.serve(request) { worker, request in
-            try worker.read(request, node, count: size, offset: Int64(offset))
+            try worker.dispatch(ReadCall(count: size, offset: Int64(offset)), to: node, request)
         }
     }
     operations.readdir = { request, node, size, offset, _ in
         CurrentWorker.serve(request) { worker, request in
-            try worker.readdir(request, node, size: size, position: Int64(offset), isPlus: false)
+            try worker.dispatch(
+                ReaddirCall(size: size, position: Int64(offset), isPlus: false), to: node, request)
         }
     }
     operations.readdirplus = { request, node, size, offset, _ in
         CurrentWorker.serve(request) { worker, request in
-            try worker.readdir(request, node, size: size, position: Int64(offset), isPlus: true)
+            try worker.dispatch(
+                ReaddirCall(size: size, position: Int64(offset), isPlus: true), to: node, request)
         }
     }
     operations.statfs = { request, _ in
@@ -80,7 +82,9 @@ func makeOperations() -> fuse_lowlevel_ops {
         }
     }
     operations.listxattr = { request, node, size in
-        CurrentWorker.serve(request) { worker, request in try worker.listxattr(request, node, size: size) }
+        CurrentWorker.serve(request) { worker, request in
+            try worker.dispatch(ListxattrCall(size: size), to: node, request)
+        }
     }
     operations.access = { request, _, mask in fuse_reply_err(request, mask & W_OK == 0 ? 0 : EROFS) }
     refuseChanges(&operations)
@@ -105,32 +109,25 @@ private func refuseChanges(_ operations: inout fuse_lowlevel_ops) {
 }
 
 extension RequestWorker {
-    func open(_ request: Request, _ id: UInt64, _ info: UnsafeMutablePointer<fuse_file_info>?) throws {
-        if files.passthrough.isPossible { return try openCounted(request, id) }
+    fileprivate func open(_ request: Request, _ id: UInt64, _ info: UnsafeMutablePointer<fuse_file_info>?) throws {
+        if files.passthrough.isPossible { return try dispatch(OpenCall(), to: id, request) }
         guard !files.kernel.skipsOpen, let info else { return fail(request, ENOSYS) }
         info.pointee.keep_cache = 1
         fuse_reply_open(request, info)
     }
 
-    /// Opens a file where large ones are passed through.
-    private func openCounted(_ request: Request, _ id: UInt64) throws {
-        guard case .row(let directory, let slot) = Node(id, hasHistory: files.hasHistory),
-            let record = try record(id, directory: directory, slot: slot), record.size >= Passthrough.smallest
-        else { return files.passthrough.replySmall(request) }
-        try files.passthrough.replyLarge(request, id) {
-            guard case .descriptor(let blob) = try open(record, directory: directory, slot: slot) else { return -1 }
-            // One that is too short is an error to report, which the kernel would not.
-            var status = stat()
-            if fstat(blob, &status) == 0, status.st_size == record.size { return blob }
-            close(blob)
-            return -1
-        }
-    }
-
-    func opendir(_ request: Request, _ info: UnsafeMutablePointer<fuse_file_info>?) {
+    fileprivate func opendir(_ request: Request, _ info: UnsafeMutablePointer<fuse_file_info>?) {
         guard !files.kernel.skipsOpendir, let info else { return fail(request, ENOSYS) }
         info.pointee.keep_cache = 1
         info.pointee.cache_readdir = 1
         fuse_reply_open(request, info)
+    }
+
+    fileprivate func getxattr(_ request: Request, _ id: UInt64, _ name: UnsafePointer<CChar>, size: Int) throws {
+        // 'ls -l' asks for an ACL and a label of each file, unless it was told that the whole device has none.
+        guard strncmp(name, "user.", 5) == 0 else { return fail(request, EOPNOTSUPP) }
+        let prefix = ExtendedAttribute.prefix
+        guard strncmp(name, prefix, prefix.utf8.count) == 0 else { return fail(request, ENODATA) }
+        try dispatch(GetxattrCall(name: String(cString: name), size: size), to: id, request)
     }
 }

@@ -23,9 +23,8 @@ final class RequestWorker: @unchecked Sendable {
     let buffer: UnsafeMutableRawPointer
     /// For listings.
     let entries: UnsafeMutablePointer<CChar>
-    /// Of names on their way to and from the index.
+    /// In the index, of the row that was last found.
     var name: [UInt8] = []
-    var probe: [UInt8] = []
 
     private var generation = 0
     private var views: [UInt32: CurrentView] = [:]
@@ -116,64 +115,6 @@ final class RequestWorker: @unchecked Sendable {
         case .latest, .versions: return timeline.newest.map { View(snapshot: $0, timeline: timeline) }
         case .snapshot(let id):
             return timeline.points.first { $0.id == id && !$0.isPruned }.map { View(snapshot: $0, timeline: timeline) }
-        }
-    }
-
-    // MARK: Rows
-
-    /// The record of a file's row; nil if the index has no such row. Its name in the index comes into `name`.
-    func record(_ node: UInt64, directory: Int64, slot: Int64) throws -> RowRecord? {
-        if let known = files.rows.find(node, name: &name) { return known }
-        return try nodes.row(slot: slot, in: directory) { row -> RowRecord? in
-            if row.isDirectory { return nil }
-            let record = RowRecord(row, node: node)
-            files.rows.insert(record, name: row.name)
-            name.removeAll(keepingCapacity: true)
-            name.append(contentsOf: row.name)
-            return record
-        } ?? nil
-    }
-
-    /// Gives the row of a file to `body`, with all its columns; nil if the index has no such row.
-    func withRow<Result>(
-        _ node: UInt64, directory: Int64, slot: Int64, _ body: (borrowing EntryRow) throws -> Result
-    ) throws -> Result? {
-        guard try record(node, directory: directory, slot: slot) != nil else { return nil }
-        var result: Result?
-        try name.withUnsafeBytes { bytes in
-            try reader.rows(bytes, in: directory) { row in
-                if row.slot == slot { result = try body(row) }
-            }
-        }
-        return result
-    }
-
-    /// The object of the same name as a directory, where the view shows both: `.icecore-object`.
-    func twin(of directory: Int64, _ view: View) throws -> RowRecord? {
-        guard let above = try nodes.parent(of: directory, { ($0, Array($1.dropLast())) }) else { return nil }
-        return try above.1.withUnsafeBytes { bytes -> RowRecord? in
-            guard let row = try reader.find(bytes, in: above.0, view), DirectoryScan.isFile(row, in: above.0),
-                let node = Node.row(above.0, row.slot)
-            else { return nil }
-            let record = RowRecord(row, node: node)
-            files.rows.insert(record, name: row.name)
-            return record
-        }
-    }
-
-    /// The component that a name in a directory stands for, where the index has it if it is a long one.
-    func component(_ meaning: Naming.Meaning, in directory: Int64, _ name: [UInt8], _ encode: ([UInt8]) -> [UInt8])
-        throws -> [UInt8]?
-    {
-        switch meaning {
-        case .component(let component): return component
-        case .object: return nil
-        case .long(let sha256):
-            // The table may hold more than needs it.
-            guard let component = try reader.longName(sha256: sha256, in: directory), encode(component) == name else {
-                return nil
-            }
-            return component
         }
     }
 }

@@ -97,7 +97,7 @@ final class DirectoryScan {
                 return true
             }
             guard DirectoryScan.isFile(row, in: directory) else { continue }
-            held = RowRecord(row, node: Node.row(directory, row.slot) ?? 0)
+            held = RowRecord(row, node: Node.objectId(directory, row.slot) ?? 0)
             heldSlot = row.slot
             set(&heldName, row.name)
             isHolding = true
@@ -117,7 +117,7 @@ final class DirectoryScan {
                 break
             }
             if view.shows(row, timeline), DirectoryScan.isFile(row, in: directory) {
-                held = RowRecord(row, node: Node.row(directory, row.slot) ?? 0)
+                held = RowRecord(row, node: Node.objectId(directory, row.slot) ?? 0)
                 heldSlot = row.slot
                 isHolding = true
             }
