@@ -1,4 +1,5 @@
-import Store
+import Index
+import Model
 
 /// What a mount needs of a row again and again: its file's attributes and its content's name.
 struct RowRecord {

@@ -1,5 +1,6 @@
 import CFuse3
 import Glibc
+import Model
 
 /// LOOKUP.
 struct LookupCall: NodeCall {

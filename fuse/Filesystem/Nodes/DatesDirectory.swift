@@ -1,6 +1,7 @@
 import CFuse3
 import Glibc
-import Store
+import Index
+import Model
 
 /// `at/`: it lists the snapshots, and `at/WHEN` opens for any other date.
 struct DatesDirectory: DirectoryNode {

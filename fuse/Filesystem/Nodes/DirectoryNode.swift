@@ -1,6 +1,5 @@
 import CFuse3
 import Glibc
-import Store
 
 /// A node that is a directory: what all kinds of them have in common.
 protocol DirectoryNode: NodeOperations {

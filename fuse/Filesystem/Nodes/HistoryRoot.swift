@@ -1,6 +1,6 @@
 import CFuse3
 import Glibc
-import Store
+import Index
 
 /// The root of a mount with `--history`: `README.txt`, `at/`, `latest/` and `versions/`.
 struct HistoryRoot: DirectoryNode {

@@ -1,6 +1,5 @@
 import CFuse3
 import Glibc
-import Store
 
 /// Under `versions/`, the directory of a key that is not also the path of a directory: one file for each version.
 struct KeyDirectory: DirectoryNode {

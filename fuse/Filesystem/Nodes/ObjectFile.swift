@@ -2,7 +2,8 @@ import Basics
 import CFuse3
 import Download
 import Glibc
-import Store
+import Index
+import Model
 
 /// One version of an object: the file of a row, the same in every view that shows it and under `versions/`.
 struct ObjectFile: FileNode {

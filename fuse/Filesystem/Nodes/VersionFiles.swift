@@ -1,4 +1,4 @@
-import Store
+import Model
 
 /// The files of one key under `versions/`, one for each version, in the order of their slots.
 struct VersionFiles {

@@ -1,6 +1,6 @@
 import CFuse3
 import Glibc
-import Store
+import Model
 
 /// A directory under `versions/`: a directory for every key that ever existed there. The directory of the key `a` and
 /// that of the keys below `a/` are one, so the versions of the key that has this directory's path are in it too.

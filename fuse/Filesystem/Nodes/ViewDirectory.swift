@@ -1,7 +1,8 @@
 import Basics
 import CFuse3
 import Glibc
-import Store
+import Index
+import Model
 
 /// A directory as one view shows it. The root of a mount of one view is one, and so are `latest/` and `at/WHEN/`.
 struct ViewDirectory: DirectoryNode {

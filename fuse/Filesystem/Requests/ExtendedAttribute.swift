@@ -1,5 +1,5 @@
 import Basics
-import Store
+import Index
 
 /// `user.icecore.key`, `.versionId`, `.etag`, `.lastModified`, `.snapshot`.
 struct ExtendedAttribute {

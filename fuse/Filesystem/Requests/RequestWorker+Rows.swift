@@ -1,4 +1,5 @@
-import Store
+import Index
+import Model
 
 extension RequestWorker {
     /// The record of a file's row; nil if the index has no such row. Its name in the index comes into `name`.

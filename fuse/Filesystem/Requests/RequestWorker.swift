@@ -1,7 +1,8 @@
 import Basics
 import CFuse3
 import Glibc
-import Store
+import Index
+import Model
 import Synchronization
 
 /// What one thread has of its own: a reader of the index that keeps its state between requests, buffers, open blobs.

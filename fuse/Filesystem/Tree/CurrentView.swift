@@ -1,5 +1,5 @@
 import Glibc
-import Store
+import Model
 
 /// A view as it is in the state of the index that a thread reads.
 struct CurrentView {

@@ -1,4 +1,4 @@
-import Store
+import Index
 
 /// What a node id (also the inode number) stands for. Ids follow from the index alone, so they are the same in every
 /// mount of it, and nothing has to remember which were given out.

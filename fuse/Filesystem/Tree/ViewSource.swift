@@ -1,5 +1,5 @@
 import Basics
-import Store
+import Model
 
 /// What a view of a mount is, whatever state the index is in.
 enum ViewSource: Hashable, Sendable {
