@@ -3,22 +3,6 @@ import Foundation
 import S3
 import Store
 
-/// How to reach a replica.
-public struct ReplicaOptions: Sendable {
-    public var region: String?
-    public var endpointURL: String?
-    public var profile: String?
-    public var noSignRequest = false
-    /// The most requests in flight.
-    public var jobs = 64
-    /// Of the process.
-    public var environment: [String: String]
-
-    public init(environment: [String: String]) {
-        self.environment = environment
-    }
-}
-
 /// A replica as it is at one moment.
 public final class Replica {
     /// What `latest.json` points to.
@@ -34,7 +18,6 @@ public final class Replica {
     let options: ReplicaOptions
     /// Nil in a directory.
     let client: S3Client?
-    private let temporary: String
     /// Nil: there is no replica yet.
     private(set) var marker: ReplicaFormat.Marker?
 
@@ -44,19 +27,16 @@ public final class Replica {
     public init(_ url: ReplicaURL, _ options: ReplicaOptions) throws {
         self.url = url
         self.options = options
-        temporary = FileStorage.prefix + UUID().uuidString.lowercased()
         switch url {
         case .directory(let path):
             client = nil
-            storage = FileStorage(root: path, temporary: temporary)
+            storage = FileStorage(
+                root: path, staging: StagingDirectory.prefix + UUID().uuidString.lowercased())
         case .bucket(let location):
-            let client = S3Client(
-                try S3Configuration(
-                    region: options.region, endpointURL: options.endpointURL, profile: options.profile,
-                    unsigned: options.noSignRequest, environment: options.environment))
+            let client = try options.client()
             try client.resolveCredentials()
             self.client = client
-            storage = S3Storage(client, location, jobs: options.jobs)
+            storage = S3Storage(ReplicaBucket(client: client, location: location, jobs: options.jobs))
         }
         guard let bytes = try storage.read(ReplicaFormat.markerName, limit: 1 << 20)?.bytes else { return }
         marker = try ReplicaFormat.decode(ReplicaFormat.Marker.self, bytes, place(ReplicaFormat.markerName))
@@ -221,8 +201,8 @@ public final class Replica {
         }
     }
 
-    /// Removes what this process has left in a directory.
-    func clean() {
-        if let files = storage as? FileStorage { try? files.removeTemporary() }
+    /// Removes the files that this process has staged in a directory and not named.
+    func removeStaging() {
+        if let files = storage as? FileStorage { try? files.removeStaging() }
     }
 }

@@ -250,8 +250,8 @@ public final class Clone {
     /// The same from a directory. What is complete stays, whatever happens.
     private func copy(_ lacking: Lacking, _ store: Store, _ index: String, from root: String) throws {
         let facts = ReplicaFacts(index)
-        let target = FileStorage(root: store.path, temporary: "clone")
-        defer { try? target.removeTemporary() }
+        let target = FileStorage(root: store.path, staging: "clone")
+        defer { try? target.removeStaging() }
         try target.upload(
             {
                 guard let want = try lacking.queue.next() else { return nil }
@@ -259,8 +259,8 @@ public final class Clone {
                 guard let blob = BlobName(name) else { return nil }
                 let path = ReplicaFormat.blobPath(name)
                 return UploadJob(
-                    path: path, content: .blob(file: "\(root)/\(path)", blob, partSize: try facts.of(want).partSize))
-            }, notes: NoNotes()
+                    path: path, payload: .blob(file: "\(root)/\(path)", blob, partSize: try facts.of(want).partSize))
+            }, journal: NoUploadJournal()
         ) { job, result in
             switch result {
             case .done:
@@ -273,28 +273,6 @@ public final class Clone {
         } progress: { [self] sent in
             progress(.blobs(outcome.blobs, of: lacking.count, bytes: sent, ofBytes: lacking.bytes))
         }
-    }
-}
-
-/// Where nothing can be left behind.
-private final class NoNotes: UploadNotes {
-    func willUpload(_ path: String) throws {}
-    func uploading(_ path: String, id: String) throws {}
-    func uploaded(_ path: String) throws {}
-}
-
-extension BlobName {
-    /// A blob as something to be fetched: the key is its name.
-    var want: Want {
-        let etag: ETag
-        switch self {
-        case .etag(let plain, _): etag = plain
-        // Its name without the size: an ETag that no object has, and that vouches for nothing.
-        case .sha256(let digest, _): etag = ETag(Array("x-\(Hex.encode(digest))".utf8))
-        }
-        return Want(
-            key: Array(file.utf8), versionId: nil, etag: etag, size: size, isLatest: false, isOpaque: false,
-            isArchived: false, lastModified: .distantPast, replacedAt: .distantFuture)
     }
 }
 

@@ -36,8 +36,8 @@ final class BlobFeed {
                 }
                 return UploadJob(
                     path: ReplicaFormat.blobPath(name),
-                    content: .blob(file: store.blobs.path(ofName: name), blob, partSize: partSize),
-                    mayBeThere: mayBeThere)
+                    payload: .blob(file: store.blobs.path(ofName: name), blob, partSize: partSize),
+                    mayExist: mayBeThere)
             }
             guard try gather() else { return nil }
         }

@@ -93,7 +93,7 @@ public final class Push {
         let records = try ReplicaRecords(store, replicaId: marker.replicaId)
         defer {
             try? records.commit()
-            replica.clean()
+            replica.removeStaging()
         }
         var attempts = 0
         while true {
@@ -355,15 +355,14 @@ public final class Push {
     // MARK: - Sending
 
     private func send(_ records: ReplicaRecords, _ next: () throws -> UploadJob?) throws {
-        let notes = Notes(records)
         try replica.storage.upload(
             {
                 guard let job = try next() else { return nil }
                 try self.tryConditions(records)
                 return job
-            }, notes: notes
+            }, journal: records
         ) { job, result in
-            guard case .blob(_, let blob, _) = job.content else { return }
+            guard case .blob(_, let blob, _) = job.payload else { return }
             switch result {
             case .done:
                 try records.set(blob.file, .sent)
@@ -397,8 +396,8 @@ public final class Push {
                 let number = new[place]
                 place += 1
                 let bytes = try chunks.bytes(number).withUnsafeBytes { try Gzip.compress($0) }
-                return UploadJob(path: index.chunks[number].path, content: .bytes(bytes))
-            }, notes: Notes(records), done: { _, _ in }, progress: { _ in })
+                return UploadJob(path: index.chunks[number].path, payload: .bytes(bytes))
+            }, journal: records, done: { _, _ in }, progress: { _ in })
     }
 
     // MARK: - What describes it
@@ -483,17 +482,4 @@ public final class Push {
             "other pushes were faster, the last one by \(who). The replica holds theirs, and is complete; what this one had "
                 + "to add is not in it: push again")
     }
-}
-
-/// The notes of uploads in parts, in the store's records.
-private final class Notes: UploadNotes {
-    private let records: ReplicaRecords
-
-    init(_ records: ReplicaRecords) {
-        self.records = records
-    }
-
-    func willUpload(_ path: String) throws { try records.willUpload(path, id: nil) }
-    func uploading(_ path: String, id: String) throws { try records.willUpload(path, id: id) }
-    func uploaded(_ path: String) throws { try records.forgetUpload(path) }
 }

@@ -72,10 +72,7 @@ public final class ReplicaCache: @unchecked Sendable {
 
     /// How to reach them.
     public func client() throws -> S3Client {
-        S3Client(
-            try S3Configuration(
-                region: options.region, endpointURL: options.endpointURL, profile: options.profile,
-                unsigned: options.noSignRequest, environment: options.environment))
+        try options.client()
     }
 
     /// Fetches the index if there is a newer one, and keeps the contents within their limit.

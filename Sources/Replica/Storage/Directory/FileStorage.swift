@@ -4,43 +4,25 @@ import Store
 
 /// A replica in a directory.
 final class FileStorage: ReplicaStorage {
-    let root: String
-    /// Where files grow until they get their names. Nobody else's.
-    private let temporary: String
-    /// Locked for as long as it is somebody's.
-    private var temporaryDirectory: File?
-    /// Files that are complete and have no name yet.
+    private let directory: ReplicaDirectory
+    private let staging: StagingDirectory
+    /// Files that are complete and have no name yet; no file: it is already there under its name.
     private var pending: [(job: UploadJob, file: String?)] = []
     private var pendingBytes: Int64 = 0
-    private var directories: Set<String> = []
-    private var counter = 0
+    /// Parent directories that exist and were checked for links.
+    private var parents: Set<String> = []
     private var sent: Int64 = 0
 
-    /// What the names of directories for growing files begin with.
-    static let prefix = "push-"
     private static let batch = 1024
     private static let batchBytes: Int64 = 1 << 30
 
-    /// - Parameter temporary: a name below `tmp/` that nobody else has.
-    init(root: String, temporary: String) {
-        self.root = root
-        self.temporary = "tmp/\(temporary)"
+    /// - Parameter staging: a name below `tmp/` that no other process uses.
+    init(root: String, staging: String) {
+        directory = ReplicaDirectory(root: root)
+        self.staging = StagingDirectory(directory, staging)
     }
 
-    private func full(_ path: String) -> String { "\(root)/\(path)" }
-
-    /// Refuses a path that leads through a link: what is written or removed there would be somebody else's.
-    private func refuseLinks(_ path: String) throws {
-        var end = path.startIndex
-        while let slash = path[end...].firstIndex(of: "/") {
-            let directory = full(String(path[..<slash]))
-            var status = stat()
-            if lstat(directory, &status) == 0, status.st_mode & S_IFMT != S_IFDIR {
-                throw IcecoreError(.damaged, "'\(directory)' is a link, or no directory: the replica is not touched")
-            }
-            end = path.index(after: slash)
-        }
-    }
+    private func full(_ path: String) -> String { directory.full(path) }
 
     func read(_ path: String, limit: Int) throws -> StoredBytes? {
         guard Files.exists(full(path)) else { return nil }
@@ -49,8 +31,8 @@ final class FileStorage: ReplicaStorage {
     }
 
     func write(_ path: String, _ bytes: [UInt8]) throws {
-        try makeDirectory(of: path)
-        let file = try newFile()
+        try makeParent(of: path)
+        let file = try staging.newFile()
         try FileStorage.write(bytes, to: file)
         try Files.rename(file, full(path))
         try Files.synchronizeDirectory(Files.directory(of: full(path)))
@@ -64,7 +46,7 @@ final class FileStorage: ReplicaStorage {
     }
 
     func exchange(_ path: String, _ bytes: [UInt8], expecting tag: String?) throws -> Bool {
-        try makeDirectory(of: path)
+        try makeParent(of: path)
         let lock = try File(full("lock"), O_RDWR | O_CREAT | O_NOFOLLOW)
         let descriptor = lock.descriptor
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
@@ -84,30 +66,30 @@ final class FileStorage: ReplicaStorage {
     func remove(_ paths: [String]) throws {
         var touched: Set<String> = []
         for path in paths {
-            try refuseLinks(path)
+            try directory.refuseLinks(path)
             try Files.remove(full(path))
             touched.insert(Files.directory(of: full(path)))
         }
-        for directory in touched where Files.exists(directory) {
-            try Files.synchronizeDirectory(directory)
+        for parent in touched where Files.exists(parent) {
+            try Files.synchronizeDirectory(parent)
             // A snapshot's own directory goes with its last file.
-            if directory.hasPrefix("\(root)/snapshots/") { rmdir(directory) }
+            if parent.hasPrefix(full("snapshots/")) { rmdir(parent) }
         }
     }
 
     func list(_ prefix: String, _ body: (String, Int64) throws -> Void) throws {
         guard let slash = prefix.lastIndex(of: "/") else { return }
-        let directory = String(prefix[..<slash])
-        try refuseLinks("\(directory)/")
-        guard Files.exists(full(directory)) else { return }
-        for name in try Files.names(in: full(directory)) {
+        let parent = String(prefix[..<slash])
+        try directory.refuseLinks("\(parent)/")
+        guard Files.exists(full(parent)) else { return }
+        for name in try Files.names(in: full(parent)) {
             try Interruption.check()
-            let path = "\(directory)/\(name)"
+            let path = "\(parent)/\(name)"
             var status = stat()
             guard lstat(full(path), &status) == 0 else { continue }
             switch status.st_mode & S_IFMT {
             case S_IFREG: if path.hasPrefix(prefix) { try body(path, Int64(status.st_size)) }
-            // What is behind a link is refused there.
+            // The recursive call refuses a link.
             case S_IFDIR, S_IFLNK: try list("\(path)/", body)
             default: continue
             }
@@ -119,29 +101,31 @@ final class FileStorage: ReplicaStorage {
     // MARK: - Many files
 
     func upload(
-        _ next: () throws -> UploadJob?, notes: UploadNotes, done: (UploadJob, UploadOutcome) throws -> Void,
+        _ next: () throws -> UploadJob?, journal: UploadJournal, done: (UploadJob, UploadOutcome) throws -> Void,
         progress: @escaping (Int64) -> Void
     ) throws {
         while let job = try next() {
             try Interruption.check()
-            if let damage = try add(job, progress) {
+            if let damage = try stage(job, progress) {
                 try done(job, .damaged(damage))
             } else if pending.count >= FileStorage.batch || pendingBytes >= FileStorage.batchBytes {
-                try settle(done)
+                try nameStaged(done)
             }
         }
-        try settle(done)
+        try nameStaged(done)
     }
 
-    /// Copies a content into a file of its own; why that is in vain, or nil.
-    private func add(_ job: UploadJob, _ progress: (Int64) -> Void) throws -> String? {
-        if job.mayBeThere, Files.size(full(job.path)) == job.size {
-            // Whoever gave it its name may not have come to make that durable: it is, with the names that follow.
+    /// Copies a content into a staged file.
+    ///
+    /// - Returns: nil, or why the store's file cannot be used.
+    private func stage(_ job: UploadJob, _ progress: (Int64) -> Void) throws -> String? {
+        if job.mayExist, Files.size(full(job.path)) == job.size {
+            // The process that named it may have died before the name was durable: this batch makes it so.
             pending.append((job, nil))
             return nil
         }
-        let file = try newFile()
-        switch job.content {
+        let file = try staging.newFile()
+        switch job.payload {
         case .bytes(let bytes):
             let target = try File(file, O_WRONLY | O_CREAT | O_EXCL, mode: 0o444)
             try bytes.withUnsafeBytes { try target.write($0) }
@@ -165,69 +149,32 @@ final class FileStorage: ReplicaStorage {
         return nil
     }
 
-    /// Makes what is pending durable, gives it its names, and makes these durable.
-    private func settle(_ done: (UploadJob, UploadOutcome) throws -> Void) throws {
+    /// Makes the pending files durable, gives them their names, and makes the names durable.
+    private func nameStaged(_ done: (UploadJob, UploadOutcome) throws -> Void) throws {
         guard !pending.isEmpty else { return }
-        let directory = try File(root, O_RDONLY | O_DIRECTORY)
-        try Files.synchronizeFileSystem(directory)
+        let root = try File(directory.root, O_RDONLY | O_DIRECTORY)
+        try Files.synchronizeFileSystem(root)
         for (job, file) in pending {
             guard let file else { continue }
-            try makeDirectory(of: job.path)
+            try makeParent(of: job.path)
             try Files.rename(file, full(job.path))
         }
-        try Files.synchronizeFileSystem(directory)
-        let settled = pending
+        try Files.synchronizeFileSystem(root)
+        let named = pending
         pending = []
         pendingBytes = 0
-        for (job, _) in settled { try done(job, .done) }
+        for (job, _) in named { try done(job, .done) }
     }
 
-    private func makeDirectory(of path: String) throws {
-        let directory = Files.directory(of: full(path))
-        guard directories.insert(directory).inserted else { return }
-        try refuseLinks(path)
-        try Files.createDirectories(directory)
+    private func makeParent(of path: String) throws {
+        let parent = Files.directory(of: full(path))
+        guard parents.insert(parent).inserted else { return }
+        try directory.refuseLinks(path)
+        try Files.createDirectories(parent)
     }
 
-    private func newFile() throws -> String {
-        if temporaryDirectory == nil {
-            try removeAbandoned()
-            try makeTemporary()
-        }
-        counter += 1
-        return full("\(temporary)/\(counter)")
-    }
-
-    /// Until it is locked, another push may take it for abandoned.
-    private func makeTemporary() throws {
-        for _ in 0..<100 {
-            try Files.createDirectories(full(temporary))
-            if let directory = try? File(full(temporary), O_RDONLY | O_DIRECTORY),
-                flock(directory.descriptor, LOCK_EX | LOCK_NB) == 0, Files.exists(full(temporary))
-            {
-                temporaryDirectory = consume directory
-                return
-            }
-            usleep(10_000)
-        }
-        throw IcecoreError(.busy, "'\(full(temporary))' is removed by others again and again")
-    }
-
-    /// Removes what pushes that were killed have left: nobody holds it any more.
-    private func removeAbandoned() throws {
-        guard Files.exists(full("tmp")) else { return }
-        try refuseLinks("tmp/")
-        for name in try Files.names(in: full("tmp")) where name.hasPrefix(FileStorage.prefix) {
-            guard let directory = try? File(full("tmp/\(name)"), O_RDONLY | O_DIRECTORY | O_NOFOLLOW),
-                flock(directory.descriptor, LOCK_EX | LOCK_NB) == 0
-            else { continue }
-            try Files.removeAll(full("tmp/\(name)"))
-        }
-    }
-
-    /// Removes what this one, or an earlier one of the same name, has left.
-    func removeTemporary() throws {
-        temporaryDirectory = nil
-        try Files.removeAll(full(temporary))
+    /// Removes the files that never got a name.
+    func removeStaging() throws {
+        try staging.remove()
     }
 }
