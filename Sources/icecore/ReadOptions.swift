@@ -40,10 +40,7 @@ struct ReadOptions: ParsableArguments {
         defer { line.clear() }
         return try ReplicaCache(
             ReplicaURL(replica), flags.options(), in: cache, limit: cacheSize ?? 10 << 30, isOffline: isOffline
-        ) { note in
-            line.clear()
-            Console.note(note.printable)
-        } progress: {
+        ) {
             line.draw("fetching the index", "\(Int($0 * 100))%", $0)
         }
     }

@@ -4,30 +4,8 @@ import Glibc
 import S3
 import Store
 
-/// What a clone is doing.
-public enum CloneProgress: Sendable {
-    /// Between 0 and 1.
-    case index(Double)
-    /// Blobs and bytes that have come, of so many.
-    case blobs(Int, of: Int, bytes: Int64, ofBytes: Int64)
-    case finishing
-}
-
-/// What came out of a clone.
-public struct CloneOutcome: Sendable {
-    public var snapshots = 0
-    public var isUnchanged = false
-    public var blobs = 0
-    public var bytes: Int64 = 0
-    /// Blobs that the replica names and could not give, and why; the first few.
-    public var failures: [String] = []
-    public var failed = 0
-    /// Blobs that neither the replica nor the store has.
-    public var missing: Int64 = 0
-}
-
-/// Makes a store of a replica, or brings one up to it: first the blobs, then the index, last of all `icecore.json`, so that
-/// there is a complete store or none.
+/// Makes a store from a replica, or brings one up to date with it: first the blobs, then the index, and last
+/// `icecore.json`, so that there is a complete store or none.
 public final class Clone {
     private let replica: Replica
     private let path: String
@@ -37,9 +15,9 @@ public final class Clone {
     private var outcome = CloneOutcome()
 
     /// - Parameters:
-    ///   - path: of the store: a new or an empty directory, a clone that was stopped, or a store that the replica is ahead of.
-    ///   - acceptsMissing: the store is made also where blobs cannot be had.
-    ///   - note: told remarks for people.
+    ///   - path: of the store: a new or empty directory, an interrupted clone, or a store that the replica is ahead of.
+    ///   - acceptsMissing: whether to make the store even if blobs cannot be fetched.
+    ///   - note: called with remarks for people.
     public init(
         _ replica: Replica, to path: String, acceptsMissing: Bool = false, note: @escaping (String) -> Void,
         progress: @escaping (CloneProgress) -> Void
@@ -66,16 +44,16 @@ public final class Clone {
         let reader = try IndexReader(path: index)
         outcome.snapshots = reader.timeline.kept.count
         outcome.missing = head.metadata.missing
-        if !isNew { try refuseLoss(store, reader) }
-        let wants = try lackingBlobs(store, head, reader)
+        if !isNew { try refuseFewerContents(store, reader) }
+        let missing = try missingBlobs(store, head, reader)
         reader.end()
-        try fetch(wants, store, index)
+        try fetch(missing, store, index)
         if outcome.failed > 0, !acceptsMissing {
             throw IcecoreError(
                 .incomplete,
-                "\(outcome.failed) blobs could not be had from the replica, so that the store is "
-                    + "\(isNew ? "not complete" : "what it was") (\(outcome.failures.joined(separator: "; "))). "
-                    + "The same command goes on where this one stopped; 'icecore push --check' from a store that has them sends "
+                "\(outcome.failed) blobs could not be fetched from the replica, so the store is "
+                    + "\(isNew ? "not complete" : "unchanged") (\(outcome.failures.joined(separator: "; "))). "
+                    + "Run the same command again to resume; 'icecore push --check' from a store that has them sends "
                     + "them again; --accept-missing makes a store without them")
         }
         progress(.finishing)
@@ -83,9 +61,9 @@ public final class Clone {
             outcome.isUnchanged = outcome.blobs == 0
             return outcome
         }
-        // What was found there may have come with a clone that was killed.
+        // Blobs that were already there may come from a clone that was killed before they were durable.
         try store.blobs.synchronize()
-        // What it says of ETags comes before rows that need it.
+        // In a store that exists, distrust of ETags has to come before the rows that need it.
         if !isNew { try store.adopt(head.metadata.configuration) }
         try IndexCopy.replace(store.indexPath, with: index)
         if isNew { try store.adopt(head.metadata.configuration) }
@@ -94,15 +72,15 @@ public final class Clone {
         return outcome
     }
 
-    /// Says which push the index of a clone is from.
+    /// A file that says which push the index of a clone is from.
     private static func markPath(_ store: Store) -> String { "\(store.path)/replicas/cloned" }
 
-    // MARK: - What is there
+    // MARK: - A store that exists
 
     private func refuseStepBack(_ store: Store, _ head: Replica.Head) throws {
         guard store.configuration.storeId == head.metadata.storeId else {
             throw IcecoreError(
-                .busy, "'\(store.path)' is another store than the one of this replica: give a new directory")
+                .busy, "'\(store.path)' is another store than the replica's: choose a new directory")
         }
         let reader = try store.reader()
         defer { reader.end() }
@@ -111,39 +89,39 @@ public final class Clone {
         if let newest = ahead.last {
             throw IcecoreError(
                 .busy,
-                "'\(store.path)' holds snapshots that the replica does not (\(newest)): 'icecore push' brings the replica up "
-                    + "to it")
+                "'\(store.path)' holds snapshots that the replica does not (\(newest)): 'icecore push' brings the "
+                    + "replica up to date")
         }
         let kept = Set(head.metadata.snapshots.map(\.name))
         if let pruned = reader.timeline.points.last(where: { $0.isPruned && kept.contains($0.name) }) {
             throw IcecoreError(
                 .busy,
-                "'\(store.path)' has been pruned, and the replica still holds what was dropped (\(pruned.name)): 'icecore push' "
-                    + "brings the replica up to it; a clone in a new directory has everything")
+                "'\(store.path)' has been pruned, and the replica still holds what was dropped (\(pruned.name)): "
+                    + "'icecore push' brings the replica up to date; a clone in a new directory has everything")
         }
     }
 
-    /// Refuses an index that knows less of contents than the store's own: it would leave blobs without a name.
-    private func refuseLoss(_ store: Store, _ index: IndexReader) throws {
+    /// Refuses an index that knows fewer contents than the store's own: it would leave blobs that nothing names.
+    private func refuseFewerContents(_ store: Store, _ index: IndexReader) throws {
         let own = try store.reader()
         defer { own.end() }
-        var lost = 0
+        var fewer = 0
         try index.missing { directory, row in
             guard let etag = try row.contentETag(prefix: try index.prefix(of: directory) ?? []),
                 try store.blob(etag: etag, size: row.size, index) == nil,
                 try store.blob(etag: etag, size: row.size, own) != nil
             else { return }
-            lost += 1
+            fewer += 1
         }
-        if lost > 0 {
+        if fewer > 0 {
             throw IcecoreError(
                 .busy,
-                "the replica lacks \(lost) contents that '\(store.path)' has: 'icecore push' brings the replica up to it; a "
-                    + "clone belongs in a new directory")
+                "the replica lacks \(fewer) contents that '\(store.path)' has: 'icecore push' brings the replica up to "
+                    + "date; a clone belongs in a new directory")
         }
     }
 
-    /// Whether the store's index says already what the replica's says.
+    /// Whether the store's index already says what the replica's says.
     private func isSame(_ store: Store, _ head: Replica.Head) throws -> Bool {
         let reader = try store.reader()
         defer { reader.end() }
@@ -158,7 +136,7 @@ public final class Clone {
 
     // MARK: - The index
 
-    private func fetchIndex(_ index: ReplicaFormat.Index, to path: String) throws {
+    private func fetchIndex(_ index: ChunkedIndex, to path: String) throws {
         try Files.remove(path)
         let file = try File(path, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
         for (number, chunk) in index.chunks.enumerated() {
@@ -170,75 +148,77 @@ public final class Clone {
         try file.close()
     }
 
-    /// What was pushed before pushes looked, or by somebody else.
+    /// A push has checked the index, unless it was an old version's or the replica was changed since.
     private func refuseDamage(_ index: String) throws {
         guard let problem = try IndexCheck.firstProblem(copy: index) else { return }
         throw IcecoreError(
             .damaged,
-            "the index in the replica is damaged (it \(Display.text(problem, limit: 300))): push again from a store that is sound"
+            "the index in the replica is damaged (it \(Display.text(problem, limit: 300))): push again from a sound "
+                + "store"
         )
     }
 
     // MARK: - The blobs
 
-    private struct Lacking {
+    private struct MissingBlobs {
         var queue: WantQueue
         var count = 0
         var bytes: Int64 = 0
     }
 
-    private func lackingBlobs(_ store: Store, _ head: Replica.Head, _ index: IndexReader) throws -> Lacking {
-        var lacking = Lacking(queue: try WantQueue(directory: store.temporaryPath))
+    private func missingBlobs(_ store: Store, _ head: Replica.Head, _ index: IndexReader) throws -> MissingBlobs {
+        var missing = MissingBlobs(queue: try WantQueue(directory: store.temporaryPath))
         var named: Int64 = 0
         defer {
-            // A listing may lack what the manifest had.
+            // A listing may find fewer blobs than the manifest named.
             if named < head.metadata.blobs {
                 let count = head.metadata.blobs - named
                 outcome.failed += Int(count)
-                outcome.failures.append("\(count) blobs that were pushed are not there any more")
+                outcome.failures.append("\(count) blobs that were pushed are no longer there")
             }
         }
-        try replica.blobs(head.metadata) { warning in
+        try replica.forEachBlob(head.metadata) { warning in
             note("warning: \(warning)")
         } _: { name, blob in
             try Interruption.check()
             named += 1
             if Files.size(store.blobs.path(ofName: name)) == blob.size { return }
-            lacking.count += 1
-            lacking.bytes = lacking.bytes.addingClamped(blob.size)
-            try lacking.queue.append(blob.want)
+            missing.count += 1
+            missing.bytes = missing.bytes.addingClamped(blob.size)
+            try missing.queue.append(blob.want)
         }
         let free = try Files.freeBytes(store.path)
-        if lacking.bytes > free {
+        if missing.bytes > free {
             throw IcecoreError(
                 .noSpace,
-                "the blobs need \(lacking.bytes) bytes, and only \(free) are free in '\(store.path)'. Nothing was fetched"
+                "the blobs need \(missing.bytes) bytes, but only \(free) are free in '\(store.path)': nothing was "
+                    + "fetched"
             )
         }
-        return lacking
+        return missing
     }
 
-    private func fetch(_ lacking: Lacking, _ store: Store, _ index: String) throws {
-        guard lacking.count > 0 else { return }
+    private func fetch(_ missing: MissingBlobs, _ store: Store, _ index: String) throws {
+        guard missing.count > 0 else { return }
         if let client = replica.client, case .bucket(let location) = replica.url {
-            try download(lacking, store, index, client, location)
+            try download(missing, store, index, client, location)
         } else if case .directory(let root) = replica.url {
-            try copy(lacking, store, index, from: root)
+            try copy(missing, store, index, from: root)
         }
     }
 
     private func download(
-        _ lacking: Lacking, _ store: Store, _ index: String, _ client: S3Client, _ location: S3Location
+        _ missing: MissingBlobs, _ store: Store, _ index: String, _ client: S3Client, _ location: S3Location
     ) throws {
         let facts = ReplicaFacts(index)
         let downloader = try Downloader(
-            store, client, origin: .replica(location, facts: { try facts.of($0) }), wants: lacking.queue,
+            store, client, origin: .replica(location, facts: { try facts.lookUp($0) }), wants: missing.queue,
             jobs: replica.options.jobs
         ) { [self] summary in
             progress(
                 .blobs(
-                    summary.fetched, of: lacking.count, bytes: summary.bytes + summary.unfinishedBytes,
-                    ofBytes: lacking.bytes))
+                    summary.fetched, of: missing.count, bytes: summary.bytes + summary.unfinishedBytes,
+                    ofBytes: missing.bytes))
         }
         let summary = try downloader.run()
         outcome.blobs = summary.fetched
@@ -247,19 +227,20 @@ public final class Clone {
         outcome.failures += summary.examples
     }
 
-    /// The same from a directory. What is complete stays, whatever happens.
-    private func copy(_ lacking: Lacking, _ store: Store, _ index: String, from root: String) throws {
+    /// Copies the blobs from a replica in a directory. Complete ones stay, whatever happens.
+    private func copy(_ missing: MissingBlobs, _ store: Store, _ index: String, from root: String) throws {
         let facts = ReplicaFacts(index)
         let target = FileStorage(root: store.path, staging: "clone")
         defer { try? target.removeStaging() }
         try target.upload(
             {
-                guard let want = try lacking.queue.next() else { return nil }
+                guard let want = try missing.queue.next() else { return nil }
                 let name = String(decoding: want.key, as: UTF8.self)
                 guard let blob = BlobName(name) else { return nil }
                 let path = ReplicaFormat.blobPath(name)
                 return UploadJob(
-                    path: path, payload: .blob(file: "\(root)/\(path)", blob, partSize: try facts.of(want).partSize))
+                    path: path, payload: .blob(file: "\(root)/\(path)", blob, partSize: try facts.lookUp(want).partSize)
+                )
             }, journal: NoUploadJournal()
         ) { job, result in
             switch result {
@@ -271,31 +252,7 @@ public final class Clone {
                 if outcome.failures.count < 10 { outcome.failures.append("\(job.path): \(reason)") }
             }
         } progress: { [self] sent in
-            progress(.blobs(outcome.blobs, of: lacking.count, bytes: sent, ofBytes: lacking.bytes))
+            progress(.blobs(outcome.blobs, of: missing.count, bytes: sent, ofBytes: missing.bytes))
         }
-    }
-}
-
-/// What an index says of contents beside their ETags, for whoever fetches them from a replica.
-final class ReplicaFacts: @unchecked Sendable {
-    // One thread fetches, and only that one asks.
-    private let path: String
-    /// Opened by whoever asks first: the daemon of a mount is a fork, and must not inherit it.
-    private var reader: IndexReader?
-
-    /// - Parameter path: of an index.
-    init(_ path: String) {
-        self.path = path
-    }
-
-    func of(_ want: Want) throws -> (sha256: [UInt8]?, partSize: Int64?) {
-        if let verbatim = want.etag.verbatim, verbatim.count == 66, verbatim.starts(with: "x-".utf8) {
-            return (Hex.decode(verbatim.dropFirst(2)), nil)
-        }
-        let reader = try self.reader ?? IndexReader(path: path)
-        self.reader = reader
-        // Outside of a transaction each question sees the newest state.
-        reader.end()
-        return try reader.blobFacts(etag: want.contentETag, size: want.size)
     }
 }
