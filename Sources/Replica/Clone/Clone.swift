@@ -80,7 +80,7 @@ public final class Clone {
     private func refuseStepBack(_ store: Store, _ head: Replica.Head) throws {
         guard store.configuration.storeId == head.metadata.storeId else {
             throw IcecoreError(
-                .busy, "'\(store.path)' is another store than the replica's: choose a new directory")
+                .busy, "the replica belongs to another store than '\(store.path)': choose a new directory")
         }
         let reader = try store.reader()
         defer { reader.end() }

@@ -21,8 +21,8 @@ struct PushChecks {
         if let since = head.metadata.configuration.distrustETagsSince, index.configuration.distrustETagsSince == nil {
             throw IcecoreError(
                 .busy,
-                "the replica's store has distrusted ETags since \(since), and '\(store)' does not: 'icecore clone "
-                    + "\(url) \(store)' brings it up to that")
+                "the replica's store has distrusted ETags since \(since), and '\(store)' does not: run 'icecore clone "
+                    + "\(url) \(store)' first")
         }
         let known = Set(index.reader.timeline.points.map(\.name))
         let ahead = head.metadata.snapshots.map(\.name).filter { !known.contains($0) }
