@@ -1,5 +1,7 @@
 import Basics
+import Blobs
 import Glibc
+import Model
 import S3
 import Store
 

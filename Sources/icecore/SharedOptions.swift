@@ -1,5 +1,7 @@
 import ArgumentParser
 import Basics
+import Index
+import Model
 import Store
 
 /// Where the store is, for every command that works on one.

@@ -2,7 +2,8 @@ import Basics
 import Foundation
 import Testbed
 import Testing
-
+@testable import Blobs
+@testable import Model
 @testable import Store
 
 @Suite struct PartialBlobTests {

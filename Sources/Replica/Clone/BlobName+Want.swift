@@ -1,5 +1,5 @@
 import Basics
-import Store
+import Model
 
 extension BlobName {
     /// The blob as something to fetch: its key is its name.

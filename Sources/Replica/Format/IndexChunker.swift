@@ -1,6 +1,5 @@
 import Basics
 import Glibc
-import Store
 
 /// Cuts a copy of the index into chunks, so that a push sends only those that the replica lacks.
 final class IndexChunker {

@@ -1,5 +1,3 @@
-import Basics
-
 /// Files that no snapshot needs any more and that a push has marked for deletion.
 struct PendingDeletion: Codable, Equatable {
     var paths: [String]

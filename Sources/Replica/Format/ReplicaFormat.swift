@@ -1,6 +1,7 @@
 import Basics
+import Blobs
 import Foundation
-import Store
+import Model
 
 /// What the documents of a replica have in common, as `docs/FORMAT-replica.md` describes it. Unknown fields are
 /// ignored.

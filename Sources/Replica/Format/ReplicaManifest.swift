@@ -1,6 +1,6 @@
 import Basics
+import Model
 import S3
-import Store
 
 /// The names of all blobs of a replica, in compressed parts.
 struct ReplicaManifest: Codable, Equatable {

@@ -1,5 +1,4 @@
 import Basics
-import Store
 
 /// Sends the blobs that the replica lacks, and counts them over all attempts of a push.
 final class BlobUpload {

@@ -1,4 +1,5 @@
 import Basics
+import Index
 import Store
 
 /// Decides what a push marks for deletion, and what it deletes.

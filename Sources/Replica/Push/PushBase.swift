@@ -21,7 +21,7 @@ struct PushBase {
         let (records, storage) = (context.records, context.replica.storage)
         for (path, id) in try records.unfinishedUploads() {
             try storage.abortUpload(path, id: id)
-            try records.forgetUpload(path)
+            try records.didEnd(path)
         }
         let objects = try records.writtenObjects()
         guard !objects.isEmpty else { return try records.commit() }

@@ -1,6 +1,7 @@
 import Basics
+import Index
+import Model
 import S3
-import Store
 
 /// Compares a store with its replica before and after the blobs are sent.
 struct PushChecks {

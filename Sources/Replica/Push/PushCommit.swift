@@ -1,6 +1,6 @@
 import Basics
 import Foundation
-import Store
+import Model
 
 /// The last steps of a push: `metadata.json`, then `latest.json`, which makes the new snapshot the replica's newest,
 /// and what follows from that.

@@ -1,5 +1,6 @@
 import Basics
 import Glibc
+import Index
 import Store
 
 /// The index as a push sends it: a copy that does not change while the store goes on working, and what belongs to it.

@@ -1,5 +1,6 @@
 import Basics
 import Glibc
+import Index
 import Store
 
 /// The index of a replica in a cache, kept up to date with the replica.

@@ -1,5 +1,6 @@
 import Basics
-import Store
+import Index
+import Model
 
 /// What an index says about contents besides their ETags, for fetching them from a replica.
 final class ReplicaFacts: @unchecked Sendable {

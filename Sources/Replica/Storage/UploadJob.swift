@@ -1,4 +1,4 @@
-import Store
+import Model
 
 /// Something to put at a path of a replica.
 struct UploadJob: Sendable {

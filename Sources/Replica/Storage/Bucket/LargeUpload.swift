@@ -1,8 +1,8 @@
 import Basics
 import Download
 import Glibc
+import Model
 import S3
-import Store
 
 /// One large blob on its way to a bucket, in parts. A thread of the pool hashes it, a few parts ahead of those being
 /// sent; the upload is completed only if the blob is what its name says.

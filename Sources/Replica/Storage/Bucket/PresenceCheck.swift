@@ -1,5 +1,4 @@
 import S3
-import Store
 
 /// A HEAD request that tells whether a content is at its path already.
 final class PresenceCheck: Transfer {

@@ -1,7 +1,5 @@
 import Basics
-import Glibc
 import S3
-import Store
 
 /// The PUT of a whole content in one request.
 ///
