@@ -152,7 +152,7 @@ public final class PartialBlob: @unchecked Sendable {
     public func note(_ range: Range<Int64>) throws {
         guard !range.isEmpty else { return }
         try append("\(range.lowerBound) \(range.upperBound) \(bootID)\n")
-        present.insert(range)
+        present.insert(contentsOf: range)
     }
 
     /// Makes data durable, then what is known of it. To be called from any thread.
@@ -251,7 +251,7 @@ public final class PartialBlob: @unchecked Sendable {
                     if line.count < 128 { line.append(byte) }
                     continue
                 }
-                if let range = range(String(decoding: line, as: UTF8.self)) { present.insert(range) }
+                if let range = range(String(decoding: line, as: UTF8.self)) { present.insert(contentsOf: range) }
                 line.removeAll(keepingCapacity: true)
             }
         }

@@ -1,4 +1,8 @@
 /// Sets of numbers as intervals: in order, not empty, not touching each other.
+///
+/// They nearly always hold one or two. The standard library's `RangeSet`, whose methods are not specialised for them, takes
+/// 15 times as long for ``setting(_:_:next:)`` and 10 times for a union or a difference, which a merge does for each key
+/// that has changed.
 extension Array {
     /// Whether the set holds `value`.
     public func contains<Bound>(_ value: Bound) -> Bool where Element == Interval<Bound> {

@@ -1,4 +1,5 @@
 import Basics
+import HeapModule
 
 /// The order in which the versions of one key followed each other, and when each was current: rules 4 to 9 of
 /// docs/SEMANTICS.md, a pure function of what the inventories say.
@@ -129,7 +130,7 @@ public struct Succession: Sendable {
                 overrulers[below].append(number)
             }
         }
-        var free = SmallestFirst(overrules.indices.filter { overrules[$0] == 0 })
+        var free = Heap(overrules.indices.filter { overrules[$0] == 0 })
         var isTaken = [Bool](repeating: false, count: places.count)
         var first = 0
         var result: [Int] = []
@@ -137,8 +138,8 @@ public struct Succession: Sendable {
         while result.count < places.count {
             while isTaken[first] { first += 1 }
             // Those that became free when they had been taken, as the first of a circle, are of no use any more.
-            var next = free.removeFirst()
-            while let taken = next, isTaken[taken] { next = free.removeFirst() }
+            var next = free.popMin()
+            while let taken = next, isTaken[taken] { next = free.popMin() }
             let number = next ?? first
             isTaken[number] = true
             result.append(places[number])
@@ -175,41 +176,5 @@ extension [(interval: RankInterval, place: Int)] {
             if self[middle].interval.from <= rank { low = middle + 1 } else { high = middle }
         }
         return low > 0 && self[low - 1].interval.contains(rank) ? self[low - 1].place : nil
-    }
-}
-
-/// Numbers, of which the smallest is always at hand (a heap).
-private struct SmallestFirst {
-    private var numbers: [Int]
-
-    /// - Parameter sorted: in order, which is a heap.
-    init(_ sorted: [Int]) {
-        numbers = sorted
-    }
-
-    mutating func insert(_ number: Int) {
-        numbers.append(number)
-        var place = numbers.count - 1
-        while place > 0, numbers[(place - 1) / 2] > numbers[place] {
-            numbers.swapAt(place, (place - 1) / 2)
-            place = (place - 1) / 2
-        }
-    }
-
-    mutating func removeFirst() -> Int? {
-        guard let smallest = numbers.first else { return nil }
-        let last = numbers.removeLast()
-        if numbers.isEmpty { return smallest }
-        numbers[0] = last
-        var place = 0
-        while true {
-            var least = place
-            for child in [2 * place + 1, 2 * place + 2] where child < numbers.count && numbers[child] < numbers[least] {
-                least = child
-            }
-            if least == place { return smallest }
-            numbers.swapAt(place, least)
-            place = least
-        }
     }
 }
