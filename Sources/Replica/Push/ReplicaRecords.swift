@@ -4,41 +4,41 @@ import SQLite
 import Store
 import Synchronization
 
-/// What a store knows of one of its replicas: the blobs that are there, and what an interrupted push may have left.
+/// What a store knows about one of its replicas: the blobs that are there, and what an interrupted push may have left.
 ///
-/// In `replicas/<id>.sqlite`; it can be deleted: the next push reads the replica's manifest, and sends again what that does
-/// not name. A copy of the file is another store's, or an older one, and counts for nothing: what it says was done, others
-/// have done or may be doing. May be used from any thread, one push at a time.
-public final class ReplicaRecords: @unchecked Sendable {
-    /// How much is known of a blob at the replica.
-    public enum Standing: Int64, Sendable {
+/// In `replicas/<id>.sqlite`. It can be deleted: the next push reads the replica's manifest, and sends what that does
+/// not name. A copy of the file counts for nothing: it belongs to another store, or is out of date, and what it calls
+/// under way may be the work of another push. May be used from any thread, by one push at a time.
+final class ReplicaRecords: UploadJournal, @unchecked Sendable {
+    /// What is known about a blob at the replica. The raw values are part of the format.
+    enum BlobState: Int64, Sendable {
         /// The replica's manifest names it.
         case listed = 0
-        /// It was sent, and no manifest names it yet.
-        case sent = 1
-        /// It may have been sent.
-        case intended = 2
+        /// It is there, and no manifest names it yet.
+        case uploaded = 1
+        /// It may be there: an upload was about to begin, or others may have removed it since.
+        case unconfirmed = 2
     }
 
     // Everything below is only touched under the lock.
     private let mutex = Mutex<Void>(())
     private let connection: Connection
     private let lock: File
-    private let selectHeld: Statement
-    private let putHeld: Statement
-    private let deleteHeld: Statement
+    private let selectState: Statement
+    private let putState: Statement
+    private let deleteState: Statement
     private var isOpen = false
     private var changes = 0
     private static let mostChanges = 20_000
 
-    /// Opens the records, or begins them.
+    /// Opens the records, or creates them.
     ///
     /// - Parameter id: of the replica, as its own document says.
     /// - Throws: `busy` while another process pushes to the same replica.
-    public init(_ store: Store, replicaId id: String) throws {
+    init(_ store: Store, replicaId id: String) throws {
         guard (1...64).contains(id.utf8.count),
             id.utf8.allSatisfy({ (48...57).contains($0) || (97...122).contains($0) || $0 == 45 })
-        else { throw IcecoreError(.damaged, "the replica's id is none") }
+        else { throw IcecoreError(.damaged, "the ID of the replica is malformed") }
         let directory = "\(store.path)/replicas"
         try Files.createDirectory(directory)
         let path = "\(directory)/\(id).sqlite"
@@ -62,12 +62,12 @@ public final class ReplicaRecords: @unchecked Sendable {
             CREATE TABLE IF NOT EXISTS upload (path TEXT PRIMARY KEY, id TEXT) WITHOUT ROWID;
             """)
         try ReplicaRecords.forgetUnlessOriginal(connection, path)
-        selectHeld = try connection.prepare("SELECT standing FROM held WHERE name = ?")
-        putHeld = try connection.prepare("INSERT OR REPLACE INTO held VALUES (?, ?)")
-        deleteHeld = try connection.prepare("DELETE FROM held WHERE name = ?")
+        selectState = try connection.prepare("SELECT standing FROM held WHERE name = ?")
+        putState = try connection.prepare("INSERT OR REPLACE INTO held VALUES (?, ?)")
+        deleteState = try connection.prepare("DELETE FROM held WHERE name = ?")
     }
 
-    /// A copied store has copies of its records; the number of the file says so.
+    /// Discards what a copied store has copied; the inode number gives the copy away.
     private static func forgetUnlessOriginal(_ connection: Connection, _ path: String) throws {
         var status = stat()
         guard stat(path, &status) == 0 else { throw IcecoreError.system("cannot examine", path, errno: errno) }
@@ -81,8 +81,8 @@ public final class ReplicaRecords: @unchecked Sendable {
                 + "INSERT INTO fact VALUES ('inode', '\(inode)'); COMMIT")
     }
 
-    /// Makes durable what was recorded.
-    public func commit() throws {
+    /// Makes what was recorded durable.
+    func commit() throws {
         try mutex.withLock { _ in try commitNow() }
     }
 
@@ -108,21 +108,21 @@ public final class ReplicaRecords: @unchecked Sendable {
 
     // MARK: - Facts
 
-    /// The directory of the snapshot whose manifest the listed blobs are from; nil: none.
-    public var base: String? {
+    /// The directory of the snapshot whose manifest names the listed blobs; nil: none.
+    var baseSnapshot: String? {
         get throws { try fact("base") }
     }
 
-    public func setBase(_ base: String?) throws {
-        try setFact("base", base ?? "")
+    func setBaseSnapshot(_ snapshot: String?) throws {
+        try setFact("base", snapshot ?? "")
     }
 
-    /// The directory of the snapshot by which this store has announced deletions and then made all of them.
-    public var deleted: String? {
+    /// The directory of the last snapshot whose announced deletions this store has all carried out; nil: none.
+    var deletionsDoneSnapshot: String? {
         get throws { try fact("deleted") }
     }
 
-    public func setDeleted(_ snapshot: String) throws {
+    func setDeletionsDone(_ snapshot: String) throws {
         try setFact("deleted", snapshot)
     }
 
@@ -142,87 +142,80 @@ public final class ReplicaRecords: @unchecked Sendable {
 
     // MARK: - Blobs
 
-    public func standing(_ name: String) throws -> Standing? {
+    /// Nil: nothing is known of the blob.
+    func state(of name: String) throws -> BlobState? {
         try mutex.withLock { _ in
-            var found: Standing?
-            try selectHeld.run(texts: [(1, name)]) {
-                if try selectHeld.step() { found = Standing(rawValue: selectHeld.integer(0)) }
-                selectHeld.reset()
+            var found: BlobState?
+            try selectState.run(texts: [(1, name)]) {
+                if try selectState.step() { found = BlobState(rawValue: selectState.integer(0)) }
+                selectState.reset()
             }
             return found
         }
     }
 
-    public func set(_ name: String, _ standing: Standing) throws {
+    func set(_ name: String, _ state: BlobState) throws {
         try change {
-            try putHeld.run(texts: [(1, name)]) {
-                putHeld.bind(2, standing.rawValue)
-                try putHeld.run()
+            try putState.run(texts: [(1, name)]) {
+                putState.bind(2, state.rawValue)
+                try putState.run()
             }
         }
     }
 
-    public func forget(_ name: String) throws {
-        try change { try deleteHeld.run(texts: [(1, name)]) { try deleteHeld.run() } }
+    func forget(_ name: String) throws {
+        try change { try deleteState.run(texts: [(1, name)]) { try deleteState.run() } }
     }
 
     /// Forgets the blobs of a manifest that is no longer the newest.
-    public func forgetListed() throws {
+    func forgetListed() throws {
         try change { try connection.execute("DELETE FROM held WHERE standing = 0") }
     }
 
-    /// What was sent by an earlier attempt, and that no manifest names, may have been removed by others since.
-    public func doubtSent() throws {
+    /// Blobs that an earlier attempt has uploaded, and no manifest names, may have been removed by others since.
+    func unconfirmUploaded() throws {
         try change { try connection.execute("UPDATE held SET standing = 2 WHERE standing = 1") }
     }
 
-    /// Everything that was sent is in the manifest now.
-    public func listSent() throws {
+    /// The manifest names everything that was uploaded now.
+    func listUploaded() throws {
         try change { try connection.execute("UPDATE held SET standing = 0 WHERE standing = 1") }
     }
 
-    /// Gives names to `body`, in their order.
+    /// Calls `body` with each blob, ordered by name.
     ///
-    /// - Parameter fresh: only those that no manifest names.
-    public func forEachName(fresh: Bool, _ body: (String, Standing) throws -> Void) throws {
+    /// - Parameter unlistedOnly: only those that no manifest names.
+    func forEachBlob(unlistedOnly: Bool = false, _ body: (String, BlobState) throws -> Void) throws {
         try commit()
         var last = ""
         while true {
-            // Piece by piece: what is called may record something.
-            let piece = try mutex.withLock { _ in try names(after: last, fresh) }
-            for (name, standing) in piece { try body(name, standing) }
+            // Piece by piece: `body` may record something.
+            let piece = try mutex.withLock { _ in try blobs(after: last, unlistedOnly) }
+            for (name, state) in piece { try body(name, state) }
             guard let end = piece.last else { return }
             last = end.0
         }
     }
 
-    private func names(after last: String, _ fresh: Bool) throws -> [(String, Standing)] {
+    private func blobs(after last: String, _ unlistedOnly: Bool) throws -> [(String, BlobState)] {
         let statement = try connection.prepare(
-            "SELECT name, standing FROM held \(fresh ? "INDEXED BY fresh" : "") WHERE name > ? "
-                + "\(fresh ? "AND standing > 0" : "") ORDER BY name LIMIT 1000")
-        var found: [(String, Standing)] = []
+            "SELECT name, standing FROM held \(unlistedOnly ? "INDEXED BY fresh" : "") WHERE name > ? "
+                + "\(unlistedOnly ? "AND standing > 0" : "") ORDER BY name LIMIT 1000")
+        var found: [(String, BlobState)] = []
         try statement.run(texts: [(1, last)]) {
             while try statement.step() {
-                guard let standing = Standing(rawValue: statement.integer(1)) else { continue }
-                found.append((String(decoding: statement.bytes(0), as: UTF8.self), standing))
+                guard let state = BlobState(rawValue: statement.integer(1)) else { continue }
+                found.append((String(decoding: statement.bytes(0), as: UTF8.self), state))
             }
             statement.reset()
         }
         return found
     }
 
-    /// How many blobs are known to be there, listed or sent.
-    public func count() throws -> Int64 {
-        try mutex.withLock { _ in
-            let statement = try connection.prepare("SELECT count(*) FROM held WHERE standing < 2")
-            return try statement.step() ? statement.integer(0) : 0
-        }
-    }
+    // MARK: - What an interrupted push may leave
 
-    // MARK: - What may be left behind
-
-    /// An object is about to be written that nothing names yet. Durable when this returns.
-    public func willWrite(_ paths: [String]) throws {
+    /// Objects that nothing names yet are about to be written. Durable when this returns.
+    func willWrite(_ paths: [String]) throws {
         for path in paths {
             try change {
                 let statement = try connection.prepare("INSERT OR IGNORE INTO object VALUES (?)")
@@ -232,8 +225,8 @@ public final class ReplicaRecords: @unchecked Sendable {
         try commit()
     }
 
-    /// The objects that were about to be written, in the order of their paths. There are few of them for each push.
-    public func writtenObjects() throws -> [String] {
+    /// The objects that were about to be written, ordered by path: a few for each push.
+    func writtenObjects() throws -> [String] {
         try mutex.withLock { _ in
             let statement = try connection.prepare("SELECT path FROM object ORDER BY path")
             var found: [String] = []
@@ -242,7 +235,7 @@ public final class ReplicaRecords: @unchecked Sendable {
         }
     }
 
-    public func forgetObjects(_ paths: [String]) throws {
+    func forgetObjects(_ paths: [String]) throws {
         for path in paths {
             try change {
                 let statement = try connection.prepare("DELETE FROM object WHERE path = ?")
@@ -252,8 +245,13 @@ public final class ReplicaRecords: @unchecked Sendable {
         try commit()
     }
 
-    /// An upload in parts is about to begin, or has begun with this id. Durable when this returns.
-    public func willUpload(_ path: String, id: String?) throws {
+    /// Durable when this returns.
+    func willBegin(_ path: String) throws { try putUpload(path, id: nil) }
+
+    /// Durable when this returns.
+    func didBegin(_ path: String, id: String) throws { try putUpload(path, id: id) }
+
+    private func putUpload(_ path: String, id: String?) throws {
         try change {
             let statement = try connection.prepare("INSERT OR REPLACE INTO upload VALUES (?, ?)")
             try statement.run(texts: [(1, path), (2, id)]) { try statement.run() }
@@ -261,15 +259,15 @@ public final class ReplicaRecords: @unchecked Sendable {
         try commit()
     }
 
-    public func forgetUpload(_ path: String) throws {
+    func didEnd(_ path: String) throws {
         try change {
             let statement = try connection.prepare("DELETE FROM upload WHERE path = ?")
             try statement.run(texts: [(1, path)]) { try statement.run() }
         }
     }
 
-    /// The uploads in parts that were begun.
-    public func unfinishedUploads() throws -> [(path: String, id: String?)] {
+    /// The uploads in parts that may not have ended; no ID: it is unknown whether the upload began.
+    func unfinishedUploads() throws -> [(path: String, id: String?)] {
         try mutex.withLock { _ in
             let statement = try connection.prepare("SELECT path, id FROM upload ORDER BY path")
             var found: [(String, String?)] = []

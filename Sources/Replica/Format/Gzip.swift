@@ -1,14 +1,14 @@
 import Basics
 import CZlib
 
-/// Small pieces compressed as a whole.
+/// Compression of pieces that fit into memory.
 enum Gzip {
     /// - Returns: one gzip member.
     static func compress(_ bytes: UnsafeRawBufferPointer) throws -> [UInt8] {
         let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
         defer { stream.deallocate() }
         stream.initialize(to: z_stream())
-        guard icecore_deflate_init_gzip(stream, 1) == Z_OK else { throw IcecoreError(.system, "zlib has no memory") }
+        guard icecore_deflate_init_gzip(stream, 1) == Z_OK else { throw IcecoreError(.system, "zlib is out of memory") }
         defer { deflateEnd(stream) }
         let bound = Int(deflateBound(stream, UInt(bytes.count)))
         return try [UInt8](unsafeUninitializedCapacity: bound) { output, count in
@@ -25,15 +25,15 @@ enum Gzip {
     }
 
     /// - Parameters:
-    ///   - size: how many bytes must come out.
+    ///   - size: how many bytes the result must have.
     ///   - place: of the data, for messages.
     static func decompress(_ bytes: [UInt8], size: Int64, _ place: String) throws -> [UInt8] {
         let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
         defer { stream.deallocate() }
         stream.initialize(to: z_stream())
-        guard icecore_inflate_init_gzip(stream) == Z_OK else { throw IcecoreError(.system, "zlib has no memory") }
+        guard icecore_inflate_init_gzip(stream) == Z_OK else { throw IcecoreError(.system, "zlib is out of memory") }
         defer { inflateEnd(stream) }
-        // One byte more, so that too much shows.
+        // One byte more, to notice a result that is too long.
         let room = Int(size) + 1
         var isComplete = false
         let result = bytes.withUnsafeBytes { input in

@@ -1,26 +1,19 @@
 import Basics
-import Glibc
-import Model
 import S3
 
 /// A replica below a prefix of a bucket.
 final class S3Storage: ReplicaStorage {
-    let client: S3Client
-    let location: S3Location
-    private let jobs: Int
-    /// How the server wants an ETag in `If-Match`: HTTP has quotation marks, Ceph's gateway compares them with the ETag.
+    private let bucket: ReplicaBucket
+    private var client: S3Client { bucket.client }
+    /// How the server wants an ETag in `If-Match`: HTTP has quotation marks, Ceph's gateway compares them with the
+    /// ETag.
     private var quotesTags = true
-    /// Marks what must not stay, for a rule of the bucket's life cycle to find.
-    static let temporaryTag = (name: "x-amz-tagging", value: "icecore=temporary")
+    /// Marks what must not stay, for a lifecycle rule of the bucket to find.
+    private static let temporaryTag = (name: "x-amz-tagging", value: "icecore=temporary")
 
-    /// - Parameter jobs: the most requests in flight.
-    init(_ client: S3Client, _ location: S3Location, jobs: Int) {
-        self.client = client
-        self.location = location
-        self.jobs = jobs
+    init(_ bucket: ReplicaBucket) {
+        self.bucket = bucket
     }
-
-    func key(_ path: String) -> [UInt8] { location.key + Array(path.utf8) }
 
     private func failing<Result>(_ body: () throws -> Result) throws -> Result {
         do {
@@ -32,7 +25,7 @@ final class S3Storage: ReplicaStorage {
 
     func read(_ path: String, limit: Int) throws -> StoredBytes? {
         do {
-            let object = try client.get(bucket: location.bucket, key: key(path), limit: limit)
+            let object = try client.get(bucket: bucket.name, key: bucket.key(path), limit: limit)
             return StoredBytes(bytes: object.bytes, tag: object.head.etag ?? "")
         } catch let failure as S3Failure {
             if failure.isNotFound, failure.code != "NoSuchBucket" { return nil }
@@ -41,7 +34,7 @@ final class S3Storage: ReplicaStorage {
     }
 
     private func put(_ path: String, _ bytes: [UInt8]) -> S3Request {
-        var request = S3Request(.put, bucket: location.bucket, key: key(path))
+        var request = bucket.request(.put, path)
         request.payload = bytes
         request.setContentMD5(MD5.digest(bytes))
         if path.hasSuffix(".json") { request.headers.append(("Content-Type", "application/json")) }
@@ -74,7 +67,7 @@ final class S3Storage: ReplicaStorage {
             case 404 where tag != nil && failure.code != "NoSuchBucket": return .refused
             case 501: return .unknownToServer(failure.description)
             case 403 where isTemporary:
-                // To tag takes a right of its own.
+                // Tagging needs a separate permission.
                 return try conditional(path, bytes, expecting: tag)
             default: throw failure.asError
             }
@@ -96,7 +89,7 @@ final class S3Storage: ReplicaStorage {
         func attempt(_ text: String, _ tag: String?) throws -> ConditionalResult {
             try conditional(path, Array(text.utf8), expecting: tag, isTemporary: true)
         }
-        // The answer to a write that has succeeded may have been lost, and the write made again, in vain.
+        // A write may have succeeded although its answer was lost; the retry then fails.
         func tag(_ text: String) throws -> String? {
             try read(path, limit: 100).flatMap { $0.bytes == Array(text.utf8) ? $0.tag : nil }
         }
@@ -107,23 +100,23 @@ final class S3Storage: ReplicaStorage {
         var current = ""
         switch try attempt("one", nil) {
         case .done(let tag):
-            if tag.isEmpty { return "it gives no ETags" }
+            if tag.isEmpty { return "it returns no ETags" }
             current = tag
         case .refused:
-            guard let tag = try tag("one") else { return "it refuses 'If-None-Match: *' where there is no object" }
+            guard let tag = try tag("one") else { return "it refuses 'If-None-Match: *' where no object exists" }
             current = tag
         case .unknownToServer: return "it does not know 'If-None-Match'"
         }
         guard case .refused = try attempt("two", nil) else {
-            return "it ignores 'If-None-Match: *': it replaced an object that was there"
+            return "it ignores 'If-None-Match: *': it replaced an existing object"
         }
         guard case .refused = try attempt("three", "00000000000000000000000000000000") else {
-            return "it ignores 'If-Match': it replaced an object whose ETag was another"
+            return "it ignores 'If-Match': it replaced an object with a different ETag"
         }
         if try succeeds("four", current) { return nil }
         quotesTags = false
         guard case .refused = try attempt("five", "00000000000000000000000000000000") else {
-            return "it ignores 'If-Match': it replaced an object whose ETag was another"
+            return "it ignores 'If-Match': it replaced an object with a different ETag"
         }
         if try succeeds("six", current) { return nil }
         return "it refuses 'If-Match' with the object's own ETag"
@@ -132,7 +125,7 @@ final class S3Storage: ReplicaStorage {
     // MARK: - Removing, listing
 
     func remove(_ paths: [String]) throws {
-        let loop = try TransferLoop(client, options: options)
+        let loop = try TransferLoop(client, options: bucket.loopOptions)
         var failure: (any Error)?
         var place = 0
         try failing {
@@ -140,7 +133,7 @@ final class S3Storage: ReplicaStorage {
                 guard place < paths.count else { return .finished }
                 defer { place += 1 }
                 return .transfer(
-                    Removal(S3Request(.delete, bucket: location.bucket, key: key(paths[place]))) { failure = $0 })
+                    ObjectDeletion(bucket.request(.delete, paths[place])) { failure = $0 })
             }
         }
         if let failure { throw (failure as? S3Failure)?.asError ?? failure }
@@ -148,10 +141,10 @@ final class S3Storage: ReplicaStorage {
 
     func list(_ prefix: String, _ body: (String, Int64) throws -> Void) throws {
         try failing {
-            try client.list(bucket: location.bucket, prefix: key(prefix)) { page in
+            try client.list(bucket: bucket.name, prefix: bucket.key(prefix)) { page in
                 for object in page.objects {
                     try Interruption.check()
-                    let path = object.key.dropFirst(location.key.count)
+                    let path = object.key.dropFirst(bucket.location.key.count)
                     try body(String(decoding: path, as: UTF8.self), object.size)
                 }
                 return true
@@ -159,37 +152,31 @@ final class S3Storage: ReplicaStorage {
         }
     }
 
-    var options: TransferLoop.Options {
-        var options = client.loopOptions
-        options.maxInFlight = jobs
-        return options
-    }
-
     // MARK: - Uploading
 
     func upload(
-        _ next: () throws -> UploadJob?, notes: UploadNotes, done: (UploadJob, UploadOutcome) throws -> Void,
+        _ next: () throws -> UploadJob?, journal: UploadJournal, done: (UploadJob, UploadOutcome) throws -> Void,
         progress: @escaping (Int64) -> Void
     ) throws {
-        let uploader = try S3Uploader(self, notes: notes)
+        let uploader = try S3Uploader(bucket, journal: journal)
         try failing { try uploader.run(next, done: done, progress: progress) }
     }
 
     func abortUpload(_ path: String, id: String?) throws {
         try failing {
             if let id {
-                try client.abortUpload(bucket: location.bucket, key: key(path), id: id)
+                try client.abortUpload(bucket: bucket.name, key: bucket.key(path), id: id)
                 return
             }
-            for upload in try client.unfinishedUploads(bucket: location.bucket, key: key(path)) {
-                try client.abortUpload(bucket: location.bucket, key: key(path), id: upload.id)
+            for upload in try client.unfinishedUploads(bucket: bucket.name, key: bucket.key(path)) {
+                try client.abortUpload(bucket: bucket.name, key: bucket.key(path), id: upload.id)
             }
         }
     }
 }
 
-/// A DELETE whose failure is remembered.
-private final class Removal: Transfer {
+/// A DELETE that tells of its failure without ending the loop.
+private final class ObjectDeletion: Transfer {
     private let failed: (any Error) -> Void
 
     init(_ request: S3Request, failed: @escaping (any Error) -> Void) {

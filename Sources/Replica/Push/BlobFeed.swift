@@ -5,18 +5,18 @@ import Index
 import Model
 import Store
 
-/// The blobs of a store that its replica lacks, one after the other, as they lie on the disk.
+/// The blobs of a store that its replica lacks, one after the other, in the order of the disk.
 final class BlobFeed {
     private let store: Store
     private let reader: IndexReader
     private let records: ReplicaRecords
     private var fan = 0
     private var directory: OpaquePointer?
-    private var found: [(name: String, mayBeThere: Bool)] = []
-    /// Blobs that were looked at.
+    private var found: [(name: String, mayExist: Bool)] = []
+    /// How many blobs the store has, so far.
     private(set) var seen = 0
-    /// So many are noted together, in one transaction.
-    private static let piece = 1000
+    /// How many are recorded together, in one transaction.
+    private static let batch = 1000
 
     init(_ store: Store, _ reader: IndexReader, _ records: ReplicaRecords) {
         self.store = store
@@ -28,10 +28,10 @@ final class BlobFeed {
         if let directory { closedir(directory) }
     }
 
-    /// The next one, noted as one that may be at the replica; nil after the last.
+    /// The next blob, recorded as one that may be at the replica; nil after the last.
     func next() throws -> UploadJob? {
         while true {
-            if let (name, mayBeThere) = found.popLast() {
+            if let (name, mayExist) = found.popLast() {
                 guard let blob = BlobName(name) else { continue }
                 var partSize: Int64?
                 if case .etag(let etag, let size) = blob, etag.parts > 0 {
@@ -39,24 +39,24 @@ final class BlobFeed {
                 }
                 return UploadJob(
                     path: ReplicaFormat.blobPath(name),
-                    content: .blob(file: store.blobs.path(ofName: name), blob, partSize: partSize),
-                    mayBeThere: mayBeThere)
+                    payload: .blob(file: store.blobs.path(ofName: name), blob, partSize: partSize),
+                    mayExist: mayExist)
             }
             guard try gather() else { return nil }
         }
     }
 
-    /// Looks for some that are lacking; false at the end.
+    /// Finds the next blobs that the replica lacks; false at the end.
     private func gather() throws -> Bool {
-        while found.count < BlobFeed.piece, let name = try nextName() {
+        while found.count < BlobFeed.batch, let name = try nextName() {
             seen += 1
-            switch try records.standing(name) {
-            case .listed, .sent: continue
-            case .intended: found.append((name, true))
+            switch try records.state(of: name) {
+            case .listed, .uploaded: continue
+            case .unconfirmed: found.append((name, true))
             case nil:
-                // What has no blob's name is somebody else's.
+                // A file without a blob's name is not the store's.
                 guard BlobName(name) != nil else { continue }
-                try records.set(name, .intended)
+                try records.set(name, .unconfirmed)
                 found.append((name, false))
             }
         }
@@ -83,7 +83,7 @@ final class BlobFeed {
             let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
-            // Other directories' blobs do not belong here, whatever they are.
+            // A blob in another directory than its own does not count.
             if name.hasPrefix(".") || Int(Blobs.fan(name), radix: 16) != fan - 1 { continue }
             return name
         }

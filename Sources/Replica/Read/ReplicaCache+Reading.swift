@@ -5,7 +5,7 @@ import Model
 import Synchronization
 
 extension ReplicaCache {
-    /// Gives the content of a version to `body`, piece by piece, fetching what the cache lacks.
+    /// Calls `body` with the content of a version, piece by piece, fetching what the cache lacks.
     public func read(_ want: Want, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
         guard let origin else {
             throw IcecoreError(
@@ -28,7 +28,7 @@ extension ReplicaCache {
     }
 }
 
-/// Waits for some bytes of a content.
+/// Waits for a range of a content's bytes.
 private final class PieceReader: ContentReader {
     let range: Range<Int64>
     let file: UInt64 = 0
