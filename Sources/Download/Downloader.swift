@@ -29,7 +29,7 @@ public final class Downloader {
     private let jobs: Int
     private let chunks: ChunkLimits
     private let progress: (Summary) -> Void
-    private let batch: BlobBatch
+    private let batch: BlobCommitter
     private let reader: IndexReader
     private let memory = ContentMemory()
     private var wants: WantQueue
@@ -40,7 +40,7 @@ public final class Downloader {
     private var settledBefore = 0
     private var summary = Summary()
     /// Contents on their way, and who else wants them.
-    private var groups: WantGroups
+    private var groups: FetchGroups
     /// Requests that go before new wants: questions for part sizes, second ways to an object.
     private var urgent: [Transfer] = []
     private var counter = 0
@@ -77,8 +77,8 @@ public final class Downloader {
         self.jobs = jobs
         self.chunks = chunks
         self.progress = progress
-        groups = WantGroups(mostAttempts: jobs / 2)
-        batch = try BlobBatch(store)
+        groups = FetchGroups(mostAttempts: jobs / 2)
+        batch = try BlobCommitter(store)
         let reader = try store.reader()
         self.reader = reader
         batch.recorded = { try reader.begin() }
@@ -199,8 +199,8 @@ public final class Downloader {
         try SourceObject(want, origin)
     }
 
-    private func blobTransfer(_ source: SourceObject, _ temporary: String) -> BlobTransfer {
-        BlobTransfer(source, temporary: temporary, memory: memory) { [unowned self] transfer, result in
+    private func blobTransfer(_ source: SourceObject, _ temporary: String) -> WholeTransfer {
+        WholeTransfer(source, temporary: temporary, memory: memory) { [unowned self] transfer, result in
             try finished(transfer, result)
         }
     }
@@ -261,7 +261,7 @@ public final class Downloader {
         let want = download.want
         switch outcome {
         case .arrived(let verdict, let headers):
-            var blob = BlobBatch.Finished(
+            var blob = CheckedContent(
                 temporary: download.partial.path, partial: download.partial, name: want.contentName, want: want,
                 headers: headers)
             switch verdict {
@@ -285,7 +285,7 @@ public final class Downloader {
 
     // MARK: - What became of it
 
-    private func finished(_ transfer: BlobTransfer, _ result: Result<Void, any Error>) throws {
+    private func finished(_ transfer: WholeTransfer, _ result: Result<Void, any Error>) throws {
         switch result {
         case .success:
             guard let verdict = transfer.verdict else { return }
@@ -309,7 +309,7 @@ public final class Downloader {
         }
     }
 
-    private func settle(_ transfer: BlobTransfer, _ answer: Result<Int64?, any Error>) throws {
+    private func settle(_ transfer: WholeTransfer, _ answer: Result<Int64?, any Error>) throws {
         do {
             try transfer.settle(partSize: answer.get())
         } catch let failure as S3Failure {
@@ -337,7 +337,7 @@ public final class Downloader {
     }
 
     /// Fetches a content once more: a damaged one must not be believed, nor a good one refused, after a single look.
-    private func fetchAgain(_ transfer: BlobTransfer) {
+    private func fetchAgain(_ transfer: WholeTransfer) {
         let again = blobTransfer(transfer.source, transfer.temporary)
         again.earlier = transfer.earlier
         again.downloads = transfer.downloads + 1
@@ -345,9 +345,9 @@ public final class Downloader {
     }
 
     private func arrived(
-        _ want: Want, _ temporary: String, _ content: ArrivedContent, _ verdict: BlobTransfer.Verdict, headers: String?
+        _ want: Want, _ temporary: String, _ content: ArrivedContent, _ verdict: WholeTransfer.Verdict, headers: String?
     ) throws {
-        var blob = BlobBatch.Finished(
+        var blob = CheckedContent(
             temporary: temporary, content: content, name: want.contentName, want: want, headers: headers)
         switch verdict {
         case .checked(let partSize):
@@ -359,7 +359,7 @@ public final class Downloader {
         arrived(blob)
     }
 
-    private func arrived(_ blob: BlobBatch.Finished) {
+    private func arrived(_ blob: CheckedContent) {
         guard let waiting = groups.arrived(blob.want.content) else {
             // Another key has given it in the meantime.
             if case .file = blob.content { unlink(blob.temporary) }
@@ -428,7 +428,7 @@ public final class Downloader {
         for failure in groups.failed(.init(want: want, isGone: isGone, reason: reason)) { record(failure) }
     }
 
-    private func record(_ failure: WantGroups.Failure) {
+    private func record(_ failure: FetchGroups.Failure) {
         let want = failure.want
         batch.add(want, isGone: failure.isGone, reason: failure.reason)
         if failure.isGone { summary.gone += 1 } else { summary.failed += 1 }

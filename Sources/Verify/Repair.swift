@@ -101,12 +101,7 @@ public final class Repair {
 
     /// - Returns: how many contents came.
     private func fetch(_ wants: WantQueue) throws -> Int {
-        let configuration = store.configuration
-        let client = S3Client(
-            try S3Configuration(
-                region: configuration.region, endpointURL: configuration.endpointURL, profile: configuration.profile,
-                unsigned: configuration.noSignRequest ?? false, requesterPays: configuration.requesterPays ?? false,
-                environment: environment))
+        let client = try S3Client(store, environment: environment)
         try client.resolveCredentials()
         let reporter = self.reporter
         let downloader = try Downloader(store, client, wants: wants, jobs: options.jobs) { summary in

@@ -3,22 +3,12 @@ import Store
 
 /// Asks what the source knows of a large object before any of it is fetched.
 final class DescriptionTransfer: Transfer {
-    /// What a HEAD says.
-    struct Description {
-        /// Of a multipart upload; nil where the server does not say.
-        var partSize: Int64?
-        /// The ETag is no MD5 of anything.
-        var isOpaque: Bool
-        /// JSON, or nil where there is nothing worth keeping.
-        var headers: String?
-    }
-
     private let source: SourceObject
-    private var description: Description?
-    private var done: ((Result<Description?, any Error>) throws -> Void)?
+    private var description: ObjectDescription?
+    private var done: ((Result<ObjectDescription?, any Error>) throws -> Void)?
 
     /// - Parameter done: told the answer; nil where the server has none: the question may be forbidden or unknown to it.
-    init(_ source: SourceObject, done: @escaping (Result<Description?, any Error>) throws -> Void) {
+    init(_ source: SourceObject, done: @escaping (Result<ObjectDescription?, any Error>) throws -> Void) {
         self.source = source
         self.done = done
         var request = source.request(.head)
@@ -33,7 +23,7 @@ final class DescriptionTransfer: Transfer {
         var partSize = parts > 0 && head.partsCount == parts ? head.contentLength : nil
         // What cannot be is not believed.
         if let size = partSize, size <= 0 || (source.want.size - 1) / size + 1 != parts { partSize = nil }
-        description = Description(
+        description = ObjectDescription(
             partSize: partSize, isOpaque: head.hasOpaqueETag,
             headers: head.headersWorthKeeping)
     }

@@ -14,7 +14,7 @@ final class BlobWriter: @unchecked Sendable {
     private let records: BlobRecords
     private let blobs: File
     /// What waits to be named; the descriptor of a file that has no name yet, else -1.
-    private var finished: [(blob: BlobBatch.Finished, file: Int32)] = []
+    private var finished: [(blob: CheckedContent, file: Int32)] = []
     /// How many such files may be open; 0 where they cannot be had.
     private var mostUnnamed: Int
     private var bytes: Int64 = 0
@@ -115,7 +115,7 @@ final class BlobWriter: @unchecked Sendable {
 
     /// Writes a content to a file without a name in the directory where it will have one: one change of a directory instead
     /// of three, and files spread over the disk as their directories are. Else to its temporary file, and -1.
-    private func write(_ bytes: UnsafeRawBufferPointer, of blob: BlobBatch.Finished) throws -> Int32 {
+    private func write(_ bytes: UnsafeRawBufferPointer, of blob: CheckedContent) throws -> Int32 {
         if mostUnnamed > 0 {
             // O_TMPFILE, which Glibc's macro hides from Swift.
             let flags = O_WRONLY | O_DIRECTORY | O_CLOEXEC | 0o20_000_000
@@ -195,7 +195,7 @@ final class BlobWriter: @unchecked Sendable {
     }
 
     /// Gives a content its name.
-    private func name(_ blob: BlobBatch.Finished, _ file: Int32) throws {
+    private func name(_ blob: CheckedContent, _ file: Int32) throws {
         defer { if file >= 0 { close(file) } }
         let temporary = file >= 0 ? "/proc/self/fd/\(file)" : blob.temporary
         let path = "\(Blobs.fan(blob.name))/\(blob.name)"

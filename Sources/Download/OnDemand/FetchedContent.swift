@@ -10,7 +10,7 @@ final class FetchedContent {
     private let partial: PartialBlob
     private let pool: WorkPool
     private let log: @Sendable (String) -> Void
-    private let keep: (BlobBatch.Finished) -> Void
+    private let keep: (CheckedContent) -> Void
     private let distrust: (Set<UInt64>) -> Void
     /// The files that were given bytes before these could be checked.
     private var seenBy: Set<UInt64> = []
@@ -25,7 +25,7 @@ final class FetchedContent {
     private var queue: [Range<Int64>] = []
     private var inFlight = 0
     private var verifier: ContentVerifier?
-    private var description: DescriptionTransfer.Description?
+    private var description: ObjectDescription?
     private var isAsking = false
     /// The content is checked, or is beyond being checked: it is what readers get.
     private var isSettled = false
@@ -50,7 +50,7 @@ final class FetchedContent {
     ///   - distrust: called with the readers' files when what they were given turns out to be wrong.
     init(
         _ source: SourceObject, _ store: Store, _ pool: WorkPool, log: @escaping @Sendable (String) -> Void,
-        keep: @escaping (BlobBatch.Finished) -> Void, distrust: @escaping (Set<UInt64>) -> Void
+        keep: @escaping (CheckedContent) -> Void, distrust: @escaping (Set<UInt64>) -> Void
     ) throws {
         self.source = source
         self.pool = pool
@@ -193,7 +193,7 @@ final class FetchedContent {
     }
 
     private func describe(_ head: S3ResponseHead) {
-        description = DescriptionTransfer.Description(
+        description = ObjectDescription(
             partSize: nil, isOpaque: head.hasOpaqueETag, headers: head.headersWorthKeeping)
     }
 
@@ -307,7 +307,7 @@ final class FetchedContent {
     private func finish(_ verdict: ContentVerifier.Verdict) {
         // What was fetched beside somebody else is theirs to keep.
         if partial.isPrivate { return }
-        var blob = BlobBatch.Finished(temporary: partial.path, name: want.contentName, want: want)
+        var blob = CheckedContent(temporary: partial.path, name: want.contentName, want: want)
         blob.partial = partial
         blob.headers = description?.headers
         switch verdict {

@@ -4,19 +4,6 @@ import S3
 import Store
 import Synchronization
 
-/// Somebody who waits for bytes of a content that is not in the store. Called on the fetcher's thread, and answered once.
-public protocol ContentReader: AnyObject, Sendable {
-    /// The bytes wanted, within the content; not empty.
-    var range: Range<Int64> { get }
-    /// What the reader calls the file that it reads.
-    var file: UInt64 { get }
-    /// Nobody waits any more.
-    var hasLeft: Bool { get }
-    /// The bytes; they are gone when this returns.
-    func answer(_ bytes: UnsafeRawBufferPointer)
-    func fail(_ error: IcecoreError)
-}
-
 /// Fetches contents when they are read: small ones whole and checked before anybody sees them, large ones as far as they
 /// are read, and some way ahead of those who read on and on. What has come stays in the store, where a later read or a sync completes
 /// it; what is complete and checked becomes a blob.
@@ -48,7 +35,7 @@ public final class ContentFetcher: @unchecked Sendable {
 
     private var client: S3Client?
     private var loop: TransferLoop?
-    private var batch: BlobBatch?
+    private var batch: BlobCommitter?
     private var pool: WorkPool?
     /// The one used last at the end.
     private var contents: [FetchedContent] = []
@@ -260,9 +247,9 @@ public final class ContentFetcher: @unchecked Sendable {
 
     /// Gives a content that is complete and checked its name. Where that cannot be done now (the store cannot be written
     /// to), it stays what it is: the next sync does it.
-    private func keep(_ blob: BlobBatch.Finished) {
+    private func keep(_ blob: CheckedContent) {
         do {
-            let batch = try self.batch ?? BlobBatch(store)
+            let batch = try self.batch ?? BlobCommitter(store)
             if self.batch == nil { batch.notify { [weak self] in self?.hearNews() } }
             self.batch = batch
             batch.add(blob)
@@ -278,25 +265,5 @@ public final class ContentFetcher: @unchecked Sendable {
             batch = nil
             log("contents that were fetched cannot be kept: \(error)")
         }
-    }
-}
-
-extension S3Client {
-    /// A client for a store's bucket.
-    ///
-    /// - Parameters:
-    ///   - environment: of the process: credentials, endpoint, region.
-    ///   - requesterPays: also where the store's configuration does not say so.
-    public convenience init(
-        _ store: Store, environment: [String: String], requesterPays: Bool = false,
-        loopOptions: TransferLoop.Options = TransferLoop.Options()
-    ) throws {
-        let configuration = store.configuration
-        self.init(
-            try S3Configuration(
-                region: configuration.region, endpointURL: configuration.endpointURL, profile: configuration.profile,
-                unsigned: configuration.noSignRequest ?? false,
-                requesterPays: requesterPays || configuration.requesterPays ?? false, environment: environment),
-            loopOptions: loopOptions)
     }
 }

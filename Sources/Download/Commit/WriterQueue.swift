@@ -6,7 +6,7 @@ import Store
 final class WriterQueue: @unchecked Sendable {
     /// What there is to write.
     enum Item {
-        case blob(BlobBatch.Finished)
+        case blob(CheckedContent)
         case failure(Want, isGone: Bool, reason: String)
     }
 
@@ -21,7 +21,7 @@ final class WriterQueue: @unchecked Sendable {
     /// What the writer has to say.
     struct News {
         /// Contents that the store shows now.
-        var visible: [ContentName] = []
+        var visible: [ContentKey] = []
         var hasEnded = false
         var error: (any Error)?
     }
@@ -150,7 +150,7 @@ final class WriterQueue: @unchecked Sendable {
         return true
     }
 
-    func report(visible: [ContentName]) {
+    func report(visible: [ContentKey]) {
         locked {
             news.visible += visible
             hasNews = true

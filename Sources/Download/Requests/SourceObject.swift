@@ -2,16 +2,6 @@ import Basics
 import S3
 import Store
 
-/// Where contents come from.
-public enum ContentOrigin: Sendable {
-    /// The bucket that the store keeps, by its name.
-    case bucket(String)
-    /// A replica of the store: every content is one object, named as in the store.
-    ///
-    /// - Parameter facts: what the index says of a content beside its ETag; called on the fetcher's thread.
-    case replica(S3Location, facts: @Sendable (Want) throws -> (sha256: [UInt8]?, partSize: Int64?))
-}
-
 /// The object at the source through which a wanted content can be had: how to ask for it, and whether an answer is it.
 struct SourceObject {
     let want: Want
@@ -67,7 +57,7 @@ struct SourceObject {
     }
 
     /// What is known of the object without asking.
-    var knownDescription: DescriptionTransfer.Description? {
+    var knownDescription: ObjectDescription? {
         replica.map { .init(partSize: $0.partSize, isOpaque: $0.sha256 != nil, headers: nil) }
     }
 

@@ -2,16 +2,6 @@ import Basics
 import S3
 import Store
 
-/// How large contents are fetched.
-public struct ChunkLimits: Sendable {
-    /// Contents of at least so many bytes are fetched in chunks.
-    public var threshold: Int64 = 64 << 20
-    /// The length of a chunk, about: parts of an upload are not torn apart for a few bytes.
-    public var size: Int64 = 16 << 20
-
-    public init() {}
-}
-
 /// The download of one large content: many ranges at a time, each tried again alone, checked as they arrive. What has
 /// arrived stays in the store's `tmp/` until the content is complete, whatever happens in between.
 final class ChunkedDownload {
@@ -35,7 +25,7 @@ final class ChunkedDownload {
     private var phase = Phase.beginning
     private var plan: ChunkPlan
     private var verifier: ContentVerifier?
-    private var description: DescriptionTransfer.Description?
+    private var description: ObjectDescription?
     private var inFlight = 0
     /// Everything before it has been asked for.
     private var cursor: Int64 = 0
@@ -137,7 +127,7 @@ final class ChunkedDownload {
 
     // MARK: - Steps
 
-    private func described(_ answer: Result<DescriptionTransfer.Description?, any Error>) throws {
+    private func described(_ answer: Result<ObjectDescription?, any Error>) throws {
         inFlight -= 1
         switch answer {
         case .success(let answer):
@@ -151,7 +141,7 @@ final class ChunkedDownload {
     }
 
     private func describe(_ head: S3ResponseHead) {
-        description = DescriptionTransfer.Description(
+        description = ObjectDescription(
             partSize: nil, isOpaque: head.hasOpaqueETag, headers: head.headersWorthKeeping)
     }
 

@@ -3,33 +3,10 @@ import Store
 
 /// What has been downloaded, on its way into the store: a thread of its own writes it and makes it durable, many contents
 /// at a time, while the network goes on. See ``BlobWriter`` for the order in which that happens.
-final class BlobBatch {
-    /// A content that is complete and checked.
-    struct Finished: Sendable {
-        /// The path of its temporary file; where the content is in memory, the file that it is to be written to.
-        var temporary: String
-        var content = ArrivedContent.file
-        /// What the temporary file belongs to, where it has come in pieces: nobody else touches it before it has its name.
-        var partial: PartialBlob?
-        /// The blob's name.
-        var name: String
-        var want: Want
-        /// What the ETag does not say.
-        var partSize: Int64?
-        var sha256: [UInt8]?
-        /// JSON, or nil where there is nothing worth keeping.
-        var headers: String?
-
-        /// Gives the content the name that only its SHA-256 vouches for.
-        mutating func file(under sha256: [UInt8]) {
-            self.sha256 = sha256
-            name = Blobs.name(sha256: sha256, size: want.size)
-        }
-    }
-
+final class BlobCommitter {
     private let queue = WriterQueue(limit: 8192)
     /// Contents that were added and that the store does not show yet.
-    private var pending: Set<ContentName> = []
+    private var pending: Set<ContentKey> = []
     private var isOpen = true
     /// Called when records of blobs have become visible.
     var recorded: () throws -> Void = {}
@@ -69,7 +46,7 @@ final class BlobBatch {
     }
 
     /// Adds a content; now and then all of them are made durable.
-    func add(_ blob: Finished) {
+    func add(_ blob: CheckedContent) {
         pending.insert(blob.want.content)
         queue.send(.blob(blob))
     }
@@ -89,20 +66,5 @@ final class BlobBatch {
         guard isOpen else { return }
         isOpen = false
         queue.close()
-    }
-}
-
-/// One content: what it is filed under, and its size.
-struct ContentName: Hashable, Sendable {
-    var etag: ETag
-    var size: Int64
-}
-
-extension Want {
-    var content: ContentName { ContentName(etag: contentETag, size: size) }
-
-    /// The name of the blob, where the ETag gives one.
-    var contentName: String {
-        Blobs.name(etag: contentETag, size: size) ?? "\(contentETag)-\(size)"
     }
 }

@@ -2,7 +2,7 @@ import Store
 
 /// The contents that are on their way, and who else wants them: one of the keys is asked, the others wait for what comes
 /// of it. Where a key fails, the others are asked; the more have failed, the more at once.
-struct WantGroups {
+struct FetchGroups {
     struct Failure {
         var want: Want
         var isGone: Bool
@@ -18,9 +18,9 @@ struct WantGroups {
         var failures: [Failure] = []
     }
 
-    private var groups: [ContentName: Group] = [:]
+    private var groups: [ContentKey: Group] = [:]
     /// Contents that had keys left to ask when they were put here.
-    private var ready: [ContentName] = []
+    private var ready: [ContentKey] = []
     /// The most keys of one content to ask at once.
     private let mostAttempts: Int
     /// Wants and failures in memory, beside those that are being asked for.
@@ -34,12 +34,12 @@ struct WantGroups {
 
     var isEmpty: Bool { groups.isEmpty }
 
-    func isUnderWay(_ content: ContentName) -> Bool {
+    func isUnderWay(_ content: ContentKey) -> Bool {
         groups[content] != nil
     }
 
     /// A key is asked for its content.
-    mutating func begin(_ content: ContentName) {
+    mutating func begin(_ content: ContentKey) {
         if groups[content] == nil { groups[content] = Group() } else { groups[content]?.attempts += 1 }
     }
 
@@ -70,7 +70,7 @@ struct WantGroups {
     }
 
     /// A content has come. Nil: it had come before, through another key; else how many were waiting for it.
-    mutating func arrived(_ content: ContentName) -> Int? {
+    mutating func arrived(_ content: ContentKey) -> Int? {
         guard let group = groups.removeValue(forKey: content) else { return nil }
         let waiting = group.others.count - group.next
         held -= waiting + group.failures.count
@@ -94,13 +94,13 @@ struct WantGroups {
     }
 
     /// A request was given up because everything ends. What is to be recorded.
-    mutating func cancelled(_ content: ContentName) -> [Failure] {
+    mutating func cancelled(_ content: ContentKey) -> [Failure] {
         groups[content]?.attempts -= 1
         guard let group = groups[content], group.attempts == 0 else { return [] }
         return end(content, group)
     }
 
-    private mutating func end(_ content: ContentName, _ group: Group) -> [Failure] {
+    private mutating func end(_ content: ContentKey, _ group: Group) -> [Failure] {
         groups.removeValue(forKey: content)
         held -= group.others.count - group.next + group.failures.count
         settled += 1

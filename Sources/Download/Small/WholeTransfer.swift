@@ -4,7 +4,7 @@ import S3
 import Store
 
 /// The download of one blob: streamed to `tmp/`, checked against its ETag on the way.
-final class BlobTransfer: Transfer {
+final class WholeTransfer: Transfer {
     /// How a content came out.
     enum Verdict {
         /// The ETag vouches for it; for a multipart upload, with the part size that it had.
@@ -20,7 +20,7 @@ final class BlobTransfer: Transfer {
     let temporary: String
     private(set) var verdict: Verdict?
     private(set) var headers: String?
-    private var done: ((BlobTransfer, Result<Void, any Error>) throws -> Void)?
+    private var done: ((WholeTransfer, Result<Void, any Error>) throws -> Void)?
     private let memory: ContentMemory
     /// Where the content goes: small ones to memory, as long as there is room.
     private(set) var held: HeldContent?
@@ -33,7 +33,7 @@ final class BlobTransfer: Transfer {
 
     init(
         _ source: SourceObject, temporary: String, memory: ContentMemory,
-        done: @escaping (BlobTransfer, Result<Void, any Error>) throws -> Void
+        done: @escaping (WholeTransfer, Result<Void, any Error>) throws -> Void
     ) {
         self.source = source
         self.temporary = temporary
@@ -153,23 +153,5 @@ final class BlobTransfer: Transfer {
         file = nil
         let done = done.take()
         try done?(self, result)
-    }
-}
-
-extension S3ResponseHead {
-    /// Headers that cannot be had later, as JSON with sorted names; nil for most objects.
-    var headersWorthKeeping: String? {
-        var kept: [(String, String)] = []
-        // What S3 gives an object that was put without a type says nothing.
-        if let type = contentType, type != "binary/octet-stream" { kept.append(("content-type", type)) }
-        if let encoding = contentEncoding, !encoding.isEmpty { kept.append(("content-encoding", encoding)) }
-        if hasMetadata { kept += metadata.map { ($0.name.lowercased(), $0.value) } }
-        guard !kept.isEmpty else { return nil }
-        var json = "{"
-        for (index, (name, value)) in kept.sorted(by: { $0.0 < $1.0 }).enumerated() {
-            if index > 0 { json += "," }
-            json += JSONLine.quoted(name) + ":" + JSONLine.quoted(value)
-        }
-        return json + "}"
     }
 }
