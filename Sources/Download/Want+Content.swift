@@ -1,10 +1,11 @@
 import Store
 
 extension Want {
+    /// What the content is filed under.
     var content: ContentKey { ContentKey(etag: contentETag, size: size) }
 
-    /// The name of the blob, where the ETag gives one.
-    var contentName: String {
+    /// The name of the blob, unless only a SHA-256 vouches for the content.
+    var blobName: String {
         Blobs.name(etag: contentETag, size: size) ?? "\(contentETag)-\(size)"
     }
 }

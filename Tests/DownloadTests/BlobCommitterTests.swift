@@ -25,7 +25,7 @@ import Testing
             key: bytes, versionId: nil, etag: ETag(Array(Hex.encode(MD5.digest(bytes)).utf8)), size: Int64(bytes.count),
             isLatest: true, isOpaque: false, isArchived: false, lastModified: .distantPast, replacedAt: .distantFuture)
         return CheckedContent(
-            temporary: temporary ?? "\(store.temporaryPath)/\(text)", content: .memory(held), name: want.contentName,
+            temporary: temporary ?? "\(store.temporaryPath)/\(text)", content: .memory(held), name: want.blobName,
             want: want)
     }
 

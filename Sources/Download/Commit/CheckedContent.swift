@@ -2,10 +2,10 @@ import Store
 
 /// A content that is complete and checked.
 struct CheckedContent: Sendable {
-    /// The path of its temporary file; where the content is in memory, the file that it is to be written to.
+    /// The path of its temporary file; for a content in memory, the file to write it to if it cannot be written unnamed.
     var temporary: String
     var content = ArrivedContent.file
-    /// What the temporary file belongs to, where it has come in pieces: nobody else touches it before it has its name.
+    /// What the temporary file belongs to if it came in pieces. Its lock keeps others away until the content has its name.
     var partial: PartialBlob?
     /// The blob's name.
     var name: String
@@ -13,11 +13,29 @@ struct CheckedContent: Sendable {
     /// What the ETag does not say.
     var partSize: Int64?
     var sha256: [UInt8]?
-    /// JSON, or nil where there is nothing worth keeping.
+    /// JSON; nil: nothing worth keeping.
     var headers: String?
+}
 
-    /// Gives the content the name that only its SHA-256 vouches for.
-    mutating func file(under sha256: [UInt8]) {
+extension CheckedContent {
+    /// A content with the name that the verdict gives it; nil where nothing vouches for it.
+    init?(
+        _ want: Want, _ verdict: ContentDigest.Verdict, temporary: String, content: ArrivedContent = .file,
+        partial: PartialBlob? = nil, headers: String?
+    ) {
+        self.init(
+            temporary: temporary, content: content, partial: partial, name: want.blobName, want: want, headers: headers)
+        switch verdict {
+        case .checked(let partSize, let sha256):
+            self.partSize = partSize
+            if let sha256 { file(under: sha256) }
+        case .opaque(let sha256): file(under: sha256)
+        case .unknownPartSize, .wrong: return nil
+        }
+    }
+
+    /// Gives the content a name that its SHA-256 vouches for.
+    private mutating func file(under sha256: [UInt8]) {
         self.sha256 = sha256
         name = Blobs.name(sha256: sha256, size: want.size)
     }

@@ -3,10 +3,10 @@ import Store
 
 /// Where contents come from.
 public enum ContentOrigin: Sendable {
-    /// The bucket that the store keeps, by its name.
+    /// The store's bucket, by its name.
     case bucket(String)
-    /// A replica of the store: every content is one object, named as in the store.
+    /// A replica of the store: each content is one object, named as in the store.
     ///
-    /// - Parameter facts: what the index says of a content beside its ETag; called on the fetcher's thread.
+    /// - Parameter facts: what the index knows of a content beyond its ETag; called on the fetcher's thread.
     case replica(S3Location, facts: @Sendable (Want) throws -> (sha256: [UInt8]?, partSize: Int64?))
 }

@@ -5,8 +5,8 @@ extension S3Client {
     /// A client for a store's bucket.
     ///
     /// - Parameters:
-    ///   - environment: of the process: credentials, endpoint, region.
-    ///   - requesterPays: also where the store's configuration does not say so.
+    ///   - environment: that of the process: credentials, endpoint, region.
+    ///   - requesterPays: even if the store's configuration does not say so.
     public convenience init(
         _ store: Store, environment: [String: String], requesterPays: Bool = false,
         loopOptions: TransferLoop.Options = TransferLoop.Options()

@@ -2,10 +2,10 @@ import Basics
 import S3
 
 extension S3ResponseHead {
-    /// Headers that cannot be had later, as JSON with sorted names; nil for most objects.
+    /// Headers that only a request for the object gives, as JSON with sorted names; nil for most objects.
     var headersWorthKeeping: String? {
         var kept: [(String, String)] = []
-        // What S3 gives an object that was put without a type says nothing.
+        // S3's default for objects without a type says nothing.
         if let type = contentType, type != "binary/octet-stream" { kept.append(("content-type", type)) }
         if let encoding = contentEncoding, !encoding.isEmpty { kept.append(("content-encoding", encoding)) }
         if hasMetadata { kept += metadata.map { ($0.name.lowercased(), $0.value) } }

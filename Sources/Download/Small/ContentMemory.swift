@@ -1,10 +1,10 @@
 import Synchronization
 
-/// How many bytes of contents may be in memory at once: those that arrive, and those that wait to be written.
+/// The memory for small contents, both those that arrive and those that wait to be written.
 final class ContentMemory: Sendable {
     private let used = Atomic<Int>(0)
     let limit: Int
-    /// Larger contents go to their file at once.
+    /// Larger contents go straight to their file.
     let largest: Int
 
     init(limit: Int = 64 << 20, largest: Int = 256 << 10) {
@@ -12,10 +12,10 @@ final class ContentMemory: Sendable {
         self.largest = largest
     }
 
-    /// Room for a content of so many bytes; nil where there is none, and the content has to go to a file.
+    /// Room for a content of `size` bytes; nil: there is none, and the content has to go to a file.
     func hold(_ size: Int64) -> HeldContent? {
         guard size > 0, size <= Int64(largest) else { return nil }
-        // What a content costs beside its bytes counts too.
+        // Count what a content costs besides its bytes.
         let cost = Int(size) + 512
         guard used.add(cost, ordering: .relaxed).newValue <= limit else {
             used.subtract(cost, ordering: .relaxed)

@@ -1,4 +1,4 @@
-/// A small content in memory. One thread has it at a time: the loop's, then the writer's.
+/// A small content in memory. One thread owns it at a time: the loop's, then the writer's.
 final class HeldContent: @unchecked Sendable {
     private let memory: ContentMemory
     private let cost: Int
@@ -17,7 +17,7 @@ final class HeldContent: @unchecked Sendable {
         release()
     }
 
-    /// Gives the memory back before the object goes.
+    /// Gives the memory back before the object is deinitialized.
     func release() {
         guard let start else { return }
         start.deallocate()
@@ -26,7 +26,7 @@ final class HeldContent: @unchecked Sendable {
         memory.give(back: cost)
     }
 
-    /// Appends bytes. False: there are more than was said.
+    /// Appends bytes. Returns false if they exceed the capacity.
     func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard let start, let source = bytes.baseAddress, bytes.count <= capacity - count else { return bytes.isEmpty }
         (start + count).copyMemory(from: source, byteCount: bytes.count)
@@ -34,7 +34,7 @@ final class HeldContent: @unchecked Sendable {
         return true
     }
 
-    /// Forgets what was appended.
+    /// Removes what was appended.
     func clear() {
         count = 0
     }

@@ -3,32 +3,19 @@ import Glibc
 import S3
 import Store
 
-/// The download of one blob: streamed to `tmp/`, checked against its ETag on the way.
+/// The download of a content in one request, to memory or to `tmp/`, checked on the way.
 final class WholeTransfer: Transfer {
-    /// How a content came out.
-    enum Verdict {
-        /// The ETag vouches for it; for a multipart upload, with the part size that it had.
-        case checked(partSize: Int64?)
-        /// The ETag is no MD5 of anything.
-        case opaque
-        /// A multipart upload whose part size is unknown: the server has to be asked.
-        case needsPartSize
-    }
-
     let source: SourceObject
     var want: Want { source.want }
     let temporary: String
-    private(set) var verdict: Verdict?
+    private(set) var verdict: ContentDigest.Verdict?
     private(set) var headers: String?
     private var done: ((WholeTransfer, Result<Void, any Error>) throws -> Void)?
     private let memory: ContentMemory
-    /// Where the content goes: small ones to memory, as long as there is room.
+    /// The memory that the content goes to; nil: it goes to its file.
     private(set) var held: HeldContent?
     private var file: File?
-    private var md5 = MD5()
-    private var parted: PartedMD5?
-    private var candidates: [Int64] = []
-    private var isOpaque = false
+    private var digest: ContentDigest?
     private var received: Int64 = 0
 
     init(
@@ -40,21 +27,15 @@ final class WholeTransfer: Transfer {
         self.memory = memory
         self.done = done
         var request = source.request()
-        // Where another object may have come into its place, the ETag is looked at before the length.
+        // Where another object may have taken its place, the ETag is checked before the length.
         if !source.isReplaceable { request.expectedLength = source.want.size }
         super.init(request)
     }
 
     override func begin(_ head: S3ResponseHead) throws {
         try source.check(head)
-        isOpaque = source.isOpaque(head)
         received = 0
-        md5 = MD5()
-        candidates = source.replica?.partSize.map { [$0] } ?? []
-        if candidates.isEmpty, want.etag.parts > 0 {
-            candidates = PartSizes.candidates(size: want.size, count: Int64(want.etag.parts))
-        }
-        parted = isOpaque ? nil : candidates.first.map { PartedMD5(partSize: $0) }
+        digest = ContentDigest(source.expectedDigest(hasOpaqueETag: head.hasOpaqueETag))
         held = held ?? memory.hold(want.size)
         if let held {
             held.clear()
@@ -67,86 +48,65 @@ final class WholeTransfer: Transfer {
     override func body(_ bytes: UnsafeRawBufferPointer) throws {
         received += Int64(bytes.count)
         guard received <= want.size else {
-            throw S3Failure.corrupt("more than the \(want.size) bytes that the inventory lists")
+            throw S3Failure.corrupt("more than the \(want.size) bytes in the inventory")
         }
         if let held {
             guard held.append(bytes) else { throw S3Failure.corrupt("more than the \(want.size) bytes expected") }
         } else {
             try file?.write(bytes)
         }
-        if isOpaque { return }
-        if want.etag.parts == 0 {
-            md5.update(bytes)
-        } else {
-            parted?.update(bytes)
-        }
+        digest?.update(bytes)
     }
 
     override func complete() throws {
         let written = file.take()
         try written?.close()
         guard received == want.size else {
-            throw S3Failure.corrupt("\(received) bytes where the inventory lists \(want.size)")
+            throw S3Failure.corrupt("\(received) bytes instead of the \(want.size) in the inventory")
         }
-        if isOpaque {
-            if let expected = source.replica?.sha256, try content.sha256(temporary) != expected {
-                throw S3Failure.corrupt("its SHA-256 is not the one it is stored under")
-            }
-            verdict = .opaque
-        } else if want.etag.parts == 0 {
-            var digest = MD5()
-            swap(&digest, &md5)
-            guard digest.finalize() == want.etag.md5 else {
-                throw S3Failure.corrupt("its MD5 is not the ETag \(want.etag)")
-            }
-            verdict = .checked(partSize: nil)
-        } else {
-            verdict = try partedVerdict()
-        }
+        guard let digest = digest.take() else { return }
+        try decide(digest)
     }
 
-    private func partedVerdict() throws -> Verdict {
-        if let digest = parted.take() {
-            let result = digest.finalize()
-            if result.count == want.etag.parts, result.md5 == want.etag.md5 {
-                return .checked(partSize: candidates[0])
-            }
-        }
-        for partSize in candidates.dropFirst() {
-            if try content.matches(temporary, want.etag, partSize: partSize) {
-                return .checked(partSize: partSize)
-            }
-        }
-        return .needsPartSize
+    /// - Parameter digest: one that has taken the whole content.
+    private func decide(_ digest: consuming ContentDigest) throws {
+        let expected = digest.expected
+        let verdict = try digest.verdict(needsSHA256: want.isOwn) { try content.read(temporary, $0) }
+        guard verdict != .wrong else { throw S3Failure.corrupt(expected.mismatch) }
+        self.verdict = verdict
     }
 
-    /// Where the content is, once it is complete.
+    /// Where the complete content is.
     var content: ArrivedContent { held.map { .memory($0) } ?? .file }
 
-    /// Throws away what arrived.
+    /// Deletes what has arrived.
     func discard() {
         if held == nil { unlink(temporary) }
         held = nil
     }
 
-    /// The SHA-256 of what an earlier download of the same content gave, where nothing else could check it.
+    /// The SHA-256 that an earlier download of the content gave, if nothing else can check it.
     var earlier: [UInt8]?
     /// How often the content has been fetched.
     var downloads = 1
 
-    /// What the server says of the part size settles the matter. Where it says nothing, the content counts only when it
-    /// has arrived twice in the same form: the verdict stays open after the first time.
+    /// Decides on a content of unknown part size. If the server does not know it either, the content is accepted once two
+    /// downloads have given the same bytes: after the first, the verdict stays as it is.
     func settle(partSize: Int64?) throws {
         guard let partSize, partSize > 0 else {
-            let sha256 = try content.sha256(temporary)
-            if sha256 == earlier { verdict = .opaque }
+            let sha256: [UInt8]
+            if case .unknownPartSize(let known?) = verdict {
+                sha256 = known
+            } else {
+                sha256 = try ContentDigest.sha256 { try content.read(temporary, $0) }
+            }
+            if sha256 == earlier { verdict = .opaque(sha256: sha256) }
             earlier = sha256
             return
         }
-        guard try content.matches(temporary, want.etag, partSize: partSize) else {
-            throw S3Failure.corrupt("its parts of \(partSize) bytes do not give the ETag \(want.etag)")
-        }
-        verdict = .checked(partSize: partSize)
+        var digest = ContentDigest(.etag(want.etag, size: want.size, partSize: partSize))
+        try content.read(temporary) { digest.update($0) }
+        try decide(digest)
     }
 
     override func finished(_ result: Result<Void, any Error>) throws {
