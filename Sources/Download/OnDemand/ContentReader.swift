@@ -1,14 +1,14 @@
 import Basics
 
-/// Somebody who waits for bytes of a content that is not in the store. Called on the fetcher's thread, and answered once.
+/// A read that waits for bytes of a content that is not in the store. Called on the fetcher's thread, and answered once.
 public protocol ContentReader: AnyObject, Sendable {
-    /// The bytes wanted, within the content; not empty.
+    /// The bytes wanted: a range within the content, not empty.
     var range: Range<Int64> { get }
-    /// What the reader calls the file that it reads.
+    /// The reader's identifier of the file.
     var file: UInt64 { get }
-    /// Nobody waits any more.
+    /// The read was given up.
     var hasLeft: Bool { get }
-    /// The bytes; they are gone when this returns.
+    /// Delivers the bytes, which are valid only during the call.
     func answer(_ bytes: UnsafeRawBufferPointer)
     func fail(_ error: IcecoreError)
 }
