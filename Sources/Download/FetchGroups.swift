@@ -1,4 +1,4 @@
-import Store
+import Model
 
 /// The contents in flight, and the keys that share them: one key is asked for the content, the others wait. If it fails, the
 /// others are asked; the more have failed, the more at once.

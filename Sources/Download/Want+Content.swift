@@ -1,4 +1,4 @@
-import Store
+import Model
 
 extension Want {
     /// What the content is filed under.
@@ -6,6 +6,6 @@ extension Want {
 
     /// The name of the blob, unless only a SHA-256 vouches for the content.
     var blobName: String {
-        Blobs.name(etag: contentETag, size: size) ?? "\(contentETag)-\(size)"
+        BlobName.file(etag: contentETag, size: size) ?? "\(contentETag)-\(size)"
     }
 }

@@ -1,6 +1,6 @@
 import Basics
 import Glibc
-import Store
+import Model
 
 enum BlobCopy {
     /// The blob is not what its name says.

@@ -1,5 +1,5 @@
 import Download
-import Store
+import Model
 
 /// The digest that a blob's name promises, computed while its bytes pass.
 struct BlobDigest: ~Copyable {

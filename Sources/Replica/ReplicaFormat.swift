@@ -1,9 +1,13 @@
 import Basics
+import Blobs
 import Foundation
+import Index
+import Model
 import S3
 import Store
 
-/// The documents of a replica, as `docs/FORMAT.md` describes them. Fields that a reader does not know are ignored.
+/// The documents of a replica, as `docs/FORMAT-replica.md` describes them. Fields that a reader does not know are
+/// ignored.
 public enum ReplicaFormat {
     /// The format that this program writes, and the newest that it reads.
     public static let current = 1

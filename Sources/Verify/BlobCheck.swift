@@ -1,7 +1,7 @@
 import Basics
 import Download
 import Glibc
-import Store
+import Model
 
 /// Checks blobs against their names. Each thread has its own.
 final class BlobCheck {

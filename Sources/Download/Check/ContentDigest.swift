@@ -1,5 +1,5 @@
 import Basics
-import Store
+import Model
 
 /// The digest of a content, computed while its bytes pass, and the verdict whether they are what they should be.
 ///

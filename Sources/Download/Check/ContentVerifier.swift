@@ -1,6 +1,7 @@
 import Basics
+import Blobs
 import Glibc
-import Store
+import Model
 import Synchronization
 
 /// Checks a large content while it arrives: the pool's threads read back what has been written.

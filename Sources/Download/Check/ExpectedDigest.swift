@@ -1,4 +1,4 @@
-import Store
+import Model
 
 /// What the bytes of a content have to match.
 public struct ExpectedDigest: Sendable {

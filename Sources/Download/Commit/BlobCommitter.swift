@@ -1,4 +1,5 @@
 import Basics
+import Model
 import Store
 
 /// Turns contents that are complete and checked into blobs. This is the only way into `blobs/` for a download.

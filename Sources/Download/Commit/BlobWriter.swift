@@ -1,6 +1,8 @@
 import Basics
+import Blobs
 import CSystem
 import Glibc
+import Index
 import Store
 
 /// The thread that commits contents in batches; ``BlobCommitter`` describes the order.

@@ -1,4 +1,5 @@
-import Store
+import Blobs
+import Model
 
 /// A content that is complete and checked.
 struct CheckedContent: Sendable {
@@ -37,6 +38,6 @@ extension CheckedContent {
     /// Gives the content a name that its SHA-256 vouches for.
     private mutating func file(under sha256: [UInt8]) {
         self.sha256 = sha256
-        name = Blobs.name(sha256: sha256, size: want.size)
+        name = BlobName.file(sha256: sha256, size: want.size)
     }
 }

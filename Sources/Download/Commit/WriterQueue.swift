@@ -1,6 +1,6 @@
 import Basics
 import Glibc
-import Store
+import Model
 
 /// What the network's thread and the writer's thread tell each other.
 final class WriterQueue: @unchecked Sendable {

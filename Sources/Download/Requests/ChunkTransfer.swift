@@ -1,7 +1,7 @@
 import Basics
+import Blobs
 import Glibc
 import S3
-import Store
 
 /// The download of a range of a large content to its place in the file.
 final class ChunkTransfer: Transfer {

@@ -1,5 +1,5 @@
+import Model
 import S3
-import Store
 
 /// Where contents come from.
 public enum ContentOrigin: Sendable {

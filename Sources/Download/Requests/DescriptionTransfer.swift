@@ -1,5 +1,4 @@
 import S3
-import Store
 
 /// A HEAD: what the source knows of an object, and the part size of a multipart upload.
 final class DescriptionTransfer: Transfer {

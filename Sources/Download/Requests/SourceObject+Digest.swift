@@ -1,5 +1,6 @@
+import Blobs
+import Model
 import S3
-import Store
 
 extension SourceObject {
     /// What the content has to match.

@@ -1,6 +1,7 @@
 import Basics
+import Blobs
+import Model
 import S3
-import Store
 
 /// The object at the source that has a wanted content: how to request it, and whether an answer is about it.
 struct SourceObject {
@@ -30,7 +31,7 @@ struct SourceObject {
         case .replica(let location, let facts):
             bucket = location.bucket
             let (sha256, partSize) = try facts(want)
-            let name = sha256.map { Blobs.name(sha256: $0, size: want.size) } ?? want.blobName
+            let name = sha256.map { BlobName.file(sha256: $0, size: want.size) } ?? want.blobName
             replica = Blob(
                 key: location.key + Array("blobs/\(Blobs.fan(name))/\(name)".utf8), sha256: sha256, partSize: partSize)
         }

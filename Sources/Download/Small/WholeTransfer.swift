@@ -1,7 +1,7 @@
 import Basics
 import Glibc
+import Model
 import S3
-import Store
 
 /// The download of a content in one request, to memory or to `tmp/`, checked on the way.
 final class WholeTransfer: Transfer {

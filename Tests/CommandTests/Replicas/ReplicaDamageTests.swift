@@ -50,7 +50,7 @@ import Testing
             #expect(refused.status == 3 && refused.stderr.contains("--accept-missing"), "\(refused)")
             #expect(!Files.exists("\(bench.bench.directory)/clone/icecore.json"))
             let run = try Self.clone(bench, place, "--accept-missing")
-            #expect(run.status == 3 && run.stderr.contains("1 blobs could not be had"), "\(run)")
+            #expect(run.status == 3 && run.stderr.contains("1 blobs could not be fetched"), "\(run)")
             let clone = "\(bench.bench.directory)/clone"
             let verify = try bench.bench.run(["verify", "--store", clone, "--json"])
             #expect(verify.status != 0 && verify.text.contains("parted"), "\(verify)")
