@@ -100,18 +100,18 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     private static let secret = "hidden/secret"
 
     private static func xml(_ bytes: [UInt8]) {
-        attempt { _ = try OutsideForms.fields(bytes) }
-        attempt { _ = try OutsideForms.listing(bytes) }
-        attempt { _ = try OutsideForms.token(bytes) }
-        let text = OutsideForms.failure(bytes, secrets: [secret])
+        attempt { _ = try S3FuzzEntryPoints.fields(bytes) }
+        attempt { _ = try S3FuzzEntryPoints.listing(bytes) }
+        attempt { _ = try S3FuzzEntryPoints.token(bytes) }
+        let text = S3FuzzEntryPoints.failure(bytes, secrets: [secret])
         precondition(!text.contains(secret), "a secret came back")
         precondition(text.utf8.count < 10_000, "a sentence that fills the screen")
         precondition(text.unicodeScalars.allSatisfy { $0.value >= 32 && $0.value != 127 }, "a control character")
     }
 
     private static func credentials(_ bytes: [UInt8]) {
-        _ = OutsideForms.profiles(bytes)
-        let said = attempt { _ = try OutsideForms.credentials(bytes) }
+        _ = S3FuzzEntryPoints.profiles(bytes)
+        let said = attempt { _ = try S3FuzzEntryPoints.credentials(bytes) }
         // The document is secret: nothing of it may be said.
         if let said { precondition(!said.contains(secret), "a secret came back") }
     }
