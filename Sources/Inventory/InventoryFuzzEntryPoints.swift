@@ -1,11 +1,13 @@
-/// The text of a list file, parsed without a file: for those who try what breaks it.
-package enum ListText {
-    /// Parses text that comes in pieces, as the decompressor would give it.
+/// The parser of list files, for fuzzing without a file.
+package enum InventoryFuzzEntryPoints {
+    /// Parses the text of a list file in pieces, as the decompressor would pass it on.
     ///
-    /// - Parameter piece: the bytes of a piece; at least 1.
-    /// - Returns: of each row its key, version id, ETag as far as it is text, and numbers: enough to compare.
-    package static func rows(_ text: [UInt8], manifest: Manifest, mustBeSorted: Bool, piece: Int) throws -> [[UInt8]] {
-        let reader = ListReader(
+    /// - Parameter piece: the length of a piece; at least 1.
+    /// - Returns: of each row its key, version id, verbatim ETag and numbers: enough to compare.
+    package static func rows(_ text: [UInt8], manifest: InventoryManifest, mustBeSorted: Bool, piece: Int) throws
+        -> [[UInt8]]
+    {
+        let reader = CSVFileReader(
             manifest: manifest, index: 0, path: "", mustBeSorted: mustBeSorted, progress: InventoryProgress(total: 0))
         let batch = RowBatch(capacity: 4096, rows: 16)
         var rows: [[UInt8]] = []
@@ -18,13 +20,13 @@ package enum ListText {
                 rows.append(bytes)
             }
         }
-        let block = Block()
+        let block = TextBlock()
         var position = 0
         while position < text.count {
-            let count = min(max(1, min(piece, Block.capacity)), text.count - position)
+            let count = min(max(1, min(piece, TextBlock.capacity)), text.count - position)
             text.withUnsafeBytes { bytes in
                 guard let start = bytes.baseAddress else { return }
-                (block.bytes + Block.headroom).copyMemory(from: start + position, byteCount: count)
+                (block.bytes + TextBlock.headroom).copyMemory(from: start + position, byteCount: count)
             }
             block.count = count
             position += count

@@ -8,7 +8,7 @@ import Store
 /// An inventory whose files are on the local disk.
 struct FetchedInventory {
     var name: String
-    var manifest: Manifest
+    var manifest: InventoryManifest
     /// The MD5 of manifest.json.
     var md5: [UInt8]
     /// The list files, in the manifest's order.
@@ -21,7 +21,7 @@ public struct InventorySource {
     private let text: String
     private let client: S3Client
     private let store: Store
-    private static let largestManifest = Manifest.largestJSON
+    private static let largestManifest = InventoryManifest.largestJSON
 
     /// - Throws: `notFound` for a store that has no inventory.
     init(_ store: Store, _ client: S3Client) throws {
@@ -57,21 +57,21 @@ public struct InventorySource {
     }
 
     /// Gets an inventory's manifest, and checks it.
-    func manifest(_ name: String) throws -> (manifest: Manifest, json: [UInt8], checksum: [UInt8]) {
+    func manifest(_ name: String) throws -> (manifest: InventoryManifest, json: [UInt8], checksum: [UInt8]) {
         let origin = "\(text.hasSuffix("/") ? text : text + "/")\(name)/manifest.json"
         var attempt = 0
         while true {
             let json = try content("\(name)/manifest.json", limit: InventorySource.largestManifest)
             let checksum = try content("\(name)/manifest.checksum", limit: 4096)
             do {
-                try Manifest.check(json: json, checksum: checksum, origin: origin)
+                try InventoryManifest.check(json: json, checksum: checksum, origin: origin)
             } catch {
                 // What a server or a disk gave wrong once, it may give right: believed only the third time.
                 attempt += 1
                 if attempt < 3 { continue }
                 throw error
             }
-            return (try Manifest(json: json, origin: origin), json, checksum)
+            return (try InventoryManifest(json: json, origin: origin), json, checksum)
         }
     }
 
@@ -89,7 +89,7 @@ public struct InventorySource {
     /// Has all list files of an inventory on the local disk: where they are, for `file://`, else in the store's
     /// `inventories/`.
     func fetch(
-        _ name: String, _ found: (manifest: Manifest, json: [UInt8], checksum: [UInt8]),
+        _ name: String, _ found: (manifest: InventoryManifest, json: [UInt8], checksum: [UInt8]),
         progress: (_ done: Int, _ of: Int) -> Void
     ) throws -> FetchedInventory {
         let paths: [String]
@@ -124,7 +124,7 @@ public struct InventorySource {
 
     /// Fetches list files into `inventories/<name>/data/`; those that are there already are kept.
     private func download(
-        _ name: String, _ found: (manifest: Manifest, json: [UInt8], checksum: [UInt8]), from bucket: String,
+        _ name: String, _ found: (manifest: InventoryManifest, json: [UInt8], checksum: [UInt8]), from bucket: String,
         _ progress: (_ done: Int, _ of: Int) -> Void
     ) throws -> [String] {
         let directory = "\(store.inventoriesPath)/\(name)"
@@ -164,7 +164,7 @@ public struct InventorySource {
     }
 
     /// Whether a list file that an earlier sync fetched is still what the manifest says.
-    static func isWhole(_ path: String, _ file: Manifest.ListFile) throws -> Bool {
+    static func isWhole(_ path: String, _ file: InventoryManifest.ListFile) throws -> Bool {
         guard let size = Files.size(path), size == file.size ?? size else { return false }
         return try ContentCheck.md5(path) == file.md5
     }

@@ -195,7 +195,7 @@ public final class SyncRun {
 
     /// Keeps an inventory that has been read to its end without a fault.
     private func keep(
-        _ inventory: FetchedInventory, _ found: (manifest: Manifest, json: [UInt8], checksum: [UInt8])
+        _ inventory: FetchedInventory, _ found: (manifest: InventoryManifest, json: [UInt8], checksum: [UInt8])
     ) throws {
         try InventoryKeeper(store: store).keep(inventory, json: found.json, checksum: found.checksum, policy)
     }

@@ -2,35 +2,35 @@ import Basics
 import Glibc
 
 /// Rows by RFC 4180: fields without quotation marks, doubled ones inside, lines that end with CRLF or with the file.
-extension RowParser {
+extension CSVRowParser {
     /// Reads the fields of one row.
     ///
-    /// - Returns: where the next row begins; nil where this one is not complete yet.
+    /// - Returns: where the next row begins; nil if this one is not complete yet.
     @inline(never)
     func readAnyRow(
         _ start: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>, isLast: Bool
     ) throws(IcecoreError) -> UnsafePointer<UInt8>? {
         let comma = UInt8(ascii: ","), quote = UInt8(ascii: "\""), newline = UInt8(ascii: "\n")
-        // No row's content is longer than the row, and none longer than this is accepted.
-        let needed = min(end - start, RowParser.longestRow) + 64
+        // A row's content is not longer than the row, and no longer row is accepted.
+        let needed = min(end - start, CSVRowParser.longestRow) + 64
         if scratchCapacity < needed {
             scratch.deallocate()
             scratch = .allocate(capacity: needed)
             scratchCapacity = needed
         }
-        // The caller refuses what is longer. A cut row must not be taken for a complete one.
-        let isCut = end - start > RowParser.longestRow
-        let end = isCut ? start + RowParser.longestRow : end
+        // The caller refuses longer rows. A cut row must not pass for a complete one.
+        let isCut = end - start > CSVRowParser.longestRow
+        let end = isCut ? start + CSVRowParser.longestRow : end
         let isLast = isLast && !isCut
 
         var position = start
         var place = 0
         var used = 0
         while true {
-            var field: Field
+            var field: ByteSlice
             if position < end, position.pointee == quote {
                 position += 1
-                field = Field(start: UnsafePointer(scratch) + used, count: 0)
+                field = ByteSlice(start: UnsafePointer(scratch) + used, count: 0)
                 while true {
                     let rest = end - position
                     guard rest > 0, let found = memchr(position, Int32(quote), rest) else {
@@ -61,10 +61,10 @@ extension RowParser {
                 let endsLine = position == end || position.pointee == newline
                 if endsLine, last > content, last[-1] == UInt8(ascii: "\r") {
                     last -= 1
-                    // The end of the line is looked at below.
+                    // The end of the line is handled below.
                     position = last
                 }
-                field = Field(start: content, count: last - content)
+                field = ByteSlice(start: content, count: last - content)
             }
 
             guard place < slots.count else {
@@ -86,7 +86,7 @@ extension RowParser {
             } else if position.pointee == newline {
                 position += 1
             } else {
-                throw damaged("field \(place) goes on after the quotation mark that closes it")
+                throw damaged("field \(place) continues after its closing quotation mark")
             }
             guard place == slots.count else {
                 throw damaged(

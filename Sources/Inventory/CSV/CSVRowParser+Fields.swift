@@ -1,16 +1,16 @@
 import Basics
 import Glibc
 
-/// The fields whose bytes are kept: key and ETag.
-extension RowParser {
+/// The two fields that are decoded to bytes: key and ETag.
+extension CSVRowParser {
     /// Decodes a key, in which `%XX` stands for a byte and `+` for a space.
     ///
-    /// - Returns: how many bytes the key has; at `target` there must be room for as many as the field has, and 8 more.
+    /// - Returns: the length of the key; `target` must have room for the length of the field and 8 bytes more.
     @inline(__always)
-    func decodeKey(_ field: Field, to target: UnsafeMutablePointer<UInt8>) throws(IcecoreError) -> Int {
+    func decodeKey(_ field: ByteSlice, to target: UnsafeMutablePointer<UInt8>) throws(IcecoreError) -> Int {
         let count = field.count
         guard count > 0 else { throw damaged("the key is empty") }
-        // Most keys hold nothing but themselves: copied while looked at.
+        // Most keys need no decoding: they are copied and checked in one go.
         var unusual: UInt64 = 0
         var offset = 0
         while offset < count {
@@ -19,18 +19,18 @@ extension RowParser {
             var found =
                 zeroBytes(word ^ 0x2525_2525_2525_2525) | zeroBytes(word ^ 0x2B2B_2B2B_2B2B_2B2B)
                 | (word & 0x8080_8080_8080_8080)
-            // What follows the field in the last word does not count.
+            // The bytes after the field in the last word do not count.
             if count &- offset < 8 { found &= (1 << UInt64(8 &* (count &- offset))) &- 1 }
             unusual |= found
             offset &+= 8
         }
-        if unusual == 0, count <= RowParser.longestKey { return count }
+        if unusual == 0, count <= CSVRowParser.longestKey { return count }
         return try decodeUnusualKey(field, to: target)
     }
 
     @inline(never)
     private func decodeUnusualKey(
-        _ field: Field, to target: UnsafeMutablePointer<UInt8>
+        _ field: ByteSlice, to target: UnsafeMutablePointer<UInt8>
     ) throws(IcecoreError) -> Int {
         var output = 0
         var input = 0
@@ -52,8 +52,8 @@ extension RowParser {
             }
             output += 1
         }
-        guard output <= RowParser.longestKey else {
-            throw damaged("the key is longer than \(RowParser.longestKey) bytes, which is not plausible")
+        guard output <= CSVRowParser.longestKey else {
+            throw damaged("the key is longer than \(CSVRowParser.longestKey) bytes")
         }
         guard isUTF8(UnsafeBufferPointer(start: target, count: output)) else {
             throw damaged(.key, field, "is not UTF-8 after decoding")
@@ -61,10 +61,10 @@ extension RowParser {
         return output
     }
 
-    /// Decodes an ETag: an MD5, an MD5 with a number of parts, or anything else, which is kept verbatim.
+    /// Decodes an ETag: an MD5, an MD5 with a number of parts, or any other text, which is kept verbatim.
     @inline(__always)
     func decodeETag(
-        _ field: Field, _ row: inout InventoryRow, _ target: UnsafeMutablePointer<UInt8>, _ output: inout Int
+        _ field: ByteSlice, _ row: inout InventoryRow, _ target: UnsafeMutablePointer<UInt8>, _ output: inout Int
     ) throws(IcecoreError) {
         if field.count >= 32, let high = hexadecimal(field.start), let low = hexadecimal(field.start + 16) {
             if field.count == 32 {
@@ -84,20 +84,20 @@ extension RowParser {
 
     @inline(never)
     private func decodeUnusualETag(
-        _ field: Field, _ row: inout InventoryRow, _ target: UnsafeMutablePointer<UInt8>, _ output: inout Int
+        _ field: ByteSlice, _ row: inout InventoryRow, _ target: UnsafeMutablePointer<UInt8>, _ output: inout Int
     ) throws(IcecoreError) {
         let quote = UInt8(ascii: "\"")
         if field.count >= 2, field.start[0] == quote, field.start[field.count - 1] == quote {
-            let inner = Field(start: field.start + 1, count: field.count - 2)
-            // Only one pair is the header's syntax; what is inside is the ETag, whatever it is.
+            let inner = ByteSlice(start: field.start + 1, count: field.count - 2)
+            // Only one pair of quotation marks is syntax; anything inside is the ETag.
             if inner.count < 2 || inner.start[0] != quote {
                 try decodeETag(inner, &row, target, &output)
                 return
             }
         }
-        guard field.count > 0 else { throw damaged("the ETag is empty, but the row is no delete marker") }
-        guard field.count <= RowParser.longestETag else {
-            throw damaged("the ETag is longer than \(RowParser.longestETag) bytes, which is not plausible")
+        guard field.count > 0 else { throw damaged("the ETag is empty, but the row is not a delete marker") }
+        guard field.count <= CSVRowParser.longestETag else {
+            throw damaged("the ETag is longer than \(CSVRowParser.longestETag) bytes")
         }
         guard copyText(field, to: target + output) else { throw damaged(.etag, field, "is not UTF-8") }
         row.etagLength = UInt32(truncatingIfNeeded: field.count)
@@ -106,7 +106,7 @@ extension RowParser {
     }
 
     /// N of a field `<32 digits>-N`: 1 to 10 digits, no leading zero, below 2³².
-    private func partCount(_ field: Field) -> UInt32? {
+    private func partCount(_ field: ByteSlice) -> UInt32? {
         let digits = field.count - 33
         guard field.start[32] == UInt8(ascii: "-"), (1...10).contains(digits), field.start[33] != UInt8(ascii: "0")
         else { return nil }
@@ -120,22 +120,7 @@ extension RowParser {
     }
 }
 
-/// Copies a field as it stands, in words, so that up to 7 bytes behind it are written too; whether it is UTF-8.
-@inline(__always)
-func copyText(_ field: Field, to target: UnsafeMutablePointer<UInt8>) -> Bool {
-    var bits: UInt64 = 0
-    var offset = 0
-    while offset < field.count {
-        let word = loadUInt64(field.start + offset)
-        UnsafeMutableRawPointer(target + offset).storeBytes(of: word.littleEndian, as: UInt64.self)
-        bits |= word
-        offset &+= 8
-    }
-    // What follows the field in the last word can only make this look twice.
-    return bits & 0x8080_8080_8080_8080 == 0 || isUTF8(UnsafeBufferPointer(start: field.start, count: field.count))
-}
-
-/// The value of 16 lower-case hexadecimal digits; nil where one of them is none.
+/// The value of 16 lower-case hexadecimal digits; nil if one of them is not.
 @inline(__always)
 private func hexadecimal(_ digits: UnsafePointer<UInt8>) -> UInt64? {
     let first = loadUInt64(digits), second = loadUInt64(digits + 8)
@@ -160,32 +145,4 @@ private func nibbles(_ word: UInt64) -> UInt64 {
     value = (value | value >> 4) & 0x00FF_00FF_00FF_00FF
     value = (value | value >> 8) & 0x0000_FFFF_0000_FFFF
     return (value | value >> 16) & 0xFFFF_FFFF
-}
-
-/// Whether the bytes are UTF-8 by RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
-func isUTF8(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
-    var index = 0
-    while index < bytes.count {
-        let byte = bytes[index]
-        let lowest: UInt8, highest: UInt8, more: Int
-        switch byte {
-        case 0x00...0x7F:
-            index += 1
-            continue
-        case 0xC2...0xDF: (lowest, highest, more) = (0x80, 0xBF, 1)
-        case 0xE0: (lowest, highest, more) = (0xA0, 0xBF, 2)
-        case 0xED: (lowest, highest, more) = (0x80, 0x9F, 2)
-        case 0xE1...0xEF: (lowest, highest, more) = (0x80, 0xBF, 2)
-        case 0xF0: (lowest, highest, more) = (0x90, 0xBF, 3)
-        case 0xF4: (lowest, highest, more) = (0x80, 0x8F, 3)
-        case 0xF1...0xF3: (lowest, highest, more) = (0x80, 0xBF, 3)
-        default: return false
-        }
-        guard index + more < bytes.count, (lowest...highest).contains(bytes[index + 1]) else { return false }
-        for offset in 1..<more {
-            guard bytes[index + offset + 1] & 0xC0 == 0x80 else { return false }
-        }
-        index += more + 1
-    }
-    return true
 }

@@ -1,15 +1,16 @@
 import Basics
 import Glibc
 
-/// The threads that read list files ahead of the one that consumes their rows.
+/// The threads that read list files ahead of the thread that consumes their rows.
 ///
-/// A thread that is free takes the piece of work that is wanted most: of the file that the consumer waits for, else of
-/// the file opened first whose results run low. What has been read ahead is bounded in bytes over all files together.
+/// A free thread takes the most urgent step: one for the file that the consumer waits for, else one for the file opened
+/// first whose results run low. The read-ahead of all files together is bounded in bytes.
 final class ReaderPool: @unchecked Sendable {
-    private enum Work {
-        case read(ListReader, Chunk)
-        case inflate(ListReader)
-        case parse(ListReader, Block?, RowBatch)
+    /// Something to do for one stage of one file.
+    private enum Step {
+        case read(CSVFileReader, CompressedChunk)
+        case inflate(CSVFileReader)
+        case parse(CSVFileReader, TextBlock?, RowBatch)
     }
 
     private let monitor = Monitor()
@@ -18,17 +19,17 @@ final class ReaderPool: @unchecked Sendable {
     private let progress: InventoryProgress
 
     // Guarded by the monitor.
-    private var readers: [ListReader] = []
-    private var awaited: ListReader?
+    private var readers: [CSVFileReader] = []
+    private var awaited: CSVFileReader?
     private var queuedBytes = 0
     private var isCancelled = false
-    private var idleChunks: [Chunk] = []
-    private var idleBlocks: [Block] = []
+    private var idleChunks: [CompressedChunk] = []
+    private var idleBlocks: [TextBlock] = []
     private var idleBatches: [RowBatch] = []
     private var threads: [pthread_t] = []
     private var idleThreads = 0
 
-    /// About what one file that is being read takes, beside what is read ahead.
+    /// About how many bytes a file takes while it is read, apart from the read-ahead.
     static let memoryOfReader = 5 << 18
 
     /// - Parameter memory: about how many bytes all files together may take.
@@ -38,8 +39,8 @@ final class ReaderPool: @unchecked Sendable {
         self.progress = progress
     }
 
-    /// Begins to read a file, after those that were opened before it.
-    func open(_ reader: ListReader) throws {
+    /// Starts to read a file, with lower priority than those opened before.
+    func open(_ reader: CSVFileReader) throws {
         monitor.lock()
         defer { monitor.unlock() }
         readers.append(reader)
@@ -47,8 +48,8 @@ final class ReaderPool: @unchecked Sendable {
         monitor.announceWork()
     }
 
-    /// The next rows of a file, as soon as there are some; nil at its end, when all its checks have passed.
-    func next(of reader: ListReader) throws -> RowBatch? {
+    /// Waits for the next rows of a file; nil at its end, once all its checks have passed.
+    func next(of reader: CSVFileReader) throws -> RowBatch? {
         monitor.lock()
         defer { monitor.unlock() }
         while true {
@@ -66,7 +67,7 @@ final class ReaderPool: @unchecked Sendable {
             }
             if let error = reader.fileError { throw error }
             if let error = reader.contentError {
-                // Damage on the way explains it better than its symptom; order is no damage.
+                // Damage to the file explains an error in its content; rows out of order are not damage.
                 if reader.hasRead || error is UnsortedInventory { throw error }
             } else if reader.hasParsed, reader.hasRead {
                 readers.removeAll { $0 === reader }
@@ -82,10 +83,10 @@ final class ReaderPool: @unchecked Sendable {
         }
     }
 
-    /// Gives a batch back, to be filled again.
+    /// Takes a batch back for reuse.
     func recycle(_ batch: RowBatch) {
         monitor.lock()
-        // As many as the read-ahead can hold of them, at some hundred kilobytes each.
+        // As many as fit into the read-ahead, at a few hundred kilobytes each.
         if idleBatches.count < max(16, readAhead >> 18) { idleBatches.append(batch) }
         monitor.unlock()
     }
@@ -120,7 +121,7 @@ final class ReaderPool: @unchecked Sendable {
                 }, pool.toOpaque())
             guard status == 0 else {
                 pool.release()
-                // One thread is enough to go on.
+                // One thread is enough.
                 if !threads.isEmpty { return }
                 throw IcecoreError(
                     .system, "cannot start a thread to read the inventory: \(String(cString: strerror(status)))",
@@ -133,16 +134,16 @@ final class ReaderPool: @unchecked Sendable {
     private func work() {
         monitor.lock()
         while !isCancelled {
-            guard let work = choose() else {
+            guard let step = choose() else {
                 idleThreads += 1
                 monitor.waitForWork()
                 idleThreads -= 1
                 continue
             }
-            // What is left over may be work for the others.
+            // There may be more for the others.
             if idleThreads > 0 { monitor.announceWork() }
             monitor.unlock()
-            switch work {
+            switch step {
             case .read(let reader, let chunk): read(reader, chunk)
             case .inflate(let reader): inflate(reader)
             case .parse(let reader, let block, let batch): parse(reader, block, batch)
@@ -154,24 +155,24 @@ final class ReaderPool: @unchecked Sendable {
 
     /// How many bytes of parsed rows may wait.
     private var readAhead: Int {
-        // Idle batches, and the one that the consumer has, come on top.
+        // Idle batches, and the one that the consumer holds, come on top.
         max(0, min(memory / 2, memory - readers.count * ReaderPool.memoryOfReader))
     }
 
-    private func choose() -> Work? {
-        if let awaited, let work = choose(awaited) { return work }
+    private func choose() -> Step? {
+        if let awaited, let step = choose(awaited) { return step }
         for reader in readers where reader.batches.count < 2 {
-            if let work = choose(reader) { return work }
+            if let step = choose(reader) { return step }
         }
         for reader in readers {
-            if let work = choose(reader) { return work }
+            if let step = choose(reader) { return step }
         }
         return nil
     }
 
-    private func choose(_ reader: ListReader) -> Work? {
+    private func choose(_ reader: CSVFileReader) -> Step? {
         let hasFailed = reader.contentError != nil || reader.fileError != nil
-        // Every file may have two batches, so that a merge of any of them can go on.
+        // Every file may have two batches, so that a merge of any of them can continue.
         let depth = readers.count > 16 ? 1 : 2
         let mayParse = reader.batches.count < 2 || queuedBytes < readAhead
         if !hasFailed, !reader.isParsing, !reader.hasParsed, mayParse {
@@ -191,17 +192,17 @@ final class ReaderPool: @unchecked Sendable {
             reader.isInflating = true
             return .inflate(reader)
         }
-        // A file that has failed is read on for its checksum only.
+        // A file that has failed is only read further for its checksum.
         if !reader.isReading, !reader.hasRead, hasFailed || reader.chunks.count < 2 {
             reader.isReading = true
-            return .read(reader, idleChunks.popLast() ?? Chunk())
+            return .read(reader, idleChunks.popLast() ?? CompressedChunk())
         }
         return nil
     }
 
     // MARK: Stages; each begins without the lock and ends with it
 
-    private func read(_ reader: ListReader, _ chunk: Chunk) {
+    private func read(_ reader: CSVFileReader, _ chunk: CompressedChunk) {
         let result = Result { try reader.read(into: chunk) }
         monitor.lock()
         reader.isReading = false
@@ -219,8 +220,8 @@ final class ReaderPool: @unchecked Sendable {
         announce(reader)
     }
 
-    private func inflate(_ reader: ListReader) {
-        var full: Block?
+    private func inflate(_ reader: CSVFileReader) {
+        var full: TextBlock?
         var failure: (any Error)?
         var isFinished = false
         while full == nil, failure == nil {
@@ -246,7 +247,7 @@ final class ReaderPool: @unchecked Sendable {
                 do { full = try reader.finishInflating() } catch { failure = error }
                 break
             }
-            if needsBlock { reader.start(block ?? Block()) }
+            if needsBlock { reader.start(block ?? TextBlock()) }
             do { full = try reader.inflate() } catch { failure = error }
         }
         monitor.lock()
@@ -257,7 +258,7 @@ final class ReaderPool: @unchecked Sendable {
         announce(reader)
     }
 
-    private func parse(_ reader: ListReader, _ block: Block?, _ batch: RowBatch) {
+    private func parse(_ reader: CSVFileReader, _ block: TextBlock?, _ batch: RowBatch) {
         let result = Result { try reader.parse(block, into: batch) }
         monitor.lock()
         reader.isParsing = false
@@ -279,15 +280,8 @@ final class ReaderPool: @unchecked Sendable {
         announce(reader)
     }
 
-    private func announce(_ reader: ListReader) {
+    private func announce(_ reader: CSVFileReader) {
         if awaited === reader { monitor.announceResults() }
         if idleThreads > 0 { monitor.announceWork() }
-    }
-}
-
-extension ListReader {
-    /// Records what is wrong inside the file; the first finding counts.
-    fileprivate func fail(_ error: any Error) {
-        if contentError == nil { contentError = error }
     }
 }

@@ -53,7 +53,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag",
     ]
     private static let manifests = schemas.map { schema in
-        try? Manifest(
+        try? InventoryManifest(
             json: Array(
                 """
                 {"sourceBucket": "bucket", "version": "2016-11-30", "creationTimestamp": "1730854800000",
@@ -69,7 +69,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         let isSorted = bytes[0] & 64 != 0
         func rows(_ piece: Int) -> [[UInt8]]? {
             do {
-                return try ListText.rows(text, manifest: manifest, mustBeSorted: isSorted, piece: piece)
+                return try InventoryFuzzEntryPoints.rows(text, manifest: manifest, mustBeSorted: isSorted, piece: piece)
             } catch is UnsortedInventory {
                 return nil
             } catch {
@@ -86,7 +86,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
 
     private static func manifest(_ bytes: [UInt8]) {
         attempt {
-            let manifest = try Manifest(json: bytes, origin: "fuzz")
+            let manifest = try InventoryManifest(json: bytes, origin: "fuzz")
             precondition(!manifest.sourceBucket.isEmpty && !manifest.sourceBucket.contains("/"))
             for file in manifest.files { precondition(file.md5.count == 16 && !file.key.isEmpty) }
             // Whatever the files are called, they are kept under names that stay where they belong.
@@ -94,7 +94,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
                 precondition(!name.isEmpty && !name.contains("/") && name != "." && name != "..")
             }
         }
-        attempt { try Manifest.check(json: [], checksum: bytes, origin: "fuzz") }
+        attempt { try InventoryManifest.check(json: [], checksum: bytes, origin: "fuzz") }
     }
 
     private static let secret = "hidden/secret"
