@@ -1,6 +1,6 @@
 import Basics
 import Glibc
-import Store
+import Model
 
 /// What the thread of the network and the thread that writes tell each other.
 final class WriterQueue: @unchecked Sendable {
