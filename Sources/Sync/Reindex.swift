@@ -1,4 +1,5 @@
 import Basics
+import Download
 import Foundation
 import Glibc
 import Index
@@ -24,12 +25,7 @@ public final class Reindex {
         self.store = store
         self.acceptsLoss = acceptsLoss
         self.reporter = reporter
-        let configuration = store.configuration
-        client = S3Client(
-            try S3Configuration(
-                region: configuration.region, endpointURL: configuration.endpointURL, profile: configuration.profile,
-                unsigned: configuration.noSignRequest ?? false, requesterPays: configuration.requesterPays ?? false,
-                environment: environment))
+        client = try S3Client(store, environment: environment)
     }
 
     public func run() throws -> ReindexOutcome {

@@ -1,53 +1,6 @@
 import Basics
-import Download
 import Glibc
 import Model
-
-/// The digest that a blob's name promises, computed while its bytes pass.
-struct BlobDigest: ~Copyable {
-    private let name: BlobName
-    private var md5 = MD5()
-    private var sha256 = SHA256()
-    private var parted: PartedMD5?
-    private let isUnknown: Bool
-
-    /// - Parameter partSize: what is recorded of a multipart upload; without it nothing can be said in one pass.
-    init(_ name: BlobName, partSize: Int64?) {
-        self.name = name
-        isUnknown = BlobDigest.needsPartSize(name) && (partSize ?? 0) <= 0
-        if case .etag(let etag, _) = name, etag.parts > 0, let partSize, partSize > 0 {
-            parted = PartedMD5(partSize: partSize)
-        } else {
-            parted = nil
-        }
-    }
-
-    static func needsPartSize(_ name: BlobName) -> Bool {
-        if case .etag(let etag, _) = name { return etag.parts > 0 }
-        return false
-    }
-
-    mutating func update(_ bytes: UnsafeRawBufferPointer) {
-        switch name {
-        case .sha256: sha256.update(bytes)
-        case .etag(let etag, _): if etag.parts == 0 { md5.update(bytes) } else { parted?.update(bytes) }
-        }
-    }
-
-    /// What is wrong with the content; nil: nothing that could be found.
-    consuming func problem() -> String? {
-        if isUnknown { return nil }
-        switch name {
-        case .sha256(let expected, _):
-            return sha256.finalize() == expected ? nil : "its SHA-256 is not the one in its name"
-        case .etag(let etag, _):
-            if etag.parts == 0 { return md5.finalize() == etag.md5 ? nil : "its MD5 is not the one in its name" }
-            guard let digest = parted.take() else { return nil }
-            let result = digest.finalize()
-            return result.count == etag.parts && result.md5 == etag.md5 ? nil : "its parts do not give its name"
-        }
-    }
-}
 
 /// Reads, checks and copies the blobs of a store.
 enum BlobCopy {
@@ -58,7 +11,7 @@ enum BlobCopy {
 
     /// Copies a blob, and checks on the way that it is what its name says. The copy is not durable yet.
     ///
-    /// - Throws: ``Damage``; the copy is useless then.
+    /// - Throws: ``Damage``: then the copy is useless.
     static func copy(
         _ source: String, to target: String, _ name: BlobName, partSize: Int64?, read: (Int) throws -> Void
     ) throws {
@@ -84,7 +37,7 @@ enum BlobCopy {
     /// Opens a blob. No link is followed, and nothing but a file of the right size is accepted.
     static func open(_ path: String, _ name: BlobName) throws -> File {
         var status = stat()
-        // Checked before it is opened, because opening a FIFO would wait, and again when it is open.
+        // Opening a FIFO could block, so the file is examined first, and again once it is open.
         guard lstat(path, &status) == 0 else {
             if errno == ENOENT { throw Damage(reason: "it has vanished") }
             throw Damage(reason: "\(IcecoreError.system("cannot examine", path, errno: errno))")

@@ -2,26 +2,26 @@ import Basics
 import Glibc
 import Model
 
-/// What the thread of the network and the thread that writes tell each other.
+/// What the network's thread and the writer's thread tell each other.
 final class WriterQueue: @unchecked Sendable {
     /// What there is to write.
     enum Item {
-        case blob(BlobBatch.Finished)
+        case blob(CheckedContent)
         case failure(Want, isGone: Bool, reason: String)
     }
 
-    /// What the writer finds when it asks.
+    /// What the writer gets.
     enum Received {
         case items([Item])
         case nothingInTime
-        /// There will be no more.
+        /// Nothing more will come.
         case closed
     }
 
-    /// What the writer has to say.
+    /// What the writer reports.
     struct News {
-        /// Contents that the store shows now.
-        var visible: [ContentName] = []
+        /// Contents that have their names now.
+        var visible: [ContentKey] = []
         var hasEnded = false
         var error: (any Error)?
     }
@@ -30,7 +30,7 @@ final class WriterQueue: @unchecked Sendable {
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var items: [Item] = []
-    /// How many items end the writer's wait; 0: it does not wait.
+    /// How many items end the writer's wait; 0: it is not waiting.
     private var awaited = 0
     private var isClosed = false
     private var wasFull = false
@@ -40,7 +40,7 @@ final class WriterQueue: @unchecked Sendable {
     private static let gathered = 128
     private var onNews: (@Sendable () -> Void)?
 
-    /// - Parameter limit: how many items may wait before the queue calls itself full.
+    /// - Parameter limit: how many items make the queue full.
     init(limit: Int) {
         self.limit = limit
         pthread_mutex_init(lock, nil)
@@ -64,9 +64,9 @@ final class WriterQueue: @unchecked Sendable {
         return try body()
     }
 
-    // MARK: - The thread of the network
+    // MARK: - The network's thread
 
-    /// Called by the writer when there is news, or room again.
+    /// Sets what the writer calls when there is room again, and when it ends.
     func notify(_ call: @escaping @Sendable () -> Void) {
         locked { onNews = call }
     }
@@ -82,7 +82,7 @@ final class WriterQueue: @unchecked Sendable {
         }
     }
 
-    /// Whether so much waits that nothing should be added for now.
+    /// Whether nothing more should be added for now.
     var isFull: Bool {
         locked {
             wasFull = items.count >= limit && !news.hasEnded
@@ -90,7 +90,7 @@ final class WriterQueue: @unchecked Sendable {
         }
     }
 
-    /// What the writer has said since the last time; nil: nothing.
+    /// What the writer has reported since the last call; nil: nothing.
     func takeNews() -> News? {
         locked {
             guard hasNews else { return nil }
@@ -100,7 +100,7 @@ final class WriterQueue: @unchecked Sendable {
         }
     }
 
-    /// No more items; waits until the writer has ended.
+    /// Ends the queue, and waits until the writer has ended.
     func close() {
         locked {
             isClosed = true
@@ -109,9 +109,9 @@ final class WriterQueue: @unchecked Sendable {
         }
     }
 
-    // MARK: - The thread that writes
+    // MARK: - The writer's thread
 
-    /// Takes all that waits, once there is something.
+    /// Takes all items as soon as there are any.
     ///
     /// - Parameter deadline: milliseconds of the monotonic clock.
     func receive(until deadline: UInt64?) -> Received {
@@ -119,7 +119,7 @@ final class WriterQueue: @unchecked Sendable {
         defer { pthread_mutex_unlock(lock) }
         defer { awaited = 0 }
         if items.isEmpty, !isClosed {
-            // While there is a steady flow, a few gather: a wake-up for each would cost more than to write it.
+            // Let a few gather while there is a steady flow: waking up for each would cost more than writing it.
             _ = wait(for: WriterQueue.gathered, until: MonotonicClock.milliseconds() + 5)
         }
         while items.isEmpty {
@@ -136,7 +136,7 @@ final class WriterQueue: @unchecked Sendable {
         return .items(taken)
     }
 
-    /// Waits for so many items, or the end of all; false: in vain.
+    /// Waits for `count` items or the end of the queue. Returns false when the time was up first.
     private func wait(for count: Int, until deadline: UInt64?) -> Bool {
         awaited = count
         while awaited > 0, !isClosed {
@@ -150,14 +150,14 @@ final class WriterQueue: @unchecked Sendable {
         return true
     }
 
-    func report(visible: [ContentName]) {
+    func report(visible: [ContentKey]) {
         locked {
             news.visible += visible
             hasNews = true
         }
     }
 
-    /// The writer's last word.
+    /// The writer ends, with an error or nil.
     func end(_ error: (any Error)?) {
         locked {
             news.hasEnded = true

@@ -1,8 +1,8 @@
 import Model
 
-/// The contents that are on their way, and who else wants them: one of the keys is asked, the others wait for what comes
-/// of it. Where a key fails, the others are asked; the more have failed, the more at once.
-struct WantGroups {
+/// The contents in flight, and the keys that share them: one key is asked for the content, the others wait. If it fails, the
+/// others are asked; the more have failed, the more at once.
+struct FetchGroups {
     struct Failure {
         var want: Want
         var isGone: Bool
@@ -13,19 +13,19 @@ struct WantGroups {
         /// How many keys are being asked.
         var attempts = 1
         var others: [Want] = []
-        /// Where in `others` those begin that have not been asked.
+        /// The first of `others` that has not been asked.
         var next = 0
         var failures: [Failure] = []
     }
 
-    private var groups: [ContentName: Group] = [:]
-    /// Contents that had keys left to ask when they were put here.
-    private var ready: [ContentName] = []
+    private var groups: [ContentKey: Group] = [:]
+    /// Contents that had keys left to ask when they were added.
+    private var ready: [ContentKey] = []
     /// The most keys of one content to ask at once.
     private let mostAttempts: Int
-    /// Wants and failures in memory, beside those that are being asked for.
+    /// How many wants and failures are in memory, without the keys that are being asked.
     private(set) var held = 0
-    /// How many contents have come, or cannot be had.
+    /// How many contents have arrived or failed under every key.
     private(set) var settled = 0
 
     init(mostAttempts: Int) {
@@ -34,16 +34,16 @@ struct WantGroups {
 
     var isEmpty: Bool { groups.isEmpty }
 
-    func isUnderWay(_ content: ContentName) -> Bool {
+    func isUnderWay(_ content: ContentKey) -> Bool {
         groups[content] != nil
     }
 
-    /// A key is asked for its content.
-    mutating func begin(_ content: ContentName) {
+    /// Notes that a key is asked for its content.
+    mutating func begin(_ content: ContentKey) {
         if groups[content] == nil { groups[content] = Group() } else { groups[content]?.attempts += 1 }
     }
 
-    /// A want has to wait for what comes of another one.
+    /// Lets a want wait for the outcome of another key.
     mutating func wait(_ want: Want) {
         let content = want.content
         guard groups[content] != nil else { return }
@@ -56,7 +56,7 @@ struct WantGroups {
         group.next < group.others.count && group.attempts < min(1 + group.failures.count, mostAttempts)
     }
 
-    /// A want whose turn has come after others have failed.
+    /// A want whose turn has come because others have failed.
     mutating func takeReady() -> Want? {
         while let content = ready.last {
             if let group = groups[content], mayAsk(group) {
@@ -69,8 +69,8 @@ struct WantGroups {
         return nil
     }
 
-    /// A content has come. Nil: it had come before, through another key; else how many were waiting for it.
-    mutating func arrived(_ content: ContentName) -> Int? {
+    /// A content has arrived. Returns how many other wants it serves; nil: it had arrived before, through another key.
+    mutating func arrived(_ content: ContentKey) -> Int? {
         guard let group = groups.removeValue(forKey: content) else { return nil }
         let waiting = group.others.count - group.next
         held -= waiting + group.failures.count
@@ -78,7 +78,7 @@ struct WantGroups {
         return waiting + group.failures.count
     }
 
-    /// A key could not give its content. What is to be recorded now, if no other key is left.
+    /// A key has failed. Returns what is to be recorded now: nothing as long as another key is left.
     mutating func failed(_ failure: Failure) -> [Failure] {
         let content = failure.want.content
         guard groups[content] != nil else { return [] }
@@ -93,14 +93,14 @@ struct WantGroups {
         return group.attempts > 0 ? [] : end(content, group)
     }
 
-    /// A request was given up because everything ends. What is to be recorded.
-    mutating func cancelled(_ content: ContentName) -> [Failure] {
+    /// A request was given up because the download ends. Returns what is to be recorded.
+    mutating func cancelled(_ content: ContentKey) -> [Failure] {
         groups[content]?.attempts -= 1
         guard let group = groups[content], group.attempts == 0 else { return [] }
         return end(content, group)
     }
 
-    private mutating func end(_ content: ContentName, _ group: Group) -> [Failure] {
+    private mutating func end(_ content: ContentKey, _ group: Group) -> [Failure] {
         groups.removeValue(forKey: content)
         held -= group.others.count - group.next + group.failures.count
         settled += 1

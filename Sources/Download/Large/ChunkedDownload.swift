@@ -4,24 +4,14 @@ import Model
 import S3
 import Store
 
-/// How large contents are fetched.
-public struct ChunkLimits: Sendable {
-    /// Contents of at least so many bytes are fetched in chunks.
-    public var threshold: Int64 = 64 << 20
-    /// The length of a chunk, about: parts of an upload are not torn apart for a few bytes.
-    public var size: Int64 = 16 << 20
-
-    public init() {}
-}
-
-/// The download of one large content: many ranges at a time, each tried again alone, checked as they arrive. What has
-/// arrived stays in the store's `tmp/` until the content is complete, whatever happens in between.
+/// The download of one large content: many ranges at a time, retried separately, checked as they arrive. What has arrived
+/// stays in the store's `tmp/` until the content is complete, even if the process ends.
 final class ChunkedDownload {
     enum Outcome {
-        case arrived(ContentVerifier.Verdict, headers: String?)
-        /// - isUseless: nothing of what has arrived can be made use of.
+        case arrived(ContentDigest.Verdict, headers: String?)
+        /// - isUseless: none of the bytes that have arrived can be used.
         case failed(any Error, isUseless: Bool)
-        /// The server does not do ranges.
+        /// The server does not support ranges.
         case rangesAreIgnored
     }
 
@@ -37,27 +27,27 @@ final class ChunkedDownload {
     private var phase = Phase.beginning
     private var plan: ChunkPlan
     private var verifier: ContentVerifier?
-    private var description: DescriptionTransfer.Description?
+    private var description: ObjectDescription?
     private var inFlight = 0
-    /// Everything before it has been asked for.
+    /// Everything before this offset has been requested.
     private var cursor: Int64 = 0
     private var failure: (any Error)?
     private var ignoresRanges = false
-    /// How often the content has been fetched, and what came out where nothing could vouch for it.
+    /// How often the content has been fetched, and the SHA-256 of the last time if nothing else could check it.
     private var rounds = 1
     private var earlier: [UInt8]?
-    /// Bytes that were there when the last checkpoint was made.
+    /// How many bytes were there at the last checkpoint.
     private var durable: Int64
 
-    /// How many connections the object gets: more for as long as that makes it faster. Few are better, for what has come as
-    /// far as their buffers is lost in a kill.
+    /// How many requests are made at a time: more as long as that is faster. Fewer are better, since a kill loses what is in
+    /// their buffers.
     private var window = ConcurrencyWindow(ceiling: 16, start: 2)
     private static let mostRounds = 3
-    /// So many bytes at most does a power cut cost.
+    /// The most bytes that a power cut costs.
     private static let checkpoint: Int64 = 512 << 20
 
-    /// - Parameter path: where to fetch the content to, beside somebody else who is at it; nil: where everybody looks for it.
-    /// - Throws: `busy` while somebody else is at it.
+    /// - Parameter path: a file of its own, for a content that another process is fetching; nil: the shared one in `tmp/`.
+    /// - Throws: `busy` while another process has the shared file.
     init(_ source: SourceObject, _ store: Store, _ limits: ChunkLimits, _ pool: WorkPool, privateAt path: String?)
         throws
     {
@@ -100,7 +90,7 @@ final class ChunkedDownload {
                     verify()
                     return nil
                 }
-                // What was refused under the version's id is asked for by the key.
+                // Requests by version id were refused: ask by key.
                 cursor = 0
                 return try next()
             }
@@ -108,15 +98,15 @@ final class ChunkedDownload {
             cursor = chunk.upperBound
             inFlight += 1
             return ChunkTransfer(source, partial, chunk) { [unowned self] head in
-                // Where HEAD was of no use, the first answer tells as much.
-                if description == nil { describe(head) }
+                // If HEAD has failed, the first answer has to do.
+                if description == nil { description = ObjectDescription(head) }
             } done: { [unowned self] transfer, result in
                 try ended(transfer, result)
             }
         }
     }
 
-    /// What became of it; nil: it goes on.
+    /// The outcome; nil while the download continues.
     func outcome() throws -> Outcome? {
         if inFlight > 0 { return nil }
         if ignoresRanges { return .rangesAreIgnored }
@@ -126,20 +116,21 @@ final class ChunkedDownload {
         switch verdict {
         case .checked, .opaque:
             return .arrived(verdict, headers: description?.headers)
-        case .unknownPartSize(let sha256) where sha256 == earlier:
-            // It has come out the same twice.
+        case .unknownPartSize(let sha256?) where sha256 == earlier:
+            // Two downloads gave the same bytes.
             return .arrived(.opaque(sha256: sha256), headers: description?.headers)
         case .unknownPartSize(let sha256):
             earlier = sha256
-            return try fetchAgain("nothing can check it: its part size is unknown, and it came out different each time")
+            return try fetchAgain(
+                "it cannot be checked: its part size is unknown, and each download gave different bytes")
         case .wrong:
-            return try fetchAgain("its bytes do not give the ETag \(want.etag)")
+            return try fetchAgain("its bytes do not match the ETag \(want.etag)")
         }
     }
 
     // MARK: - Steps
 
-    private func described(_ answer: Result<DescriptionTransfer.Description?, any Error>) throws {
+    private func described(_ answer: Result<ObjectDescription?, any Error>) throws {
         inFlight -= 1
         switch answer {
         case .success(let answer):
@@ -150,11 +141,6 @@ final class ChunkedDownload {
         case .failure(let error):
             failure = error
         }
-    }
-
-    private func describe(_ head: S3ResponseHead) {
-        description = DescriptionTransfer.Description(
-            partSize: nil, isOpaque: head.hasOpaqueETag, headers: head.headersWorthKeeping)
     }
 
     private func ended(_ transfer: ChunkTransfer, _ result: Result<Void, any Error>) throws {
@@ -174,15 +160,14 @@ final class ChunkedDownload {
 
     private func failed(_ transfer: ChunkTransfer, _ error: any Error) throws {
         guard let error = error as? S3Failure else {
-            // What the source is not to blame for ends everything; that the object was replaced ends this one.
+            // A replaced object ends this download; an error that is not the source's ends everything.
             guard error is SourceObject.Replaced else { throw error }
             failure = error
             return
         }
         if error.kind == .unexpected, error.status == 200 {
             ignoresRanges = true
-        } else if error.status == 403, !error.isArchived, want.isLatest, !transfer.source.byKey {
-            // Public buckets often let everybody read the current object, but not versions by their ids.
+        } else if transfer.source.isWorthAskingByKey(after: error) {
             source.byKey = true
             cursor = 0
         } else {
@@ -190,14 +175,10 @@ final class ChunkedDownload {
         }
     }
 
-    /// Lets the check go on with what is there.
+    /// Lets the verifier continue with what is there.
     private func verify() {
         if verifier == nil, description != nil || phase == .checking {
-            verifier = ContentVerifier(
-                partial, want.etag,
-                isOpaque: source.replica == nil && (want.isOpaque || want.etag.verbatim != nil)
-                    || description?.isOpaque == true,
-                partSize: description?.partSize, sha256: source.replica?.sha256, needsSHA256: want.isOwn, pool)
+            verifier = source.verifier(of: partial, description, pool)
         }
         verifier?.arrived(partial.present)
     }
@@ -214,7 +195,7 @@ final class ChunkedDownload {
     }
 }
 
-/// Makes durable what has arrived of a content that takes long.
+/// Makes durable what has arrived so far of a large content.
 private final class Checkpoint: Work {
     private let partial: PartialBlob
     private let ranges: ByteRanges
@@ -225,7 +206,7 @@ private final class Checkpoint: Work {
     }
 
     func perform(isStopping: () -> Bool) {
-        // Where this fails, the next power cut costs more; writing and closing have errors of their own.
+        // If this fails, a power cut costs more. Errors of the disk show up when writing and closing.
         try? partial.makeDurable(ranges)
     }
 }

@@ -3,27 +3,27 @@ import Blobs
 import Glibc
 import S3
 
-/// The download of some bytes of a large content to their place in its file.
+/// The download of a range of a large content to its place in the file.
 final class ChunkTransfer: Transfer {
     let source: SourceObject
     private let partial: PartialBlob
     let range: Range<Int64>
     private let isWhole: Bool
-    /// Where the next bytes belong, and up to where they have been noted.
+    /// Where the next bytes go, and up to where the bytes have been noted.
     private var position: Int64
     private var noted: Int64
-    /// What could not be noted between two attempts.
+    /// An error from between two attempts.
     private var trouble: (any Error)?
     private var begun: ((S3ResponseHead) -> Void)?
     private var done: ((ChunkTransfer, Result<Void, any Error>) throws -> Void)?
 
-    /// So many bytes at most does a kill cost.
+    /// The most bytes that a kill costs.
     private static let grain: Int64 = 512 << 10
 
     /// - Parameters:
-    ///   - begun: told of each answer that is about the right object.
-    ///   - done: told once, at the end. What had arrived by then is noted.
-    ///   - isWhole: the range is the whole content, and is asked for without saying so: not every server does ranges.
+    ///   - isWhole: the range is the whole content, and is requested without a range: not every server supports ranges.
+    ///   - begun: called with each answer that is about the right object.
+    ///   - done: called once, at the end, when what has arrived is noted.
     init(
         _ source: SourceObject, _ partial: PartialBlob, _ range: Range<Int64>, isWhole: Bool = false,
         begun: @escaping (S3ResponseHead) -> Void,
@@ -47,14 +47,14 @@ final class ChunkTransfer: Transfer {
         if position == range.upperBound { throw IsThere() }
         try source.check(head)
         if let total = head.contentRange?.total, total != partial.size {
-            throw S3Failure.corrupt("the object has \(total) bytes where the inventory lists \(partial.size)")
+            throw S3Failure.corrupt("the object has \(total) bytes instead of the \(partial.size) in the inventory")
         }
         begun?(head)
     }
 
     override func body(_ bytes: UnsafeRawBufferPointer) throws {
         guard Int64(bytes.count) <= range.upperBound - position else {
-            throw S3Failure.corrupt("more bytes than were asked for")
+            throw S3Failure.corrupt("more bytes than requested")
         }
         try partial.write(bytes, at: position)
         position += Int64(bytes.count)
@@ -62,11 +62,11 @@ final class ChunkTransfer: Transfer {
     }
 
     override func complete() throws {
-        guard position == range.upperBound else { throw S3Failure.corrupt("fewer bytes than were asked for") }
+        guard position == range.upperBound else { throw S3Failure.corrupt("fewer bytes than requested") }
         try note()
     }
 
-    /// What has arrived stays; the next attempt asks for the rest.
+    /// Keeps what has arrived; the next attempt asks for the rest.
     override func restart() {
         do {
             try note()
@@ -94,7 +94,7 @@ final class ChunkTransfer: Transfer {
         }
     }
 
-    /// An attempt that failed at its end had brought everything: there is nothing to ask for again.
+    /// The failed attempt had brought every byte: there is nothing left to ask for.
     private struct IsThere: Error {}
 
     private func note() throws {

@@ -8,29 +8,29 @@ import Testing
 @testable import Store
 
 /// The thread that writes what was downloaded.
-@Suite struct BlobBatchTests {
-    private static func use(_ body: (Store, BlobBatch) throws -> Void) throws {
+@Suite struct BlobCommitterTests {
+    private static func use(_ body: (Store, BlobCommitter) throws -> Void) throws {
         try Testbed.withDirectory { directory in
             let store = try Store.create(at: "\(directory)/store", StoreConfiguration(bucket: "bucket", inventory: nil))
-            try body(store, BlobBatch(store))
+            try body(store, BlobCommitter(store))
         }
     }
 
     private static func blob(
         _ store: Store, _ text: String, temporary: String? = nil, memory: ContentMemory = ContentMemory()
-    ) throws -> BlobBatch.Finished {
+    ) throws -> CheckedContent {
         let bytes = Array(text.utf8)
         guard let held = memory.hold(Int64(bytes.count)) else { throw TestbedError("there is no room") }
         #expect(bytes.withUnsafeBytes { held.append($0) })
         let want = Want(
             key: bytes, versionId: nil, etag: ETag(Array(Hex.encode(MD5.digest(bytes)).utf8)), size: Int64(bytes.count),
             isLatest: true, isOpaque: false, isArchived: false, lastModified: .distantPast, replacedAt: .distantFuture)
-        return BlobBatch.Finished(
-            temporary: temporary ?? "\(store.temporaryPath)/\(text)", content: .memory(held), name: want.contentName,
+        return CheckedContent(
+            temporary: temporary ?? "\(store.temporaryPath)/\(text)", content: .memory(held), name: want.blobName,
             want: want)
     }
 
-    private static func path(_ store: Store, _ blob: BlobBatch.Finished) -> String {
+    private static func path(_ store: Store, _ blob: CheckedContent) -> String {
         store.blobs.path(ofName: blob.name)
     }
 
@@ -85,7 +85,7 @@ import Testing
             let memory = ContentMemory(limit: 1 << 20)
             let blobs = try (0..<3000).map { number in
                 // Room comes back as contents are written.
-                var blob: BlobBatch.Finished?
+                var blob: CheckedContent?
                 #expect(
                     Self.wait(seconds: 60) {
                         blob = try? Self.blob(store, "content \(number % 2900)", memory: memory)

@@ -1,23 +1,13 @@
 import S3
 
-/// Asks what the source knows of a large object before any of it is fetched.
+/// A HEAD: what the source knows of an object, and the part size of a multipart upload.
 final class DescriptionTransfer: Transfer {
-    /// What a HEAD says.
-    struct Description {
-        /// Of a multipart upload; nil where the server does not say.
-        var partSize: Int64?
-        /// The ETag is no MD5 of anything.
-        var isOpaque: Bool
-        /// JSON, or nil where there is nothing worth keeping.
-        var headers: String?
-    }
-
     private let source: SourceObject
-    private var description: Description?
-    private var done: ((Result<Description?, any Error>) throws -> Void)?
+    private var description: ObjectDescription?
+    private var done: ((Result<ObjectDescription?, any Error>) throws -> Void)?
 
-    /// - Parameter done: told the answer; nil where the server has none: the question may be forbidden or unknown to it.
-    init(_ source: SourceObject, done: @escaping (Result<Description?, any Error>) throws -> Void) {
+    /// - Parameter done: called with the answer; nil where the server gives none, since it may forbid or not know the request.
+    init(_ source: SourceObject, done: @escaping (Result<ObjectDescription?, any Error>) throws -> Void) {
         self.source = source
         self.done = done
         var request = source.request(.head)
@@ -27,14 +17,12 @@ final class DescriptionTransfer: Transfer {
 
     override func begin(_ head: S3ResponseHead) throws {
         try source.check(head)
-        // A server that ignores partNumber gives the whole object's length, and no count.
+        // A server that ignores partNumber gives the length of the whole object, and no count.
         let parts = Int(source.want.etag.parts)
         var partSize = parts > 0 && head.partsCount == parts ? head.contentLength : nil
-        // What cannot be is not believed.
+        // Ignore a size that cannot be right.
         if let size = partSize, size <= 0 || (source.want.size - 1) / size + 1 != parts { partSize = nil }
-        description = Description(
-            partSize: partSize, isOpaque: head.hasOpaqueETag,
-            headers: head.headersWorthKeeping)
+        description = ObjectDescription(head, partSize: partSize)
     }
 
     override func finished(_ result: Result<Void, any Error>) throws {

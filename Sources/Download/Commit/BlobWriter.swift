@@ -5,35 +5,32 @@ import Glibc
 import Index
 import Store
 
-/// Writes contents and makes them durable many at a time, on a thread of its own: the data first, then what the index has
-/// to know of it, then the name.
-///
-/// One syncfs covers the data of a batch and the names of the batch before, so that no small file costs an fsync.
+/// The thread that commits contents in batches; ``BlobCommitter`` describes the order.
 final class BlobWriter: @unchecked Sendable {
-    // Only the writer's thread touches what is below, once it runs.
+    // Once the writer's thread runs, everything below belongs to it.
     private let store: Store
     private let queue: WriterQueue
     private let records: BlobRecords
     private let blobs: File
-    /// What waits to be named; the descriptor of a file that has no name yet, else -1.
-    private var finished: [(blob: BlobBatch.Finished, file: Int32)] = []
-    /// How many such files may be open; 0 where they cannot be had.
+    /// The batch: contents that wait for their names, with the descriptor of the unnamed file, or -1.
+    private var finished: [(blob: CheckedContent, file: Int32)] = []
+    /// How many unnamed files may be open; 0 where the file system has none.
     private var mostUnnamed: Int
     private var bytes: Int64 = 0
-    /// How many of them keep files open.
+    /// How many contents of the batch keep a partial blob open, and how many an unnamed file.
     private var open = 0
     private var unnamed = 0
-    /// When the first of what is not durable yet came, in milliseconds of the monotonic clock.
+    /// When the oldest thing came that is not durable yet, in milliseconds of the monotonic clock.
     private var began: UInt64?
-    /// Names that were given but are not durable yet.
+    /// Names were given that are not durable yet, and these blobs are not counted yet.
     private var hasUndurableNames = false
     private var newBlobs = 0
     private var newBytes: Int64 = 0
-    /// The order of data, records and names would be in doubt if anything were tried after an error in between.
+    /// After an error in the middle of a commit nothing more is tried: the order of data, records and names would be lost.
     private var isCommitting = false
     private var canRename = true
 
-    /// So many contents, bytes or milliseconds make a batch.
+    // What ends a batch: contents, open partial blobs, bytes, milliseconds.
     private static let mostBlobs = 1024
     private static let mostOpen = 8
     private static let mostBytes: Int64 = 256 << 20
@@ -46,7 +43,7 @@ final class BlobWriter: @unchecked Sendable {
         blobs = try File(store.blobs.path, O_RDONLY | O_DIRECTORY)
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        // A file without a name gets its first one through /proc.
+        // An unnamed file is linked through /proc.
         mostUnnamed =
             access("/proc/self/fd", X_OK) == 0 ? min(BlobWriter.mostBlobs, Int(clamping: limit.rlim_cur) / 4) : 0
     }
@@ -86,7 +83,7 @@ final class BlobWriter: @unchecked Sendable {
                 }
             }
         } catch {
-            // What was complete before a disk was full, say, stays.
+            // Keep what was complete before, say, the disk was full.
             if !isCommitting { try? finish() }
             queue.end(error)
         }
@@ -115,9 +112,10 @@ final class BlobWriter: @unchecked Sendable {
         }
     }
 
-    /// Writes a content to a file without a name in the directory where it will have one: one change of a directory instead
-    /// of three, and files spread over the disk as their directories are. Else to its temporary file, and -1.
-    private func write(_ bytes: UnsafeRawBufferPointer, of blob: BlobBatch.Finished) throws -> Int32 {
+    /// Writes a content to an unnamed file in the directory where it will have its name: this changes directories once
+    /// instead of three times, and spreads files over the disk as their directories are. Without support for that, writes
+    /// the temporary file, and returns -1.
+    private func write(_ bytes: UnsafeRawBufferPointer, of blob: CheckedContent) throws -> Int32 {
         if mostUnnamed > 0 {
             // O_TMPFILE, which Glibc's macro hides from Swift.
             let flags = O_WRONLY | O_DIRECTORY | O_CLOEXEC | 0o20_000_000
@@ -136,7 +134,7 @@ final class BlobWriter: @unchecked Sendable {
                 }
                 return file
             }
-            // Some file systems have none. A directory that is missing is made when the content gets its name.
+            // Not every file system can do it. A missing directory (ENOENT) is made when the content gets its name.
             if errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL { mostUnnamed = 0 }
         }
         let file = try File(blob.temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o444)
@@ -145,7 +143,7 @@ final class BlobWriter: @unchecked Sendable {
         return -1
     }
 
-    /// Something has waited long enough.
+    /// The time for a batch is up.
     private func settle() throws {
         if !finished.isEmpty {
             try flush()
@@ -154,7 +152,7 @@ final class BlobWriter: @unchecked Sendable {
         }
     }
 
-    /// Makes everything durable, names and records too.
+    /// Makes everything durable, including names and records.
     private func finish() throws {
         try flush()
         isCommitting = true
@@ -172,7 +170,7 @@ final class BlobWriter: @unchecked Sendable {
         isCommitting = true
         try synchronize()
         try namesAreDurable()
-        // What belongs to a blob is known before the blob has its name: a kill in between must not lose it.
+        // The facts come before the name, so that a kill in between loses nothing.
         for (blob, _) in finished {
             if blob.partSize != nil || blob.sha256 != nil {
                 try records.add(
@@ -191,25 +189,25 @@ final class BlobWriter: @unchecked Sendable {
         bytes = 0
         open = 0
         unnamed = 0
-        // The names are to be durable in time, too.
+        // The names have to become durable in time as well.
         began = MonotonicClock.milliseconds()
         isCommitting = false
     }
 
-    /// Gives a content its name.
-    private func name(_ blob: BlobBatch.Finished, _ file: Int32) throws {
+    /// Gives a content its name below `blobs/`.
+    private func name(_ blob: CheckedContent, _ file: Int32) throws {
         defer { if file >= 0 { close(file) } }
         let temporary = file >= 0 ? "/proc/self/fd/\(file)" : blob.temporary
         let path = "\(Blobs.fan(blob.name))/\(blob.name)"
         try blob.partial?.seal(below: store.blobs.path)
         var code = move(temporary, path, isUnnamed: file >= 0)
         if code == ENOENT {
-            // A copy of a store may lack directories that were empty.
+            // A copied store may lack directories that were empty.
             try Files.createDirectory(Files.directory(of: store.blobs.path(ofName: blob.name)))
             code = move(temporary, path, isUnnamed: file >= 0)
         }
         if code == EEXIST, Files.size(store.blobs.path(ofName: blob.name)) != blob.want.size {
-            // Whatever it is, it is not this content.
+            // Whatever this file is, it is not the content.
             try Files.rename(store.blobs.path(ofName: blob.name), "\(store.quarantinePath)/\(blob.name)")
             code = move(temporary, path, isUnnamed: file >= 0)
         }
@@ -217,7 +215,7 @@ final class BlobWriter: @unchecked Sendable {
             newBlobs += 1
             newBytes += blob.want.size
         } else if code == EEXIST {
-            // What is there already is the same content: a blob is never written twice.
+            // The content is there already, and a blob is never overwritten.
             if file < 0 { try Files.remove(blob.temporary) }
         } else {
             throw IcecoreError.system("cannot create", store.blobs.path(ofName: blob.name), errno: code)
@@ -225,7 +223,7 @@ final class BlobWriter: @unchecked Sendable {
         if let partial = blob.partial { try Files.remove(partial.logPath) }
     }
 
-    /// Gives a file another name below `blobs/`, unless that name is taken: 0, or errno.
+    /// Moves a file to a name below `blobs/` unless that is taken. Returns 0 or errno.
     private func move(_ old: String, _ path: String, isUnnamed: Bool) -> Int32 {
         if isUnnamed {
             return linkat(AT_FDCWD, old, blobs.descriptor, path, Int32(AT_SYMLINK_FOLLOW)) == 0 ? 0 : errno
@@ -233,7 +231,7 @@ final class BlobWriter: @unchecked Sendable {
         if canRename {
             if renameat2(AT_FDCWD, old, blobs.descriptor, path, 1) == 0 { return 0 }  // RENAME_NOREPLACE
             guard errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP else { return errno }
-            // Some file systems cannot do it in one step.
+            // Not every file system can do it in one step.
             canRename = false
         }
         if linkat(AT_FDCWD, old, blobs.descriptor, path, 0) != 0 { return errno }
@@ -244,7 +242,7 @@ final class BlobWriter: @unchecked Sendable {
         try Files.synchronizeFileSystem(blobs)
     }
 
-    /// The names that were given are durable now.
+    /// Counts the blobs whose names have become durable.
     private func namesAreDurable() throws {
         guard hasUndurableNames else { return }
         hasUndurableNames = false

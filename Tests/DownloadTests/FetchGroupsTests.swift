@@ -4,14 +4,14 @@ import Testing
 @testable import Model
 
 /// One content under several keys: who is asked, and when.
-@Suite struct WantGroupsTests {
+@Suite struct FetchGroupsTests {
     private func want(_ key: String, content: UInt64 = 1) -> Want {
         Want(
             key: Array(key.utf8), versionId: nil, etag: ETag(high: content, low: 0, parts: 0), size: 1, isLatest: true,
             isOpaque: false, isArchived: false, lastModified: .distantPast, replacedAt: .distantFuture)
     }
 
-    private func failure(_ want: Want) -> WantGroups.Failure {
+    private func failure(_ want: Want) -> FetchGroups.Failure {
         .init(want: want, isGone: true, reason: "gone")
     }
 
@@ -20,7 +20,7 @@ import Testing
     }
 
     @Test func whoWaitsIsNotAskedWhenTheContentComes() {
-        var groups = WantGroups(mostAttempts: 8)
+        var groups = FetchGroups(mostAttempts: 8)
         let first = want("a")
         groups.begin(first.content)
         groups.wait(want("b"))
@@ -33,7 +33,7 @@ import Testing
     }
 
     @Test func aFailureIsForgottenWhenAnotherKeyHasTheContent() {
-        var groups = WantGroups(mostAttempts: 8)
+        var groups = FetchGroups(mostAttempts: 8)
         let first = want("a")
         groups.begin(first.content)
         groups.wait(want("b"))
@@ -45,14 +45,14 @@ import Testing
     }
 
     @Test func keysAreAskedInOrderAndInGrowingNumbers() {
-        var groups = WantGroups(mostAttempts: 8)
+        var groups = FetchGroups(mostAttempts: 8)
         let keys = (0..<40).map { want("\($0)") }
         groups.begin(keys[0].content)
         for key in keys.dropFirst() { groups.wait(key) }
         var asked = [keys[0]]
         var order: [String] = []
         var rounds: [Int] = []
-        var recorded: [WantGroups.Failure] = []
+        var recorded: [FetchGroups.Failure] = []
         while !asked.isEmpty {
             rounds.append(asked.count)
             order += asked.compactMap(name)
@@ -70,7 +70,7 @@ import Testing
     }
 
     @Test func aSecondArrivalIsKnownAsSuch() {
-        var groups = WantGroups(mostAttempts: 8)
+        var groups = FetchGroups(mostAttempts: 8)
         let first = want("a")
         groups.begin(first.content)
         for key in ["b", "c", "d"] { groups.wait(want(key)) }
@@ -86,7 +86,7 @@ import Testing
     }
 
     @Test func contentsDoNotWaitForEachOther() {
-        var groups = WantGroups(mostAttempts: 8)
+        var groups = FetchGroups(mostAttempts: 8)
         let (one, two) = (want("a", content: 1), want("b", content: 2))
         groups.begin(one.content)
         groups.begin(two.content)

@@ -5,36 +5,36 @@ import Model
 import S3
 import Store
 
-/// One content that is fetched as it is read.
+/// A content that is fetched as it is read.
 final class FetchedContent {
     let want: Want
     private var source: SourceObject
     private let partial: PartialBlob
     private let pool: WorkPool
     private let log: @Sendable (String) -> Void
-    private let keep: (BlobBatch.Finished) -> Void
+    private let keep: (CheckedContent) -> Void
     private let distrust: (Set<UInt64>) -> Void
-    /// The files that were given bytes before these could be checked.
+    /// The files whose readers were given unchecked bytes.
     private var seenBy: Set<UInt64> = []
-    /// The object could not give something: the next reader's is asked.
+    /// A request has failed: the next reader's object is used instead.
     private var hasFailed = false
-    /// Small ones are fetched whole, and seen by nobody before they have been checked.
+    /// A small content is fetched whole, and checked before anyone sees it.
     private let isSmall: Bool
 
     private var readers: [any ContentReader] = []
-    /// What is there, on its way or in the queue.
+    /// What is there, in flight or in the queue.
     private var requested: ByteRanges
     private var queue: [Range<Int64>] = []
     private var inFlight = 0
     private var verifier: ContentVerifier?
-    private var description: DescriptionTransfer.Description?
+    private var description: ObjectDescription?
     private var isAsking = false
-    /// The content is checked, or is beyond being checked: it is what readers get.
+    /// The content is checked, or nothing can check it: readers get it.
     private var isSettled = false
     private var rounds = 1
-    /// Nothing more can be had of it by this object.
+    /// The content has failed for good: a later read needs another ``FetchedContent``.
     private(set) var isOver = false
-    /// Where the last reader stopped, and how much has been read in one go up to there.
+    /// Where the last read ended, and how much has been read sequentially up to there.
     private var lastEnd: Int64 = -1
     private var run: Int64 = 0
 
@@ -44,15 +44,15 @@ final class FetchedContent {
     private static let mostAhead: Int64 = 32 << 20
     private static let mostInFlight = 8
     private static let mostRounds = 3
-    /// So many files with one content are told of damage; it is rarely more than one.
+    /// How many files with one content are remembered; it is rarely more than one.
     private static let mostSeen = 1000
 
     /// - Parameters:
     ///   - keep: called when the content is complete and checked.
-    ///   - distrust: called with the readers' files when what they were given turns out to be wrong.
+    ///   - distrust: called with the readers' files when the bytes that they were given turn out to be wrong.
     init(
         _ source: SourceObject, _ store: Store, _ pool: WorkPool, log: @escaping @Sendable (String) -> Void,
-        keep: @escaping (BlobBatch.Finished) -> Void, distrust: @escaping (Set<UInt64>) -> Void
+        keep: @escaping (CheckedContent) -> Void, distrust: @escaping (Set<UInt64>) -> Void
     ) throws {
         self.source = source
         self.pool = pool
@@ -63,7 +63,7 @@ final class FetchedContent {
         do {
             partial = try PartialBlob(store, etag: want.contentETag, size: want.size)
         } catch let error as IcecoreError where error.code == .busy {
-            // A sync, or another mount. Nobody waits for it: what is read is fetched beside it, and not kept.
+            // A sync or another mount has it. Instead of waiting for that, fetch what is read, and do not keep it.
             partial = try PartialBlob(
                 privateAt: "\(store.temporaryPath)/mount-\(getpid())-\(UInt64.random(in: 0 ... .max))", size: want.size)
         }
@@ -71,14 +71,14 @@ final class FetchedContent {
         isSmall = want.size <= FetchedContent.smallest
     }
 
-    /// When somebody last read, in milliseconds of the monotonic clock.
+    /// When it was last read, in milliseconds of the monotonic clock.
     private(set) var touched = MonotonicClock.milliseconds()
-    /// Requests that will come back to it.
+    /// Whether requests still refer to it.
     var hasRequests: Bool { inFlight > 0 }
-    /// It is checked, and will soon be a blob that is read without this.
+    /// Whether it is checked, and will soon be a blob that is read without this.
     var isDone: Bool { isSettled && readers.isEmpty }
 
-    /// Whether somebody waits, or something is on its way.
+    /// Whether a reader waits, or something is in flight.
     var isBusy: Bool {
         !readers.isEmpty || inFlight > 0 || !queue.isEmpty || (partial.isComplete && !isSettled && !isOver)
     }
@@ -89,19 +89,19 @@ final class FetchedContent {
         readers.append(reader)
         touched = MonotonicClock.milliseconds()
         if hasFailed {
-            // Another key may still have what this one does not.
+            // Another key may still have the content.
             self.source = source
             hasFailed = false
         }
         let range = reader.range
-        // Read-ahead of the kernel comes in some disorder.
+        // The kernel's read-ahead comes slightly out of order.
         if range.lowerBound <= lastEnd + FetchedContent.block, range.lowerBound >= lastEnd - FetchedContent.block {
             run += max(0, range.upperBound - lastEnd)
             lastEnd = max(lastEnd, range.upperBound)
         } else {
             run = 0
             lastEnd = range.upperBound
-            dropWhatNobodyWaitsFor()
+            dropReadAhead()
         }
         if isSmall { return request(0..<want.size) }
         let block = FetchedContent.block
@@ -110,7 +110,7 @@ final class FetchedContent {
         request(from..<min(want.size, end + block))
     }
 
-    /// Puts what is missing of a range into the queue.
+    /// Queues the gaps of a range.
     private func request(_ range: Range<Int64>) {
         while let gap = requested.firstGap(in: range) {
             let piece = gap.lowerBound..<min(gap.upperBound, gap.lowerBound + FetchedContent.chunk)
@@ -119,8 +119,8 @@ final class FetchedContent {
         }
     }
 
-    /// The reader has gone elsewhere: what was to be fetched ahead of it is not.
-    private func dropWhatNobodyWaitsFor() {
+    /// The reader has moved elsewhere: cancels what was to be fetched ahead of it.
+    private func dropReadAhead() {
         queue.removeAll { piece in
             if readers.contains(where: { $0.range.overlaps(piece) }) || isSmall { return false }
             requested.remove(contentsOf: piece)
@@ -128,7 +128,7 @@ final class FetchedContent {
         }
     }
 
-    /// Answers whoever can be answered.
+    /// Answers the readers whose bytes are there.
     private func answer() {
         var place = 0
         while place < readers.count {
@@ -162,7 +162,7 @@ final class FetchedContent {
         readers = []
     }
 
-    /// Fails those who wait for some of the bytes.
+    /// Fails the readers that wait for any of the bytes.
     private func fail(_ range: Range<Int64>, _ error: IcecoreError) {
         let failed = readers.filter { isSmall || $0.range.overlaps(range) }
         readers.removeAll { isSmall || $0.range.overlaps(range) }
@@ -182,21 +182,16 @@ final class FetchedContent {
         }
         answer()
         guard mayBegin || !isSmall, inFlight < FetchedContent.mostInFlight, !queue.isEmpty else { return nil }
-        // Those for whom somebody waits go first.
+        // What a reader waits for goes first.
         let place = queue.firstIndex { piece in readers.contains { $0.range.overlaps(piece) } } ?? 0
         let range = queue.remove(at: place)
         inFlight += 1
         return ChunkTransfer(source, partial, range, isWhole: range == 0..<want.size && isSmall) {
             [unowned self] head in
-            if description == nil { describe(head) }
+            if description == nil { description = ObjectDescription(head) }
         } done: { [unowned self] transfer, result in
             ended(transfer, result)
         }
-    }
-
-    private func describe(_ head: S3ResponseHead) {
-        description = DescriptionTransfer.Description(
-            partSize: nil, isOpaque: head.hasOpaqueETag, headers: head.headersWorthKeeping)
     }
 
     private func ended(_ transfer: ChunkTransfer, _ result: Result<Void, any Error>) {
@@ -209,8 +204,7 @@ final class FetchedContent {
             try? partial.remove()
             failAll(IcecoreError(.notFound, "the object was replaced at the source"))
         case let failure as S3Failure:
-            if failure.status == 403, !failure.isArchived, want.isLatest, !transfer.source.byKey {
-                // Public buckets often let everybody read the current object, but not versions by their ids.
+            if transfer.source.isWorthAskingByKey(after: failure) {
                 source.byKey = true
                 hasFailed = false
                 return request(transfer.range)
@@ -236,7 +230,7 @@ final class FetchedContent {
 
     // MARK: - Checking
 
-    /// Everything is there: is it what it should be?
+    /// Checks the complete content.
     private func check() -> Transfer? {
         if isAsking { return nil }
         guard let verifier else {
@@ -253,7 +247,7 @@ final class FetchedContent {
         case .success(.wrong):
             startOver()
         case .success(.unknownPartSize):
-            // Nothing vouches for it: it is shown, but what is kept has to come out the same twice, in a sync.
+            // Nothing vouches for it: readers get it, but only a sync keeps it, once two downloads gave the same bytes.
             isSettled = true
         case .success(let verdict):
             isSettled = true
@@ -278,11 +272,7 @@ final class FetchedContent {
     }
 
     private func verify() {
-        let verifier = ContentVerifier(
-            partial, want.etag,
-            isOpaque: source.replica == nil && (want.isOpaque || want.etag.verbatim != nil)
-                || description?.isOpaque == true,
-            partSize: description?.partSize, sha256: source.replica?.sha256, needsSHA256: want.isOwn, pool)
+        let verifier = source.verifier(of: partial, description, pool)
         self.verifier = verifier
         verifier.arrived(partial.present)
     }
@@ -292,7 +282,7 @@ final class FetchedContent {
         rounds += 1
         distrust(seenBy)
         seenBy = []
-        log("what was fetched of \(String(decoding: want.key, as: UTF8.self).debugDescription) does not give its ETag")
+        log("what was fetched of \(String(decoding: want.key, as: UTF8.self).debugDescription) does not match its ETag")
         do {
             try partial.startOver()
         } catch {
@@ -301,26 +291,16 @@ final class FetchedContent {
         requested = ByteRanges()
         guard rounds <= FetchedContent.mostRounds else {
             try? partial.remove()
-            return failAll(IcecoreError(.damaged, "its bytes do not give the ETag \(want.etag)"))
+            return failAll(IcecoreError(.damaged, "its bytes do not match the ETag \(want.etag)"))
         }
         for reader in readers { request(isSmall ? 0..<want.size : reader.range) }
     }
 
-    private func finish(_ verdict: ContentVerifier.Verdict) {
-        // What was fetched beside somebody else is theirs to keep.
+    private func finish(_ verdict: ContentDigest.Verdict) {
+        // The process that holds the shared file keeps its own.
         if partial.isPrivate { return }
-        var blob = BlobBatch.Finished(temporary: partial.path, name: want.contentName, want: want)
-        blob.partial = partial
-        blob.headers = description?.headers
-        switch verdict {
-        case .checked(let partSize, let sha256):
-            blob.partSize = partSize
-            if let sha256 { blob.file(under: sha256) }
-        case .opaque(let sha256):
-            blob.file(under: sha256)
-        case .unknownPartSize, .wrong:
-            return
-        }
-        keep(blob)
+        let blob = CheckedContent(
+            want, verdict, temporary: partial.path, partial: partial, headers: description?.headers)
+        if let blob { keep(blob) }
     }
 }

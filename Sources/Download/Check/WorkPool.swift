@@ -2,20 +2,20 @@ import Basics
 import Foundation
 import Synchronization
 
-/// Work that must not hold up the network.
+/// Work that must not delay the network.
 package protocol Work: AnyObject, Sendable {
-    /// - Parameter isStopping: to be asked every few milliseconds; true: nobody waits for the result any more.
+    /// - Parameter isStopping: to be called every few milliseconds; true: the result is no longer wanted.
     func perform(isStopping: () -> Bool)
 }
 
-/// A few threads for digests and for disks. They end with ``stop()``, or with the process.
+/// A few threads for digests and disk access. They end with ``stop()``, or with the process.
 package final class WorkPool: Sendable {
     /// How many threads there are.
     package let width = max(2, min(4, ProcessInfo.processInfo.activeProcessorCount))
     private let queue = Channel<any Work>(limit: 4096)
     private let isStopping = Atomic<Bool>(false)
 
-    /// - Parameter done: called on one of the threads whenever something has been done.
+    /// - Parameter done: called on one of the threads whenever some work is done.
     package init(done: @escaping @Sendable () -> Void) {
         for _ in 0..<width {
             Thread.detachNewThread { [self] in
@@ -32,7 +32,7 @@ package final class WorkPool: Sendable {
         queue.send(work)
     }
 
-    /// Ends what is being done, and forgets what waits.
+    /// Stops the work that is being done, and drops what is queued.
     package func stop() {
         isStopping.store(true, ordering: .relaxed)
         queue.close()

@@ -1,17 +1,17 @@
-/// Into which ranges a large content is divided: along the parts of its upload, where those are known.
+/// The ranges into which a large content is divided: along the parts of its upload if these are known.
 struct ChunkPlan {
     let size: Int64
-    /// What the content consists of: parts, or the whole.
+    /// The length of what is divided: a part, several small parts, or the whole content.
     private let unit: Int64
-    /// The length of chunks; the last one of a unit may be shorter.
+    /// The length of a chunk; the last one of a unit may be shorter.
     private let step: Int64
 
-    /// More ranges than parts can be are never needed.
+    /// The most parts that an upload can have.
     static let mostChunks: Int64 = 10_000
 
     /// - Parameters:
-    ///   - chunkSize: what is asked for; raised where it would make too many chunks.
-    ///   - partSize: of a multipart upload; nil where it is unknown, or there are no parts.
+    ///   - chunkSize: the length to aim for; raised where it would make too many chunks.
+    ///   - partSize: that of a multipart upload; nil: unknown, or there are no parts.
     init(size: Int64, chunkSize: Int64, partSize: Int64?) {
         self.size = size
         let least = size / ChunkPlan.mostChunks + (size % ChunkPlan.mostChunks == 0 ? 0 : 1)
@@ -21,7 +21,7 @@ struct ChunkPlan {
             return
         }
         if partSize > wanted {
-            // Equal shares of a part, so that none has a tiny rest.
+            // Equal shares of a part, so that none is tiny.
             let shares = (partSize - 1) / wanted + 1
             (unit, step) = (partSize, (partSize - 1) / shares + 1)
         } else {
@@ -30,7 +30,7 @@ struct ChunkPlan {
         }
     }
 
-    /// The chunk that a byte belongs to.
+    /// The chunk that contains the byte at `offset`.
     func chunk(of offset: Int64) -> Range<Int64> {
         let start = offset / unit * unit
         let from = start + (offset - start) / step * step

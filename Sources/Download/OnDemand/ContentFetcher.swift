@@ -5,30 +5,17 @@ import S3
 import Store
 import Synchronization
 
-/// Somebody who waits for bytes of a content that is not in the store. Called on the fetcher's thread, and answered once.
-public protocol ContentReader: AnyObject, Sendable {
-    /// The bytes wanted, within the content; not empty.
-    var range: Range<Int64> { get }
-    /// What the reader calls the file that it reads.
-    var file: UInt64 { get }
-    /// Nobody waits any more.
-    var hasLeft: Bool { get }
-    /// The bytes; they are gone when this returns.
-    func answer(_ bytes: UnsafeRawBufferPointer)
-    func fail(_ error: IcecoreError)
-}
-
-/// Fetches contents when they are read: small ones whole and checked before anybody sees them, large ones as far as they
-/// are read, and some way ahead of those who read on and on. What has come stays in the store, where a later read or a sync completes
-/// it; what is complete and checked becomes a blob.
+/// Fetches contents when they are read: small ones whole, and checked before anyone sees them; large ones as far as they
+/// are read, and some way ahead of sequential readers. What has arrived stays in the store, where a later read or a sync
+/// completes it; what is complete and checked becomes a blob.
 ///
-/// One thread does all of it; it begins with the first read. Many who want the same bytes cause one request.
+/// One thread does all of it, and starts with the first read. Several readers of the same bytes cause one request.
 public final class ContentFetcher: @unchecked Sendable {
     // Everything below the channel belongs to the fetcher's thread.
 
     private enum Message: Sendable {
         case read(Want, any ContentReader)
-        /// Something has been done elsewhere.
+        /// Another thread has finished something.
         case news
     }
 
@@ -49,26 +36,26 @@ public final class ContentFetcher: @unchecked Sendable {
 
     private var client: S3Client?
     private var loop: TransferLoop?
-    private var batch: BlobBatch?
+    private var batch: BlobCommitter?
     private var pool: WorkPool?
-    /// The one used last at the end.
+    /// The most recently used one comes last.
     private var contents: [FetchedContent] = []
 
-    /// So many contents keep their files open for the next read, and for so many milliseconds.
+    /// How many idle contents keep their files open for the next read, and for how many milliseconds.
     private static let mostIdle = 8
     private static let longestIdle: UInt64 = 1000
-    /// So many contents, with their open files, may wait to get their names.
+    /// The most contents, with their open files, that may wait for their names.
     private let mostPending: Int
-    /// Reads that wait until there are files to be had again, and since when.
+    /// Reads that wait for free file descriptors, and since when.
     private var waiting: [(want: Want, reader: any ContentReader, since: UInt64)] = []
     private static let patience: UInt64 = 10_000
     private static let jobs = 32
 
     /// - Parameters:
     ///   - origin: where contents come from; nil: the store's bucket.
-    ///   - log: told, on any thread, what goes wrong.
-    ///   - distrust: told, on the fetcher's thread, of files whose readers were given bytes that turned out to be wrong.
-    ///   - client: how to reach it; asked once, on the fetcher's thread.
+    ///   - log: called, on any thread, with what goes wrong.
+    ///   - distrust: called, on the fetcher's thread, with files whose readers were given bytes that turned out to be wrong.
+    ///   - client: makes the client; called once, on the fetcher's thread.
     public init(
         _ store: Store, from origin: ContentOrigin? = nil, log: @escaping @Sendable (String) -> Void,
         distrust: @escaping @Sendable (Set<UInt64>) -> Void, client: @escaping @Sendable () throws -> S3Client
@@ -80,11 +67,11 @@ public final class ContentFetcher: @unchecked Sendable {
         self.distrust = distrust
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        // Two files each; the mount has some forty of its own.
+        // Two files each; the mount needs some forty itself.
         mostPending = max(2, min(16, (Int(clamping: limit.rlim_cur) - 48) / 4))
     }
 
-    /// Answers a reader as soon as the bytes are there. To be called from any thread.
+    /// Answers a reader as soon as the bytes are there. May be called from any thread.
     public func read(_ want: Want, _ reader: any ContentReader) {
         let mayStart = shared.withLock { shared -> Bool in
             if shared.isStopping { return false }
@@ -95,12 +82,12 @@ public final class ContentFetcher: @unchecked Sendable {
             return true
         }
         guard mayStart, messages.send(.read(want, reader)) else {
-            return reader.fail(IcecoreError(.interrupted, "the mount is being taken away"))
+            return reader.fail(IcecoreError(.interrupted, "the file system is being unmounted"))
         }
         wake()
     }
 
-    /// Fails everybody who waits, and ends; returns when nobody will be answered any more.
+    /// Fails all waiting readers, and ends. When this returns, no reader will be called any more.
     public func stop() {
         let isStarted = shared.withLock { shared in
             shared.isStopping = true
@@ -135,13 +122,13 @@ public final class ContentFetcher: @unchecked Sendable {
             }
         }
         while let message = messages.receiveNow() { take(message) }
-        failAll(IcecoreError(.interrupted, "the mount is being taken away"))
+        failAll(IcecoreError(.interrupted, "the file system is being unmounted"))
         pool?.stop()
         try? batch?.finish()
         ended.signal()
     }
 
-    /// Works until nobody waits and nothing is on its way.
+    /// Works until no reader waits and nothing is in flight.
     private func run() throws {
         let client: S3Client
         if let known = self.client {
@@ -157,7 +144,7 @@ public final class ContentFetcher: @unchecked Sendable {
             try client.resolveCredentials()
             var options = TransferLoop.Options()
             options.maxInFlight = ContentFetcher.jobs
-            // A person is waiting.
+            // Someone is waiting: fail early.
             options.attempts = 4
             options.stallTimeout = 10
             options.maxBackoff = 2000
@@ -170,7 +157,7 @@ public final class ContentFetcher: @unchecked Sendable {
     }
 
     private func next() throws -> NextTransfer {
-        if isStopping { throw IcecoreError(.interrupted, "the mount is being taken away") }
+        if isStopping { throw IcecoreError(.interrupted, "the file system is being unmounted") }
         while let message = messages.receiveNow() { take(message) }
         checkBatch()
         let again = waiting
@@ -198,7 +185,7 @@ public final class ContentFetcher: @unchecked Sendable {
             where error.errno == EMFILE && !contents.isEmpty
             && MonotonicClock.milliseconds() < since + ContentFetcher.patience
         {
-            // Others will let go of theirs.
+            // Other contents will close their files.
             waiting.append((want, reader, since))
         } catch {
             reader.fail(error as? IcecoreError ?? IcecoreError(.system, "\(error)"))
@@ -228,12 +215,12 @@ public final class ContentFetcher: @unchecked Sendable {
         return content
     }
 
-    /// Lets go of the contents that nobody reads any more, so that others may have them.
+    /// Drops contents that are no longer read, so that other processes may have them.
     private func forget() {
         let now = MonotonicClock.milliseconds()
         var surplus = contents.count - ContentFetcher.mostIdle
         contents.removeAll { content in
-            // Requests come back to their content, so it has to be there.
+            // Its requests still refer to it.
             if content.hasRequests { return false }
             if content.isOver { return true }
             if content.isDone { return !(batch?.isPending(content.want) ?? false) }
@@ -259,16 +246,16 @@ public final class ContentFetcher: @unchecked Sendable {
 
     // MARK: - What is complete
 
-    /// Gives a content that is complete and checked its name. Where that cannot be done now (the store cannot be written
-    /// to), it stays what it is: the next sync does it.
-    private func keep(_ blob: BlobBatch.Finished) {
+    /// Makes a blob of a content that is complete and checked. If that fails (the store is not writable, say), the content
+    /// stays as it is for the next sync.
+    private func keep(_ blob: CheckedContent) {
         do {
-            let batch = try self.batch ?? BlobBatch(store)
+            let batch = try self.batch ?? BlobCommitter(store)
             if self.batch == nil { batch.notify { [weak self] in self?.hearNews() } }
             self.batch = batch
             batch.add(blob)
         } catch {
-            log("a content that was fetched cannot be kept: \(error)")
+            log("cannot keep a fetched content: \(error)")
         }
     }
 
@@ -277,27 +264,7 @@ public final class ContentFetcher: @unchecked Sendable {
             try batch?.check()
         } catch {
             batch = nil
-            log("contents that were fetched cannot be kept: \(error)")
+            log("cannot keep fetched contents: \(error)")
         }
-    }
-}
-
-extension S3Client {
-    /// A client for a store's bucket.
-    ///
-    /// - Parameters:
-    ///   - environment: of the process: credentials, endpoint, region.
-    ///   - requesterPays: also where the store's configuration does not say so.
-    public convenience init(
-        _ store: Store, environment: [String: String], requesterPays: Bool = false,
-        loopOptions: TransferLoop.Options = TransferLoop.Options()
-    ) throws {
-        let configuration = store.configuration
-        self.init(
-            try S3Configuration(
-                region: configuration.region, endpointURL: configuration.endpointURL, profile: configuration.profile,
-                unsigned: configuration.noSignRequest ?? false,
-                requesterPays: requesterPays || configuration.requesterPays ?? false, environment: environment),
-            loopOptions: loopOptions)
     }
 }
