@@ -3,7 +3,7 @@ import Model
 import ReferenceModel
 import Testing
 
-@testable import Filesystem
+@testable import Model
 
 @Suite("Names in a mount")
 struct NamingTests {
