@@ -1,5 +1,4 @@
 import Basics
-import Model
 import ReferenceModel
 import Testing
 
