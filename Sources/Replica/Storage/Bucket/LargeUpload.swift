@@ -221,7 +221,7 @@ final class LargeUpload: Work, @unchecked Sendable {
         if hasSameParts, case .etag(let etag, _) = name {
             let digest = ofParts.finalize()
             let isRight = Int(etag.parts) == count && digest == etag.md5
-            problem = isRight ? nil : "its parts do not give its name"
+            problem = isRight ? nil : "its parts do not match its name"
         } else {
             problem = whole.problem()
         }
