@@ -79,8 +79,9 @@ final class Session: @unchecked Sendable {
             patience -= 1
             usleep(1000)
         }
-        files.passthrough.tryOut("\(files.store.path)/icecore.json")
         readAhead()
+        // After a request of our own, which the kernel holds back until it has the answer to INIT.
+        files.passthrough.tryOut("\(files.store.path)/icecore.json")
     }
 
     private func serve(_ worker: RequestWorker) {

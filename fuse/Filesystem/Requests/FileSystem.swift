@@ -76,6 +76,7 @@ final class FileSystem: @unchecked Sendable {
             FUSE_CAP_ASYNC_READ | FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_PARALLEL_DIROPS
             | FUSE_CAP_AUTO_INVAL_DATA
         connection.pointee.want = capable & UInt32(wanted)
+        if wantsPassthrough { connection.pointee.want |= passthrough.agree(capable) }
         connection.pointee.max_read = UInt32(FileSystem.largestRead)
         connection.pointee.max_readahead = UInt32(FileSystem.largestRead)
         connection.pointee.max_background = 64
