@@ -59,7 +59,7 @@ struct PushCommand: ParsableCommand {
         let push = Push(
             store, try Replica(url, flags.options(jobs: jobs.jobs)), isConditional: !noCAS, isChecking: check,
             acceptsMissing: acceptMissing,
-            removal: prune ? .init(grace: grace) : nil
+            pruneGrace: prune ? grace : nil
         ) {
             line.note($0)
         } progress: { progress in

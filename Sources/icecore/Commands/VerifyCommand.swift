@@ -88,9 +88,9 @@ struct VerifyCommand: ParsableCommand {
         let rest = outcome.damaged - outcome.quarantined
         Console.note(
             "moved \(outcome.quarantined) damaged blobs to quarantine/, fetched \(outcome.repaired) contents again")
-        if outcome.lost > 0 || rest > 0 {
+        if outcome.gone > 0 || rest > 0 {
             var parts: [String] = []
-            if outcome.lost > 0 { parts.append("\(outcome.lost) versions are gone for good") }
+            if outcome.gone > 0 { parts.append("\(outcome.gone) versions are gone for good") }
             if rest > 0 { parts.append("\(rest) files are damaged or unreadable in ways that --repair does not fix") }
             throw IcecoreError(.damaged, parts.joined(separator: "; "))
         }

@@ -41,8 +41,6 @@ struct ReadOptions: ParsableArguments {
         return try ReplicaCache(
             ReplicaURL(replica), flags.options(), in: cache, limit: cacheSize ?? 10 << 30, isOffline: isOffline
         ) {
-            line.note($0)
-        } progress: {
             line.show("fetching the index", $0)
         }
     }
