@@ -1,9 +1,9 @@
-/// Where listings go on: the index's name at a position that the kernel was given. Without it a listing that goes on
-/// would have to look for its position from the beginning of the directory; with it, nothing has to be kept for an open
-/// directory, and positions stay good for seekdir(3), for ever.
+/// Where listings resume: the name in the index at a position that the kernel was given. Without it a listing would have
+/// to search for its position from the beginning of the directory; with it, nothing has to be kept for an open
+/// directory, and positions stay valid for seekdir(3), forever.
 ///
-/// Of each directory: exact ends of batches, and where the newest batch began, for a caller whose buffer took only part
-/// of it. Bounded; what is forgotten only costs time.
+/// For each directory: exact ends of batches, and where the newest batch began, for a caller whose buffer held only part
+/// of it. Bounded; a forgotten position only costs time.
 final class ResumePoints: @unchecked Sendable {
     struct Point: Hashable {
         var node: UInt64
