@@ -55,21 +55,30 @@ public final class CredentialsProvider: Sendable {
 
     private let state = Mutex(State())
     private let source: @Sendable () throws -> Credentials?
+    private let clock: @Sendable () -> Timestamp
 
-    /// - Parameter source: finds the credentials; called again when the last ones are about to expire.
-    public init(source: @escaping @Sendable () throws -> Credentials?) {
+    /// - Parameters:
+    ///   - source: finds the credentials; called again when the last ones are about to expire.
+    ///   - clock: what time it is.
+    public init(
+        source: @escaping @Sendable () throws -> Credentials?,
+        clock: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
+    ) {
         self.source = source
+        self.clock = clock
     }
 
     /// The chain that a configuration describes.
-    public convenience init(_ configuration: S3Configuration) {
-        self.init { configuration.unsigned ? nil : try CredentialChain(configuration).find() }
+    public convenience init(
+        _ configuration: S3Configuration, clock: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
+    ) {
+        self.init(source: { configuration.unsigned ? nil : try CredentialChain(configuration).find() }, clock: clock)
     }
 
     /// The credentials to sign with now, and a number that changes when they do.
     func current() throws -> (credentials: Credentials?, generation: Int) {
         try state.withLock { state in
-            let now = Timestamp.now()
+            let now = clock()
             if !state.isResolved || now >= state.renewal {
                 do {
                     try renew(&state, now)
@@ -87,7 +96,7 @@ public final class CredentialsProvider: Sendable {
     func renew(after generation: Int) throws -> Bool {
         try state.withLock { state in
             if state.generation != generation { return true }
-            try renew(&state, Timestamp.now())
+            try renew(&state, clock())
             return state.generation != generation
         }
     }
@@ -98,7 +107,7 @@ public final class CredentialsProvider: Sendable {
             throw IcecoreError(.forbidden, "the credentials hold characters that cannot be part of them")
         }
         // Not `now`: finding them may have taken a while.
-        let after = Timestamp.now()
+        let after = clock()
         if let expiration = found?.expiration, expiration <= after {
             throw IcecoreError(.forbidden, "the credentials expired at \(expiration); renew them")
         }

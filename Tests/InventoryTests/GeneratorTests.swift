@@ -3,8 +3,8 @@ import Inventory
 import InventoryGenerator
 import Testing
 
-@Suite("Made-up inventories")
-struct GeneratorTests {
+/// Made-up inventories.
+@Suite struct GeneratorTests {
     private static func generate(
         _ directory: TemporaryDirectory, _ name: String, _ change: (inout InventoryGenerator) -> Void = { _ in }
     ) throws -> (InventoryGenerator.Output, Manifest) {
@@ -33,8 +33,7 @@ struct GeneratorTests {
         }
     }
 
-    @Test("Every layout has the same rows, and the same seed the same files")
-    func layouts() throws {
+    @Test func everyLayoutHasTheSameRowsAndASeedTheSameFiles() throws {
         let directory = try TemporaryDirectory()
         let ranges = try Self.generate(directory, "ranges")
         let again = try Self.generate(directory, "again")
@@ -56,8 +55,7 @@ struct GeneratorTests {
         #expect(try Set(Self.read(shuffled, directory, sorting: true)) == set)
     }
 
-    @Test("Every key has one latest version, on every day, and days differ by what was asked for")
-    func days() throws {
+    @Test func everyKeyHasOneLatestVersionOnEveryDay() throws {
         let directory = try TemporaryDirectory()
         var before: Set<PlainRow> = []
         for day in [0, 1, 2] {

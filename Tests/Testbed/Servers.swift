@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// A real S3 server that runs for as long as this process.
@@ -160,6 +161,8 @@ public final class FaultServer: S3Server, @unchecked Sendable {
         public var requests: Int
         public var connections: Int
         public var inFlight: Int
+        /// Answers whose body is on its way.
+        public var streaming: Int
         /// The most requests that were there at the same time.
         public var most: Int
         /// Bytes of bodies that were sent.
@@ -205,6 +208,22 @@ public final class FaultServer: S3Server, @unchecked Sendable {
     public func statistics() throws -> Statistics {
         let answer = try conversation.ask(["statistics": true])
         return try JSONDecoder().decode(Statistics.self, from: JSONSerialization.data(withJSONObject: answer))
+    }
+
+    /// The bytes of bodies that were sent, as soon as no answer is on its way and none has come in the last second.
+    public func bytesAtRest() throws -> Int64 {
+        var last = try statistics()
+        var since = MonotonicClock.milliseconds()
+        let isAtRest = try Clock.wait(seconds: 60) {
+            let now = try statistics()
+            if (now.requests, now.bytes, now.inFlight, now.streaming) != (last.requests, last.bytes, 0, 0) {
+                last = now
+                since = MonotonicClock.milliseconds()
+            }
+            return MonotonicClock.milliseconds() - since > 1000
+        }
+        guard isAtRest else { throw TestbedError("requests do not come to an end: \(last)") }
+        return last.bytes
     }
 
     /// The requests to canned targets.
