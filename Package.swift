@@ -89,9 +89,9 @@ let package = Package(
         .testTarget(
             name: "InventoryTests", dependencies: ["Basics", "CZlib", "Inventory", "InventoryGenerator"],
             exclude: ["Fixtures"]),
-        .testTarget(name: "S3Tests", dependencies: ["S3", "Testbed"]),
+        .testTarget(name: "S3Tests", dependencies: ["Basics", "S3", "Testbed"]),
         .testTarget(name: "DownloadTests", dependencies: ["Basics", "Download", "Store", "Testbed"]),
-        .testTarget(name: "StoreTests", dependencies: ["Store", "Sync", "ReferenceModel", "Testbed", sqlite]),
+        .testTarget(name: "StoreTests", dependencies: ["Basics", "Store", "ReferenceModel", "Testbed", sqlite]),
         .executableTarget(
             name: "mount-for-tests", dependencies: ["Basics", "Store", "Filesystem"], path: "Tests/MountProgram"),
         .testTarget(

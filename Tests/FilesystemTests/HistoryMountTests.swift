@@ -7,7 +7,7 @@ import Testing
 @testable import Filesystem
 
 /// A mount with its history.
-@Suite(.serialized) struct HistoryTests {
+@Suite(.serialized) struct HistoryMountTests {
     private func builder(_ scratch: Scratch) throws -> IndexBuilder {
         let builder = try scratch.builder()
         try builder.snapshot("2024-03-02T01-00Z")

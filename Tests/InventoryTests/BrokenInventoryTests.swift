@@ -3,7 +3,7 @@ import Inventory
 import Testing
 
 /// Nothing that can be made of an inventory by breaking it may crash: it is read, or refused with an error.
-@Suite struct FuzzTests {
+@Suite struct BrokenInventoryTests {
     private static func mutate(_ bytes: [UInt8], _ random: inout SeededGenerator) -> [UInt8] {
         var bytes = bytes
         let interesting: [UInt8] = [

@@ -7,7 +7,7 @@ import Testing
 @Suite struct GeneratorTests {
     private static func generate(
         _ directory: TemporaryDirectory, _ name: String, _ change: (inout InventoryGenerator) -> Void = { _ in }
-    ) throws -> (InventoryGenerator.Output, Manifest) {
+    ) throws -> (InventoryGenerator.GeneratedInventory, Manifest) {
         var generator = InventoryGenerator()
         generator.rows = 20000
         generator.compressionLevel = 1
@@ -20,7 +20,8 @@ import Testing
     }
 
     private static func read(
-        _ made: (InventoryGenerator.Output, Manifest), _ directory: TemporaryDirectory, sorting: Bool = false
+        _ made: (InventoryGenerator.GeneratedInventory, Manifest), _ directory: TemporaryDirectory,
+        sorting: Bool = false
     ) throws -> [PlainRow] {
         var options = SortedInventory.Options(temporaryDirectory: directory.path)
         options.sortExternally = sorting

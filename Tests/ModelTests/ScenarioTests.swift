@@ -36,7 +36,7 @@ import Testing
         var bucket = SimulatedBucket(versioning: .unversioned, clock: 1_700_000_000, seed: seed)
         let beginning = bucket.clock
         var inventories: [InventoryReport] = []
-        var truth: [Timestamp: Set<Content>] = [:]
+        var truth: [Timestamp: Set<KnownContent>] = [:]
         for number in 1...100 {
             if seed % 3 == 2, random.chance(10) { bucket.setVersioning(random.chance(50) ? .enabled : .suspended) }
             bucket.advance(seconds: 1 + random.below(3))
@@ -61,14 +61,14 @@ import Testing
         }
     }
 
-    private struct Content: Hashable {
+    private struct KnownContent: Hashable {
         let key: ByteString
         let lastModified: Timestamp
         let etag: ByteString
     }
 
-    private static func contents(_ view: View) -> Set<Content> {
-        Set(view.values.map { Content(key: $0.key, lastModified: $0.lastModified, etag: $0.etag) })
+    private static func contents(_ view: ShownVersions) -> Set<KnownContent> {
+        Set(view.values.map { KnownContent(key: $0.key, lastModified: $0.lastModified, etag: $0.etag) })
     }
 
     private static func inventory(
@@ -193,8 +193,8 @@ import Testing
         }
     }
 
-    private struct Manifest: Decodable {
-        struct File: Decodable {
+    private struct WrittenManifest: Decodable {
+        struct WrittenFile: Decodable {
             let key: String
             let size: Int
             let checksum: String
@@ -207,7 +207,7 @@ import Testing
 
         let creationTimestamp: String
         let fileSchema: String
-        let files: [File]
+        let files: [WrittenFile]
     }
 
     private static func readInventory(
@@ -216,7 +216,7 @@ import Testing
         let bytes = try Files.read("\(path)/manifest.json", limit: 1 << 20)
         let checksum = String(decoding: try Files.read("\(path)/manifest.checksum", limit: 100), as: UTF8.self)
         #expect(checksum == Hex.encode(MD5.digest(bytes)) + "\n")
-        let manifest = try JSONDecoder().decode(Manifest.self, from: Data(bytes))
+        let manifest = try JSONDecoder().decode(WrittenManifest.self, from: Data(bytes))
         let columns = manifest.fileSchema.components(separatedBy: ", ")
         var rows: Set<InventoryReport.Row> = []
         for file in manifest.files {

@@ -42,13 +42,13 @@ final class HistoryComparison {
 
     // MARK: Commands
 
-    private func run(_ arguments: [String]) throws -> HistoryProgram.Output {
+    private func run(_ arguments: [String]) throws -> Run {
         try program.run(arguments)
     }
 
     /// A command on the store; `operands` may begin with a dash.
     private func run(_ command: String, _ options: [String] = [], _ operands: [String] = []) throws
-        -> HistoryProgram.Output
+        -> Run
     {
         let words = [command, "--store", "\(directory)/store"] + options
         return try run(operands.isEmpty ? words : words + ["--"] + operands)
@@ -61,7 +61,7 @@ final class HistoryComparison {
     }
 
     /// Prunes, after a rehearsal that must say the same and change nothing.
-    func prune(_ rules: PruneRules) throws {
+    func prune(_ rules: KeepRules) throws {
         let rehearsal = try run("prune", rules.options + ["--json", "--dry-run"])
         try expectSuccess(rehearsal)
         try compareSnapshots()
@@ -117,7 +117,7 @@ final class HistoryComparison {
     }
 
     private func compareListing(
-        at when: String?, _ options: [String], _ prefix: ByteString, _ expected: (View) -> [LsLine]
+        at when: String?, _ options: [String], _ prefix: ByteString, _ expected: (ShownVersions) -> [LsLine]
     ) throws {
         let before = Timestamp.now()
         let output = try run(
@@ -146,7 +146,7 @@ final class HistoryComparison {
         }
     }
 
-    private func view(_ resolved: ResolvedWhen) -> View {
+    private func view(_ resolved: ResolvedWhen) -> ShownVersions {
         switch resolved {
         case .snapshot(let name): history.snapshotView(name) ?? [:]
         case .instant(let instant): history.instantView(at: instant)
@@ -162,11 +162,11 @@ final class HistoryComparison {
 
     // MARK: Failures
 
-    private func expectSuccess(_ output: HistoryProgram.Output) throws {
+    private func expectSuccess(_ output: Run) throws {
         if output.status != 0 { try fail(output, "expected status 0") }
     }
 
-    private func expectFailure(_ output: HistoryProgram.Output, _ error: WhenError) throws {
+    private func expectFailure(_ output: Run, _ error: WhenError) throws {
         if output.status != error.exitStatus || !output.stdout.isEmpty || output.stderr.isEmpty {
             try fail(
                 output,
@@ -179,7 +179,7 @@ final class HistoryComparison {
 
     /// Compares what was printed with what should have been, and says where they part.
     private func compare<Line: Equatable & CustomStringConvertible>(
-        _ output: HistoryProgram.Output, _ expected: [Line], _ parse: ([UInt8]) throws -> [Line],
+        _ output: Run, _ expected: [Line], _ parse: ([UInt8]) throws -> [Line],
         key: (Line) -> ByteString?
     ) throws {
         if output.status != 0 { return try fail(output, "expected status 0") }
@@ -213,7 +213,7 @@ final class HistoryComparison {
         return keys.prefix(3).map { history.explanation(of: $0) }.joined(separator: "\n")
     }
 
-    private func fail(_ output: HistoryProgram.Output, _ what: String) throws {
+    private func fail(_ output: Run, _ what: String) throws {
         failures += 1
         Issue.record(
             """

@@ -76,7 +76,7 @@ import Testing
             try store.sync(inventory)
             try store.compareRecursive(at: nil)
             guard number + 1 == inventories.count || random.chance(40) else { continue }
-            let rules = PruneRules(random: &random)
+            let rules = KeepRules(random: &random)
             let (names, wanted) = store.history.kept(rules)
             let horizon = max(wanted, store.history.horizon ?? .distantPast)
             let before = store.history
@@ -101,7 +101,7 @@ import Testing
         var random = SplitMix64(seed: seed)
         let inventories = store.scenario.inventories
         for inventory in inventories.dropLast() { try store.sync(inventory) }
-        try store.prune(PruneRules(random: &random))
+        try store.prune(KeepRules(random: &random))
         for isLast in [false, true] {
             if isLast { try store.sync(try #require(inventories.last)) }
             try store.reindex(isGone: false)

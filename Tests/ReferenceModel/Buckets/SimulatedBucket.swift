@@ -17,14 +17,14 @@ public struct SimulatedBucket: Sendable {
     }
 
     /// A version as the bucket keeps it.
-    struct Stored: Sendable {
+    struct BucketVersion: Sendable {
         var version: Version
         /// When something else became the latest version of the key; nil while this one is.
         var noncurrentSince: Timestamp?
     }
 
     /// A key showed something else from an instant on: a version, or nothing.
-    private struct Event: Sendable {
+    private struct Showing: Sendable {
         let instant: Timestamp
         let key: ByteString
         let shown: Version?
@@ -35,8 +35,8 @@ public struct SimulatedBucket: Sendable {
     /// Whole seconds since 1970.
     public private(set) var clock: Int64
     /// Each key's versions, oldest first; the last is the latest, whatever the times say.
-    private var stacks: [ByteString: [Stored]] = [:]
-    private var events: [Event] = []
+    private var stacks: [ByteString: [BucketVersion]] = [:]
+    private var events: [Showing] = []
     /// The contents that were ever put, by ETag.
     public private(set) var contents: [ByteString: [UInt8]] = [:]
     /// The part sizes of multipart ETags.
@@ -59,7 +59,7 @@ public struct SimulatedBucket: Sendable {
     public var keys: [ByteString] { stacks.keys.sorted() }
 
     /// What the bucket shows now.
-    public var view: View {
+    public var view: ShownVersions {
         stacks.compactMapValues { stack in
             guard let latest = stack.last?.version, !latest.isMarker else { return nil }
             return latest
@@ -67,8 +67,8 @@ public struct SimulatedBucket: Sendable {
     }
 
     /// What the bucket showed at the end of the second in which the instant lies.
-    public func view(at instant: Timestamp) -> View {
-        var view: View = [:]
+    public func view(at instant: Timestamp) -> ShownVersions {
+        var view: ShownVersions = [:]
         for event in events where event.instant <= instant {
             view[event.key] = event.shown
         }
@@ -172,7 +172,7 @@ public struct SimulatedBucket: Sendable {
     ) -> Version {
         let version = Version(
             key: key, id: id, lastModified: lastModified, etag: etag, isMarker: isMarker, size: size)
-        stacks[key, default: []].append(Stored(version: version))
+        stacks[key, default: []].append(BucketVersion(version: version))
         noteChange(of: key)
         return version
     }
@@ -192,7 +192,7 @@ public struct SimulatedBucket: Sendable {
             stacks[key]?[index].noncurrentSince = index == last ? nil : since
         }
         if stacks[key]?.isEmpty == true { stacks[key] = nil }
-        events.append(Event(instant: now, key: key, shown: view(of: key)))
+        events.append(Showing(instant: now, key: key, shown: view(of: key)))
     }
 
     private func view(of key: ByteString) -> Version? {
