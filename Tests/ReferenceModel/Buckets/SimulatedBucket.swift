@@ -86,16 +86,22 @@ public struct SimulatedBucket: Sendable {
         clock += Int64(seconds)
     }
 
+    /// - Parameter time: not earlier than now.
+    mutating func advance(to time: Int64) {
+        clock = max(clock, time)
+    }
+
     /// Versioning can be enabled and suspended, never taken back.
     public mutating func setVersioning(_ versioning: Versioning) {
         self.versioning = versioning
     }
 
+    /// - Parameter id: the version's id, where versioning gives it one; nil: a new one.
     @discardableResult
-    public mutating func put(_ key: ByteString, _ content: [UInt8]) -> Version {
+    public mutating func put(_ key: ByteString, _ content: [UInt8], id: VersionID? = nil) -> Version {
         let etag = ByteString(Hex.encode(MD5.digest(content)))
         contents[etag] = content
-        return push(key, etag: etag, size: content.count, lastModified: now)
+        return push(key, id: id, etag: etag, size: content.count, lastModified: now)
     }
 
     /// Begins a multipart upload; the bucket does not keep it, ``complete(_:)`` takes it.
@@ -104,11 +110,11 @@ public struct SimulatedBucket: Sendable {
     }
 
     @discardableResult
-    public mutating func complete(_ upload: Upload) -> Version {
+    public mutating func complete(_ upload: Upload, id: VersionID? = nil) -> Version {
         let etag = Self.multipartETag(upload.content, partSize: upload.partSize)
         contents[etag] = upload.content
         partSizes[etag] = upload.partSize
-        return push(upload.key, etag: etag, size: upload.content.count, lastModified: upload.began)
+        return push(upload.key, id: id, etag: etag, size: upload.content.count, lastModified: upload.began)
     }
 
     /// The MD5 of the parts' MD5s, and how many they are. An empty content is one empty part.
@@ -123,15 +129,19 @@ public struct SimulatedBucket: Sendable {
     }
 
     /// DELETE without a version id: a marker where there is versioning, else the object is gone.
-    public mutating func delete(_ key: ByteString) {
+    ///
+    /// - Returns: the marker.
+    @discardableResult
+    public mutating func delete(_ key: ByteString, markerId: VersionID? = nil) -> Version? {
         switch versioning {
         case .unversioned:
             remove(key) { $0.id == .null }
+            return nil
         case .enabled:
-            push(key, id: newId(), etag: "", isMarker: true, size: 0, lastModified: now)
+            return push(key, id: markerId ?? newId(), etag: "", isMarker: true, size: 0, lastModified: now)
         case .suspended:
             remove(key) { $0.id == .null }
-            push(key, id: .null, etag: "", isMarker: true, size: 0, lastModified: now)
+            return push(key, id: .null, etag: "", isMarker: true, size: 0, lastModified: now)
         }
     }
 
@@ -158,11 +168,13 @@ public struct SimulatedBucket: Sendable {
 
     // MARK: How they work
 
-    private mutating func push(_ key: ByteString, etag: ByteString, size: Int, lastModified: Timestamp) -> Version {
+    private mutating func push(
+        _ key: ByteString, id: VersionID?, etag: ByteString, size: Int, lastModified: Timestamp
+    ) -> Version {
         if versioning != .enabled {
             remove(key) { $0.id == .null }
         }
-        let id = versioning == .enabled ? newId() : .null
+        let id = versioning == .enabled ? id ?? newId() : .null
         return push(key, id: id, etag: etag, isMarker: false, size: Int64(size), lastModified: lastModified)
     }
 
