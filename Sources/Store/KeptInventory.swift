@@ -2,12 +2,13 @@ import Basics
 import Foundation
 import Glibc
 import Inventory
+import Model
 
 /// The copy of an inventory that a store keeps, from which its index can be made again: `inventories/<name>/`.
 public enum KeptInventory {
     /// The names of the list files below `data/`, in the manifest's order: the last components of their keys, or
     /// numbers where two of those would be the same or one could be no file.
-    public static func fileNames(_ manifest: Manifest) -> [String] {
+    public static func fileNames(_ manifest: InventoryManifest) -> [String] {
         let names = manifest.files.map { file in
             file.key.split(separator: "/", omittingEmptySubsequences: false).last.map(String.init) ?? ""
         }

@@ -1,13 +1,16 @@
 import Basics
+import Index
 import Inventory
+import Merge
+import Model
 import Store
 
-/// The merge of one inventory with the index: first on trust that its list files are sorted, then, if they are not,
-/// with sorting them first.
+/// The merge of one inventory with the index. Its list files are first trusted to be sorted; if they are not, they are
+/// sorted and merged again.
 final class SyncPlan {
     /// What a merge found.
     struct Found<Sink: ChangeSink> {
-        var summary: Merge.Summary
+        var summary: IndexMerge.Summary
         var changes: Sink
         var wants: WantQueue
     }
@@ -26,7 +29,7 @@ final class SyncPlan {
         self.reporter = reporter
     }
 
-    /// - Parameter makeSink: makes an empty place for the changes; called again where a second attempt is needed.
+    /// - Parameter makeSink: makes an empty sink for the changes; called again for a second attempt.
     func merge<Sink: ChangeSink>(
         _ inventory: FetchedInventory, into makeSink: () throws -> Sink
     ) throws -> Found<Sink> {
@@ -46,7 +49,7 @@ final class SyncPlan {
         let wants = try WantQueue(directory: store.temporaryPath)
         let rows = try SortedInventory(manifest: inventory.manifest, files: inventory.paths, options: options)
         let files = inventory.manifest.files
-        let parameters = Merge.Parameters(
+        let parameters = IndexMerge.Parameters(
             timeline: Timeline(reader.timeline.points + [point], horizons: reader.timeline.horizons),
             snapshotId: point.id, policy: policy,
             place: { row in
@@ -56,29 +59,7 @@ final class SyncPlan {
             want: { try wants.append($0) })
         let reported = ReportedRows(rows, files: files.count, reporter)
         defer { rows.cancel() }
-        let summary = try Merge(parameters, reader: reader, sink: sink).run(reported)
+        let summary = try IndexMerge(parameters, reader: reader, sink: sink).run(reported)
         return Found(summary: summary, changes: sink, wants: wants)
-    }
-}
-
-/// Passes rows on, and says how far they are.
-private final class ReportedRows: SortedRows {
-    private let rows: SortedInventory
-    private let files: Int
-    private let reporter: SyncReporter
-
-    init(_ rows: SortedInventory, files: Int, _ reporter: SyncReporter) {
-        self.rows = rows
-        self.files = files
-        self.reporter = reporter
-    }
-
-    func next() throws -> RowBatch? {
-        let progress = rows.progress
-        reporter.progress(
-            .merging(
-                rows: progress.rowsParsed, files: Int(progress.filesDone), ofFiles: files,
-                bytes: progress.compressedBytesRead, of: progress.totalCompressedBytes))
-        return try rows.next()
     }
 }

@@ -2,22 +2,16 @@ import Basics
 import Download
 import Glibc
 import Inventory
+import Model
 import Store
 
 /// The files of a store beside its blobs and its index.
 struct StoreFiles {
     let store: Store
 
-    private static let own: Set<String> = [
-        "icecore.json", "index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "blobs", "tmp", "inventories",
-        "quarantine", "lock", "push.lock", "replicas", "mount.log", "verify.state",
-    ]
-
     /// What stands in the store and below `blobs/` without belonging there.
     func foreign(_ body: (Finding) throws -> Void) throws {
-        for name in try Files.names(in: store.path) where !StoreFiles.own.contains(name) {
-            // What a process that was killed has left of a file that it was about to replace.
-            if name.hasPrefix("index.sqlite.new") || name.hasSuffix(".new") { continue }
+        for name in try Files.names(in: store.path) where !StoreLayout.isOwn(name) {
             try body(Finding(.foreign, name, "does not belong to the store"))
         }
         for name in ["blobs", "tmp", "inventories", "quarantine"] {
@@ -62,14 +56,14 @@ struct StoreFiles {
             if error.errno == EMFILE || error.errno == ENFILE { throw error }
             try body(Finding(error.code == .forbidden ? .unreadable : .damaged, "\(path)/\(file)", error.message))
         }
-        let manifest: Manifest
+        let manifest: InventoryManifest
         do {
-            let json = try Files.read("\(directory)/manifest.json", limit: Manifest.largestJSON)
+            let json = try Files.read("\(directory)/manifest.json", limit: InventoryManifest.largestJSON)
             guard MD5.digest(json) == md5 else {
                 return try body(
                     Finding(.damaged, "\(path)/manifest.json", "is not the manifest that was synced"))
             }
-            manifest = try Manifest(json: json, origin: "\(directory)/manifest.json")
+            manifest = try InventoryManifest(json: json, origin: "\(directory)/manifest.json")
         } catch let error as IcecoreError {
             return try finding(error, "manifest.json")
         }

@@ -2,6 +2,7 @@ import Basics
 import CZlib
 import Foundation
 import Inventory
+import Model
 import Testing
 
 /// A directory that is removed with its content.
@@ -50,7 +51,7 @@ let fullSchema =
 
 /// A manifest and its list files on disk.
 struct TestInventory {
-    let manifest: Manifest
+    let manifest: InventoryManifest
     let paths: [String]
     let directory: TemporaryDirectory
 
@@ -72,7 +73,7 @@ struct TestInventory {
              "creationTimestamp": "1730854800000", "fileFormat": "CSV", "fileSchema": "\(schema)",
              "files": [\(files.joined(separator: ","))]}
             """
-        manifest = try Manifest(json: Array(json.utf8), origin: "manifest.json")
+        manifest = try InventoryManifest(json: Array(json.utf8), origin: "manifest.json")
         self.paths = paths
     }
 

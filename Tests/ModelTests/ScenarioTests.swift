@@ -17,7 +17,7 @@ import Testing
             time += Int64(1 + random.below(3))
             let key = random.pick(Self.keys)
             life.steps.append(
-                BucketLife.Step(
+                BucketLife.LifeStep(
                     time,
                     random.chance(70)
                         ? .put(key, [UInt8(random.below(3))], id: nil) : .delete(key, markerId: nil)))
@@ -86,7 +86,7 @@ import Testing
             default: change = .expireNoncurrent(olderThan: 20)
             }
             for step in [
-                BucketLife.Step(time, .setVersioning(versioning)), BucketLife.Step(time, change),
+                BucketLife.LifeStep(time, .setVersioning(versioning)), BucketLife.LifeStep(time, change),
                 Self.inventory(time, number, kind),
             ] { life.steps.append(replay.perform(step)) }
         }
@@ -105,8 +105,8 @@ import Testing
 
     private static func inventory(
         _ time: Int64, _ number: Int, _ kind: InventoryReport.Kind = .full
-    ) -> BucketLife.Step {
-        BucketLife.Step(time, .takeInventory(number, name: "S\(number)", milliseconds: 0, kind, Self.keys))
+    ) -> BucketLife.LifeStep {
+        BucketLife.LifeStep(time, .takeInventory(number, name: "S\(number)", milliseconds: 0, kind, Self.keys))
     }
 
     // MARK: What scenarios are

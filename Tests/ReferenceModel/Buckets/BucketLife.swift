@@ -19,7 +19,7 @@ public struct BucketLife: Sendable {
         case scan(Int, [ByteString])
     }
 
-    public struct Step: Sendable {
+    public struct LifeStep: Sendable {
         /// Whole seconds since 1970; no step is before the one that it follows.
         public var time: Int64
         public var operation: Operation
@@ -33,7 +33,7 @@ public struct BucketLife: Sendable {
     public var versioning: SimulatedBucket.Versioning
     /// Decides the ids of versions for which no step names one.
     public var seed: UInt64
-    public var steps: [Step] = []
+    public var steps: [LifeStep] = []
 
     public init(versioning: SimulatedBucket.Versioning = .enabled, seed: UInt64 = 0) {
         self.versioning = versioning
@@ -90,7 +90,7 @@ public struct BucketReplay: Sendable {
     ///
     /// - Returns: the step, with the ids that were given.
     @discardableResult
-    public mutating func perform(_ step: BucketLife.Step) -> BucketLife.Step {
+    public mutating func perform(_ step: BucketLife.LifeStep) -> BucketLife.LifeStep {
         bucket.advance(to: step.time)
         var step = step
         switch step.operation {

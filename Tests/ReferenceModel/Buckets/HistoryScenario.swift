@@ -107,7 +107,7 @@ public struct HistoryScenario: Sendable {
     // MARK: Its life
 
     private mutating func perform(_ operation: BucketLife.Operation) {
-        life.steps.append(replay.perform(BucketLife.Step(bucket.clock, operation)))
+        life.steps.append(replay.perform(BucketLife.LifeStep(bucket.clock, operation)))
     }
 
     private mutating func live() {

@@ -46,7 +46,7 @@ extension BucketLife {
         }
     }
 
-    private func with(_ steps: [Step]) -> BucketLife {
+    private func with(_ steps: [LifeStep]) -> BucketLife {
         var life = self
         life.steps = steps
         return life

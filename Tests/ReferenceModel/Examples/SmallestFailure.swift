@@ -34,7 +34,7 @@ public struct SmallestFailure: CustomStringConvertible, Sendable {
     }
 }
 
-extension BucketLife.Step: CustomStringConvertible {
+extension BucketLife.LifeStep: CustomStringConvertible {
     public var description: String {
         "\(Timestamp(milliseconds: time * 1000)) \(operation)"
     }

@@ -1,0 +1,29 @@
+import Basics
+
+/// The name of an inventory, which is the name of its directory: `YYYY-MM-DDTHH-MMZ`, in UTC.
+public enum InventoryName {
+    /// The instant that a name such as `2024-11-06T01-00Z` stands for; nil for anything else, impossible dates too.
+    public static func timestamp(_ name: String) -> Timestamp? {
+        let bytes = Array(name.utf8)
+        guard bytes.count == 17, bytes[4] == UInt8(ascii: "-"), bytes[7] == UInt8(ascii: "-"),
+            bytes[10] == UInt8(ascii: "T"), bytes[13] == UInt8(ascii: "-"), bytes[16] == UInt8(ascii: "Z"),
+            let year = number(bytes[0..<4]), let month = number(bytes[5..<7]), let day = number(bytes[8..<10]),
+            let hour = number(bytes[11..<13]), let minute = number(bytes[14..<16])
+        else { return nil }
+        return Timestamp(year: year, month: month, day: day, hour: hour, minute: minute)
+    }
+
+    /// Whether `name` is an inventory's name.
+    public static func isValid(_ name: String) -> Bool {
+        timestamp(name) != nil
+    }
+
+    private static func number(_ digits: ArraySlice<UInt8>) -> Int? {
+        var value = 0
+        for digit in digits {
+            guard digit >= 48, digit <= 57 else { return nil }
+            value = value * 10 + Int(digit - 48)
+        }
+        return value
+    }
+}

@@ -1,0 +1,48 @@
+import Download
+import Model
+import S3
+
+/// What is mounted, where, and how.
+public struct MountOptions: Sendable {
+    /// What the root of the mount is.
+    public enum Layout: Sendable, Hashable {
+        /// One view. `latest` and instants follow the commits of syncs.
+        case view(When)
+        /// `latest/`, `at/`, `versions/` and a `README.txt`.
+        case history
+    }
+
+    /// An existing directory.
+    public var mountPoint: String
+    public var layout: Layout = .view(.latest)
+    /// Serve from the calling process until the mount is taken away, instead of from a daemon.
+    public var foreground = false
+    /// Let other users in, too.
+    public var allowOther = false
+    /// Never ask the network for a content that is not in the store.
+    public var offline = false
+    /// Of the process: credentials and endpoint, for contents that are not in the store.
+    public var environment: [String: String] = [:]
+    /// Where contents that are not in the store come from, and how to reach it; nil: the store's bucket.
+    public var origin: (ContentOrigin, client: @Sendable () throws -> S3Client)?
+    /// Called every so many seconds while the mount is there, on a thread of its own.
+    public var refresh: (seconds: Int, call: @Sendable () throws -> Void)?
+    /// Let the kernel read large files itself, where it can and the process may (root).
+    public var passthrough = true
+    /// What `mount` and `df` name as the source of the mount; by default `icecore:BUCKET`.
+    public var sourceName: String?
+    /// Called once the mount can be used, in the calling process, with what is mounted.
+    public var whenMounted: @Sendable (Mounted) -> Void = { _ in }
+
+    public init(mountPoint: String) {
+        self.mountPoint = mountPoint
+    }
+}
+
+/// What a mount shows.
+public struct Mounted: Sendable {
+    /// Absolute, without symbolic links.
+    public var mountPoint: String
+    /// What WHEN became, in words: `snapshot 2024-11-06T01-00Z`, `the instant 2024-11-06T23:59:59.999Z`, …
+    public var shows: String
+}
