@@ -1,5 +1,6 @@
 #!/bin/bash
-# Checks the scripts: that they can be read, and are small things that no formatter would have to be asked about.
+# Checks the scripts: that they can be read, and are small things that no formatter would have to be asked about. Then
+# the guards in Tests/lint: sizes, names, floors and versions, and that each of them finds what it is for.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 failed=0
@@ -22,4 +23,6 @@ while read -r file; do
     complain "$file: has tabs, or spaces at the end of a line"
 done < <(grep -rlP '\t|[ \t]+$' --include='*.sh' --include='*.py' --include='*.swift' --include='*.sql' --include='*.md' \
     Sources Tests Benchmarks fuse schema docs ./*.md 2>/dev/null)
+/usr/bin/python3 -B Tests/lint/selftest.py || failed=1
+/usr/bin/python3 -B Tests/lint/guards.py || failed=1
 exit $failed

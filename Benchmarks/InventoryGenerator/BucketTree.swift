@@ -107,7 +107,7 @@ struct BucketTree: Sendable {
         return (step &* UInt64(number) &+ noise.next() % max(1, step), noise.next())
     }
 
-    private struct Version {
+    private struct GeneratedVersion {
         var time: Int64
         var isMarker: Bool
         var noise: Noise
@@ -116,21 +116,21 @@ struct BucketTree: Sendable {
     /// The versions that a lifecycle of 30 days has left, newest first.
     private func appendVersions(_ slot: Int, born: Int, to text: inout RowText) -> Int {
         let day0 = takenAt.milliseconds - Int64(day) * Self.dayLength
-        var versions: [Version] = []
+        var versions: [GeneratedVersion] = []
         var noise = Noise(seed, slot, UInt64(born) << 8 | 3)
         if born == 0 {
             // A Zarr is uploaded in one go, most things years ago.
             var upload = Noise(seed, slot < blobs + children ? slot : (slot - blobs) / Self.chunksPerZarr, 4)
             let age = Int64(upload.fraction() * 1000 * Double(Self.dayLength)) + 40 * Self.dayLength
             let first = (day0 - age) / 1000 * 1000 + Int64(noise.next(600)) * 1000
-            versions.append(Version(time: first, isMarker: false, noise: noise))
+            versions.append(GeneratedVersion(time: first, isMarker: false, noise: noise))
             // Four percent of the keys have changed within the last 30 days.
             if noise.next(100) < 4 {
                 var time = day0
-                var changes: [Version] = []
+                var changes: [GeneratedVersion] = []
                 for _ in 0...noise.next(3) {
                     time -= Int64(noise.next(9 * 86400) + 1) * 1000
-                    changes.append(Version(time: time, isMarker: false, noise: noise))
+                    changes.append(GeneratedVersion(time: time, isMarker: false, noise: noise))
                     noise = Noise(noise.next(), noise.next())
                 }
                 if noise.next(4) == 0 { changes[0].isMarker = true }
@@ -138,7 +138,7 @@ struct BucketTree: Sendable {
             }
         } else {
             let time = day0 + Int64(born) * Self.dayLength - Int64(noise.next(86400)) * 1000
-            versions.append(Version(time: time, isMarker: false, noise: noise))
+            versions.append(GeneratedVersion(time: time, isMarker: false, noise: noise))
         }
         if change > 0 {
             for date in (born + 1)..<(day + 1) where date <= day {
@@ -148,7 +148,7 @@ struct BucketTree: Sendable {
                 let isMarker = chance < change / 4
                 if isMarker, versions.last?.isMarker ?? false { continue }
                 let time = day0 + Int64(date) * Self.dayLength - Int64(event.next(86400)) * 1000
-                versions.append(Version(time: time, isMarker: isMarker, noise: event))
+                versions.append(GeneratedVersion(time: time, isMarker: isMarker, noise: event))
             }
         }
 

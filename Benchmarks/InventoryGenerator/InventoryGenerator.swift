@@ -6,7 +6,7 @@ import Synchronization
 /// UUIDs and of one very large directory, with noncurrent versions and delete markers, and as it is on later days.
 public struct InventoryGenerator: Sendable {
     /// How the rows are distributed over the list files.
-    public enum Layout: String, Sendable, CaseIterable {
+    public enum FileLayout: String, Sendable, CaseIterable {
         /// Sorted files, each with a range of keys of its own.
         case ranges
         /// Sorted files that all span the whole bucket, key by key in turn.
@@ -24,7 +24,7 @@ public struct InventoryGenerator: Sendable {
     public var changePercent = 1.0
     /// How many list files there are.
     public var files = 4
-    public var layout = Layout.ranges
+    public var layout = FileLayout.ranges
     public var bucket = "icecore-bench"
     /// The list files' keys begin with this.
     public var prefix = "inventory/icecore-bench"
@@ -34,7 +34,7 @@ public struct InventoryGenerator: Sendable {
     public init() {}
 
     /// What was written.
-    public struct Output: Sendable {
+    public struct GeneratedInventory: Sendable {
         /// The inventory's name: `2024-11-06T01-00Z` on day 0.
         public var name: String
         /// The path of the directory with `manifest.json` and `manifest.checksum`.
@@ -45,7 +45,7 @@ public struct InventoryGenerator: Sendable {
     }
 
     /// Writes `directory/<name>/manifest.json`, `manifest.checksum` beside it, and `directory/data/<uuid>.csv.gz`.
-    public func write(to directory: String) throws -> Output {
+    public func write(to directory: String) throws -> GeneratedInventory {
         let tree = BucketTree(self)
         let name = tree.name
         try Files.createDirectories("\(directory)/\(name)")
@@ -82,7 +82,7 @@ public struct InventoryGenerator: Sendable {
         try Files.replace("\(directory)/\(name)/manifest.json", with: json)
         try Files.replace(
             "\(directory)/\(name)/manifest.checksum", with: Array("\(Hex.encode(MD5.digest(json)))\n".utf8))
-        return Output(
+        return GeneratedInventory(
             name: name, directory: "\(directory)/\(name)", lists: lists.map { "\(directory)/data/\($0.name)" },
             rows: lists.reduce(0) { $0 + $1.rows })
     }

@@ -41,7 +41,7 @@ import Testing
         print(json.dumps(answers))
         """
 
-    private struct Store {
+    private struct QueriedStore {
         let directory: String
         let program: HistoryProgram
         let statements: [String: String]
@@ -75,12 +75,13 @@ import Testing
     }
 
     /// A store of a random history, synced in another order than the inventories were taken.
-    private static func withStore(seed: UInt64, _ body: (Store, HistoryScenario, History) throws -> Void) throws {
+    private static func withStore(seed: UInt64, _ body: (QueriedStore, HistoryScenario, History) throws -> Void) throws
+    {
         let directory = FileManager.default.temporaryDirectory.appending(path: "icecore-format-\(UUID().uuidString)")
             .path
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: directory) }
-        let store = Store(
+        let store = QueriedStore(
             directory: directory, program: try HistoryProgram(directory: directory), statements: try statements())
         let scenario = HistoryScenario(seed: seed)
         try scenario.writeInventories(to: "\(directory)/inventories")

@@ -2,12 +2,13 @@ import Basics
 import Foundation
 import Glibc
 import Store
+import Testbed
 import Testing
 
 @testable import Filesystem
 
-@Suite("The daemon", .serialized)
-struct DaemonTests {
+/// The daemon.
+@Suite(.serialized) struct DaemonTests {
     /// The helper that mounts as the program does.
     private static var program: String {
         let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
@@ -58,11 +59,7 @@ struct DaemonTests {
     }
 
     private func eventually(_ what: String, _ condition: () -> Bool) {
-        for _ in 0..<6000 {
-            if condition() { return }
-            usleep(10_000)
-        }
-        Issue.record("not within a minute: \(what)")
+        if !Clock.wait(seconds: 60, condition) { Issue.record("not within a minute: \(what)") }
     }
 
     private func isRunning(_ process: pid_t) -> Bool {
@@ -71,8 +68,7 @@ struct DaemonTests {
         return !state.contains(") Z ")
     }
 
-    @Test("Returns when the mount can be used, and ends with fusermount3 -u")
-    func life() throws {
+    @Test func aMountReturnsWhenItCanBeUsedAndEndsWithFusermount() throws {
         let scratch = try Scratch()
         let store = try store(scratch)
         let point = "\(scratch.path)/mnt"
@@ -97,8 +93,8 @@ struct DaemonTests {
         #expect(!MountPoint.isMountPoint(point))
     }
 
-    @Test("SIGTERM unmounts", arguments: [SIGTERM, SIGINT, SIGHUP])
-    func signals(_ signal: Int32) throws {
+    @Test(arguments: [SIGTERM, SIGINT, SIGHUP])
+    func aSignalUnmounts(_ signal: Int32) throws {
         let scratch = try Scratch()
         let store = try store(scratch)
         let point = "\(scratch.path)/mnt"
@@ -111,8 +107,7 @@ struct DaemonTests {
         #expect(try Seen.content(store.path + "/mount.log").contains("unmounted"))
     }
 
-    @Test("After kill -9 the mount point can be taken away and mounted again")
-    func killed() throws {
+    @Test func afterAKillTheMountPointCanBeFreedAndMountedAgain() throws {
         let scratch = try Scratch()
         let store = try store(scratch)
         let point = "\(scratch.path)/mnt"
@@ -132,8 +127,7 @@ struct DaemonTests {
         eventually("the daemon's end") { !isRunning(second) }
     }
 
-    @Test("What stands in the way is said in one sentence, with the right status")
-    func refusals() throws {
+    @Test func whatPreventsAMountIsOneSentenceWithTheRightStatus() throws {
         let scratch = try Scratch()
         let store = try store(scratch)
         let point = "\(scratch.path)/mnt"
@@ -154,8 +148,7 @@ struct DaemonTests {
         #expect(!MountPoint.isMountPoint(point))
     }
 
-    @Test("user_allow_other is a line of its own")
-    func allowOther() throws {
+    @Test func userAllowOtherIsALineOfItsOwn() throws {
         let scratch = try Scratch()
         let path = "\(scratch.path)/fuse.conf"
         for (text, isAllowed) in [

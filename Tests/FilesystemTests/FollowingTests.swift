@@ -6,16 +6,11 @@ import Testbed
 import Testing
 @testable import Filesystem
 
-@Suite("A mount while syncs commit", .serialized)
-struct FollowingTests {
-    /// Waits for something to come true; two seconds are the promise.
+/// A mount while syncs commit.
+@Suite(.serialized) struct FollowingTests {
+    /// Waits for something to come true, which is promised within two seconds.
     private func eventually(_ what: String, _ condition: () throws -> Bool) throws {
-        let deadline = Timestamp.now().milliseconds + Patience.milliseconds(2000)
-        while Timestamp.now().milliseconds < deadline {
-            if try condition() { return }
-            usleep(20_000)
-        }
-        Issue.record("not in time: \(what)")
+        if try !Clock.wait(seconds: Patience.seconds(2), condition) { Issue.record("not in time: \(what)") }
     }
 
     private func firstState(_ scratch: Scratch) throws -> IndexBuilder {
@@ -41,8 +36,7 @@ struct FollowingTests {
         try builder.commit()
     }
 
-    @Test("latest moves on: changed, new and deleted names and contents, and what was open stays")
-    func latest() throws {
+    @Test func latestShowsWhatChangedAndKeepsWhatWasOpen() throws {
         let scratch = try Scratch()
         let builder = try firstState(scratch)
         let mount = try scratch.mount(builder.store)
@@ -74,8 +68,7 @@ struct FollowingTests {
         free(real)
     }
 
-    @Test("A snapshot view stays as it is; an instant follows what becomes known")
-    func others() throws {
+    @Test func aSnapshotStaysAndAnInstantFollowsWhatBecomesKnown() throws {
         let scratch = try Scratch()
         let builder = try firstState(scratch)
         let snapshot = try scratch.mount(builder.store, .view(.inventory("2024-03-02T01-00Z")), name: "snapshot")
@@ -91,8 +84,7 @@ struct FollowingTests {
         #expect(try Seen.tree(snapshot) == tree)
     }
 
-    @Test("The history follows, too")
-    func history() throws {
+    @Test func theHistoryFollowsToo() throws {
         let scratch = try Scratch()
         let builder = try firstState(scratch)
         let mount = try scratch.mount(builder.store, .history)
@@ -107,8 +99,7 @@ struct FollowingTests {
         #expect(Seen.exists(mount + "/at/2024-03-02T01-00Z/dir/gone"))
     }
 
-    @Test("Many readers and many commits: nobody sees anything that is no state, nobody waits for ever")
-    func readers() throws {
+    @Test func manyReadersAndCommitsShowWholeStatesOnly() throws {
         let scratch = try Scratch()
         let builder = try scratch.builder()
         // In state n all files hold n, and there is a file named n.

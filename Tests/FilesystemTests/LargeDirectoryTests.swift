@@ -6,10 +6,9 @@ import Index
 import Testing
 @testable import Filesystem
 
-@Suite("A directory of 100,000 entries", .serialized)
-struct LargeDirectoryTests {
-    @Test("Listed whole by large and small buffers, again after rewinddir, from any position, by two at once")
-    func listing() throws {
+/// A directory of 100,000 entries.
+@Suite(.serialized) struct LargeDirectoryTests {
+    @Test func aLargeDirectoryIsListedWholeFromAnyPosition() throws {
         let scratch = try Scratch()
         let builder = try scratch.builder()
         try builder.snapshot("2024-03-02T01-00Z")
@@ -58,8 +57,7 @@ struct LargeDirectoryTests {
         #expect(count == 100_002)
     }
 
-    @Test("A caller with tiny buffers gets every entry once")
-    func smallBuffers() throws {
+    @Test func aCallerWithTinyBuffersGetsEveryEntryOnce() throws {
         let scratch = try Scratch()
         let builder = try scratch.builder()
         try builder.snapshot("2024-03-02T01-00Z")

@@ -4,59 +4,50 @@ import Testing
 
 @testable import Model
 
-@Suite("Names in a mount")
-struct NamingTests {
-    @Test(
-        "Components and their names",
-        arguments: [
-            ("plain.txt", "plain.txt"), ("", ".icecore-empty"), (".", ".icecore-dot"), ("..", ".icecore-dotdot"),
-            ("...", "..."), (".hidden", ".hidden"), (".icecore-", ".icecore-esc-"), (".icecore", ".icecore"),
-            (".icecore-empty", ".icecore-esc-empty"), (".icecore-esc-empty", ".icecore-esc-esc-empty"),
-            (".icecore-object", ".icecore-esc-object"), ("new\nline", "new\nline"),
-            ("2024-03-01T01:00:00Z_x", "2024-03-01T01:00:00Z_x"),
-        ])
-    func table(_ component: String, _ name: String) {
+/// Names in a mount.
+@Suite struct NamingTests {
+    @Test(arguments: [
+        ("plain.txt", "plain.txt"), ("", ".icecore-empty"), (".", ".icecore-dot"), ("..", ".icecore-dotdot"),
+        ("...", "..."), (".hidden", ".hidden"), (".icecore-", ".icecore-esc-"), (".icecore", ".icecore"),
+        (".icecore-empty", ".icecore-esc-empty"), (".icecore-esc-empty", ".icecore-esc-esc-empty"),
+        (".icecore-object", ".icecore-esc-object"), ("new\nline", "new\nline"),
+        ("2024-03-01T01:00:00Z_x", "2024-03-01T01:00:00Z_x"),
+    ])
+    func aComponentHasItsName(_ component: String, _ name: String) {
         #expect(Naming.fileName(Array(component.utf8)) == Array(name.utf8))
         #expect(Naming.meaning(Array(name.utf8)) == .component(Array(component.utf8)))
     }
 
-    @Test(
-        "What no file system can hold is hashed",
-        arguments: [
-            String(repeating: "l", count: 256), "a\0b", "\0", ".icecore-" + String(repeating: "e", count: 243),
-        ])
-    func long(_ component: String) {
+    @Test(arguments: [
+        String(repeating: "l", count: 256), "a\0b", "\0", ".icecore-" + String(repeating: "e", count: 243),
+    ])
+    func whatNoFileSystemHoldsIsHashed(_ component: String) {
         let digest = SHA256.digest(Array(component.utf8))
         let name = Naming.fileName(Array(component.utf8))
         #expect(name == Array(".icecore-long-\(Hex.encode(digest))".utf8))
         #expect(Naming.meaning(name) == .long(sha256: digest))
     }
 
-    @Test(
-        "Names that no component has mean nothing",
-        arguments: [
-            "", ".", "..", ".icecore-", ".icecore-other", ".icecore-long-", ".icecore-long-00",
-            ".icecore-long-" + String(repeating: "A", count: 64), String(repeating: "x", count: 256),
-        ])
-    func meaningless(_ name: String) {
+    @Test(arguments: [
+        "", ".", "..", ".icecore-", ".icecore-other", ".icecore-long-", ".icecore-long-00",
+        ".icecore-long-" + String(repeating: "A", count: 64), String(repeating: "x", count: 256),
+    ])
+    func namesThatNoComponentHasMeanNothing(_ name: String) {
         #expect(Naming.meaning(Array(name.utf8)) == nil)
     }
 
-    @Test(
-        "Under versions/, what looks like a version is escaped",
-        arguments: [
-            ("2024-03-01T01:00:00Z_x", ".icecore-esc-2024-03-01T01:00:00Z_x"),
-            (".icecore-2024-03-01T01:00:00Z_x", ".icecore-esc-esc-2024-03-01T01:00:00Z_x"),
-            (".icecore-esc-2024-03-01T01:00:00Z_x", ".icecore-esc-esc-esc-2024-03-01T01:00:00Z_x"),
-            ("2024-03-01T01:00:00Z", "2024-03-01T01:00:00Z"), ("2024-03-01_x", "2024-03-01_x"), ("", ".icecore-empty"),
-        ])
-    func versions(_ component: String, _ name: String) {
+    @Test(arguments: [
+        ("2024-03-01T01:00:00Z_x", ".icecore-esc-2024-03-01T01:00:00Z_x"),
+        (".icecore-2024-03-01T01:00:00Z_x", ".icecore-esc-esc-2024-03-01T01:00:00Z_x"),
+        (".icecore-esc-2024-03-01T01:00:00Z_x", ".icecore-esc-esc-esc-2024-03-01T01:00:00Z_x"),
+        ("2024-03-01T01:00:00Z", "2024-03-01T01:00:00Z"), ("2024-03-01_x", "2024-03-01_x"), ("", ".icecore-empty"),
+    ])
+    func whatLooksLikeAVersionIsEscapedUnderVersions(_ component: String, _ name: String) {
         #expect(Naming.versionsName(Array(component.utf8)) == Array(name.utf8))
         #expect(Naming.versionsMeaning(Array(name.utf8)) == .component(Array(component.utf8)))
     }
 
-    @Test("Random components: injective, reversible, as the reference model says")
-    func random() {
+    @Test func randomComponentsHaveUniqueReversibleNames() {
         let pieces: [[UInt8]] = [
             ".icecore-", "esc-", "empty", "dot", "object", "long-", ".", "..", "_", "2024-03-01T01:00:00Z", "T", "x",
             "é",
@@ -94,8 +85,7 @@ struct NamingTests {
         }
     }
 
-    @Test("Versions of one second have names of their own")
-    func ties() {
+    @Test func versionsOfOneSecondHaveDifferentNames() {
         let time = Timestamp(milliseconds: 1_709_254_800_000)
         let null = Array("null".utf8)
         let names = Naming.names(of: [

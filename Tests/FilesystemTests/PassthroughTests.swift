@@ -3,12 +3,12 @@ import Foundation
 import Glibc
 import Model
 import Store
+import Testbed
 import Testing
 @testable import Filesystem
 
 /// As root, on a kernel from 6.9 on; elsewhere the same files are read through the daemon, with the same results.
-@Suite("Kernel passthrough")
-struct PassthroughTests {
+@Suite struct PassthroughTests {
     private static let large = String(repeating: "0123456789abcdef", count: 1 << 17)
     private static let time = "2024-02-01T00:00:00Z"
 
@@ -33,16 +33,7 @@ struct PassthroughTests {
         return builder.store
     }
 
-    private func eventually(_ condition: () -> Bool) -> Bool {
-        for _ in 0..<6000 {
-            if condition() { return true }
-            usleep(10_000)
-        }
-        return false
-    }
-
-    @Test("A large file has its content, however it is read, and the kernel reads it where it can")
-    func reading() throws {
+    @Test func aLargeFileHasItsContentHoweverItIsRead() throws {
         let scratch = try Scratch()
         let mount = try scratch.mount(try store(scratch))
         let passthrough = try #require(scratch.sessions.last).files.passthrough
@@ -60,11 +51,10 @@ struct PassthroughTests {
         #expect(pread(descriptors[1], &bytes, 16, (1 << 21) - 8) == 8)
         #expect(try Seen.status("\(mount)/large").st_size == 1 << 21)
         for descriptor in descriptors { close(descriptor) }
-        #expect(eventually { passthrough.passed == 0 })
+        #expect(Clock.wait(seconds: 60) { passthrough.passed == 0 })
     }
 
-    @Test("A blob that is short or absent is EIO, never less than the file's size")
-    func damaged() throws {
+    @Test func aShortOrAbsentBlobIsAnError() throws {
         let scratch = try Scratch()
         let store = try store(scratch)
         let content = Array((PassthroughTests.large + "more").utf8)
@@ -77,8 +67,7 @@ struct PassthroughTests {
         #expect(scratch.log.contains("too short") && scratch.log.contains("the content of \"absent\""))
     }
 
-    @Test("Turned off, nothing is passed through")
-    func turnedOff() throws {
+    @Test func turnedOffNothingIsPassedThrough() throws {
         let scratch = try Scratch()
         let mount = try scratch.mount(try store(scratch), passthrough: false)
         let descriptor = Glibc.open("\(mount)/large", O_RDONLY | O_CLOEXEC)
@@ -87,8 +76,7 @@ struct PassthroughTests {
         close(descriptor)
     }
 
-    @Test("Many small files end it, but not while a file is passed through")
-    func ending() throws {
+    @Test func manySmallFilesEndItButNotWhileAFileIsPassedThrough() throws {
         let scratch = try Scratch()
         let mount = try scratch.mount(try store(scratch, small: 600))
         let passthrough = try #require(scratch.sessions.last).files.passthrough
@@ -100,7 +88,7 @@ struct PassthroughTests {
         #expect(!passthrough.isOver || !PassthroughTests.isPossible)
         #expect(try Seen.content("\(mount)/large") == PassthroughTests.large)
         close(descriptor)
-        #expect(eventually { passthrough.passed == 0 })
+        #expect(Clock.wait(seconds: 60) { passthrough.passed == 0 })
         try readSmall()
         #expect(passthrough.isOver == PassthroughTests.isPossible)
         // Handles from before and after it was over, at once.

@@ -7,12 +7,11 @@ import ReferenceModel
 import Testing
 @testable import Filesystem
 
-@Suite("A mounted view", .serialized)
-struct ViewTests {
+/// A mounted view.
+@Suite(.serialized) struct ViewTests {
     private static let time = "2024-03-01T01:00:00Z"
 
-    @Test("Every odd key is listed, looked up, read and says its key")
-    func oddKeys() throws {
+    @Test func everyOddKeyIsListedReadAndSaysItsKey() throws {
         let scratch = try Scratch()
         let builder = try scratch.builder()
         try builder.snapshot("2024-03-02T01-00Z")
@@ -44,8 +43,7 @@ struct ViewTests {
         #expect(!Seen.exists(mount + "/nothing"))
     }
 
-    @Test("A zero-size a/ is the directory a and shows no file")
-    func placeholders() throws {
+    @Test func aZeroSizePlaceholderIsADirectoryAndNoFile() throws {
         let scratch = try Scratch()
         let builder = try scratch.builder()
         try builder.snapshot("2024-03-02T01-00Z")
@@ -68,8 +66,7 @@ struct ViewTests {
         #expect(try Seen.names(mount + "/lonely") == [])
     }
 
-    @Test("Extended attributes: five of them, sizes asked first, short buffers refused")
-    func attributes() throws {
+    @Test func thereAreFiveExtendedAttributesAndShortBuffersAreRefused() throws {
         let scratch = try Scratch()
         let builder = try scratch.builder()
         try builder.snapshot("2024-03-02T01-00Z")
@@ -102,8 +99,7 @@ struct ViewTests {
             Set(names) == Set(["key", "versionId", "etag", "lastModified", "snapshot"].map { "user.icecore.\($0)" }))
     }
 
-    @Test("Everything that would change something is refused as read-only")
-    func readOnly() throws {
+    @Test func everyChangeIsRefusedAsReadOnly() throws {
         let scratch = try Scratch()
         let builder = try scratch.builder()
         try builder.snapshot("2024-03-02T01-00Z")
@@ -133,8 +129,7 @@ struct ViewTests {
         #expect(try Seen.content(file) == "content")
     }
 
-    @Test("A missing blob is EIO and one line in the log; an opaque one is found by its SHA-256; a short one is EIO")
-    func missing() throws {
+    @Test func aMissingBlobIsAnErrorAndOneLineInTheLog() throws {
         let scratch = try Scratch()
         let builder = try scratch.builder()
         try builder.snapshot("2024-03-02T01-00Z")
@@ -158,8 +153,7 @@ struct ViewTests {
         #expect(scratch.log.contains("too short"))
     }
 
-    @Test("Snapshot views go by inventories, instant views by times")
-    func views() throws {
+    @Test func snapshotViewsGoByInventoriesAndInstantViewsByTimes() throws {
         let scratch = try Scratch()
         let builder = try scratch.builder()
         try builder.snapshot("2024-03-02T01-00Z")

@@ -4,13 +4,12 @@ import FuzzTargets
 import Testing
 
 /// Everything that a fuzzer has found worth keeping, and every input that once broke something, once more.
-@Suite("Fuzzers' corpora")
-struct CorpusTests {
+@Suite struct CorpusTests {
     private static let folder =
         URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path + "/Fuzz"
 
-    @Test("Nothing of the corpora breaks anything", arguments: FuzzTarget.allCases)
-    func replay(_ target: FuzzTarget) throws {
+    @Test(arguments: FuzzTarget.allCases)
+    func nothingInTheCorporaBreaksAnything(_ target: FuzzTarget) throws {
         var count = 0
         for kind in ["corpus", "regressions"] {
             let path = "\(Self.folder)/\(kind)/\(target.rawValue)"
@@ -24,8 +23,8 @@ struct CorpusTests {
     }
 
     /// A share of what `make fuzz` does, without its knowledge of the code: inputs that resemble those of the corpus.
-    @Test("Changed inputs break nothing", arguments: FuzzTarget.allCases)
-    func mutations(_ target: FuzzTarget) throws {
+    @Test(arguments: FuzzTarget.allCases)
+    func changedInputsBreakNothing(_ target: FuzzTarget) throws {
         let path = "\(Self.folder)/corpus/\(target.rawValue)"
         let corpus = try Files.names(in: path).map { try Files.read("\(path)/\($0)", limit: 16 << 20) }
         let small = corpus.filter { $0.count < 4096 }

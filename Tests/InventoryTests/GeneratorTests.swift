@@ -4,11 +4,11 @@ import InventoryGenerator
 import Model
 import Testing
 
-@Suite("Made-up inventories")
-struct GeneratorTests {
+/// Made-up inventories.
+@Suite struct GeneratorTests {
     private static func generate(
         _ directory: TemporaryDirectory, _ name: String, _ change: (inout InventoryGenerator) -> Void = { _ in }
-    ) throws -> (InventoryGenerator.Output, InventoryManifest) {
+    ) throws -> (InventoryGenerator.GeneratedInventory, InventoryManifest) {
         var generator = InventoryGenerator()
         generator.rows = 20000
         generator.compressionLevel = 1
@@ -21,7 +21,8 @@ struct GeneratorTests {
     }
 
     private static func read(
-        _ made: (InventoryGenerator.Output, InventoryManifest), _ directory: TemporaryDirectory, sorting: Bool = false
+        _ made: (InventoryGenerator.GeneratedInventory, InventoryManifest), _ directory: TemporaryDirectory,
+        sorting: Bool = false
     ) throws -> [PlainRow] {
         var options = SortedInventory.Options(temporaryDirectory: directory.path)
         options.sortExternally = sorting
@@ -34,8 +35,7 @@ struct GeneratorTests {
         }
     }
 
-    @Test("Every layout has the same rows, and the same seed the same files")
-    func layouts() throws {
+    @Test func everyLayoutHasTheSameRowsAndASeedTheSameFiles() throws {
         let directory = try TemporaryDirectory()
         let ranges = try Self.generate(directory, "ranges")
         let again = try Self.generate(directory, "again")
@@ -57,8 +57,7 @@ struct GeneratorTests {
         #expect(try Set(Self.read(shuffled, directory, sorting: true)) == set)
     }
 
-    @Test("Every key has one latest version, on every day, and days differ by what was asked for")
-    func days() throws {
+    @Test func everyKeyHasOneLatestVersionOnEveryDay() throws {
         let directory = try TemporaryDirectory()
         var before: Set<PlainRow> = []
         for day in [0, 1, 2] {

@@ -3,29 +3,28 @@ import Inventory
 import Model
 import Testing
 
-@Suite("List files")
-struct ListFileTests {
+/// List files.
+@Suite struct ListFileTests {
     static func row(_ key: String, _ size: Int = 1) -> String {
         "\"bucket\",\"\(key)\",\"\(size)\",\"2022-04-09T21:52:14.000Z\",\"d41d8cd98f00b204e9800998ecf8427e\"\n"
     }
     static let schema = "Bucket, Key, Size, LastModifiedDate, ETag"
 
-    @Test("Rows are read as S3 means them", arguments: Fixture.all("golden"))
-    func golden(_ fixture: Fixture) throws {
+    @Test(arguments: Fixture.all("golden"))
+    func rowsAreReadAsS3MeansThem(_ fixture: Fixture) throws {
         let inventory = try TestInventory(texts: [fixture.content], schema: try #require(fixture.header["schema"]))
         // Sorting shows that the order of the fixture does not matter.
         let rows = try inventory.read(sortExternally: true).sorted { $0.line < $1.line }.map(\.text)
         #expect(rows == (fixture.header["row"] ?? "").split(separator: "\n").map(String.init))
     }
 
-    @Test("Damaged rows are named by file and line", arguments: Fixture.all("should-fail"), [true, false])
-    func refused(_ fixture: Fixture, sorting: Bool) throws {
+    @Test(arguments: Fixture.all("should-fail"), [true, false])
+    func damagedRowsAreNamedByFileAndLine(_ fixture: Fixture, sorting: Bool) throws {
         let inventory = try TestInventory(texts: [fixture.content], schema: try #require(fixture.header["schema"]))
         #expect(sentence { _ = try inventory.read(sortExternally: sorting) } == fixture.header["error"])
     }
 
-    @Test("Several gzip members follow each other in one file, zeros pad its end")
-    func members() throws {
+    @Test func gzipMembersFollowEachOtherAndZerosPadTheEnd() throws {
         var list = (100..<400).flatMap { index in
             // A member may end anywhere in a row.
             let row = Self.row("k\(index)")
@@ -37,8 +36,8 @@ struct ListFileTests {
         #expect(rows.map(\.key) == (100..<400).map { Array("k\($0)".utf8) })
     }
 
-    @Test("A truncated list file is an error that names it", arguments: [1, 5, 9, 30, 200])
-    func truncated(cut: Int) throws {
+    @Test(arguments: [1, 5, 9, 30, 200])
+    func aTruncatedListFileIsAnErrorThatNamesIt(cut: Int) throws {
         let whole = gzip((100..<400).map { Self.row("k\($0)") }.joined())
         let list = Array(whole.dropLast(cut))
         #expect(
@@ -47,8 +46,7 @@ struct ListFileTests {
                 + "another date")
     }
 
-    @Test("What is no gzip, and what is empty, is an error that names it")
-    func noGzip() throws {
+    @Test func aFileThatIsNotGzipOrIsEmptyIsAnErrorThatNamesIt() throws {
         #expect(
             sentence { _ = try TestInventory([Array(Self.row("k").utf8)], schema: Self.schema).read() }
                 == "list file 'data/0.csv.gz' is not valid gzip (incorrect header check); fetch it again, or choose "
@@ -58,8 +56,7 @@ struct ListFileTests {
                 == "list file 'data/0.csv.gz' is empty, not even gzip; fetch it again, or choose another date")
     }
 
-    @Test("A list file that is not the manifest's is an error, whatever it holds")
-    func otherChecksum() throws {
+    @Test func aListFileThatIsNotTheManifestsIsAnError() throws {
         let right = gzip((100..<400).map { Self.row("k\($0)") }.joined())
         var wrong = right
         // The operating system's field of the header: the rows stay the same.
@@ -79,8 +76,7 @@ struct ListFileTests {
                 .hasPrefix("list file 'data/0.csv.gz' has \(broken.count) bytes, but"))
     }
 
-    @Test("A list file that is not there is an error that names its path")
-    func missing() throws {
+    @Test func aMissingListFileIsAnErrorThatNamesItsPath() throws {
         let inventory = try TestInventory(texts: [Self.row("k")], schema: Self.schema)
         try Files.remove(inventory.paths[0])
         #expect(
@@ -88,8 +84,7 @@ struct ListFileTests {
                 == "cannot open '\(inventory.paths[0])': No such file or directory")
     }
 
-    @Test("A row of a mebibyte is read, a longer one is refused without filling memory")
-    func longRows() throws {
+    @Test func aLongRowIsReadAndALongerOneRefusedWithoutFillingMemory() throws {
         let filler = String(repeating: "x", count: (1 << 20) - 200)
         let schema = Self.schema + ", Novelty"
         let long = Self.row("k").dropLast() + ",\"\(filler)\"\n"
@@ -104,8 +99,7 @@ struct ListFileTests {
         }
     }
 
-    @Test("Bytes that are not UTF-8 are refused in keys, version ids and ETags")
-    func notUTF8() throws {
+    @Test func bytesThatAreNotUTF8AreRefused() throws {
         let schema = Self.schema + ", VersionId"
         for (column, bad) in [("Key", "K"), ("VersionId", "V"), ("ETag", "E")] {
             let good = "bucket,keyK,1,2022-04-09T21:52:14.000Z,etagE,versionV\n"
@@ -119,8 +113,7 @@ struct ListFileTests {
         }
     }
 
-    @Test("A version id of 1,024 bytes is read, a longer one is refused")
-    func longVersionIds() throws {
+    @Test func aLongVersionIdIsReadAndALongerOneRefused() throws {
         func read(_ length: Int) throws -> [PlainRow] {
             let text = String(Self.row("k").dropLast()) + ",\"\(String(repeating: "v", count: length))\"\n"
             return try TestInventory(texts: [text], schema: Self.schema + ", VersionId").read()
@@ -132,8 +125,7 @@ struct ListFileTests {
                 + "inventory cannot be used, choose another date")
     }
 
-    @Test("A key of 1024 bytes is read, a longer one is refused")
-    func longKeys() throws {
+    @Test func aLongKeyIsReadAndALongerOneRefused() throws {
         let key = String(repeating: "k", count: 1024)
         #expect(try TestInventory(texts: [Self.row(key)], schema: Self.schema).read()[0].key.count == 1024)
         let encoded = String(repeating: "%6B", count: 1024)
@@ -144,8 +136,8 @@ struct ListFileTests {
                 + "inventory cannot be used, choose another date")
     }
 
-    @Test("Any key and any way of quoting reads back", arguments: 1...20 as ClosedRange<UInt64>)
-    func randomRows(seed: UInt64) throws {
+    @Test(arguments: 1...20 as ClosedRange<UInt64>)
+    func anyKeyAndAnyQuotingReadsBack(seed: UInt64) throws {
         var random = SeededGenerator(seed)
         var text: [UInt8] = []
         var expected: [[UInt8]] = []

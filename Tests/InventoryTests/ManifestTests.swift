@@ -3,8 +3,8 @@ import Inventory
 import Model
 import Testing
 
-@Suite("Manifests")
-struct ManifestTests {
+/// Manifests.
+@Suite struct ManifestTests {
     static let good = """
         {"sourceBucket": "bucket", "destinationBucket": "arn:aws:s3:::reports", "version": "2016-11-30",
          "creationTimestamp": "1730854800000", "fileFormat": "CSV", "unheard": {"of": [1, 2]},
@@ -14,8 +14,7 @@ struct ManifestTests {
             {"key": "../../etc/passwd", "MD5checksum": "F11166069F1990ABEB9C97ACE9CDFABD", "more": null}]}
         """
 
-    @Test("A manifest of AWS is understood, fields and columns that nobody knows are passed over")
-    func good() throws {
+    @Test func aManifestOfAWSIsUnderstood() throws {
         let manifest = try InventoryManifest(json: Array(Self.good.utf8), origin: "m")
         #expect(manifest.sourceBucket == "bucket")
         #expect(manifest.destinationBucket == "reports")
@@ -30,8 +29,7 @@ struct ManifestTests {
         #expect(manifest.files[0].md5.count == 16 && manifest.files[0].md5[0] == 0xF1)
     }
 
-    @Test("The destination may be a bare name, the time a number")
-    func lenient() throws {
+    @Test func theDestinationMayBeABareNameAndTheTimeANumber() throws {
         let json = Self.good.replacing("arn:aws:s3:::reports", with: "reports").replacing(
             "\"1730854800000\"", with: "1730854800000")
         let manifest = try InventoryManifest(json: Array(json.utf8), origin: "m")
@@ -39,21 +37,19 @@ struct ManifestTests {
         #expect(manifest.created.milliseconds == 1_730_854_800_000)
     }
 
-    @Test("A manifest that cannot be used is refused with a sentence", arguments: Fixture.all("manifests"))
-    func refused(_ fixture: Fixture) throws {
+    @Test(arguments: Fixture.all("manifests"))
+    func anUnusableManifestIsRefusedWithASentence(_ fixture: Fixture) throws {
         let found = sentence { _ = try InventoryManifest(json: Array(fixture.content.utf8), origin: "manifest.json") }
         #expect(found == fixture.header["error"])
     }
 
-    @Test("There are fixtures for manifests, rows that are right and rows that are wrong")
-    func fixturesAreFound() {
+    @Test func thereAreFixturesOfEachKind() {
         #expect(Fixture.all("manifests").count >= 30)
         #expect(Fixture.all("golden").count >= 9)
         #expect(Fixture.all("should-fail").count >= 28)
     }
 
-    @Test("The checksum beside the manifest may end with a newline, and must be the manifest's")
-    func checksum() throws {
+    @Test func theChecksumMayEndWithANewlineAndMustMatch() throws {
         let json = Array("{}".utf8)
         for text in [
             "99914b932bd37a50b983c5e7c90ae93b", "99914B932BD37A50B983C5E7C90AE93B\r\n",
@@ -76,8 +72,7 @@ struct ManifestTests {
         }
     }
 
-    @Test("An inventory's name is a date and a time")
-    func names() {
+    @Test func anInventorysNameIsADateAndATime() {
         #expect(InventoryName.timestamp("2024-11-06T01-00Z")?.rfc3339 == "2024-11-06T01:00:00Z")
         #expect(InventoryName.timestamp("2024-02-29T23-59Z")?.rfc3339 == "2024-02-29T23:59:00Z")
         let wrong = [

@@ -2,8 +2,8 @@ import Basics
 import Inventory
 import Testing
 
-@Suite("Inventories in key order")
-struct SortedInventoryTests {
+/// Inventories in key order.
+@Suite struct SortedInventoryTests {
     /// `files` sorted lists of random keys, many of them in several files and with several versions.
     static func lists(_ files: Int, rows: Int, seed: UInt64, keys: Int) -> [[String]] {
         var random = SeededGenerator(seed)
@@ -31,10 +31,8 @@ struct SortedInventoryTests {
         #expect(left == right)
     }
 
-    @Test(
-        "Sorted files come out merged, however they overlap",
-        arguments: [(1, 5000), (2, 3000), (7, 2500), (40, 300), (60, 1)])
-    func merged(files: Int, rows: Int) throws {
+    @Test(arguments: [(1, 5000), (2, 3000), (7, 2500), (40, 300), (60, 1)])
+    func sortedFilesComeOutMergedHoweverTheyOverlap(files: Int, rows: Int) throws {
         let lists = Self.lists(files, rows: rows, seed: UInt64(files), keys: 4000)
         let inventory = try TestInventory(texts: lists.map(Self.text), schema: ListFileTests.schema)
         Self.check(try inventory.read(), lists)
@@ -42,8 +40,8 @@ struct SortedInventoryTests {
         Self.check(try inventory.read(sortExternally: true, memoryLimit: 1 << 20, threads: 1), lists)
     }
 
-    @Test("Thousands of files that follow each other are read with few of them open", arguments: [false, true])
-    func manyFiles(shuffled: Bool) throws {
+    @Test(arguments: [false, true])
+    func thousandsOfFilesAreReadWithFewOpen(shuffled: Bool) throws {
         var random = SeededGenerator(7)
         var lists = (0..<2000).map { file in (0..<3).map { "k/\(100_000 + file * 3 + $0)" } }
         if shuffled { lists.shuffle(using: &random) }
@@ -51,8 +49,7 @@ struct SortedInventoryTests {
         Self.check(try inventory.read(mostOpenFiles: 2), lists)
     }
 
-    @Test("Batches are large where files follow each other")
-    func wholeBatches() throws {
+    @Test func batchesAreLargeWhereFilesFollowEachOther() throws {
         let lists = (0..<4).map { file in (0..<20000).map { "k/\(1_000_000 + file * 20000 + $0)" } }
         let inventory = try TestInventory(texts: lists.map(Self.text), schema: ListFileTests.schema)
         let rows = try inventory.open()
@@ -65,8 +62,7 @@ struct SortedInventoryTests {
         #expect(rows.progress.totalCompressedBytes > 0)
     }
 
-    @Test("A file that is not sorted is said to be, with its line, and can be sorted instead")
-    func unsorted() throws {
+    @Test func anUnsortedFileIsNamedWithItsLineAndCanBeSorted() throws {
         var lists = Self.lists(3, rows: 9000, seed: 3, keys: 100_000)
         lists[1].swapAt(7999, 8000)
         let inventory = try TestInventory(texts: lists.map(Self.text), schema: ListFileTests.schema)
@@ -76,16 +72,14 @@ struct SortedInventoryTests {
         Self.check(try inventory.read(sortExternally: true), lists)
     }
 
-    @Test("Too many overlapping files count as unsorted")
-    func tooManyOpen() throws {
+    @Test func tooManyOverlappingFilesCountAsUnsorted() throws {
         let lists = Self.lists(20, rows: 10, seed: 3, keys: 100)
         let inventory = try TestInventory(texts: lists.map(Self.text), schema: ListFileTests.schema)
         let error = #expect(throws: UnsortedInventory.self) { try inventory.read(mostOpenFiles: 10) }
         #expect(error?.file == nil)
     }
 
-    @Test("Shuffled rows are sorted in several passes where memory is short, and leave no file behind")
-    func shuffled() throws {
+    @Test func shuffledRowsAreSortedInPassesAndLeaveNoFile() throws {
         var random = SeededGenerator(11)
         var lists = Self.lists(3, rows: 20000, seed: 11, keys: 30000)
         for index in lists.indices { lists[index].shuffle(using: &random) }
@@ -97,22 +91,19 @@ struct SortedInventoryTests {
         #expect(try Files.names(in: inventory.directory.path).count == 3)
     }
 
-    @Test("Rows that occur several times stay next to each other")
-    func duplicates() throws {
+    @Test func rowsThatOccurSeveralTimesStayTogether() throws {
         let lists = [["a", "b", "b", "c"], ["b", "b"], ["b"], []]
         let inventory = try TestInventory(texts: lists.map(Self.text), schema: ListFileTests.schema)
         Self.check(try inventory.read(), lists)
         Self.check(try inventory.read(sortExternally: true), lists)
     }
 
-    @Test("An inventory without list files has no rows")
-    func nothing() throws {
+    @Test func anInventoryWithoutListFilesHasNoRows() throws {
         #expect(try TestInventory([[UInt8]]()).read().isEmpty)
         #expect(try TestInventory([[UInt8]]()).read(sortExternally: true).isEmpty)
     }
 
-    @Test("A reader that has seen enough can stop at any time")
-    func stopping() throws {
+    @Test func aReaderCanStopAtAnyTime() throws {
         let lists = Self.lists(5, rows: 20000, seed: 1, keys: 1_000_000)
         let inventory = try TestInventory(texts: lists.map(Self.text), schema: ListFileTests.schema)
         for count in 0..<12 {
@@ -125,8 +116,8 @@ struct SortedInventoryTests {
         }
     }
 
-    @Test("Damage in the last of many files surfaces, and again when asked again", arguments: [false, true])
-    func lateDamage(sorting: Bool) throws {
+    @Test(arguments: [false, true])
+    func damageInTheLastFileIsReportedEveryTime(sorting: Bool) throws {
         var texts = (0..<5).map { file in Self.text((0..<5000).map { "k/\(1_000_000 + file * 5000 + $0)" }) }
         texts[4] += "nonsense\n"
         let inventory = try TestInventory(texts: texts, schema: ListFileTests.schema)
@@ -139,8 +130,7 @@ struct SortedInventoryTests {
         }
     }
 
-    @Test("As many paths as list files are needed")
-    func missingPaths() throws {
+    @Test func asManyPathsAsListFilesAreNeeded() throws {
         let inventory = try TestInventory(texts: ["", ""], schema: ListFileTests.schema)
         let options = SortedInventory.Options(temporaryDirectory: "/tmp")
         #expect(

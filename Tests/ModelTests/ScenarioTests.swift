@@ -11,70 +11,102 @@ import Testing
     @Test(arguments: 0..<8 as Range<UInt64>)
     func instantViewIsTheTruthWhereNothingIsEverDeletedForGood(seed: UInt64) throws {
         var random = SplitMix64(seed: seed)
-        var bucket = SimulatedBucket(clock: 1_700_000_000, seed: seed)
-        let beginning = bucket.clock
-        var inventories: [InventoryReport] = []
+        var life = BucketLife(seed: seed)
+        var time: Int64 = 1_700_000_000
         for number in 1...150 {
-            bucket.advance(seconds: 1 + random.below(3))
+            time += Int64(1 + random.below(3))
             let key = random.pick(Self.keys)
-            if random.chance(70) { bucket.put(key, [UInt8(random.below(3))]) } else { bucket.delete(key) }
-            if number % 15 == 0 { inventories.append(Self.inventory(of: bucket, number)) }
+            life.steps.append(
+                BucketLife.LifeStep(
+                    time,
+                    random.chance(70)
+                        ? .put(key, [UInt8(random.below(3))], id: nil) : .delete(key, markerId: nil)))
+            if number % 15 == 0 { life.steps.append(Self.inventory(time, number)) }
         }
-        let history = try History(inventories)
-        let lastOnly = try History(inventories.suffix(1))
-        for second in beginning...bucket.clock {
-            let instant = Timestamp(milliseconds: second * 1000)
-            #expect(history.instantView(at: instant) == bucket.view(at: instant), "at \(instant)")
-            #expect(lastOnly.instantView(at: instant) == bucket.view(at: instant), "at \(instant), last only")
+        try expect(life, "Seed \(seed)") { life in
+            var life = life
+            // What comes after the last inventory is unknown.
+            if let last = life.steps.last { life.steps.append(Self.inventory(last.time, 151)) }
+            let replay = life.replay()
+            let history = try History(replay.inventories)
+            let lastOnly = try History(replay.inventories.suffix(1))
+            for second in (life.steps.first?.time ?? 0) - 1...replay.bucket.clock {
+                let instant = Timestamp(milliseconds: second * 1000)
+                let truth = replay.bucket.view(at: instant)
+                if history.instantView(at: instant) != truth { return "the view at \(instant) is not the truth" }
+                if lastOnly.instantView(at: instant) != truth {
+                    return "the view at \(instant) is not the truth, by the last inventory alone"
+                }
+            }
+            return nil
         }
     }
 
     @Test(arguments: 0..<12 as Range<UInt64>)
     func instantViewIsTheTruthWhereEveryChangeIsFollowedByAnInventory(seed: UInt64) throws {
-        var random = SplitMix64(seed: seed)
-        let kind = seed % 3 == 0 ? InventoryReport.Kind.currentOnly : .full
-        var bucket = SimulatedBucket(versioning: .unversioned, clock: 1_700_000_000, seed: seed)
-        let beginning = bucket.clock
-        var inventories: [InventoryReport] = []
-        var truth: [Timestamp: Set<Content>] = [:]
-        for number in 1...100 {
-            if seed % 3 == 2, random.chance(10) { bucket.setVersioning(random.chance(50) ? .enabled : .suspended) }
-            bucket.advance(seconds: 1 + random.below(3))
-            let key = random.pick(Self.keys)
-            switch random.below(10) {
-            case ..<5: bucket.put(key, [UInt8(random.below(3))])
-            case ..<7: bucket.delete(key)
-            case ..<9:
-                if let version = bucket.versions(key).last { bucket.delete(key, versionId: version.id) }
-            default: bucket.expireNoncurrent(olderThan: 20)
+        try expect(Self.inventoriedLife(seed: seed), "Seed \(seed)", together: 3) { life in
+            var replay = BucketReplay(life)
+            var known: [Timestamp: Set<KnownContent>] = [:]
+            for step in life.steps {
+                replay.perform(step)
+                if case .takeInventory = step.operation { known[replay.bucket.now] = Self.contents(replay.bucket.view) }
             }
-            inventories.append(Self.inventory(of: bucket, number, kind))
-            truth[bucket.now] = Self.contents(bucket.view)
-        }
-        let history = try History(inventories)
-        for second in beginning...bucket.clock {
-            let instant = Timestamp(milliseconds: second * 1000)
-            // Reports without ids know the contents only.
-            let expected = Self.contents(bucket.view(at: instant))
-            #expect(Self.contents(history.instantView(at: instant)) == expected, "at \(instant)")
-            if let known = truth[instant] { #expect(known == expected) }
+            let history = try History(replay.inventories)
+            for second in (life.steps.first?.time ?? 0) - 1...replay.bucket.clock {
+                let instant = Timestamp(milliseconds: second * 1000)
+                // Reports without ids know the contents only.
+                let truth = Self.contents(replay.bucket.view(at: instant))
+                if Self.contents(history.instantView(at: instant)) != truth {
+                    return "the view at \(instant) is not the truth"
+                }
+                if let known = known[instant], known != truth { return "the bucket forgets what it was at \(instant)" }
+            }
+            return nil
         }
     }
 
-    private struct Content: Hashable {
+    /// A life in groups of three steps: how versioning is, a change, an inventory.
+    private static func inventoriedLife(seed: UInt64) -> BucketLife {
+        var random = SplitMix64(seed: seed)
+        let kind = seed % 3 == 0 ? InventoryReport.Kind.currentOnly : .full
+        var life = BucketLife(versioning: .unversioned, seed: seed)
+        var replay = BucketReplay(life)
+        var time: Int64 = 1_700_000_000
+        for number in 1...100 {
+            var versioning = replay.bucket.versioning
+            if seed % 3 == 2, random.chance(10) { versioning = random.chance(50) ? .enabled : .suspended }
+            time += Int64(1 + random.below(3))
+            let key = random.pick(Self.keys)
+            var change = BucketLife.Operation.setVersioning(versioning)
+            switch random.below(10) {
+            case ..<5: change = .put(key, [UInt8(random.below(3))], id: nil)
+            case ..<7: change = .delete(key, markerId: nil)
+            case ..<9:
+                if let version = replay.bucket.versions(key).last { change = .deleteVersion(key, version.id) }
+            default: change = .expireNoncurrent(olderThan: 20)
+            }
+            for step in [
+                BucketLife.LifeStep(time, .setVersioning(versioning)), BucketLife.LifeStep(time, change),
+                Self.inventory(time, number, kind),
+            ] { life.steps.append(replay.perform(step)) }
+        }
+        return life
+    }
+
+    private struct KnownContent: Hashable {
         let key: ByteString
         let lastModified: Timestamp
         let etag: ByteString
     }
 
-    private static func contents(_ view: View) -> Set<Content> {
-        Set(view.values.map { Content(key: $0.key, lastModified: $0.lastModified, etag: $0.etag) })
+    private static func contents(_ view: ShownVersions) -> Set<KnownContent> {
+        Set(view.values.map { KnownContent(key: $0.key, lastModified: $0.lastModified, etag: $0.etag) })
     }
 
     private static func inventory(
-        of bucket: SimulatedBucket, _ number: Int, _ kind: InventoryReport.Kind = .full
-    ) -> InventoryReport {
-        InventoryReport(of: bucket, name: "S\(number)", takenAt: bucket.now, kind: kind)
+        _ time: Int64, _ number: Int, _ kind: InventoryReport.Kind = .full
+    ) -> BucketLife.LifeStep {
+        BucketLife.LifeStep(time, .takeInventory(number, name: "S\(number)", milliseconds: 0, kind, Self.keys))
     }
 
     // MARK: What scenarios are
@@ -82,24 +114,36 @@ import Testing
     @Test(arguments: 0..<24 as Range<UInt64>)
     func snapshotViewIsWhatIsMarkedLatest(seed: UInt64) throws {
         let scenario = HistoryScenario(seed: seed)
-        let history = try scenario.history()
         #expect(scenario.inventories.count >= 7)
         #expect(Set(scenario.inventories.map(\.name)).count == scenario.inventories.count)
-        for inventory in scenario.inventories {
-            let latest = inventory.rows.filter { $0.isLatest && !$0.version.isMarker }.map(\.version)
-            #expect(history.snapshotView(inventory.name).map { Set($0.values) } == Set(latest))
+        try expect(scenario.life, "Seed \(seed)") { life in
+            let inventories = life.replay().inventories
+            let history = try History(inventories)
+            for inventory in inventories {
+                let latest = inventory.rows.filter { $0.isLatest && !$0.version.isMarker }.map(\.version)
+                if history.snapshotView(inventory.name).map({ Set($0.values) }) != Set(latest) {
+                    return "the view of \(inventory.name) is not what it marks latest"
+                }
+            }
+            return nil
         }
     }
 
     @Test(arguments: 0..<24 as Range<UInt64>)
     func orderOfInventoriesNeverShows(seed: UInt64) throws {
-        let scenario = HistoryScenario(seed: seed)
-        var random = SplitMix64(seed: seed)
-        let history = try scenario.history()
-        let shuffled = try History(random.shuffle(scenario.inventories))
-        for key in history.keys { #expect(history.versions(key) == shuffled.versions(key)) }
-        for instant in HistoryScenario.interestingInstants(history).prefix(20) {
-            #expect(history.instantView(at: instant) == shuffled.instantView(at: instant))
+        try expect(HistoryScenario(seed: seed).life, "Seed \(seed)") { life in
+            var random = SplitMix64(seed: seed)
+            let inventories = life.replay().inventories
+            let history = try History(inventories)
+            let shuffled = try History(random.shuffle(inventories))
+            for key in history.keys where history.versions(key) != shuffled.versions(key) {
+                return "the versions of \(key) depend on the order of syncs"
+            }
+            for instant in HistoryScenario.interestingInstants(history).prefix(20)
+            where history.instantView(at: instant) != shuffled.instantView(at: instant) {
+                return "the view at \(instant) depends on the order of syncs"
+            }
+            return nil
         }
     }
 
@@ -193,8 +237,8 @@ import Testing
         }
     }
 
-    private struct Manifest: Decodable {
-        struct File: Decodable {
+    private struct WrittenManifest: Decodable {
+        struct WrittenFile: Decodable {
             let key: String
             let size: Int
             let checksum: String
@@ -207,7 +251,7 @@ import Testing
 
         let creationTimestamp: String
         let fileSchema: String
-        let files: [File]
+        let files: [WrittenFile]
     }
 
     private static func readInventory(
@@ -216,7 +260,7 @@ import Testing
         let bytes = try Files.read("\(path)/manifest.json", limit: 1 << 20)
         let checksum = String(decoding: try Files.read("\(path)/manifest.checksum", limit: 100), as: UTF8.self)
         #expect(checksum == Hex.encode(MD5.digest(bytes)) + "\n")
-        let manifest = try JSONDecoder().decode(Manifest.self, from: Data(bytes))
+        let manifest = try JSONDecoder().decode(WrittenManifest.self, from: Data(bytes))
         let columns = manifest.fileSchema.components(separatedBy: ", ")
         var rows: Set<InventoryReport.Row> = []
         for file in manifest.files {

@@ -3,8 +3,8 @@ import ReferenceModel
 import Testing
 
 @Suite struct TreeTests {
-    static func view(_ sizes: [ByteString: Int64]) -> View {
-        var view: View = [:]
+    static func view(_ sizes: [ByteString: Int64]) -> ShownVersions {
+        var view: ShownVersions = [:]
         for (key, size) in sizes {
             view[key] = Version(key: key, id: "1", lastModified: RuleTests.at(5), etag: "e", size: size)
         }

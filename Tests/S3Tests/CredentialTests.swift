@@ -156,30 +156,30 @@ import Testing
 
     @Test func credentialsAreRenewedBeforeTheyExpire() throws {
         let count = Mutex(0)
-        let provider = CredentialsProvider {
-            let number = count.withLock { count in
-                count += 1
-                return count
-            }
-            let end = Timestamp(milliseconds: Timestamp.now().milliseconds + 400)
-            return Credentials(accessKeyId: "AK\(number)", secretAccessKey: "s", expiration: end)
-        }
-        let start = MonotonicClock.milliseconds()
+        let clock = ManualClock()
+        let provider = CredentialsProvider(
+            source: {
+                let number = count.withLock { count in
+                    count += 1
+                    return count
+                }
+                return Credentials(accessKeyId: "AK\(number)", secretAccessKey: "s", expiration: clock.now(plus: 400))
+            }, clock: { clock.now() })
         var seen: Set<String> = []
-        while seen.count < 5, MonotonicClock.milliseconds() - start < 60_000 {
-            let before = Timestamp.now()
+        while seen.count < 5, clock.elapsed < 60_000 {
             let credentials = try #require(try provider.current().credentials)
-            #expect((credentials.expiration ?? .distantPast) > before)
+            #expect((credentials.expiration ?? .distantPast) > clock.now())
             seen.insert(credentials.accessKeyId)
-            usleep(1000)
+            clock.advance(milliseconds: 1)
         }
         #expect(seen.count == 5)
-        #expect(MonotonicClock.milliseconds() - start > 4 * 200, "each serves for most of its time")
+        #expect(clock.elapsed > 4 * 200, "each serves for most of its time")
         #expect(count.withLock { $0 } == seen.count)
     }
 
-    @Test func aProcessWhoseAnswerExpiresIsRunAgainInTime() throws {
+    @Test func aProcessWhoseAnswerExpiresIsRunAgainBeforeItDoes() throws {
         try Testbed.withDirectory { home in
+            let clock = ManualClock()
             let answer = #"{"Version":1,"AccessKeyId":"AK'$n'","SecretAccessKey":"s","Expiration":"'$e'"}"#
             try Files.createDirectory("\(home)/.aws")
             try Files.replace(
@@ -188,21 +188,20 @@ import Testing
                     """
                     [profile p]
                     credential_process = echo >> \(home)/runs; n=$(wc -l < \(home)/runs); \
-                    e=$(date -u -d '+2 seconds' +%Y-%m-%dT%H:%M:%S.%3NZ); echo '\(answer)'
+                    e=$(cat \(home)/expiration); echo '\(answer)'
                     """))
             let configuration = try S3Configuration(profile: "p", environment: ["HOME": home, "PATH": "/usr/bin:/bin"])
-            let provider = CredentialsProvider(configuration)
-            let start = MonotonicClock.milliseconds()
+            let provider = CredentialsProvider(configuration, clock: { clock.now() })
             var seen: Set<String> = []
-            while seen.count < 3, MonotonicClock.milliseconds() - start < 60_000 {
-                let before = Timestamp.now()
+            while seen.count < 3, clock.elapsed < 60_000 {
+                try Files.replace("\(home)/expiration", with: bytes(clock.now(plus: 2000).rfc3339))
                 let credentials = try #require(try provider.current().credentials)
-                #expect((credentials.expiration ?? .distantPast) > before)
+                #expect((credentials.expiration ?? .distantPast) > clock.now())
                 seen.insert(credentials.accessKeyId)
-                usleep(5000)
+                clock.advance(milliseconds: 50)
             }
             #expect(seen.count == 3, "\(seen)")
-            #expect(MonotonicClock.milliseconds() - start > 2000, "each answer serves for a second and a half")
+            #expect(clock.elapsed > 2000, "each answer serves for a second and a half")
             let runs = try Files.read("\(home)/runs", limit: 1000)
             #expect(runs.count == seen.count)
         }
@@ -210,19 +209,20 @@ import Testing
 
     @Test func whatHasNotExpiredServesUntilRenewalSucceeds() throws {
         let count = Mutex(0)
-        let provider = CredentialsProvider {
-            let number = count.withLock { count in
-                count += 1
-                return count
-            }
-            if number == 2 { throw TestbedError("not now") }
-            let end = Timestamp(milliseconds: Timestamp.now().milliseconds + 5000)
-            return Credentials(accessKeyId: "AK\(number)", secretAccessKey: "s", expiration: end)
-        }
+        let clock = ManualClock()
+        let provider = CredentialsProvider(
+            source: {
+                let number = count.withLock { count in
+                    count += 1
+                    return count
+                }
+                if number == 2 { throw TestbedError("not now") }
+                return Credentials(accessKeyId: "AK\(number)", secretAccessKey: "s", expiration: clock.now(plus: 5000))
+            }, clock: { clock.now() })
         #expect(try provider.current().credentials?.accessKeyId == "AK1")
-        usleep(3_900_000)
+        clock.advance(milliseconds: 3900)
         #expect(try provider.current().credentials?.accessKeyId == "AK1")
-        usleep(1_200_000)
+        clock.advance(milliseconds: 1200)
         #expect(try provider.current().credentials?.accessKeyId == "AK3")
     }
 
@@ -232,11 +232,11 @@ import Testing
         try server.can("/bucket/k", expired, .init(body: "here"))
         try server.can("/bucket/never", expired)
         let count = Mutex(0)
-        let provider = CredentialsProvider {
+        let provider = CredentialsProvider(source: {
             Credentials(
                 accessKeyId: "AK\(count.withLock { $0 += 1; return min($0, 2) })", secretAccessKey: Self.secret,
                 sessionToken: Self.token)
-        }
+        })
         let client = S3Client(try S3Configuration(environment: server.environment), credentials: provider)
         #expect(try client.get(bucket: "bucket", key: bytes("k"), limit: 10).bytes == bytes("here"))
         let log = try server.log()

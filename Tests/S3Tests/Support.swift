@@ -95,6 +95,23 @@ final class CheckedTransfer: Transfer {
     }
 }
 
+/// A clock that a test moves.
+final class ManualClock: Sendable {
+    private let start = Timestamp.now()
+    private let passed = Mutex<Int64>(0)
+
+    /// In milliseconds.
+    var elapsed: Int64 { passed.withLock { $0 } }
+
+    func now(plus milliseconds: Int64 = 0) -> Timestamp {
+        Timestamp(milliseconds: start.milliseconds + elapsed + milliseconds)
+    }
+
+    func advance(milliseconds: Int64) {
+        passed.withLock { $0 += milliseconds }
+    }
+}
+
 extension TransferLoop {
     /// Runs the transfers that `make` gives for 0, 1, 2 …
     func run(count: Int, _ make: (Int) -> Transfer) throws {

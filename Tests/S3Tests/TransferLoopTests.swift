@@ -172,7 +172,7 @@ import Testing
         #expect(again == 10)
     }
 
-    @Test func largeBodiesArriveWholeInPiecesAndInTime() throws {
+    @Test func largeBodiesArriveWholeAndInPieces() throws {
         let server = try FaultServer()
         let size = 40 << 20
         let digest = MD5.digest(synthetic(size, "large"))
@@ -308,7 +308,7 @@ import Testing
         #expect(try trusting.get(bucket: "bucket", key: bytes("k"), limit: 10).bytes == bytes("here"))
     }
 
-    @Test func anInterruptionEndsTheRunWithinASecond() async throws {
+    @Test func anInterruptionEndsARunThatWaitsForAnswers() async throws {
         await #expect(processExitsWith: .success) {
             let server = try FaultServer()
             var faults = FaultServer.Faults()
@@ -316,7 +316,7 @@ import Testing
             try server.set(faults)
             let start = MonotonicClock.milliseconds()
             Thread.detachNewThread {
-                usleep(300_000)
+                _ = try? Clock.wait(seconds: 60) { try server.statistics().requests > 0 }
                 Interruption.request()
             }
             let error = try icecoreError {

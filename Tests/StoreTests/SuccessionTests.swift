@@ -13,7 +13,7 @@ import Testing
     }
 
     /// What one inventory lists of the key; `latest` is marked so.
-    private struct Inventory {
+    private struct ExampleInventory {
         var takenAt: Int64
         var latest: String?
         var others: [String] = []
@@ -21,7 +21,7 @@ import Testing
         var listed: [String] { (latest.map { [$0] } ?? []) + others }
     }
 
-    private struct Outcome: Equatable, CustomStringConvertible {
+    private struct ExampleOutcome: Equatable, CustomStringConvertible {
         /// Oldest first.
         var order: [String]
         /// When each was current, in seconds; -1: still.
@@ -33,14 +33,14 @@ import Testing
         }
     }
 
-    private static func outcome(_ rows: [Row], _ inventories: [Inventory]) -> Outcome {
+    private static func outcome(_ rows: [Row], _ inventories: [ExampleInventory]) -> ExampleOutcome {
         let timeline = Timeline(
             inventories.enumerated().map { place, inventory in
                 Timeline.Point(
                     id: Int64(place + 1), name: "S\(inventory.takenAt)",
                     takenAt: Timestamp(milliseconds: inventory.takenAt * 1000))
             })
-        func runs(_ isIn: (Inventory) -> Bool) -> [RankInterval] {
+        func runs(_ isIn: (ExampleInventory) -> Bool) -> [RankInterval] {
             var runs: [RankInterval] = []
             for (place, inventory) in inventories.enumerated() where isIn(inventory) {
                 let rank = Timeline.Rank(place)
@@ -67,16 +67,16 @@ import Testing
                 [interval.from / 1000, interval.to == .max ? -1 : interval.to / 1000]
             }
         }
-        return Outcome(order: succession.order.map { rows[$0].name }, current: current)
+        return ExampleOutcome(order: succession.order.map { rows[$0].name }, current: current)
     }
 
     @Test func oneInventoryOpensThePast() {
         let outcome = Self.outcome(
             [Row(name: "v1", at: 5), Row(name: "m2", at: 10, isMarker: true), Row(name: "v3", at: 15)],
-            [Inventory(takenAt: 20, latest: "v3", others: ["m2", "v1"])])
+            [ExampleInventory(takenAt: 20, latest: "v3", others: ["m2", "v1"])])
         #expect(
             outcome
-                == Outcome(
+                == ExampleOutcome(
                     order: ["v1", "m2", "v3"], current: ["v1": [[5, 10]], "m2": [[10, 15]], "v3": [[15, -1]]]))
     }
 
@@ -84,57 +84,63 @@ import Testing
         let outcome = Self.outcome(
             [Row(name: "v1", at: 5), Row(name: "v2", at: 15)],
             [
-                Inventory(takenAt: 10, latest: "v1"), Inventory(takenAt: 20, latest: "v2", others: ["v1"]),
-                Inventory(takenAt: 30, latest: "v1"),
+                ExampleInventory(takenAt: 10, latest: "v1"),
+                ExampleInventory(takenAt: 20, latest: "v2", others: ["v1"]),
+                ExampleInventory(takenAt: 30, latest: "v1"),
             ])
-        #expect(outcome == Outcome(order: ["v1", "v2"], current: ["v1": [[5, 15], [30, -1]], "v2": [[15, 30]]]))
+        #expect(
+            outcome == ExampleOutcome(order: ["v1", "v2"], current: ["v1": [[5, 15], [30, -1]], "v2": [[15, 30]]]))
     }
 
     @Test func anOldVersionExpires() {
         let outcome = Self.outcome(
             [Row(name: "v1", at: 5), Row(name: "v2", at: 15)],
-            [Inventory(takenAt: 20, latest: "v2", others: ["v1"]), Inventory(takenAt: 30, latest: "v2")])
-        #expect(outcome == Outcome(order: ["v1", "v2"], current: ["v1": [[5, 15]], "v2": [[15, -1]]]))
+            [ExampleInventory(takenAt: 20, latest: "v2", others: ["v1"]), ExampleInventory(takenAt: 30, latest: "v2")])
+        #expect(outcome == ExampleOutcome(order: ["v1", "v2"], current: ["v1": [[5, 15]], "v2": [[15, -1]]]))
     }
 
     @Test func aNullVersionIsOverwritten() {
         let outcome = Self.outcome(
             [Row(name: "a", at: 5, id: "null"), Row(name: "b", at: 12, id: "null")],
-            [Inventory(takenAt: 10, latest: "a"), Inventory(takenAt: 20, latest: "b")])
-        #expect(outcome == Outcome(order: ["a", "b"], current: ["a": [[5, 12]], "b": [[12, -1]]]))
+            [ExampleInventory(takenAt: 10, latest: "a"), ExampleInventory(takenAt: 20, latest: "b")])
+        #expect(outcome == ExampleOutcome(order: ["a", "b"], current: ["a": [[5, 12]], "b": [[12, -1]]]))
     }
 
     @Test func aRowIsNewerThanItsInventory() {
         let outcome = Self.outcome(
             [Row(name: "a", at: 5, id: "null"), Row(name: "b", at: 25, id: "null")],
-            [Inventory(takenAt: 10, latest: "a"), Inventory(takenAt: 20, latest: "b")])
-        #expect(outcome == Outcome(order: ["a", "b"], current: ["a": [[5, 25]], "b": [[25, -1]]]))
+            [ExampleInventory(takenAt: 10, latest: "a"), ExampleInventory(takenAt: 20, latest: "b")])
+        #expect(outcome == ExampleOutcome(order: ["a", "b"], current: ["a": [[5, 25]], "b": [[25, -1]]]))
     }
 
     @Test func twoInOneSecond() {
         let rows = [Row(name: "v1", at: 5), Row(name: "m2", at: 5, isMarker: true)]
-        let object = Self.outcome(rows, [Inventory(takenAt: 10, latest: "v1", others: ["m2"])])
-        #expect(object == Outcome(order: ["m2", "v1"], current: ["v1": [[5, -1]]]))
-        let marker = Self.outcome(rows, [Inventory(takenAt: 10, latest: "m2", others: ["v1"])])
-        #expect(marker == Outcome(order: ["v1", "m2"], current: ["m2": [[5, -1]]]))
-        let nothing = Self.outcome(rows, [Inventory(takenAt: 10, latest: nil, others: ["v1", "m2"])])
-        #expect(nothing == Outcome(order: ["v1", "m2"], current: ["m2": [[5, -1]]]))
+        let object = Self.outcome(rows, [ExampleInventory(takenAt: 10, latest: "v1", others: ["m2"])])
+        #expect(object == ExampleOutcome(order: ["m2", "v1"], current: ["v1": [[5, -1]]]))
+        let marker = Self.outcome(rows, [ExampleInventory(takenAt: 10, latest: "m2", others: ["v1"])])
+        #expect(marker == ExampleOutcome(order: ["v1", "m2"], current: ["m2": [[5, -1]]]))
+        let nothing = Self.outcome(rows, [ExampleInventory(takenAt: 10, latest: nil, others: ["v1", "m2"])])
+        #expect(nothing == ExampleOutcome(order: ["v1", "m2"], current: ["m2": [[5, -1]]]))
     }
 
     @Test func aLongUpload() {
         let rows = [Row(name: "v", at: 7), Row(name: "w", at: 3)]
         let seen = Self.outcome(
-            rows, [Inventory(takenAt: 8, latest: "v"), Inventory(takenAt: 10, latest: "w", others: ["v"])])
-        #expect(seen == Outcome(order: ["v", "w"], current: ["v": [[7, 8]], "w": [[8, -1]]]))
-        let unseen = Self.outcome(rows, [Inventory(takenAt: 10, latest: "w", others: ["v"])])
-        #expect(unseen == Outcome(order: ["v", "w"], current: ["w": [[7, -1]]]))
+            rows,
+            [ExampleInventory(takenAt: 8, latest: "v"), ExampleInventory(takenAt: 10, latest: "w", others: ["v"])])
+        #expect(seen == ExampleOutcome(order: ["v", "w"], current: ["v": [[7, 8]], "w": [[8, -1]]]))
+        let unseen = Self.outcome(rows, [ExampleInventory(takenAt: 10, latest: "w", others: ["v"])])
+        #expect(unseen == ExampleOutcome(order: ["v", "w"], current: ["w": [[7, -1]]]))
     }
 
     @Test func reportsOfTheCurrentOnly() {
         let outcome = Self.outcome(
             [Row(name: "a", at: 5)],
-            [Inventory(takenAt: 10, latest: "a"), Inventory(takenAt: 20), Inventory(takenAt: 30, latest: "a")])
-        #expect(outcome == Outcome(order: ["a"], current: ["a": [[5, 20], [30, -1]]]))
+            [
+                ExampleInventory(takenAt: 10, latest: "a"), ExampleInventory(takenAt: 20),
+                ExampleInventory(takenAt: 30, latest: "a"),
+            ])
+        #expect(outcome == ExampleOutcome(order: ["a"], current: ["a": [[5, 20], [30, -1]]]))
     }
 
     @Test func inventoriesThatDisagree() {
@@ -142,10 +148,10 @@ import Testing
         let outcome = Self.outcome(
             [Row(name: "v1", at: 5), Row(name: "v2", at: 6)],
             [
-                Inventory(takenAt: 10, latest: "v2", others: ["v1"]),
-                Inventory(takenAt: 20, latest: "v1", others: ["v2"]),
+                ExampleInventory(takenAt: 10, latest: "v2", others: ["v1"]),
+                ExampleInventory(takenAt: 20, latest: "v1", others: ["v2"]),
             ])
-        #expect(outcome == Outcome(order: ["v2", "v1"], current: ["v1": [[6, -1]]]))
+        #expect(outcome == ExampleOutcome(order: ["v2", "v1"], current: ["v1": [[6, -1]]]))
     }
 
     /// Whoever writes one key very often makes no sync take a time that grows with the square.

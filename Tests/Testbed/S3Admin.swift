@@ -3,7 +3,7 @@ import Foundation
 /// What tests do to the buckets of a real server: see `servers/s3admin.py`.
 public final class S3Admin: Sendable {
     /// One version or delete marker, as the server lists it.
-    public struct Version: Codable, Sendable {
+    public struct ServedVersion: Codable, Sendable {
         public var key: String
         public var versionId: String
         public var isLatest: Bool
@@ -29,7 +29,7 @@ public final class S3Admin: Sendable {
     }
 
     /// An object to put.
-    public struct Item: Sendable {
+    public struct NewObject: Sendable {
         public var key: String
         public var content: [UInt8]
         /// Not nil: in parts of so many bytes (at least 5 MiB, but for the last).
@@ -61,7 +61,7 @@ public final class S3Admin: Sendable {
     }
 
     /// What the server made of an object.
-    public struct Stored: Decodable, Sendable {
+    public struct StoredObject: Decodable, Sendable {
         /// Nil in a bucket that never had versions.
         public var versionId: String?
         public var etag: String
@@ -84,12 +84,12 @@ public final class S3Admin: Sendable {
         public var destination: String?
         public var destinationPrefix = "inventory"
         /// Rows to write in place of the bucket's own.
-        public var rows: [Version]?
+        public var rows: [ServedVersion]?
 
         public init() {}
     }
 
-    public struct Inventory: Decodable, Sendable {
+    public struct MadeInventory: Decodable, Sendable {
         /// `2024-11-06T01-00Z`
         public var name: String
         public var rows: Int
@@ -125,18 +125,18 @@ public final class S3Admin: Sendable {
     }
 
     @discardableResult
-    public func put(_ bucket: String, _ item: Item) throws -> Stored {
+    public func put(_ bucket: String, _ item: NewObject) throws -> StoredObject {
         try decode(conversation.ask(item.arguments.merging(["do": "put", "bucket": bucket]) { first, _ in first }))
     }
 
     @discardableResult
-    public func put(_ bucket: String, _ key: String, _ content: [UInt8]) throws -> Stored {
-        try put(bucket, Item(key: key, content: content))
+    public func put(_ bucket: String, _ key: String, _ content: [UInt8]) throws -> StoredObject {
+        try put(bucket, NewObject(key: key, content: content))
     }
 
     /// Puts many objects, several at a time; those of one key in their order.
     @discardableResult
-    public func put(_ bucket: String, _ items: [Item]) throws -> [Stored] {
+    public func put(_ bucket: String, _ items: [NewObject]) throws -> [StoredObject] {
         let answer = try conversation.ask(["do": "put_many", "bucket": bucket, "items": items.map(\.arguments)])
         return try decode(answer["results"])
     }
@@ -161,7 +161,7 @@ public final class S3Admin: Sendable {
     }
 
     /// All versions and delete markers, by key and newest first.
-    public func listVersions(_ bucket: String, prefix: String = "") throws -> [Version] {
+    public func listVersions(_ bucket: String, prefix: String = "") throws -> [ServedVersion] {
         try decode(conversation.ask(["do": "list_versions", "bucket": bucket, "prefix": prefix])["versions"])
     }
 
@@ -184,7 +184,7 @@ public final class S3Admin: Sendable {
     @discardableResult
     public func makeInventory(
         of bucket: String, in directory: String, _ options: InventoryOptions = InventoryOptions()
-    ) throws -> Inventory {
+    ) throws -> MadeInventory {
         var command: [String: Any] = [
             "do": "make_inventory", "bucket": bucket, "directory": directory, "prefix": options.prefix,
             "rowsPerFile": options.rowsPerFile, "shuffle": options.shuffle, "currentOnly": options.currentOnly,

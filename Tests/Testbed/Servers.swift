@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// A real S3 server that runs for as long as this process.
@@ -86,12 +87,12 @@ public final class NginxServer: S3Server, @unchecked Sendable {
     ///
     /// - Parameter versionId: nil: what a GET without versionId finds.
     public func add(bucket: String, key: String, versionId: String? = nil, content: [UInt8]) throws {
-        try Layout.add(directory, bucket, key, versionId, content)
+        try DataLayout.add(directory, bucket, key, versionId, content)
     }
 }
 
 /// The layout that the nginx and the fault server read.
-enum Layout {
+enum DataLayout {
     static func add(_ root: String, _ bucket: String, _ key: String, _ versionId: String?, _ content: [UInt8]) throws {
         let base = "\(root)/data/\(bucket)"
         let path = versionId.map { "\(base)/.v/\($0)" } ?? "\(base)/.c/\(encoded(key))"
@@ -156,10 +157,12 @@ public final class FaultServer: S3Server, @unchecked Sendable {
         }
     }
 
-    public struct Statistics: Decodable, Sendable {
+    public struct Traffic: Decodable, Sendable {
         public var requests: Int
         public var connections: Int
         public var inFlight: Int
+        /// Answers whose body is on its way.
+        public var streaming: Int
         /// The most requests that were there at the same time.
         public var most: Int
         /// Bytes of bodies that were sent.
@@ -202,9 +205,25 @@ public final class FaultServer: S3Server, @unchecked Sendable {
         _ = try conversation.ask(["canned": [target: object(answers)]])
     }
 
-    public func statistics() throws -> Statistics {
+    public func statistics() throws -> Traffic {
         let answer = try conversation.ask(["statistics": true])
-        return try JSONDecoder().decode(Statistics.self, from: JSONSerialization.data(withJSONObject: answer))
+        return try JSONDecoder().decode(Traffic.self, from: JSONSerialization.data(withJSONObject: answer))
+    }
+
+    /// The bytes of bodies that were sent, as soon as no answer is on its way and none has come in the last second.
+    public func bytesAtRest() throws -> Int64 {
+        var last = try statistics()
+        var since = MonotonicClock.milliseconds()
+        let isAtRest = try Clock.wait(seconds: 60) {
+            let now = try statistics()
+            if (now.requests, now.bytes, now.inFlight, now.streaming) != (last.requests, last.bytes, 0, 0) {
+                last = now
+                since = MonotonicClock.milliseconds()
+            }
+            return MonotonicClock.milliseconds() - since > 1000
+        }
+        guard isAtRest else { throw TestbedError("requests do not come to an end: \(last)") }
+        return last.bytes
     }
 
     /// The requests to canned targets.
@@ -220,6 +239,6 @@ public final class FaultServer: S3Server, @unchecked Sendable {
 
     /// Lays out an object.
     public func add(bucket: String, key: String, versionId: String? = nil, content: [UInt8]) throws {
-        try Layout.add(directory, bucket, key, versionId, content)
+        try DataLayout.add(directory, bucket, key, versionId, content)
     }
 }

@@ -15,21 +15,30 @@ public final class CredentialsProvider: Sendable {
 
     private let cache = Mutex(Cache())
     private let source: @Sendable () throws -> Credentials?
+    private let clock: @Sendable () -> Timestamp
 
-    /// - Parameter source: finds credentials; called again when these are about to expire.
-    public init(source: @escaping @Sendable () throws -> Credentials?) {
+    /// - Parameters:
+    ///   - source: finds credentials; called again when these are about to expire.
+    ///   - clock: tells the time.
+    public init(
+        source: @escaping @Sendable () throws -> Credentials?,
+        clock: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
+    ) {
         self.source = source
+        self.clock = clock
     }
 
     /// Credentials from the places that a configuration names; see ``CredentialChain``.
-    public convenience init(_ configuration: S3Configuration) {
-        self.init { configuration.unsigned ? nil : try CredentialChain(configuration).find() }
+    public convenience init(
+        _ configuration: S3Configuration, clock: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
+    ) {
+        self.init(source: { configuration.unsigned ? nil : try CredentialChain(configuration).find() }, clock: clock)
     }
 
     /// The credentials to sign with now, and a number that changes when they do.
     func current() throws -> (credentials: Credentials?, generation: Int) {
         try cache.withLock { cache in
-            let now = Timestamp.now()
+            let now = clock()
             if !cache.isResolved || now >= cache.renewal {
                 do {
                     try renew(&cache, now)
@@ -47,7 +56,7 @@ public final class CredentialsProvider: Sendable {
     func renew(after generation: Int) throws -> Bool {
         try cache.withLock { cache in
             if cache.generation != generation { return true }
-            try renew(&cache, Timestamp.now())
+            try renew(&cache, clock())
             return cache.generation != generation
         }
     }
@@ -58,7 +67,7 @@ public final class CredentialsProvider: Sendable {
             throw IcecoreError(.forbidden, "the credentials contain invalid characters")
         }
         // Not `now`, as finding them may have taken a while.
-        let after = Timestamp.now()
+        let after = clock()
         if let expiration = found?.expiration, expiration <= after {
             throw IcecoreError(.forbidden, "the credentials expired at \(expiration); renew them")
         }

@@ -133,7 +133,7 @@ import Testing
     private static let nesting = String(repeating: "<a>", count: 1_000_000)
 
     /// What a server says; its name is what tests print.
-    struct Answer: CustomTestStringConvertible, Sendable {
+    struct LargeAnswer: CustomTestStringConvertible, Sendable {
         var testDescription: String
         var text: String
         var says = ""
@@ -141,17 +141,17 @@ import Testing
 
     /// The answer to the question which inventories there are.
     @Test(arguments: [
-        Answer(
+        LargeAnswer(
             testDescription: "entities", text: laughs + "<ListBucketResult><Name>&lol9;</Name></ListBucketResult>",
             says: "document type"),
-        Answer(
+        LargeAnswer(
             testDescription: "nesting", text: "<ListBucketResult>" + nesting + "</ListBucketResult>",
             says: "nested too deeply"),
-        Answer(
+        LargeAnswer(
             testDescription: "characters", text: "<ListBucketResult>" + String(repeating: "&#65;", count: 3_000_000),
             says: "ends early"),
     ])
-    func aListingThatGrows(_ answer: Answer) throws {
+    func aListingThatGrows(_ answer: LargeAnswer) throws {
         try SyncBench.use { sync in
             try Self.useListing(sync)
             _ = try sync.bench.run("sync")
@@ -183,16 +183,16 @@ import Testing
 
     /// The answer to the question for an object. The sync goes on, and says what it could not have.
     @Test(arguments: [
-        Answer(
+        LargeAnswer(
             testDescription: "entities",
             text: laughs + "<Error><Code>AccessDenied</Code><Message>&lol9;</Message></Error>"),
-        Answer(testDescription: "nesting", text: "<Error>" + nesting),
-        Answer(
+        LargeAnswer(testDescription: "nesting", text: "<Error>" + nesting),
+        LargeAnswer(
             testDescription: "a long message",
             text: "<Error><Code>A</Code><Message>" + String(repeating: "m", count: 20 << 20) + "</Message></Error>"),
-        Answer(testDescription: "no XML", text: String(repeating: "x", count: 20 << 20)),
+        LargeAnswer(testDescription: "no XML", text: String(repeating: "x", count: 20 << 20)),
     ])
-    func anErrorThatGrows(_ answer: Answer) throws {
+    func anErrorThatGrows(_ answer: LargeAnswer) throws {
         try SyncBench.use { sync in
             try sync.add(Self.name, Self.rows)
             for target in [sync.target(Self.rows[0]), "/\(SyncBench.bucket)/key"] {

@@ -72,11 +72,7 @@ import Testing
             }
             // One that was interrupted is gone on with by the same clock only.
             for seconds in [Self.backwards, Self.forwards] {
-                let process = try store.bench.start(
-                    ["verify", "--store", store.store, "--limit-rate", "1M"], environment: clock(seconds))
-                #expect(
-                    Clock.wait(seconds: 60) { (try? Files.names(in: "/proc/\(process.process)/fd").count) ?? 0 > 8 })
-                usleep(500_000)
+                let process = try store.startVerification(environment: clock(seconds))
                 process.kill(SIGINT)
                 #expect(try process.wait().status != 0)
                 #expect(try checked(store) == all, "\(seconds)")

@@ -7,6 +7,14 @@ import Testing
 ///
 /// Everything stands in one directory, which is kept if anything was not as expected.
 final class HistoryComparison {
+    /// What a view shows; another than the model's finds out whether a mistake would be seen.
+    typealias Rule = (History, ResolvedWhen) -> ShownVersions
+
+    /// Something was not as expected.
+    struct Mismatch: Error, CustomStringConvertible {
+        let description: String
+    }
+
     /// The first failures tell most; a store that is all wrong shall not fill the log.
     struct TooManyFailures: Error, CustomStringConvertible {
         let description = "too many failures; the rest is not compared"
@@ -15,56 +23,82 @@ final class HistoryComparison {
     let scenario: HistoryScenario
     let directory: String
     private let program: HistoryProgram
+    private let rule: Rule
+    /// Whether the first failure is thrown; otherwise it is recorded, and others after it.
+    private let isQuiet: Bool
     private var failures = 0
-    private var synced: [InventoryReport] = []
-    private var prunes: [String] = []
+    private var acts: [HistoryAct] = []
+    /// What was done up to the first failure.
+    private(set) var failedActs: [HistoryAct]?
     /// What the inventories synced so far mean.
     private(set) var history: History
 
-    init(seed: UInt64, test: String) throws {
-        // No command line can hold a NUL, but inventories can.
-        scenario = HistoryScenario(seed: seed, withNUL: seed % 3 == 1)
-        directory = FileManager.default.temporaryDirectory.appending(path: "icecore-\(test)-\(seed)-\(getpid())").path
+    init(
+        _ scenario: HistoryScenario, test: String, isQuiet: Bool = false,
+        rule: @escaping Rule = HistoryComparison.view
+    ) throws {
+        self.scenario = scenario
+        self.isQuiet = isQuiet
+        self.rule = rule
+        directory =
+            FileManager.default.temporaryDirectory.appending(
+                path: "icecore-\(test)-\(scenario.seed)-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+            ).path
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         program = try HistoryProgram(directory: directory)
         history = try History([])
         try scenario.writeInventories(to: "\(directory)/inventories")
-        try expectSuccess(
-            run([
-                "init", "\(directory)/store", "--bucket", "s3://\(scenario.bucket.name)", "--inventory",
-                "file://\(directory)/inventories",
-            ]))
+        let made = try program.run([
+            "init", "\(directory)/store", "--bucket", "s3://\(scenario.bucket.name)", "--inventory",
+            "file://\(directory)/inventories",
+        ])
+        try expectSuccess(made)
     }
 
     deinit {
-        if failures == 0 { try? FileManager.default.removeItem(atPath: directory) }
+        if failures == 0 || isQuiet { try? FileManager.default.removeItem(atPath: directory) }
     }
 
-    // MARK: Commands
-
-    private func run(_ arguments: [String]) throws -> HistoryProgram.Output {
-        try program.run(arguments)
+    /// Runs a test on the history of a seed; of one that fails, the smallest part that fails is recorded too.
+    static func use(seed: UInt64, test: String, _ body: (HistoryComparison) throws -> Void) throws {
+        // No command line can hold a NUL, but inventories can.
+        let store = try HistoryComparison(HistoryScenario(seed: seed, withNUL: seed % 3 == 1), test: test)
+        defer {
+            if let acts = store.failedActs {
+                let smallest = SmallestHistory(store.scenario, acts, test: test)
+                Issue.record("\(smallest.map { "\($0)" } ?? "the failure does not come again")")
+            }
+        }
+        try body(store)
     }
 
-    /// A command on the store; `operands` may begin with a dash.
-    private func run(_ command: String, _ options: [String] = [], _ operands: [String] = []) throws
-        -> HistoryProgram.Output
-    {
-        let words = [command, "--store", "\(directory)/store"] + options
-        return try run(operands.isEmpty ? words : words + ["--"] + operands)
+    // MARK: Acts
+
+    func perform(_ act: HistoryAct) throws {
+        acts.append(act)
+        switch act {
+        case .sync(let name):
+            try expectSuccess(run("sync", ["--metadata-only", "--date", name]))
+            if let inventory = scenario.inventories.first(where: { $0.name == name }) {
+                history = try history.syncing(inventory)
+            }
+        case .syncAgain(let name): try expectSuccess(run("sync", ["--metadata-only", "--date", name]))
+        case .prune(let rules): try prune(rules)
+        case .reindex(let isGone):
+            if isGone {
+                try Files.replace(
+                    "\(directory)/store/index.sqlite", with: Array("SQLite format 3\0nothing of the kind".utf8))
+            }
+            try expectSuccess(run("reindex"))
+        case .verify: try expectSuccess(run("verify"))
+        case .ask(let question): try compare(question)
+        }
     }
 
-    func sync(_ inventory: InventoryReport) throws {
-        try syncAgain(inventory)
-        synced.append(inventory)
-        history = try history.syncing(inventory)
-    }
-
-    /// Prunes, after a rehearsal that must say the same and change nothing.
-    func prune(_ rules: PruneRules) throws {
+    private func prune(_ rules: KeepRules) throws {
         let rehearsal = try run("prune", rules.options + ["--json", "--dry-run"])
         try expectSuccess(rehearsal)
-        try compareSnapshots()
+        try compare(.snapshots)
         let output = try run("prune", rules.options + ["--json"])
         try expectSuccess(output)
         let said = [rehearsal, output].map { String(decoding: $0.stdout, as: UTF8.self) }
@@ -72,61 +106,54 @@ final class HistoryComparison {
             try fail(output, "the rehearsal said something else: \(said[0])\n\(said[1])")
         }
         history = try history.pruning(rules)
-        prunes.append("\(rules.options.joined(separator: " ")) after \(synced.count)")
     }
 
-    /// Syncs an inventory that the store has already.
-    func syncAgain(_ inventory: InventoryReport) throws {
-        try expectSuccess(run("sync", ["--metadata-only", "--date", inventory.name]))
+    /// A command on the store; `operands` may begin with a dash.
+    private func run(_ command: String, _ options: [String] = [], _ operands: [String] = []) throws -> Run {
+        let words = [command, "--store", "\(directory)/store"] + options
+        return try program.run(operands.isEmpty ? words : words + ["--"] + operands)
     }
 
-    /// Makes the index again.
-    ///
-    /// - Parameter isGone: the old one is no index any more.
-    func reindex(isGone: Bool) throws {
-        if isGone {
-            try Files.replace(
-                "\(directory)/store/index.sqlite", with: Array("SQLite format 3\0nothing of the kind".utf8))
+    // MARK: Questions
+
+    func ask(_ question: HistoryAct.Question) throws {
+        try perform(.ask(question))
+    }
+
+    private func compare(_ question: HistoryAct.Question) throws {
+        switch question {
+        case .snapshots:
+            try compare(run("snapshots", ["--json"]), history.snapshotsLines, SnapshotsLine.parse) { _ in nil }
+        case .versions(let key):
+            try compare(run("versions", ["--json"], [key.string]), history.versions(key) ?? [], VersionsLine.parse) {
+                $0.version.key
+            }
+        case .unknown(let key): try expectUnknown(key)
+        case .recursive(let when, let prefix):
+            try compareListing(at: when, ["-R"], prefix) { lsRecursive($0, prefix) }
+        case .oneLevel(let when, let prefix): try compareListing(at: when, [], prefix) { lsOneLevel($0, prefix) }
+        case .difference(let old, let new, let prefix): try compareDifference(old, new, prefix)
+        case .everything:
+            try compare(.snapshots)
+            for inventory in history.inventories { try compare(.recursive(when: inventory.name, prefix: "")) }
+            for instant in HistoryScenario.interestingInstants(history) {
+                try compare(.recursive(when: instant.rfc3339, prefix: ""))
+            }
+            for key in history.keys where !key.bytes.contains(0) { try compare(.versions(key)) }
         }
-        try expectSuccess(run("reindex"))
-    }
-
-    func verify() throws {
-        try expectSuccess(run("verify"))
-    }
-
-    // MARK: Comparisons
-
-    func compareSnapshots() throws {
-        try compare(run("snapshots", ["--json"]), history.snapshotsLines, SnapshotsLine.parse) { _ in nil }
-    }
-
-    func compareVersions(_ key: ByteString) throws {
-        try compare(run("versions", ["--json"], [key.string]), history.versions(key) ?? [], VersionsLine.parse) {
-            $0.version.key
-        }
-    }
-
-    /// Compares `ls -R`; `when` nil is without `--at`, which means latest.
-    func compareRecursive(at when: String?, _ prefix: ByteString = "") throws {
-        try compareListing(at: when, ["-R"], prefix) { lsRecursive($0, prefix) }
-    }
-
-    func compareOneLevel(at when: String?, _ prefix: ByteString) throws {
-        try compareListing(at: when, [], prefix) { lsOneLevel($0, prefix) }
     }
 
     private func compareListing(
-        at when: String?, _ options: [String], _ prefix: ByteString, _ expected: (View) -> [LsLine]
+        at when: String?, _ options: [String], _ prefix: ByteString, _ expected: (ShownVersions) -> [LsLine]
     ) throws {
         let before = Timestamp.now()
         let output = try run(
             "ls", ["--json"] + options + (when.map { ["--at", $0] } ?? []), prefix.isEmpty ? [] : [prefix.string])
         do {
             let resolved = try history.resolve(when ?? "latest", now: before)
-            let view = view(resolved)
+            let view = rule(history, resolved)
             // An age means another instant when the clock moves on; compare only where that makes no difference.
-            guard try self.view(history.resolve(when ?? "latest", now: .now())) == view else { return }
+            guard try rule(history, history.resolve(when ?? "latest", now: .now())) == view else { return }
             try compare(output, expected(view), LsLine.parse) { $0.name }
             if case .snapshot(let name) = resolved, when != nil, !output.stderr.contains(name) {
                 try fail(output, "stderr should say that this became the snapshot \(name)")
@@ -136,24 +163,25 @@ final class HistoryComparison {
         }
     }
 
-    func compareDifference(_ old: String, _ new: String, _ prefix: ByteString = "") throws {
+    private func compareDifference(_ old: String, _ new: String, _ prefix: ByteString) throws {
         let output = try run("diff", ["--json"], [old, new] + (prefix.isEmpty ? [] : [prefix.string]))
         do {
             let (from, to) = (try history.resolve(old, now: .now()), try history.resolve(new, now: .now()))
-            try compare(output, History.diffLines(view(from), view(to), prefix), DiffLine.parse) { $0.key }
+            let lines = History.diffLines(rule(history, from), rule(history, to), prefix)
+            try compare(output, lines, DiffLine.parse) { $0.key }
         } catch let error as WhenError {
             try expectFailure(output, error)
         }
     }
 
-    private func view(_ resolved: ResolvedWhen) -> View {
+    static func view(_ history: History, _ resolved: ResolvedWhen) -> ShownVersions {
         switch resolved {
         case .snapshot(let name): history.snapshotView(name) ?? [:]
         case .instant(let instant): history.instantView(at: instant)
         }
     }
 
-    func expectUnknown(_ key: ByteString) throws {
+    private func expectUnknown(_ key: ByteString) throws {
         let output = try run("versions", ["--json"], [key.string])
         if output.status != 1 || !output.stdout.isEmpty || output.stderr.isEmpty {
             try fail(output, "\(key) was never listed: expected status 1, a sentence on stderr and nothing on stdout")
@@ -162,11 +190,11 @@ final class HistoryComparison {
 
     // MARK: Failures
 
-    private func expectSuccess(_ output: HistoryProgram.Output) throws {
+    private func expectSuccess(_ output: Run) throws {
         if output.status != 0 { try fail(output, "expected status 0") }
     }
 
-    private func expectFailure(_ output: HistoryProgram.Output, _ error: WhenError) throws {
+    private func expectFailure(_ output: Run, _ error: WhenError) throws {
         if output.status != error.exitStatus || !output.stdout.isEmpty || output.stderr.isEmpty {
             try fail(
                 output,
@@ -179,8 +207,7 @@ final class HistoryComparison {
 
     /// Compares what was printed with what should have been, and says where they part.
     private func compare<Line: Equatable & CustomStringConvertible>(
-        _ output: HistoryProgram.Output, _ expected: [Line], _ parse: ([UInt8]) throws -> [Line],
-        key: (Line) -> ByteString?
+        _ output: Run, _ expected: [Line], _ parse: ([UInt8]) throws -> [Line], key: (Line) -> ByteString?
     ) throws {
         if output.status != 0 { return try fail(output, "expected status 0") }
         let printed: [Line]
@@ -213,15 +240,20 @@ final class HistoryComparison {
         return keys.prefix(3).map { history.explanation(of: $0) }.joined(separator: "\n")
     }
 
-    private func fail(_ output: HistoryProgram.Output, _ what: String) throws {
+    private func fail(_ output: Run, _ what: String) throws {
         failures += 1
-        Issue.record(
-            """
-            seed \(scenario.seed) (\(scenario.style)), synced in the order \(synced.map(\.name).joined(separator: " "))
-            pruned: \(prunes.isEmpty ? "never" : prunes.joined(separator: ", "))
+        if failedActs == nil { failedActs = acts }
+        let answer = """
             \(output.command)
             status \(output.status); stderr: \(output.stderr.isEmpty ? "(nothing)" : output.stderr)
             \(what)
+            """
+        if isQuiet { throw Mismatch(description: answer) }
+        Issue.record(
+            """
+            seed \(scenario.seed) (\(scenario.style)): \
+            \(acts.filter { !$0.isQuestion }.map(\.description).joined(separator: ", "))
+            \(answer)
             kept: \(directory)/inventories and \(directory)/store
             """)
         if failures >= 5 { throw TooManyFailures() }

@@ -1,22 +1,10 @@
 import Basics
 import Foundation
 import Glibc
+import Testbed
 
 /// The program under test, run as people run it.
 struct HistoryProgram {
-    /// What a run of it gave.
-    struct Output {
-        let status: Int32
-        let stdout: [UInt8]
-        let stderr: String
-        /// The command line, to be pasted into a shell.
-        let command: String
-    }
-
-    struct Failure: Error, CustomStringConvertible {
-        let description: String
-    }
-
     let path: String
     /// Where outputs are kept while they are read, and the program's home.
     let directory: String
@@ -38,11 +26,11 @@ struct HistoryProgram {
                 return
             }
         }
-        throw Failure(description: "there is no icecore beside the tests; build it, or say where it is in $ICECORE")
+        throw TestbedError("there is no icecore beside the tests; build it, or say where it is in $ICECORE")
     }
 
     /// Runs a command to its end, or for a minute (status 124).
-    func run(_ arguments: [String]) throws -> Output {
+    func run(_ arguments: [String]) throws -> Run {
         let (stdout, stderr) = ("\(directory)/stdout", "\(directory)/stderr")
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -61,14 +49,14 @@ struct HistoryProgram {
             }
         }
         let command = ([path] + arguments).map(Self.quote).joined(separator: " ")
-        guard number == 0 else { throw Failure(description: "cannot run \(command): errno \(number)") }
+        guard number == 0 else { throw TestbedError("cannot run \(command): errno \(number)") }
         var status: Int32 = 0
         while waitpid(process, &status, 0) < 0 {
-            guard errno == EINTR else { throw Failure(description: "cannot wait for \(command): errno \(errno)") }
+            guard errno == EINTR else { throw TestbedError("cannot wait for \(command): errno \(errno)") }
         }
         // The low seven bits are the signal that ended it; the shell adds 128 to it.
         let signal = status & 0x7f
-        return Output(
+        return Run(
             status: signal == 0 ? status >> 8 & 0xff : 128 + signal,
             stdout: Array(try Data(contentsOf: URL(filePath: stdout))),
             stderr: String(decoding: try Data(contentsOf: URL(filePath: stderr)), as: UTF8.self), command: command)

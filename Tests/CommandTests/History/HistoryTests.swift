@@ -5,7 +5,8 @@ import Testing
 
 /// Random histories of buckets, synced by the program as it is built, against the rules of docs/SEMANTICS.md.
 ///
-/// `ICECORE_SOAK=1` runs 64 seeds and asks each more; `ICECORE_SEED=N` runs one alone and asks everything.
+/// `ICECORE_SOAK=1` runs 64 seeds and asks each more; `ICECORE_SEED=N` runs one alone and asks everything. A history that
+/// fails is shrunk, and what is left of it printed as worked examples.
 @Suite struct HistoryTests {
     private static let environment = ProcessInfo.processInfo.environment
     private static let only = environment["ICECORE_SEED"].flatMap { UInt64($0) }
@@ -19,99 +20,105 @@ import Testing
 
     @Test(arguments: seeds(0..<4))
     func everyViewIsWhatTheRulesSay(seed: UInt64) throws {
-        let store = try HistoryComparison(seed: seed, test: "history")
-        for inventory in store.scenario.inventories {
-            try store.sync(inventory)
-            try store.compareRecursive(at: nil)
+        try HistoryComparison.use(seed: seed, test: "history") { store in
+            for inventory in store.scenario.inventories {
+                try store.perform(.sync(inventory.name))
+                try store.ask(.recursive(when: nil))
+            }
+            try Self.compareAll(store)
         }
-        try Self.compareAll(store)
     }
 
     @Test(arguments: seeds(2..<4))
     func orderOfSyncsNeverShows(seed: UInt64) throws {
-        let store = try HistoryComparison(seed: seed, test: "order")
-        var random = SplitMix64(seed: seed)
-        for inventory in random.shuffle(store.scenario.inventories) {
-            try store.sync(inventory)
-            try store.compareRecursive(at: nil)
-            // An inventory that is synced again changes nothing.
-            if random.chance(20) { try store.syncAgain(inventory) }
-            // Knowledge that comes late reaches back.
-            let instants = HistoryScenario.interestingInstants(store.history)
-            for _ in 0..<4 where !instants.isEmpty {
-                try store.compareRecursive(at: random.pick(instants).rfc3339)
+        try HistoryComparison.use(seed: seed, test: "order") { store in
+            var random = SplitMix64(seed: seed)
+            for inventory in random.shuffle(store.scenario.inventories) {
+                try store.perform(.sync(inventory.name))
+                try store.ask(.recursive(when: nil))
+                // An inventory that is synced again changes nothing.
+                if random.chance(20) { try store.perform(.syncAgain(inventory.name)) }
+                // Knowledge that comes late reaches back.
+                let instants = HistoryScenario.interestingInstants(store.history)
+                for _ in 0..<4 where !instants.isEmpty {
+                    try store.ask(.recursive(when: random.pick(instants).rfc3339))
+                }
             }
+            try Self.compareAll(store)
         }
-        try Self.compareAll(store)
     }
 
     @Test(arguments: seeds(2..<4))
     func oneSyncOfTheLastInventoryOpensThePast(seed: UInt64) throws {
-        let store = try HistoryComparison(seed: seed, test: "last")
-        try store.sync(try #require(store.scenario.inventories.last))
-        try Self.compareAll(store)
+        try HistoryComparison.use(seed: seed, test: "last") { store in
+            try store.perform(.sync(try #require(store.scenario.inventories.last).name))
+            try Self.compareAll(store)
+        }
     }
 
     @Test(arguments: seeds(2..<4))
     func anIndexThatIsMadeAgainSaysTheSame(seed: UInt64) throws {
-        let store = try HistoryComparison(seed: seed, test: "reindex")
-        var random = SplitMix64(seed: seed)
-        for inventory in random.shuffle(store.scenario.inventories) {
-            try store.sync(inventory)
-            try store.verify()
+        try HistoryComparison.use(seed: seed, test: "reindex") { store in
+            var random = SplitMix64(seed: seed)
+            for inventory in random.shuffle(store.scenario.inventories) {
+                try store.perform(.sync(inventory.name))
+                try store.perform(.verify)
+            }
+            try store.perform(.reindex(isGone: seed % 2 == 0))
+            try store.perform(.verify)
+            try Self.compareAll(store)
         }
-        try store.reindex(isGone: seed % 2 == 0)
-        try store.verify()
-        try Self.compareAll(store)
     }
 
     @Test(arguments: seeds(0..<4))
     func prunesBetweenSyncsChangeNoViewThatIsKept(seed: UInt64) throws {
-        let store = try HistoryComparison(seed: seed, test: "prune")
-        var random = SplitMix64(seed: seed)
-        // Mostly in order; sometimes an old one comes late.
-        var inventories = store.scenario.inventories
-        if random.chance(40) { inventories = random.shuffle(inventories) }
-        for (number, inventory) in inventories.enumerated() {
-            try store.sync(inventory)
-            try store.compareRecursive(at: nil)
-            guard number + 1 == inventories.count || random.chance(40) else { continue }
-            let rules = PruneRules(random: &random)
-            let (names, wanted) = store.history.kept(rules)
-            let horizon = max(wanted, store.history.horizon ?? .distantPast)
-            let before = store.history
-            try store.prune(rules)
-            try store.verify()
-            // What is kept is what it was; that the program agrees is compared below.
-            for name in names { #expect(store.history.snapshotView(name) == before.snapshotView(name)) }
-            for instant in HistoryScenario.interestingInstants(before) where instant >= horizon {
-                #expect(store.history.instantView(at: instant) == before.instantView(at: instant))
+        try HistoryComparison.use(seed: seed, test: "prune") { store in
+            var random = SplitMix64(seed: seed)
+            // Mostly in order; sometimes an old one comes late.
+            var inventories = store.scenario.inventories
+            if random.chance(40) { inventories = random.shuffle(inventories) }
+            for (number, inventory) in inventories.enumerated() {
+                try store.perform(.sync(inventory.name))
+                try store.ask(.recursive(when: nil))
+                guard number + 1 == inventories.count || random.chance(40) else { continue }
+                let rules = KeepRules(random: &random)
+                let (names, wanted) = store.history.kept(rules)
+                let horizon = max(wanted, store.history.horizon ?? .distantPast)
+                let before = store.history
+                try store.perform(.prune(rules))
+                try store.perform(.verify)
+                // What is kept is what it was; that the program agrees is compared below.
+                for name in names { #expect(store.history.snapshotView(name) == before.snapshotView(name)) }
+                for instant in HistoryScenario.interestingInstants(before) where instant >= horizon {
+                    #expect(store.history.instantView(at: instant) == before.instantView(at: instant))
+                }
+                try store.ask(.snapshots)
+                for name in before.inventories.map(\.name) { try store.ask(.recursive(when: name)) }
+                let instants = HistoryScenario.interestingInstants(before)
+                for instant in random.shuffle(instants).prefix(8) { try store.ask(.recursive(when: instant.rfc3339)) }
             }
-            try store.compareSnapshots()
-            for name in before.inventories.map(\.name) { try store.compareRecursive(at: name) }
-            let instants = HistoryScenario.interestingInstants(before)
-            for instant in random.shuffle(instants).prefix(8) { try store.compareRecursive(at: instant.rfc3339) }
+            try Self.compareAll(store)
         }
-        try Self.compareAll(store)
     }
 
     @Test(arguments: seeds(2..<4))
     func anIndexThatIsMadeAgainAfterAPruneKeepsWhatWasKept(seed: UInt64) throws {
-        let store = try HistoryComparison(seed: seed, test: "prune-reindex")
-        var random = SplitMix64(seed: seed)
-        let inventories = store.scenario.inventories
-        for inventory in inventories.dropLast() { try store.sync(inventory) }
-        try store.prune(PruneRules(random: &random))
-        for isLast in [false, true] {
-            if isLast { try store.sync(try #require(inventories.last)) }
-            try store.reindex(isGone: false)
-            try store.verify()
-            try store.compareRecursive(at: nil)
-            // Those that were dropped, and what is before the horizon, are errors as before.
-            for name in inventories.map(\.name) { try store.compareRecursive(at: name) }
-            let horizon = store.history.horizon ?? .distantPast
-            for instant in HistoryScenario.interestingInstants(store.history).filter({ $0 < horizon }).prefix(5) {
-                try store.compareRecursive(at: instant.rfc3339)
+        try HistoryComparison.use(seed: seed, test: "prune-reindex") { store in
+            var random = SplitMix64(seed: seed)
+            let inventories = store.scenario.inventories
+            for inventory in inventories.dropLast() { try store.perform(.sync(inventory.name)) }
+            try store.perform(.prune(KeepRules(random: &random)))
+            for isLast in [false, true] {
+                if isLast { try store.perform(.sync(try #require(inventories.last).name)) }
+                try store.perform(.reindex(isGone: false))
+                try store.perform(.verify)
+                try store.ask(.recursive(when: nil))
+                // Those that were dropped, and what is before the horizon, are errors as before.
+                for name in inventories.map(\.name) { try store.ask(.recursive(when: name)) }
+                let horizon = store.history.horizon ?? .distantPast
+                for instant in HistoryScenario.interestingInstants(store.history).filter({ $0 < horizon }).prefix(5) {
+                    try store.ask(.recursive(when: instant.rfc3339))
+                }
             }
         }
     }
@@ -124,31 +131,31 @@ import Testing
             only != nil ? elements : Array(random.shuffle(elements).prefix(isSoak ? 4 * count : count))
         }
 
-        try store.compareSnapshots()
+        try store.ask(.snapshots)
         for when in isSoak ? Self.whens(history) : share(Self.whens(history), 30) {
-            try store.compareRecursive(at: when)
+            try store.ask(.recursive(when: when))
         }
         let instants = HistoryScenario.interestingInstants(history).map(\.rfc3339)
-        for instant in share(instants, 24) { try store.compareRecursive(at: instant) }
+        for instant in share(instants, 24) { try store.ask(.recursive(when: instant)) }
 
         let names = history.kept.map(\.name)
-        for (old, new) in zip(names, names.dropFirst()) { try store.compareDifference(old, new) }
+        for (old, new) in zip(names, names.dropFirst()) { try store.ask(.difference(old, new)) }
         for _ in 0..<(isSoak ? 40 : 6) where !names.isEmpty {
             let all = names + instants
-            try store.compareDifference(random.pick(all), random.pick(all))
+            try store.ask(.difference(random.pick(all), random.pick(all)))
         }
 
         // Only NUL cannot stand in a command line.
         let keys = history.keys.filter { !$0.bytes.contains(0) }
-        for key in isSoak ? keys : share(keys, 40) { try store.compareVersions(key) }
-        try store.expectUnknown("never there")
-        try store.expectUnknown((keys.first ?? "x") + "\u{1}")
+        for key in isSoak ? keys : share(keys, 40) { try store.ask(.versions(key)) }
+        try store.ask(.unknown("never there"))
+        try store.ask(.unknown((keys.first ?? "x") + "\u{1}"))
 
         let whens = names + instants
         for prefix in share(Self.prefixes(of: keys), 18) where !whens.isEmpty {
             let when = random.chance(20) ? nil : random.pick(whens)
-            try store.compareOneLevel(at: when, prefix)
-            if random.chance(20) { try store.compareRecursive(at: when, prefix) }
+            try store.ask(.oneLevel(when: when, prefix: prefix))
+            if random.chance(20) { try store.ask(.recursive(when: when, prefix: prefix)) }
         }
     }
 

@@ -67,8 +67,7 @@ import Testing
             #expect(bytes == object.bytes(512 * Self.mebibyte, 1 << 20))
             #expect(milliseconds < Patience.milliseconds(1000), "\(milliseconds) ms")
             // What the kernel reads ahead comes a little later.
-            usleep(300_000)
-            let fetched = try sync.server.statistics().bytes
+            let fetched = try sync.server.bytesAtRest()
             #expect(fetched < 20 * Self.mebibyte, "\(fetched)")
             try sync.bench.succeed("sync")
             let all = try sync.server.statistics().bytes
@@ -139,7 +138,7 @@ import Testing
             let reader = try RunningProgram(
                 "/bin/cat", [Array("\(point)/silent".utf8)], environment: [:], currentDirectory: "/",
                 outputs: "\(sync.bench.directory)/outputs")
-            usleep(300_000)
+            #expect(try Clock.wait(seconds: 60) { try sync.requests()[sync.target(rows[1])] != nil })
             #expect(!reader.hasEnded)
             let start = Timestamp.now()
             #expect(try FileManager.default.contentsOfDirectory(atPath: point).count == 3)
@@ -187,7 +186,7 @@ import Testing
             let reader = try RunningProgram(
                 "/bin/cat", [Array("\(point)/file".utf8)], environment: [:], currentDirectory: "/",
                 outputs: "\(sync.bench.directory)/outputs")
-            usleep(300_000)
+            #expect(try Clock.wait(seconds: 60) { try sync.requests()[sync.target(row)] != nil })
             #expect(!reader.hasEnded)
             let text = try log(sync)
             let number = try #require(text.firstMatch(of: /icecore\[([0-9]+)\]/).flatMap { Int32($0.1) })

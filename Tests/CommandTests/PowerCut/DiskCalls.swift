@@ -6,10 +6,10 @@ import Testbed
 final class DiskCalls {
     /// What a descriptor stands for.
     private final class Handle {
-        let node: DiskModel.Node
+        let node: DiskModel.Inode
         let appends: Bool
         var position = 0
-        init(_ node: DiskModel.Node, appends: Bool) {
+        init(_ node: DiskModel.Inode, appends: Bool) {
             self.node = node
             self.appends = appends
         }
@@ -32,7 +32,7 @@ final class DiskCalls {
         case none, data, name, durability
     }
 
-    func apply(_ event: Trace.Event) throws -> Effect {
+    func apply(_ event: Trace.CallEvent) throws -> Effect {
         switch event {
         case .begins(let call, let thread):
             guard call.name == "close" else {
@@ -89,7 +89,7 @@ final class DiskCalls {
             guard let found = disk.place(try path(place == 0 ? nil : arguments[0], arguments[place])) else {
                 return .none
             }
-            let directory = DiskModel.Node(isDirectory: true, mode: mode(arguments[place + 1]))
+            let directory = DiskModel.Inode(isDirectory: true, mode: mode(arguments[place + 1]))
             disk.setName(found.name, in: found.directory, to: directory)
             return .name
         case "unlink", "rmdir": return remove(try path(nil, arguments[0]))
@@ -153,7 +153,7 @@ final class DiskCalls {
         handles[result] = nil
         if flags.has("O_TMPFILE") {
             guard disk.node(path) != nil else { return .none }
-            handles[result] = Handle(DiskModel.Node(isDirectory: false, mode: permissions), appends: false)
+            handles[result] = Handle(DiskModel.Inode(isDirectory: false, mode: permissions), appends: false)
             return .none
         }
         if let node = disk.node(path) {
@@ -164,7 +164,7 @@ final class DiskCalls {
         }
         guard let place = disk.place(path) else { return .none }
         guard flags.has("O_CREAT") else { throw unexpected(call) }
-        let node = DiskModel.Node(isDirectory: false, mode: permissions)
+        let node = DiskModel.Inode(isDirectory: false, mode: permissions)
         handles[result] = Handle(node, appends: flags.has("O_APPEND"))
         disk.setName(place.name, in: place.directory, to: node)
         return .name
@@ -199,7 +199,7 @@ final class DiskCalls {
 
     private func link(_ old: String, _ new: String) throws -> Effect {
         guard let place = disk.place(new) else { return .none }
-        let node: DiskModel.Node
+        let node: DiskModel.Inode
         if old.hasPrefix("/proc/self/fd/"), let handle = Int(old.dropFirst(14)).flatMap({ handles[$0] }) {
             node = handle.node
         } else if let known = disk.node(old) {

@@ -61,9 +61,9 @@ struct DiskCut {
         }
     }
 
-    private mutating func names(_ node: DiskModel.Node) -> [String: DiskModel.Node] {
+    private mutating func names(_ node: DiskModel.Inode) -> [String: DiskModel.Inode] {
         var names = node.durable
-        var changes: [String: [DiskModel.Change]] = [:]
+        var changes: [String: [DiskModel.NameChange]] = [:]
         for change in node.changes { changes[change.name, default: []].append(change) }
         for (name, changes) in changes.sorted(by: { $0.key < $1.key }) {
             switch mood {
@@ -77,7 +77,7 @@ struct DiskCut {
         return names
     }
 
-    private mutating func content(_ node: DiskModel.Node) -> [UInt8] {
+    private mutating func content(_ node: DiskModel.Inode) -> [UInt8] {
         var content = node.content
         let writes = node.writes
         if writes.isEmpty { return content }
@@ -142,7 +142,7 @@ struct DiskCut {
     }
 
     private mutating func write(
-        _ node: DiskModel.Node, _ path: String, _ paths: inout [ObjectIdentifier: String]
+        _ node: DiskModel.Inode, _ path: String, _ paths: inout [ObjectIdentifier: String]
     ) throws {
         if node.isDirectory {
             guard mkdir(path, node.mode | 0o700) == 0 else { throw TestbedError("cannot make '\(path)'") }

@@ -10,7 +10,7 @@ import Testbed
 /// journal, as that of ext4, promises more, in some order; no file system promises less.)
 final class DiskModel {
     /// A file or a directory, whatever its names are.
-    final class Node {
+    final class Inode {
         let isDirectory: Bool
         var mode: mode_t
         /// The bytes of a file that are durable, and what was done to them since.
@@ -19,10 +19,10 @@ final class DiskModel {
         /// How long the file is for programs.
         var size = 0
         /// The names in a directory that are durable, and what was done to them since.
-        var durable: [String: Node] = [:]
-        var changes: [Change] = []
+        var durable: [String: Inode] = [:]
+        var changes: [NameChange] = []
         /// The names that programs see.
-        var entries: [String: Node] = [:]
+        var entries: [String: Inode] = [:]
 
         init(isDirectory: Bool, mode: mode_t) {
             self.isDirectory = isDirectory
@@ -57,34 +57,34 @@ final class DiskModel {
         var kind: Kind
     }
 
-    struct Change {
+    struct NameChange {
         var at: Int
         var name: String
         /// Nil: the name is taken away.
-        var node: Node?
+        var node: Inode?
     }
 
     /// The directory that the model knows something of: the names that were given to ``init(_:names:)``.
     let path: String
-    let root: Node
+    let root: Inode
     private let names: Set<String>
     /// Counts what happens.
     private(set) var now = 0
-    private var unsynchronized: [ObjectIdentifier: Node] = [:]
+    private var unsynchronized: [ObjectIdentifier: Inode] = [:]
 
     /// Takes what is there as durable.
     init(_ path: String, names: Set<String>) throws {
         self.path = path
         self.names = names
-        root = Node(isDirectory: true, mode: 0o755)
-        var known: [UInt64: Node] = [:]
+        root = Inode(isDirectory: true, mode: 0o755)
+        var known: [UInt64: Inode] = [:]
         for name in names.sorted() where Files.exists("\(path)/\(name)") {
             root.durable[name] = try DiskModel.load("\(path)/\(name)", &known)
         }
         root.entries = root.durable
     }
 
-    private init(_ other: DiskModel, root: Node, _ copies: [ObjectIdentifier: Node]) {
+    private init(_ other: DiskModel, root: Inode, _ copies: [ObjectIdentifier: Inode]) {
         path = other.path
         names = other.names
         self.root = root
@@ -95,12 +95,12 @@ final class DiskModel {
         }
     }
 
-    private static func load(_ path: String, _ known: inout [UInt64: Node]) throws -> Node {
+    private static func load(_ path: String, _ known: inout [UInt64: Inode]) throws -> Inode {
         var status = stat()
         guard lstat(path, &status) == 0 else { throw TestbedError("'\(path)' is not there") }
         if let node = known[UInt64(status.st_ino)] { return node }
         let isDirectory = status.st_mode & S_IFMT == S_IFDIR
-        let node = Node(isDirectory: isDirectory, mode: status.st_mode & 0o7777)
+        let node = Inode(isDirectory: isDirectory, mode: status.st_mode & 0o7777)
         if isDirectory {
             for name in try Files.names(in: path) { node.durable[name] = try load("\(path)/\(name)", &known) }
             node.entries = node.durable
@@ -113,15 +113,15 @@ final class DiskModel {
     }
 
     /// A file from elsewhere that gets a name here.
-    static func importing(_ path: String) throws -> Node {
-        var known: [UInt64: Node] = [:]
+    static func importing(_ path: String) throws -> Inode {
+        var known: [UInt64: Inode] = [:]
         return try load(path, &known)
     }
 
     // MARK: - Names
 
     /// The directory and the name of a path; nil where the path is of no interest.
-    func place(_ path: String) -> (directory: Node, name: String)? {
+    func place(_ path: String) -> (directory: Inode, name: String)? {
         guard path.hasPrefix(self.path + "/") else { return nil }
         let components = path.dropFirst(self.path.count + 1).split(separator: "/").map(String.init)
         guard let first = components.first, let last = components.last, names.contains(first) else { return nil }
@@ -133,33 +133,33 @@ final class DiskModel {
         return (directory, last)
     }
 
-    func node(_ path: String) -> Node? {
+    func node(_ path: String) -> Inode? {
         path == self.path ? root : place(path).flatMap { $0.directory.entries[$0.name] }
     }
 
-    func setName(_ name: String, in directory: Node, to node: Node?) {
+    func setName(_ name: String, in directory: Inode, to node: Inode?) {
         directory.entries[name] = node
-        directory.changes.append(Change(at: now, name: name, node: node))
+        directory.changes.append(NameChange(at: now, name: name, node: node))
         note(directory)
     }
 
     // MARK: - Bytes
 
-    func write(_ bytes: [UInt8], to node: Node, at offset: Int) {
+    func write(_ bytes: [UInt8], to node: Inode, at offset: Int) {
         guard !bytes.isEmpty else { return }
         node.writes.append(Write(at: now, kind: .bytes(bytes, offset: offset)))
         node.size = max(node.size, offset + bytes.count)
         note(node)
     }
 
-    func resize(_ node: Node, to size: Int) {
+    func resize(_ node: Inode, to size: Int) {
         guard node.size != size else { return }
         node.writes.append(Write(at: now, kind: .size(size)))
         node.size = size
         note(node)
     }
 
-    private func note(_ node: Node) {
+    private func note(_ node: Inode) {
         unsynchronized[ObjectIdentifier(node)] = node
     }
 
@@ -176,7 +176,7 @@ final class DiskModel {
     }
 
     /// Makes durable what a file or a directory was at some time.
-    func synchronize(_ node: Node, until time: Int) {
+    func synchronize(_ node: Inode, until time: Int) {
         let changes = node.changes.prefix { $0.at <= time }
         for change in changes { node.durable[change.name] = change.node }
         node.changes.removeFirst(changes.count)
@@ -198,7 +198,7 @@ extension DiskModel {
         DiskModel.differences(root, other.root, "")
     }
 
-    private static func differences(_ one: Node?, _ other: Node?, _ path: String) -> [String] {
+    private static func differences(_ one: Inode?, _ other: Inode?, _ path: String) -> [String] {
         guard let one, let other, one.isDirectory == other.isDirectory else { return [path] }
         if !one.isDirectory { return one.seen.isSame(as: other.seen) ? [] : [path] }
         return Set(one.entries.keys).union(other.entries.keys).filter { !$0.hasSuffix("-shm") }.sorted().flatMap {
@@ -207,7 +207,7 @@ extension DiskModel {
     }
 }
 
-extension DiskModel.Node {
+extension DiskModel.Inode {
     /// The bytes that programs see.
     fileprivate var seen: [UInt8] {
         var content = self.content
@@ -245,13 +245,13 @@ extension DiskModel.Write {
 extension DiskModel {
     /// A model of the same disk that goes its own way.
     func copy() -> DiskModel {
-        var copies: [ObjectIdentifier: Node] = [:]
+        var copies: [ObjectIdentifier: Inode] = [:]
         return DiskModel(self, root: DiskModel.copy(root, &copies), copies)
     }
 
-    private static func copy(_ node: Node, _ copies: inout [ObjectIdentifier: Node]) -> Node {
+    private static func copy(_ node: Inode, _ copies: inout [ObjectIdentifier: Inode]) -> Inode {
         if let copy = copies[ObjectIdentifier(node)] { return copy }
-        let copy = Node(isDirectory: node.isDirectory, mode: node.mode)
+        let copy = Inode(isDirectory: node.isDirectory, mode: node.mode)
         copies[ObjectIdentifier(node)] = copy
         copy.content = node.content
         copy.writes = node.writes
@@ -259,7 +259,7 @@ extension DiskModel {
         copy.durable = node.durable.mapValues { self.copy($0, &copies) }
         copy.entries = node.entries.mapValues { self.copy($0, &copies) }
         copy.changes = node.changes.map { change in
-            Change(at: change.at, name: change.name, node: change.node.map { self.copy($0, &copies) })
+            NameChange(at: change.at, name: change.name, node: change.node.map { self.copy($0, &copies) })
         }
         return copy
     }

@@ -91,7 +91,7 @@ struct PowerCutBench {
     /// Runs a command, and takes back what it did after some event, as if it had been killed there.
     ///
     /// - Returns: the disk with what is durable of it, which is less than what is there.
-    func recordKilled(_ words: [String], after find: ([Trace.Event]) -> Int?) throws -> DiskModel {
+    func recordKilled(_ words: [String], after find: ([Trace.CallEvent]) -> Int?) throws -> DiskModel {
         let calls = DiskCalls(try disk())
         let events = try record(words).events
         let last = try #require(find(events))
@@ -111,7 +111,7 @@ struct PowerCutBench {
     // MARK: - Cutting
 
     /// A moment of a recorded command.
-    struct Point: CustomStringConvertible {
+    struct CutPoint: CustomStringConvertible {
         var event: Int
         var of: Int
         var mood: DiskCut.Mood
@@ -129,7 +129,7 @@ struct PowerCutBench {
     /// - Returns: what was wrong, with the points.
     func cut(
         _ trace: Trace, _ disk: () throws -> DiskModel, points: Int, seed: UInt64, ignoring: Set<String> = [],
-        focus: (Trace.Event) -> Bool = { _ in false }, _ look: (Point) throws -> [String]
+        focus: (Trace.CallEvent) -> Bool = { _ in false }, _ look: (CutPoint) throws -> [String]
     ) throws -> [String] {
         var random = SplitMix64(seed: seed)
         // Which events there are.
@@ -171,7 +171,7 @@ struct PowerCutBench {
                 try lay(calls.disk, DiskCut(mood, calls.disk, random: &random))
                 var name = ""
                 if case .ends(let call, _) = event { name = call.name }
-                let point = Point(event: next, of: last, mood: mood, call: name)
+                let point = CutPoint(event: next, of: last, mood: mood, call: name)
                 complaints += try look(point).map { "\(point): \($0)" }
             }
             next += 1
@@ -222,7 +222,7 @@ struct PowerCutBench {
     }
 
     /// Opens the store, verifies it, goes on; what is wrong.
-    func look(_ promise: Promise, _ point: Point) throws -> [String] {
+    func look(_ promise: Promise, _ point: CutPoint) throws -> [String] {
         var complaints: [String] = []
         let run = try bench.run("snapshots", "--json")
         guard run.status == 0 else { return ["the store does not open: \(run)"] }

@@ -96,7 +96,7 @@ import Testing
             let state = try store.state()
             #expect(state.snapshots.count == 3)
             let promise = PowerCutBench.Promise(before: state, after: state, next: [sync, reindex])
-            let isExchange = { (event: Trace.Event) in event.isEnd(of: "rename", on: "index.sqlite.new") }
+            let isExchange = { (event: Trace.CallEvent) in event.isEnd(of: "rename", on: "index.sqlite.new") }
             let complaints = try store.cut(trace, disk.copy, points: Self.points, seed: 4, focus: isExchange) {
                 try store.look(promise, $0)
             }
@@ -162,7 +162,7 @@ import Testing
                 "init", store.bench.store, "--bucket", "s3://\(SyncBench.bucket)", "--inventory", store.sync.folder.url,
             ]
             let trace = try store.record(initialize)
-            let look: (PowerCutBench.Point) throws -> [String] = { point in
+            let look: (PowerCutBench.CutPoint) throws -> [String] = { point in
                 if !Files.exists("\(store.bench.store)/icecore.json") {
                     if point.isEnd { return ["the store is lost"] }
                     let run = try store.bench.run(initialize)

@@ -35,13 +35,13 @@ struct TracedCall {
 /// What a program asked of the kernel, in the order in which it happened, as far as one call can have led to another: what
 /// a call does counts from its end, what it makes durable was there at its beginning.
 struct Trace {
-    enum Event {
+    enum CallEvent {
         /// Not told of calls whose beginning does not matter.
         case begins(TracedCall, thread: Int)
         case ends(TracedCall, thread: Int)
     }
 
-    private(set) var events: [Event] = []
+    private(set) var events: [CallEvent] = []
 
     /// Everything that can change a file, a name, or what is known to be durable.
     private static let calls = [
@@ -183,7 +183,7 @@ struct Trace {
     }
 }
 
-extension Trace.Event {
+extension Trace.CallEvent {
     /// Whether it is the end of some call, on a file whose path has this in it.
     func isEnd(of name: String, on part: String = "") -> Bool {
         guard case .ends(let call, _) = self, call.name == name else { return false }

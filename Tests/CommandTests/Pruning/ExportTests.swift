@@ -9,18 +9,18 @@ import Testing
 @Suite struct ExportTests {
     /// A tree on disk as an export leaves it: by path, the time in nanoseconds, the mode and the content.
     private struct Tree: Equatable {
-        struct File: Equatable {
+        struct TreeFile: Equatable {
             var time: Int
             var content: [UInt8]
         }
-        var files: [ByteString: File] = [:]
+        var files: [ByteString: TreeFile] = [:]
         var directories: [ByteString: Int] = [:]
         var modes: Set<UInt32> = []
 
         init(_ root: String) throws {
             let seen = try SeenTree(root)
             for (path, file) in seen.files {
-                files[path] = File(time: file.seconds * 1_000_000_000 + file.nanoseconds, content: file.content)
+                files[path] = TreeFile(time: file.seconds * 1_000_000_000 + file.nanoseconds, content: file.content)
                 modes.insert(file.mode)
             }
             for path in seen.directories.keys { directories[path] = 0 }

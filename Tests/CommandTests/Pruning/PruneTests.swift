@@ -37,7 +37,7 @@ import Testing
         }
 
         /// What kept views show, markers left out.
-        func shown(_ rules: PruneRules) -> Set<Version> {
+        func shown(_ rules: KeepRules) -> Set<Version> {
             let (names, horizon) = history.kept(rules)
             return history.shown(names, since: max(horizon, history.horizon ?? .distantPast)).filter { !$0.isMarker }
         }
@@ -78,7 +78,7 @@ import Testing
             #expect(run.status <= 1 && findings.isEmpty, "\(what): \(run)")
         }
 
-        func forget(_ rules: PruneRules) throws {
+        func forget(_ rules: KeepRules) throws {
             history = try history.pruning(rules)
         }
 
@@ -102,7 +102,7 @@ import Testing
                 guard number + 1 == subject.scenario.inventories.count || number > 2 && random.chance(50) else {
                     continue
                 }
-                let rules = PruneRules(random: &random)
+                let rules = KeepRules(random: &random)
                 let shown = subject.shown(rules)
                 try subject.prune(rules.options)
                 try subject.expectContents(shown, rules.options.joined(separator: " "))
@@ -137,7 +137,7 @@ import Testing
             let before = try names.map { try bench.succeed("ls", "-R", "--json", "--at", $0).stdout }
             let keys = subject.history.keys
             let prefix = try #require(keys.first { !$0.bytes.contains(0) && !$0.bytes.contains(10) }).string.prefix(1)
-            var rules = PruneRules()
+            var rules = KeepRules()
             rules.last = 1
             let shown = subject.shown(rules)
             let others = subject.history.allVersions.filter {
@@ -158,7 +158,7 @@ import Testing
         try Bench.use { bench in
             let subject = try Subject(bench, seed: 8)
             for inventory in subject.scenario.inventories { try subject.sync(inventory) }
-            var rules = PruneRules()
+            var rules = KeepRules()
             rules.last = 2
             let shown = subject.shown(rules)
             let kept = subject.history.kept.suffix(2).map(\.name)

@@ -13,7 +13,7 @@ import Testing
         let admin = try S3Admin(server)
         let bucket = "access-\(UInt32.random(in: 0 ... .max))"
         try admin.createBucket(bucket, isPublic: isPublic)
-        try admin.put(bucket, (0..<10).map { S3Admin.Item(key: "key \($0)", content: bytes("content \($0)")) })
+        try admin.put(bucket, (0..<10).map { S3Admin.NewObject(key: "key \($0)", content: bytes("content \($0)")) })
         if let denied { try admin.deny(bucket, denied, isPublic: isPublic) }
         try Bench.use(server) { bench in
             let inventory = try admin.makeInventory(of: bucket, in: "\(bench.directory)/inventories")

@@ -66,7 +66,8 @@ import Testing
             key.components.allSatisfy { !$0.hasPrefix(".icecore-") } && key != "cafe\u{301}"
         }
         try admin.put(bucket, keys.map { .init(key: $0.string, content: bytes("content of ") + $0.bytes) })
-        try admin.put(bucket, [S3Admin.Item(key: "parts/usual", content: RealBucket.usualParts, partSize: 8 << 20)])
+        try admin.put(
+            bucket, [S3Admin.NewObject(key: "parts/usual", content: RealBucket.usualParts, partSize: 8 << 20)])
         try Bench.use(server) { bench in
             try admin.makeInventory(of: bucket, in: "\(bench.directory)/inventories")
             try bench.initialize(bucket, inventory: "file://\(bench.directory)/inventories")

@@ -19,8 +19,8 @@ final class RealBucket: @unchecked Sendable {
     /// Where its inventory is: as a directory, and in a bucket.
     let directory: String
     let inventoryURL: String
-    let inventory: S3Admin.Inventory
-    let rows: [S3Admin.Version]
+    let inventory: S3Admin.MadeInventory
+    let rows: [S3Admin.ServedVersion]
     private let contents: [Object: [UInt8]]
 
     /// The one that all tests read. Nobody changes it.
@@ -58,7 +58,7 @@ final class RealBucket: @unchecked Sendable {
         let name = "everything-\(UInt32.random(in: 0 ... .max))"
         var contents: [Object: [UInt8]] = [:]
         func put(_ objects: [(ByteString, [UInt8])]) throws {
-            let stored = try admin.put(name, objects.map { S3Admin.Item(key: $0.string, content: $1) })
+            let stored = try admin.put(name, objects.map { S3Admin.NewObject(key: $0.string, content: $1) })
             for ((key, content), version) in zip(objects, stored) {
                 contents[Object(key: key, versionId: ByteString(version.versionId ?? "null"))] = content
             }
@@ -82,7 +82,7 @@ final class RealBucket: @unchecked Sendable {
         for (key, content, partSize) in [
             ("parts/usual", RealBucket.usualParts, 8 << 20), ("parts/odd", RealBucket.oddParts, RealBucket.oddPartSize),
         ] {
-            let stored = try admin.put(name, S3Admin.Item(key: key, content: content, partSize: partSize))
+            let stored = try admin.put(name, S3Admin.NewObject(key: key, content: content, partSize: partSize))
             contents[Object(key: ByteString(key), versionId: ByteString(stored.versionId ?? "null"))] = content
         }
 
@@ -108,8 +108,8 @@ final class RealBucket: @unchecked Sendable {
     }
 
     /// What is current.
-    var view: View {
-        View(
+    var view: ShownVersions {
+        ShownVersions(
             uniqueKeysWithValues: rows.filter { $0.isLatest && !$0.deleteMarker }.map { row in
                 (ByteString(row.key), Version(row))
             })
@@ -137,7 +137,7 @@ func bytes(_ text: String) -> [UInt8] {
 
 extension Version {
     /// A version as a server lists it and an inventory says it: to the second.
-    init(_ row: S3Admin.Version) {
+    init(_ row: S3Admin.ServedVersion) {
         self.init(
             key: ByteString(row.key), id: .id(ByteString(row.versionId)),
             lastModified: Timestamp(rfc3339: row.lastModified.prefix(19) + "Z") ?? .distantPast,

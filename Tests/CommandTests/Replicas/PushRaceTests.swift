@@ -62,6 +62,18 @@ import Testing
         return push
     }
 
+    /// Kills a push that has sent its blobs.
+    private static func killPush(
+        _ bench: VerifyBench, _ place: ReplicaPlace, whileItWaits body: () throws -> Void = {}
+    ) throws {
+        let hold = try Hold(place)
+        let push = try startPush(bench, place)
+        try body()
+        push.kill(SIGKILL)
+        _ = try push.wait()
+        hold.release()
+    }
+
     private static func expectWhole(_ bench: VerifyBench, _ place: ReplicaPlace, as store: String? = nil) throws {
         let clone = try bench.bench.clone(place, "clone-\(UInt32.random(in: 0 ... .max))")
         try bench.bench.expectSame(clone, as: store ?? bench.store)
@@ -69,11 +81,7 @@ import Testing
 
     @Test func whatWasSentAndThenRemovedByOthersIsSentAgain() throws {
         try Self.use { bench, _, place, new in
-            let hold = try Hold(place)
-            let push = try Self.startPush(bench, place)
-            push.kill(SIGKILL)
-            _ = try push.wait()
-            hold.release()
+            try Self.killPush(bench, place)
             // As a push would that has dropped it meanwhile.
             try Files.remove(Self.blob(new, in: place))
             try bench.bench.push(place)
@@ -83,13 +91,10 @@ import Testing
 
     @Test func aDamagedCopyTakesNothingFromOthers() throws {
         try Self.use { bench, copy, place, new in
-            let hold = try Hold(place)
-            let push = try Self.startPush(bench, place)
-            let path = bench.blob(new).dropFirst(bench.store.utf8.count)
-            try VerifyBench.change(copy + path) { $0[0] ^= 1 }
-            push.kill(SIGKILL)
-            _ = try push.wait()
-            hold.release()
+            try Self.killPush(bench, place) {
+                let path = bench.blob(new).dropFirst(bench.store.utf8.count)
+                try VerifyBench.change(copy + path) { $0[0] ^= 1 }
+            }
             let damaged = try bench.bench.push(place, store: copy, status: 1)
             #expect(damaged.stderr.contains("damaged"), "\(damaged)")
             #expect(Files.exists(Self.blob(new, in: place)))

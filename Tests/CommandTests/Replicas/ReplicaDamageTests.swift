@@ -19,6 +19,67 @@ import Testing
         return try bench.bench.run(["clone", place.url, target] + words, seconds: 30)
     }
 
+    private static func change(_ place: ReplicaPlace, _ path: String, _ body: (inout [UInt8]) -> Void) throws {
+        try VerifyBench.change("\(place.url.dropFirst(7))/\(path)", body)
+    }
+
+    // MARK: - Finding
+
+    @Test func damageInAReplicaIsFound() throws {
+        try VerifyBench.use { bench in
+            let place = ReplicaPlace.directory(bench.bench)
+            try bench.bench.push(place)
+            let path = try place.documents().path
+            func expectRefused(_ path: String, _ sentence: String, _ change: (inout [UInt8]) -> Void) throws {
+                let file = "\(place.url.dropFirst(7))/\(path)"
+                let content = try Files.read(file, limit: 1 << 28)
+                try Self.change(place, path, change)
+                let clone = try bench.bench.run(["clone", place.url, "\(bench.bench.directory)/clone"])
+                #expect(clone.status != 0 && clone.stderr.contains(sentence), "\(clone)")
+                #expect(!Files.exists("\(bench.bench.directory)/clone/icecore.json"))
+                try Self.change(place, path) { $0 = content }
+            }
+            try expectRefused("\(path)/metadata.json", "SHA-256") { $0[30] ^= 1 }
+            try expectRefused("\(path)/index-000000.gz", "is damaged") { $0[100] ^= 1 }
+            try expectRefused("latest.json", "damaged") { $0.removeLast($0.count / 2) }
+            try expectRefused("latest.json", "install a newer icecore") { latest in
+                latest = Array(
+                    String(decoding: latest, as: UTF8.self).replacing("\"format\" : 1", with: "\"format\" : 2").utf8)
+            }
+            let blob = bench.blob(bench.rows[3]).dropFirst(bench.store.utf8.count + 1)
+            try expectRefused(String(blob), "could not be fetched") { $0[0] ^= 1 }
+            // Everything else has come, and stays.
+            let clone = try bench.bench.clone(place, "clone")
+            try bench.bench.expectSame(clone, as: bench.store)
+            // What later programs may add is passed over.
+            try Self.change(place, "icecore-replica.json") { marker in
+                marker = Array(
+                    String(decoding: marker, as: UTF8.self).replacing("{", with: "{ \"later\": [1, {}],").utf8)
+            }
+            try bench.bench.clone(place, "clone")
+            try bench.bench.push(place)
+        }
+    }
+
+    @Test func aReplicaWithoutManifestIsListed() throws {
+        try VerifyBench.use { bench in
+            let place = ReplicaPlace.directory(bench.bench)
+            try bench.bench.push(place)
+            let path = try place.documents().path
+            try Self.change(place, "\(path)/blobs-000000.gz") { $0[20] ^= 1 }
+            let clone = try bench.bench.run(["clone", place.url, "\(bench.bench.directory)/clone"])
+            #expect(clone.status == 0 && clone.stderr.contains("listing the blobs instead"), "\(clone)")
+            try bench.bench.expectSame("\(bench.bench.directory)/clone", as: bench.store)
+            // A store that knows nothing of it lists as well, and mends it.
+            try Files.removeAll("\(bench.store)/replicas")
+            let push = try bench.bench.push(place)
+            #expect(push.stderr.contains("listing the blobs instead"), "\(push)")
+            let again = try bench.bench.clone(place, "again")
+            try bench.bench.expectSame(again, as: bench.store)
+            #expect(try bench.bench.push(place).stderr == "")
+        }
+    }
+
     // MARK: - Mending
 
     @Test(arguments: ["a blob", "metadata.json", "a chunk", "everything that describes it"])
@@ -103,6 +164,24 @@ import Testing
             let run = try bench.bench.push(place, status: 1)
             #expect(run.stderr.contains("the store's index is damaged"), "\(run)")
             #expect(try Self.clone(bench, place).status == 0)
+        }
+    }
+
+    @Test func damagedBlobsAreNotSent() throws {
+        try VerifyBench.use { bench in
+            let place = try PushTests.place("moto", bench.bench)
+            for key in ["small/0/3", "parted", "secret"] {
+                try VerifyBench.change(bench.blob(try bench.row(key))) { $0[$0.count / 2] ^= 4 }
+            }
+            let push = try bench.bench.push(place, status: 1)
+            #expect(push.stderr.contains("3 blobs of the store are damaged"), "\(push)")
+            for key in ["small/0/3", "parted", "secret"] {
+                let name = try #require(bench.blob(try bench.row(key)).split(separator: "/").last)
+                #expect(push.stderr.contains(name), "\(push)")
+            }
+            #expect(try bench.bench.run(["verify", "--repair", "--store", bench.store]).status == 0)
+            try bench.bench.push(place)
+            try bench.bench.expectSame(try bench.bench.clone(place, "clone"), as: bench.store)
         }
     }
 

@@ -7,7 +7,7 @@ import Testing
 @Suite struct LockTests {
     typealias Row = InventoryFolder.Row
 
-    private struct Holder: Codable, Equatable {
+    private struct LockRecord: Codable, Equatable {
         var pid: Int32
         var host: String
         var boot: String?
@@ -16,11 +16,11 @@ import Testing
         var ended: String?
     }
 
-    private func holder(_ sync: SyncBench) throws -> Holder {
-        try JSONDecoder().decode(Holder.self, from: Data(Files.read("\(sync.bench.store)/lock", limit: 4096)))
+    private func holder(_ sync: SyncBench) throws -> LockRecord {
+        try JSONDecoder().decode(LockRecord.self, from: Data(Files.read("\(sync.bench.store)/lock", limit: 4096)))
     }
 
-    private func write(_ holder: Holder, _ sync: SyncBench) throws {
+    private func write(_ holder: LockRecord, _ sync: SyncBench) throws {
         try Files.replace("\(sync.bench.store)/lock", with: [UInt8](try JSONEncoder().encode(holder)))
     }
 
@@ -75,7 +75,7 @@ import Testing
             try sync.add("2024-03-02T01-00Z", [Row("key", bytes("content"))])
             try sync.bench.succeed("sync")
             let own = try holder(sync)
-            let other = Holder(
+            let other = LockRecord(
                 pid: 17, host: "elsewhere.example", boot: "00000000-0000-4000-8000-000000000000",
                 since: "2026-03-02T01:00:00Z", command: "icecore prune")
             func shared(_ kind: String) throws -> [String: String] {

@@ -124,6 +124,15 @@ final class RunningProgram {
         return true
     }
 
+    /// Whether it has a file open.
+    func hasOpen(_ path: String) -> Bool {
+        let folder = "/proc/\(process)/fd"
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        return names.contains { name in
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\(name)")) == path
+        }
+    }
+
     func kill(_ signal: Int32) {
         if !hasEnded { Glibc.kill(process, signal) }
     }
@@ -145,20 +154,5 @@ final class RunningProgram {
             status: !isDone ? 124 : signal == 0 ? result >> 8 & 0xff : 128 + signal,
             stdout: (try? Files.read(stdoutPath, limit: 1 << 28)) ?? [],
             stderr: String(decoding: try Files.read(stderrPath, limit: 1 << 28), as: UTF8.self), command: command)
-    }
-}
-
-/// Waiting for events that nothing announces.
-enum Clock {
-    /// Returns true as soon as the condition holds, or false if it does not in so many seconds.
-    static func wait(seconds: Double, _ condition: () throws -> Bool) rethrows -> Bool {
-        let deadline = Timestamp.now().milliseconds + Int64(seconds * 1000)
-        var pause: UInt32 = 500
-        while true {
-            if try condition() { return true }
-            if Timestamp.now().milliseconds > deadline { return false }
-            usleep(pause)
-            pause = min(pause * 2, 10_000)
-        }
     }
 }

@@ -70,7 +70,7 @@ extension SeenTree {
         return (1..<components.count).map { ByteString(joining: components.prefix($0)) }
     }
 
-    private static func differences(_ file: File, _ version: Version, _ content: [UInt8]?) -> [String] {
+    private static func differences(_ file: SeenFile, _ version: Version, _ content: [UInt8]?) -> [String] {
         var differences: [String] = []
         func compare<Value: Equatable>(_ what: String, _ seen: Value, _ expected: Value) {
             if seen != expected { differences.append("\(what) is \(seen), not \(expected)") }

@@ -6,7 +6,7 @@ import Testbed
 
 /// What a program sees of a mount: walked directory by directory, as paths may be longer than the kernel takes.
 struct SeenTree {
-    struct File: Equatable {
+    struct SeenFile: Equatable {
         var size: Int64
         /// Of the modification, in seconds and nanoseconds.
         var seconds: Int
@@ -21,7 +21,7 @@ struct SeenTree {
     }
 
     /// By path, without a leading slash.
-    var files: [ByteString: File] = [:]
+    var files: [ByteString: SeenFile] = [:]
     /// Directories with the key of the object whose attributes they carry, if there is one.
     var directories: [ByteString: ByteString?] = [:]
 
@@ -46,7 +46,7 @@ struct SeenTree {
                 try walk(child, below, depth: depth + 1)
             } else {
                 defer { close(child) }
-                files[below] = File(
+                files[below] = SeenFile(
                     size: Int64(status.st_size), seconds: status.st_mtim.tv_sec, nanoseconds: status.st_mtim.tv_nsec,
                     mode: status.st_mode, content: try SeenTree.content(child, below),
                     attributes: SeenTree.attributes(child))

@@ -9,7 +9,7 @@ import Testing
     typealias Row = InventoryFolder.Row
 
     /// When to kill.
-    enum Moment: CustomTestStringConvertible, Sendable {
+    enum KillMoment: CustomTestStringConvertible, Sendable {
         /// After this part of the time that a sync takes.
         case after(Double)
         /// When so many blobs are there.
@@ -73,7 +73,7 @@ import Testing
     }
 
     @Test func aKilledSyncLeavesNoTraceAfterTheNext() throws {
-        let moments: [Moment] = [
+        let moments: [KillMoment] = [
             .after(0.05), .after(0.2), .after(.random(in: 0...1)), .after(.random(in: 0...1)), .after(0.9), .blobs(1),
             .blobs(200), .download, .commit, .commit,
         ]
@@ -110,7 +110,7 @@ import Testing
     }
 
     /// Starts the newest sync, and kills it; whether it had not ended before.
-    private func kill(_ sync: SyncBench, _ moment: Moment, _ duration: Double) throws -> Bool {
+    private func kill(_ sync: SyncBench, _ moment: KillMoment, _ duration: Double) throws -> Bool {
         let store = sync.bench.store
         let before = try StoreDigest.files("\(store)/blobs").count
         let program = try sync.bench.start(["sync", "--store", store, "--jobs", "8"])

@@ -40,7 +40,7 @@ import Testing
             // Keys that cannot be compressed to nothing.
             options.rows = (0..<9000).map { number in
                 let digest = Hex.encode(SHA256.digest(bytes("\(number)")))
-                var row = S3Admin.Version(
+                var row = S3Admin.ServedVersion(
                     key: digest, versionId: String(digest.prefix(32)), isLatest: true, deleteMarker: false, size: 0,
                     lastModified: "2024-03-01T01:00:00+00:00", etag: "d41d8cd98f00b204e9800998ecf8427e")
                 row.storageClass = "STANDARD"

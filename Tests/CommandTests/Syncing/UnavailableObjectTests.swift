@@ -242,7 +242,7 @@ import Testing
         try admin.createBucket(bucket)
         let content = RealBucket.oddParts
         let stored = try admin.put(
-            bucket, S3Admin.Item(key: "odd", content: content, partSize: RealBucket.oddPartSize))
+            bucket, S3Admin.NewObject(key: "odd", content: content, partSize: RealBucket.oddPartSize))
         try Bench.use(server) { bench in
             try admin.makeInventory(of: bucket, in: "\(bench.directory)/inventories")
             try bench.initialize(bucket, inventory: "file://\(bench.directory)/inventories")

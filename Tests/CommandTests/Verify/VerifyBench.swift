@@ -79,6 +79,16 @@ struct VerifyBench {
         chmod(path, 0o444)
     }
 
+    /// Starts a verification that takes some seconds, and waits until it reads the largest blob.
+    func startVerification(environment: [String: String] = [:]) throws -> RunningProgram {
+        let process = try bench.start(
+            ["verify", "--store", store, "--limit-rate", "1M"], environment: environment)
+        let large = blob(try row("parted"))
+        let isReading = Clock.wait(seconds: 60) { process.hasOpen(large) }
+        try #require(isReading)
+        return process
+    }
+
     /// The findings of a verification, by path below the store.
     func findings(_ words: String..., status: Int32, sourceLocation: SourceLocation = #_sourceLocation) throws
         -> [String: [String: Any]]

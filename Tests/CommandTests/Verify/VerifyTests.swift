@@ -89,13 +89,7 @@ import Testing
     @Test func aVerificationGoesOnWhereItStopped() throws {
         try VerifyBench.use(small: 300) { store in
             let bad = store.blob(try store.row("small/2/2"))
-            let process = try store.bench.start(["verify", "--store", store.store, "--limit-rate", "1M"])
-            // The large blob takes five seconds.
-            #expect(
-                Clock.wait(seconds: 60) {
-                    (try? Files.names(in: "/proc/\(process.process)/fd").count) ?? 0 > 8
-                })
-            usleep(500_000)
+            let process = try store.startVerification()
             process.kill(SIGINT)
             let stopped = try process.wait()
             #expect(stopped.status == 1 && stopped.stderr.contains("same command again"), "\(stopped)")

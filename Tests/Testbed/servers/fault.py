@@ -13,7 +13,8 @@ Commands are JSON objects, one a line on standard input; each is answered with o
                           "latency": seconds before an answer, counted from the arrival of its request;
                           "alwaysWrong", "alwaysFail": lists of targets; "rate": bytes a second for each answer
   {"canned": {target: [{"status", "headers": [[name, value]], "body", "raw"}]}}    one after the other, the last stays
-  {"statistics": true}    {"requests", "connections", "inFlight", "most", "bytes" of bodies, "targets": {target: count}} since the last reset
+  {"statistics": true}    {"requests", "connections", "inFlight", "streaming", "most", "bytes" of bodies,
+                          "targets": {target: count}} since the last reset
   {"log": true}           the requests to canned targets: [{"method", "target", "headers"}]
   {"reset": true}         forgets counts, faults and canned answers
 """
@@ -50,7 +51,7 @@ class State:
         self.canned = {}
         self.log = []
         self.targets = {}
-        self.requests = self.connections = self.in_flight = self.most = self.bytes = 0
+        self.requests = self.connections = self.in_flight = self.streaming = self.most = self.bytes = 0
 
     def set_faults(self, faults):
         self.faults = faults
@@ -198,6 +199,13 @@ class Connection(asyncio.Protocol):
             body.file.close()
 
     async def stream(self, body, start, end, fault):
+        state.streaming += 1
+        try:
+            await self.send_pieces(body, start, end, fault)
+        finally:
+            state.streaming -= 1
+
+    async def send_pieces(self, body, start, end, fault):
         position = start
         stop = start + (end - start) // 2 if fault == "cut" else end
         while position < stop and self.transport:
@@ -243,7 +251,7 @@ def obey(command):
     if "statistics" in command:
         return {
             "requests": state.requests, "connections": state.connections, "inFlight": state.in_flight,
-            "most": state.most, "bytes": state.bytes, "targets": state.targets}
+            "streaming": state.streaming, "most": state.most, "bytes": state.bytes, "targets": state.targets}
     if "log" in command:
         return {"log": state.log}
     return {}

@@ -16,13 +16,28 @@ public struct HistoryScenario: Sendable {
 
     public let seed: UInt64
     public let style: Style
-    public private(set) var bucket: SimulatedBucket
-    /// At least 7, oldest first.
+    /// The steps of the life.
+    public private(set) var life: BucketLife
+    public var bucket: SimulatedBucket { replay.bucket }
+    /// Oldest first; at least 7 in a life that was not made smaller.
     public private(set) var inventories: [InventoryReport] = []
 
     private let keys: [ByteString]
     private var random: SplitMix64
-    private var uploads: [SimulatedBucket.Upload] = []
+    private var replay: BucketReplay
+    /// The numbers of uploads that have begun and are not complete.
+    private var uploads: [Int] = []
+    private var uploadCount = 0
+    private var inventoryCount = 0
+
+    /// A life that is a part of another scenario's.
+    public init(_ life: BucketLife, of other: HistoryScenario) {
+        self.life = life
+        (seed, style, random) = (other.seed, other.style, other.random)
+        keys = life.keys
+        replay = life.replay()
+        inventories = replay.inventories
+    }
 
     /// - Parameter withNUL: whether keys may contain a NUL, which no command line can say.
     public init(seed: UInt64, withNUL: Bool = false) {
@@ -32,8 +47,10 @@ public struct HistoryScenario: Sendable {
         // 2024-02-27: a leap day lies ahead.
         let clock = 1_708_992_000 + Int64(random.below(86400))
         let versioning = style == .versioned || random.chance(30) ? SimulatedBucket.Versioning.enabled : .unversioned
-        bucket = SimulatedBucket(
-            versioning: style == .unversioned ? .unversioned : versioning, clock: clock, seed: seed &+ 1)
+        // Ids that a part of the life needs anew are others than those which were given.
+        life = BucketLife(versioning: style == .unversioned ? .unversioned : versioning, seed: ~seed)
+        replay = BucketReplay(
+            bucket: SimulatedBucket(versioning: life.versioning, clock: clock, seed: seed &+ 1))
 
         var keys = Set(random.pick(OddKeys.flipping) + random.pick(OddKeys.flipping))
         if style != .crowded {
@@ -89,40 +106,48 @@ public struct HistoryScenario: Sendable {
 
     // MARK: Its life
 
+    private mutating func perform(_ operation: BucketLife.Operation) {
+        life.steps.append(replay.perform(BucketLife.LifeStep(bucket.clock, operation)))
+    }
+
     private mutating func live() {
         for _ in 0..<7 + random.below(4) {
             if style != .unversioned, style != .versioned, random.chance(35) {
-                bucket.setVersioning(random.chance(50) ? .enabled : .suspended)
+                perform(.setVersioning(random.chance(50) ? .enabled : .suspended))
             }
             let pace = random.pick([600, 7200, 40000])
             for _ in 0..<5 + random.below(25) { change(within: pace) }
             takeInventory()
         }
-        inventories.sort { $0.takenAt < $1.takenAt }
+        inventories = replay.inventories
     }
 
     private mutating func change(within seconds: Int) {
-        if !random.chance(style == .crowded ? 70 : 30) { bucket.advance(seconds: 1 + random.below(seconds)) }
+        if !random.chance(style == .crowded ? 70 : 30) { replay.advance(seconds: 1 + random.below(seconds)) }
         let key = random.pick(keys)
         switch random.below(100) {
-        case ..<50: bucket.put(key, content(for: key))
+        case ..<50: perform(.put(key, content(for: key), id: nil))
         case ..<56:
-            uploads.append(
-                bucket.beginMultipart(key, content(for: key), partSize: random.pick([5, 7, 16, 64, 5_242_880])))
+            let content = content(for: key)
+            perform(.beginUpload(uploadCount, key, content, partSize: random.pick([5, 7, 16, 64, 5_242_880])))
+            uploads.append(uploadCount)
+            uploadCount += 1
         case ..<64:
-            if !uploads.isEmpty { bucket.complete(uploads.remove(at: random.below(uploads.count))) }
-        case ..<80: bucket.delete(key)
+            if !uploads.isEmpty {
+                perform(.completeUpload(uploads.remove(at: random.below(uploads.count)), id: nil))
+            }
+        case ..<80: perform(.delete(key, markerId: nil))
         case ..<94: deleteForGood(key)
-        case ..<97: bucket.expireNoncurrent(olderThan: random.pick([0, 3600, 86400]))
-        case ..<98: bucket.expireLonelyMarkers()
-        default: bucket.advance(seconds: 86400 * (1 + random.below(3)))
+        case ..<97: perform(.expireNoncurrent(olderThan: random.pick([0, 3600, 86400])))
+        case ..<98: perform(.expireLonelyMarkers)
+        default: replay.advance(seconds: 86400 * (1 + random.below(3)))
         }
     }
 
     private mutating func deleteForGood(_ key: ByteString) {
         let versions = bucket.versions(key)
         guard style != .unversioned, let latest = versions.last else { return }
-        bucket.delete(key, versionId: random.chance(60) ? latest.id : random.pick(versions).id)
+        perform(.deleteVersion(key, random.chance(60) ? latest.id : random.pick(versions).id))
     }
 
     /// Few contents for many keys. What a key that ends in a slash has is mostly nothing.
@@ -134,24 +159,27 @@ public struct HistoryScenario: Sendable {
 
     private mutating func takeInventory() {
         // A name says the minute only.
-        bucket.advance(seconds: 60 + random.below(120))
-        let takenAt = Timestamp(milliseconds: bucket.clock * 1000 + Int64(random.pick([0, 0, 250, 999])))
-        let name = InventoryReport.name(takenAt: takenAt)
-        var report = InventoryReport(name: name, takenAt: takenAt, kind: kind(), rows: [])
+        replay.advance(seconds: 60 + random.below(120))
+        let milliseconds = Int64(random.pick([0, 0, 250, 999]))
+        let name = InventoryReport.name(takenAt: Timestamp(milliseconds: bucket.clock * 1000 + milliseconds))
+        let number = inventoryCount
+        inventoryCount += 1
+        let kind = kind()
         guard random.chance(style == .versioned ? 20 : 35) else {
-            report.scan(bucket, keys)
-            inventories.append(report)
-            return
+            return perform(.takeInventory(number, name: name, milliseconds: milliseconds, kind, keys))
         }
         // The bucket goes on changing while it is scanned, key range by key range.
         let rangeLength = max(1, keys.count / (2 + random.below(4)))
         for start in stride(from: 0, to: keys.count, by: rangeLength) {
-            report.scan(bucket, keys[start..<min(start + rangeLength, keys.count)])
+            let range = Array(keys[start..<min(start + rangeLength, keys.count)])
+            perform(
+                start == 0
+                    ? .takeInventory(number, name: name, milliseconds: milliseconds, kind, range)
+                    : .scan(number, range))
             for _ in 0..<random.below(6) { change(within: 30) }
             // The next one may begin before this one is done; then this one knows what that one does not.
             if random.chance(15) { takeInventory() }
         }
-        inventories.append(report)
     }
 
     private mutating func kind() -> InventoryReport.Kind {

@@ -4,8 +4,8 @@ import Glibc
 import Testing
 @testable import Filesystem
 
-@Suite("A mount with its history", .serialized)
-struct HistoryTests {
+/// A mount with its history.
+@Suite(.serialized) struct HistoryMountTests {
     private func builder(_ scratch: Scratch) throws -> IndexBuilder {
         let builder = try scratch.builder()
         try builder.snapshot("2024-03-02T01-00Z")
@@ -24,8 +24,7 @@ struct HistoryTests {
         return builder
     }
 
-    @Test("latest, at, versions and an explanation")
-    func layout() throws {
+    @Test func theRootHoldsLatestAtVersionsAndAnExplanation() throws {
         let scratch = try Scratch()
         let mount = try scratch.mount(try builder(scratch).store, .history)
         #expect(try Seen.names(mount) == ["README.txt", "at", "latest", "versions"])
@@ -35,13 +34,11 @@ struct HistoryTests {
         #expect(!Seen.exists(mount + "/nothing"))
     }
 
-    @Test(
-        "Any WHEN opens below at/",
-        arguments: [
-            ("2024-03-02T01-00Z", "one"), ("2024-03-02", "one"), ("2024-03-05", "one"), ("2024-03-05T12:00:00Z", "one"),
-            ("2024-04-02", nil), ("latest", nil), ("2024-03-11", nil),
-        ])
-    func whens(_ when: String, _ content: String?) throws {
+    @Test(arguments: [
+        ("2024-03-02T01-00Z", "one"), ("2024-03-02", "one"), ("2024-03-05", "one"), ("2024-03-05T12:00:00Z", "one"),
+        ("2024-04-02", nil), ("latest", nil), ("2024-03-11", nil),
+    ])
+    func anyWhenOpensBelowAt(_ when: String, _ content: String?) throws {
         let scratch = try Scratch()
         let mount = try scratch.mount(try builder(scratch).store, .history)
         // Where both are there, the directory `a` hides the object in itself.
@@ -51,18 +48,15 @@ struct HistoryTests {
         #expect(Seen.attribute("\(mount)/at/\(when)/a", "key") == "a/")
     }
 
-    @Test(
-        "What is no WHEN, or out of range, is not there below at/",
-        arguments: ["x", "2023-01-01", "2030-01-01", "-1d", "0x"])
-    func badWhens(_ when: String) throws {
+    @Test(arguments: ["x", "2023-01-01", "2030-01-01", "-1d", "0x"])
+    func whatIsNoWhenOrOutOfRangeIsNotBelowAt(_ when: String) throws {
         let scratch = try Scratch()
         let mount = try scratch.mount(try builder(scratch).store, .history)
         #expect(!Seen.exists("\(mount)/at/\(when)"))
         #expect(errno == ENOENT)
     }
 
-    @Test("versions/ has a file for every version")
-    func versions() throws {
+    @Test func everyVersionHasAFileBelowVersions() throws {
         let scratch = try Scratch()
         let mount = try scratch.mount(try builder(scratch).store, .history)
         let digests = ["x", "y"].map { Hex.encode(MD5.digest(Array($0.utf8))) }

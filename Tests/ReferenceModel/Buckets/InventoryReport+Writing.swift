@@ -57,7 +57,7 @@ extension InventoryReport {
         try Files.replace("\(directory)/\(name)/manifest.checksum", with: Array(checksum.utf8))
     }
 
-    private enum Column: String {
+    private enum ReportColumn: String {
         case bucket = "Bucket"
         case key = "Key"
         case versionId = "VersionId"
@@ -73,14 +73,14 @@ extension InventoryReport {
     }
 
     /// The order of AWS, or any other; what a report need not have comes and goes.
-    private func columns(_ random: inout SplitMix64) -> [Column] {
-        let ids: [Column] = kind == .currentOnly ? [] : [.versionId, .isLatest, .isDeleteMarker]
-        let extras: [Column] = [.isMultipart, .storageClass, .encryption, .accessControlList]
+    private func columns(_ random: inout SplitMix64) -> [ReportColumn] {
+        let ids: [ReportColumn] = kind == .currentOnly ? [] : [.versionId, .isLatest, .isDeleteMarker]
+        let extras: [ReportColumn] = [.isMultipart, .storageClass, .encryption, .accessControlList]
         let columns = [.bucket, .key] + ids + [.size, .lastModified, .etag] + extras.filter { _ in random.chance(40) }
         return random.chance(50) ? random.shuffle(columns) : columns
     }
 
-    private func line(_ row: Row, _ columns: [Column], _ bucket: String, _ random: inout SplitMix64) -> String {
+    private func line(_ row: Row, _ columns: [ReportColumn], _ bucket: String, _ random: inout SplitMix64) -> String {
         let version = row.version
         let fields = columns.map { column in
             switch column {

@@ -60,4 +60,4 @@ extension Version: CustomStringConvertible {
 }
 
 /// What a view holds: for each key the version that is current, which is never a marker.
-public typealias View = [ByteString: Version]
+public typealias ShownVersions = [ByteString: Version]

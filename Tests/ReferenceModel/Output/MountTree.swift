@@ -1,6 +1,6 @@
 /// The files and directories that a mount must show.
 public struct MountTree: Sendable {
-    public enum Node: Hashable, Sendable {
+    public enum FileOrDirectory: Hashable, Sendable {
         /// A file has its version's size and `lastModified`, and its ETag and size say which content.
         case file(Version)
         /// A directory, with the object whose attributes it carries: the zero-size `a/` of the directory `a`.
@@ -8,12 +8,12 @@ public struct MountTree: Sendable {
     }
 
     /// By path without a leading slash; the root is the empty path.
-    public private(set) var nodes: [ByteString: Node] = ["": .directory(placeholder: nil)]
+    public private(set) var nodes: [ByteString: FileOrDirectory] = ["": .directory(placeholder: nil)]
 
     private init() {}
 
     /// The tree of a view.
-    public init(_ view: View) {
+    public init(_ view: ShownVersions) {
         // A directory is whatever has something below it. That a zero-size `a/` shows no file below `a` makes no
         // difference here: it is there to make `a` a directory.
         for key in view.keys { addDirectories(key.components.map(ComponentName.encode).dropLast()) }

@@ -1,7 +1,7 @@
 import Basics
 
 /// One S3 Inventory report: the rows that one listing of a bucket gave.
-public struct InventoryReport: Sendable {
+public struct InventoryReport: Hashable, Sendable {
     /// What a report covers.
     public enum Kind: Hashable, Sendable {
         /// Every version and marker of every key.

@@ -1,7 +1,7 @@
 import Basics
 
 /// What a person asks a prune to keep.
-public struct PruneRules: Sendable {
+public struct KeepRules: Sendable {
     /// In hours.
     public var within: Int64?
     public var last = 0
@@ -34,7 +34,7 @@ public struct PruneRules: Sendable {
 
 extension History {
     /// Which inventories the rules keep, and from when on every instant.
-    public func kept(_ rules: PruneRules) -> (names: Set<String>, horizon: Timestamp) {
+    public func kept(_ rules: KeepRules) -> (names: Set<String>, horizon: Timestamp) {
         guard let newest = kept.last else { return ([], .distantPast) }
         let horizon = Timestamp(milliseconds: newest.takenAt.milliseconds - (rules.within ?? 0) * 3_600_000)
         var names: Set<String> = [newest.name]
@@ -71,7 +71,7 @@ extension History {
 
     /// What is known after a prune: the rows of versions that no kept view shows, and that the newest inventory does not
     /// list, are gone from all inventories, but for keys of which something kept would look different without them.
-    public func pruning(_ rules: PruneRules) throws -> History {
+    public func pruning(_ rules: KeepRules) throws -> History {
         let (names, wanted) = kept(rules)
         let horizon = max(wanted, self.horizon ?? .distantPast)
         let shown = self.shown(names, since: horizon)
@@ -82,7 +82,7 @@ extension History {
             let some = before.versions.filter { !shown.contains($0) && !listed.contains($0) }
             let after = KeyHistory(
                 before.listings.map { listing in
-                    KeyHistory.Listing(
+                    KeyHistory.KeyListing(
                         takenAt: listing.takenAt, versions: listing.versions.subtracting(some),
                         latest: listing.latest.flatMap { some.contains($0) ? nil : $0 })
                 })

@@ -3,8 +3,7 @@ import Inventory
 import Testing
 
 /// Nothing that can be made of an inventory by breaking it may crash: it is read, or refused with an error.
-@Suite("Broken inventories")
-struct FuzzTests {
+@Suite struct BrokenInventoryTests {
     private static func mutate(_ bytes: [UInt8], _ random: inout SeededGenerator) -> [UInt8] {
         var bytes = bytes
         let interesting: [UInt8] = [
@@ -27,8 +26,7 @@ struct FuzzTests {
         return bytes
     }
 
-    @Test("Broken manifests are read or refused")
-    func manifests() {
+    @Test func brokenManifestsAreReadOrRefused() {
         var random = SeededGenerator(1)
         var refused = 0
         for _ in 0..<4000 {
@@ -43,8 +41,8 @@ struct FuzzTests {
         #expect(refused > 1000 && refused < 4000)
     }
 
-    @Test("Broken rows are read or refused", arguments: Fixture.all("golden"))
-    func rows(_ fixture: Fixture) throws {
+    @Test(arguments: Fixture.all("golden"))
+    func brokenRowsAreReadOrRefused(_ fixture: Fixture) throws {
         var random = SeededGenerator(2)
         let schema = try #require(fixture.header["schema"])
         // Several broken lists at once are one inventory; any of them may be the one that refuses.
@@ -59,8 +57,7 @@ struct FuzzTests {
         }
     }
 
-    @Test("Broken gzip is read or refused")
-    func compressed() throws {
+    @Test func brokenGzipIsReadOrRefused() throws {
         var random = SeededGenerator(3)
         let whole = gzip((0..<200).map { ListFileTests.row("k\(1000 + $0)") }.joined())
         for round in 0..<1000 {

@@ -2,7 +2,7 @@ import Basics
 import ReferenceModel
 import Testing
 
-@Suite struct WhenTests {
+@Suite struct WhenRuleTests {
     static func time(_ text: String) throws -> Timestamp { try #require(Timestamp(rfc3339: text)) }
 
     /// Two inventories on one day, one two days later, and a first version long before.

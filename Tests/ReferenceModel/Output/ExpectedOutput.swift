@@ -50,17 +50,17 @@ public struct SnapshotsLine: Hashable, Sendable {
 
 /// A line of `icecore diff --json`.
 public struct DiffLine: Hashable, Sendable {
-    public enum Change: String, Sendable {
+    public enum Kind: String, Sendable {
         case added, removed, modified
     }
 
-    public var change: Change
+    public var change: Kind
     public var key: ByteString
     /// Nil on the side that does not have the key.
     public var old: VersionID?
     public var new: VersionID?
 
-    public init(_ change: Change, _ key: ByteString, old: VersionID?, new: VersionID?) {
+    public init(_ change: Kind, _ key: ByteString, old: VersionID?, new: VersionID?) {
         self.change = change
         self.key = key
         self.old = old
@@ -69,13 +69,13 @@ public struct DiffLine: Hashable, Sendable {
 }
 
 /// What `icecore ls PREFIX -R` prints of a view: every key that begins with the prefix, in byte order.
-public func lsRecursive(_ view: View, _ prefix: ByteString = "") -> [LsLine] {
+public func lsRecursive(_ view: ShownVersions, _ prefix: ByteString = "") -> [LsLine] {
     view.values.filter { $0.key.hasPrefix(prefix) }.sorted { $0.key < $1.key }.map { LsLine($0) }
 }
 
 /// What `icecore ls PREFIX` prints of a view: keys whose rest has no slash, and of all others what is common up to and
 /// with the first slash, once each, in byte order.
-public func lsOneLevel(_ view: View, _ prefix: ByteString = "") -> [LsLine] {
+public func lsOneLevel(_ view: ShownVersions, _ prefix: ByteString = "") -> [LsLine] {
     let lines = view.values.filter { $0.key.hasPrefix(prefix) }.map { version in
         let rest = version.key.dropping(prefix)
         guard let slash = rest.bytes.firstIndex(of: UInt8(ascii: "/")) else { return LsLine(version) }
@@ -96,7 +96,7 @@ extension History {
     }
 
     /// What `icecore diff` prints of two views: in byte order of the key.
-    public static func diffLines(_ old: View, _ new: View, _ prefix: ByteString = "") -> [DiffLine] {
+    public static func diffLines(_ old: ShownVersions, _ new: ShownVersions, _ prefix: ByteString = "") -> [DiffLine] {
         diff(old, new).filter { $0.key.hasPrefix(prefix) }.sorted { $0.key < $1.key }.map { key, change in
             switch change {
             case .added(let version): DiffLine(.added, key, old: nil, new: version.id)

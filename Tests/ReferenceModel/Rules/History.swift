@@ -14,7 +14,7 @@ public struct History: Sendable {
     }
 
     /// What `diff` finds for one key.
-    public enum Change: Hashable, Sendable {
+    public enum ViewChange: Hashable, Sendable {
         case added(Version)
         case removed(Version)
         case modified(from: Version, to: Version)
@@ -37,7 +37,7 @@ public struct History: Sendable {
         self.pruned = pruned
         self.horizon = horizon
         self.inventories = inventories.sorted { ($0.takenAt, $0.name) < ($1.takenAt, $1.name) }
-        var listings: [[ByteString: KeyHistory.Listing]] = []
+        var listings: [[ByteString: KeyHistory.KeyListing]] = []
         for inventory in self.inventories {
             listings.append(try Self.listings(of: inventory))
         }
@@ -46,20 +46,20 @@ public struct History: Sendable {
         for key in Set(listings.flatMap(\.keys)) {
             histories[key] = KeyHistory(
                 zip(takenAt, listings).map { takenAt, byKey in
-                    byKey[key] ?? KeyHistory.Listing(takenAt: takenAt, versions: [], latest: nil)
+                    byKey[key] ?? KeyHistory.KeyListing(takenAt: takenAt, versions: [], latest: nil)
                 })
         }
         self.histories = histories
     }
 
     /// What the inventory says about each of its keys.
-    private static func listings(of inventory: InventoryReport) throws -> [ByteString: KeyHistory.Listing] {
+    private static func listings(of inventory: InventoryReport) throws -> [ByteString: KeyHistory.KeyListing] {
         try Dictionary(grouping: inventory.rows, by: \.version.key).mapValues { rows in
             let latest = Set(rows.filter(\.isLatest).map(\.version))
             guard latest.count <= 1 else {
                 throw TwoLatestRows(inventory: inventory.name, key: rows[0].version.key)
             }
-            return KeyHistory.Listing(
+            return KeyHistory.KeyListing(
                 takenAt: inventory.takenAt, versions: Set(rows.map(\.version)), latest: latest.first)
         }
     }
@@ -76,9 +76,9 @@ public struct History: Sendable {
     }
 
     /// Rule 3: what the inventory of that name marks latest, without markers. Nil for a name that is not there.
-    public func snapshotView(_ name: String) -> View? {
+    public func snapshotView(_ name: String) -> ShownVersions? {
         guard let inventory = kept.first(where: { $0.name == name }) else { return nil }
-        var view: View = [:]
+        var view: ShownVersions = [:]
         for row in inventory.rows where row.isLatest && !row.version.isMarker {
             view[row.version.key] = row.version
         }
@@ -86,7 +86,7 @@ public struct History: Sendable {
     }
 
     /// Rule 9: what was current at an instant according to everything that is known.
-    public func instantView(at instant: Timestamp) -> View {
+    public func instantView(at instant: Timestamp) -> ShownVersions {
         histories.compactMapValues { $0.current(at: instant) }
     }
 
@@ -113,8 +113,8 @@ public struct History: Sendable {
     }
 
     /// How a view differs from another one, by key. Versions that are not identical (rule 2) differ.
-    public static func diff(_ old: View, _ new: View) -> [ByteString: Change] {
-        var changes: [ByteString: Change] = [:]
+    public static func diff(_ old: ShownVersions, _ new: ShownVersions) -> [ByteString: ViewChange] {
+        var changes: [ByteString: ViewChange] = [:]
         for key in Set(old.keys).union(new.keys) {
             switch (old[key], new[key]) {
             case (nil, let version?): changes[key] = .added(version)

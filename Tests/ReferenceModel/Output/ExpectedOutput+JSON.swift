@@ -7,7 +7,7 @@ public struct MalformedOutput: Error, CustomStringConvertible {
 }
 
 /// One JSON object of NDJSON, read strictly: a field that is missing or has another type is an error.
-struct JSONLine {
+struct OutputRecord {
     private let line: String
     private let fields: [String: JSONValue]
 
@@ -21,12 +21,12 @@ struct JSONLine {
     }
 
     /// All objects of an output.
-    static func all(_ output: [UInt8]) throws -> [JSONLine] {
+    static func all(_ output: [UInt8]) throws -> [OutputRecord] {
         try output.split(separator: UInt8(ascii: "\n")).map { bytes in
             guard let line = String(validating: bytes, as: UTF8.self) else {
                 throw MalformedOutput(description: "not UTF-8: \(String(decoding: bytes, as: UTF8.self))")
             }
-            return try JSONLine(line)
+            return try OutputRecord(line)
         }
     }
 
@@ -104,7 +104,7 @@ enum JSONValue: Decodable {
 extension LsLine {
     /// The lines that `icecore ls --json` printed.
     public static func parse(_ output: [UInt8]) throws -> [LsLine] {
-        try JSONLine.all(output).map { line in
+        try OutputRecord.all(output).map { line in
             if line.has("prefix") { return .prefix(try line.string("prefix")) }
             return .key(
                 try line.string("key"), size: try line.number("size"), lastModified: try line.time("lastModified"),
@@ -116,7 +116,7 @@ extension LsLine {
 extension VersionsLine {
     /// The lines that `icecore versions --json` printed. A marker's ETag may be null or empty.
     public static func parse(_ output: [UInt8]) throws -> [VersionsLine] {
-        try JSONLine.all(output).map { line in
+        try OutputRecord.all(output).map { line in
             let isMarker = try line.bool("deleteMarker")
             let version = Version(
                 key: try line.string("key"), id: try line.versionID("versionId"),
@@ -131,7 +131,7 @@ extension VersionsLine {
 extension SnapshotsLine {
     /// The lines that `icecore snapshots --json` printed.
     public static func parse(_ output: [UInt8]) throws -> [SnapshotsLine] {
-        try JSONLine.all(output).map { line in
+        try OutputRecord.all(output).map { line in
             SnapshotsLine(
                 name: try line.string("name").string, takenAt: try line.time("takenAt"),
                 keys: try line.number("keys"), bytes: try line.number("bytes"))
@@ -143,9 +143,9 @@ extension DiffLine {
     /// The lines that `icecore diff --json` printed: `change`, `key`, `fromVersionId`, `toVersionId`. The side that does
     /// not have the key is null, as is an unknown id.
     public static func parse(_ output: [UInt8]) throws -> [DiffLine] {
-        try JSONLine.all(output).map { line in
+        try OutputRecord.all(output).map { line in
             let text = try line.string("change").string
-            guard let change = Change(rawValue: text) else {
+            guard let change = Kind(rawValue: text) else {
                 throw MalformedOutput(description: "'\(text)' is no change")
             }
             return DiffLine(

@@ -5,7 +5,7 @@ import Basics
 /// Nothing here is clever or fast. Where a rule says "some inventory", all of them are looked at.
 public struct KeyHistory: Sendable {
     /// What one inventory says about the key.
-    public struct Listing: Sendable {
+    public struct KeyListing: Sendable {
         /// T of the inventory.
         public var takenAt: Timestamp
         /// The versions that it lists.
@@ -21,7 +21,7 @@ public struct KeyHistory: Sendable {
     }
 
     /// One for every inventory, oldest first (by takenAt, then by name), whether it lists the key or not.
-    public let listings: [Listing]
+    public let listings: [KeyListing]
 
     /// Every version that any inventory lists.
     public let versions: Set<Version>
@@ -32,7 +32,7 @@ public struct KeyHistory: Sendable {
     /// What ``existence(of:)`` finds, kept because views ask for it again and again.
     private var existences: [Version: [Range<Timestamp>]] = [:]
 
-    public init(_ listings: [Listing]) {
+    public init(_ listings: [KeyListing]) {
         self.listings = listings
         versions = listings.reduce(into: []) { $0.formUnion($1.versions) }
         succession = sortedBySuccession()

@@ -17,14 +17,14 @@ public struct SimulatedBucket: Sendable {
     }
 
     /// A version as the bucket keeps it.
-    struct Stored: Sendable {
+    struct BucketVersion: Sendable {
         var version: Version
         /// When something else became the latest version of the key; nil while this one is.
         var noncurrentSince: Timestamp?
     }
 
     /// A key showed something else from an instant on: a version, or nothing.
-    private struct Event: Sendable {
+    private struct Showing: Sendable {
         let instant: Timestamp
         let key: ByteString
         let shown: Version?
@@ -35,8 +35,8 @@ public struct SimulatedBucket: Sendable {
     /// Whole seconds since 1970.
     public private(set) var clock: Int64
     /// Each key's versions, oldest first; the last is the latest, whatever the times say.
-    private var stacks: [ByteString: [Stored]] = [:]
-    private var events: [Event] = []
+    private var stacks: [ByteString: [BucketVersion]] = [:]
+    private var events: [Showing] = []
     /// The contents that were ever put, by ETag.
     public private(set) var contents: [ByteString: [UInt8]] = [:]
     /// The part sizes of multipart ETags.
@@ -59,7 +59,7 @@ public struct SimulatedBucket: Sendable {
     public var keys: [ByteString] { stacks.keys.sorted() }
 
     /// What the bucket shows now.
-    public var view: View {
+    public var view: ShownVersions {
         stacks.compactMapValues { stack in
             guard let latest = stack.last?.version, !latest.isMarker else { return nil }
             return latest
@@ -67,8 +67,8 @@ public struct SimulatedBucket: Sendable {
     }
 
     /// What the bucket showed at the end of the second in which the instant lies.
-    public func view(at instant: Timestamp) -> View {
-        var view: View = [:]
+    public func view(at instant: Timestamp) -> ShownVersions {
+        var view: ShownVersions = [:]
         for event in events where event.instant <= instant {
             view[event.key] = event.shown
         }
@@ -86,16 +86,22 @@ public struct SimulatedBucket: Sendable {
         clock += Int64(seconds)
     }
 
+    /// - Parameter time: not earlier than now.
+    mutating func advance(to time: Int64) {
+        clock = max(clock, time)
+    }
+
     /// Versioning can be enabled and suspended, never taken back.
     public mutating func setVersioning(_ versioning: Versioning) {
         self.versioning = versioning
     }
 
+    /// - Parameter id: the version's id, where versioning gives it one; nil: a new one.
     @discardableResult
-    public mutating func put(_ key: ByteString, _ content: [UInt8]) -> Version {
+    public mutating func put(_ key: ByteString, _ content: [UInt8], id: VersionID? = nil) -> Version {
         let etag = ByteString(Hex.encode(MD5.digest(content)))
         contents[etag] = content
-        return push(key, etag: etag, size: content.count, lastModified: now)
+        return push(key, id: id, etag: etag, size: content.count, lastModified: now)
     }
 
     /// Begins a multipart upload; the bucket does not keep it, ``complete(_:)`` takes it.
@@ -104,11 +110,11 @@ public struct SimulatedBucket: Sendable {
     }
 
     @discardableResult
-    public mutating func complete(_ upload: Upload) -> Version {
+    public mutating func complete(_ upload: Upload, id: VersionID? = nil) -> Version {
         let etag = Self.multipartETag(upload.content, partSize: upload.partSize)
         contents[etag] = upload.content
         partSizes[etag] = upload.partSize
-        return push(upload.key, etag: etag, size: upload.content.count, lastModified: upload.began)
+        return push(upload.key, id: id, etag: etag, size: upload.content.count, lastModified: upload.began)
     }
 
     /// The MD5 of the parts' MD5s, and how many they are. An empty content is one empty part.
@@ -123,15 +129,19 @@ public struct SimulatedBucket: Sendable {
     }
 
     /// DELETE without a version id: a marker where there is versioning, else the object is gone.
-    public mutating func delete(_ key: ByteString) {
+    ///
+    /// - Returns: the marker.
+    @discardableResult
+    public mutating func delete(_ key: ByteString, markerId: VersionID? = nil) -> Version? {
         switch versioning {
         case .unversioned:
             remove(key) { $0.id == .null }
+            return nil
         case .enabled:
-            push(key, id: newId(), etag: "", isMarker: true, size: 0, lastModified: now)
+            return push(key, id: markerId ?? newId(), etag: "", isMarker: true, size: 0, lastModified: now)
         case .suspended:
             remove(key) { $0.id == .null }
-            push(key, id: .null, etag: "", isMarker: true, size: 0, lastModified: now)
+            return push(key, id: .null, etag: "", isMarker: true, size: 0, lastModified: now)
         }
     }
 
@@ -158,11 +168,13 @@ public struct SimulatedBucket: Sendable {
 
     // MARK: How they work
 
-    private mutating func push(_ key: ByteString, etag: ByteString, size: Int, lastModified: Timestamp) -> Version {
+    private mutating func push(
+        _ key: ByteString, id: VersionID?, etag: ByteString, size: Int, lastModified: Timestamp
+    ) -> Version {
         if versioning != .enabled {
             remove(key) { $0.id == .null }
         }
-        let id = versioning == .enabled ? newId() : .null
+        let id = versioning == .enabled ? id ?? newId() : .null
         return push(key, id: id, etag: etag, isMarker: false, size: Int64(size), lastModified: lastModified)
     }
 
@@ -172,7 +184,7 @@ public struct SimulatedBucket: Sendable {
     ) -> Version {
         let version = Version(
             key: key, id: id, lastModified: lastModified, etag: etag, isMarker: isMarker, size: size)
-        stacks[key, default: []].append(Stored(version: version))
+        stacks[key, default: []].append(BucketVersion(version: version))
         noteChange(of: key)
         return version
     }
@@ -192,7 +204,7 @@ public struct SimulatedBucket: Sendable {
             stacks[key]?[index].noncurrentSince = index == last ? nil : since
         }
         if stacks[key]?.isEmpty == true { stacks[key] = nil }
-        events.append(Event(instant: now, key: key, shown: view(of: key)))
+        events.append(Showing(instant: now, key: key, shown: view(of: key)))
     }
 
     private func view(of key: ByteString) -> Version? {
