@@ -28,7 +28,7 @@ final class Passthrough: @unchecked Sendable {
     private static let passthrough: UInt32 = 1 << 7
 
     /// An open file. All its handles must be of one kind, or the kernel refuses them.
-    private struct Opened {
+    private struct BackedFile {
         /// The kernel's number of the blob; 0 if it is read through the daemon.
         var backing: Int32
         var count: Int
@@ -44,7 +44,7 @@ final class Passthrough: @unchecked Sendable {
     let agreed = Atomic<Bool>(false)
     private let possible = Atomic<Bool>(false)
     private struct Use {
-        var opened: [UInt64: Opened] = [:]
+        var opened: [UInt64: BackedFile] = [:]
         /// How many of them the kernel reads itself.
         var passed = 0
         /// Opens of small and of large files, halved now and then.
@@ -128,7 +128,7 @@ final class Passthrough: @unchecked Sendable {
                 backing = max(0, icecore_backing_open(device, descriptor))
                 close(descriptor)
             }
-            use.opened[node] = Opened(backing: backing, count: 1)
+            use.opened[node] = BackedFile(backing: backing, count: 1)
             if backing != 0 { use.passed += 1 }
             return backing
         }
