@@ -66,14 +66,7 @@ final class FileStorage: ReplicaStorage {
     func exchange(_ path: String, _ bytes: [UInt8], expecting tag: String?) throws -> Bool {
         try makeDirectory(of: path)
         let lock = try File(full("lock"), O_RDWR | O_CREAT | O_NOFOLLOW)
-        let descriptor = lock.descriptor
-        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-            guard errno == EWOULDBLOCK || errno == EINTR else {
-                throw IcecoreError.system("cannot lock", lock.path, errno: errno)
-            }
-            try Interruption.check()
-            usleep(20_000)
-        }
+        try FileLock.exclusive.acquire(lock, pause: 20_000)
         guard try read(path, limit: ReplicaFormat.documentLimit)?.tag == tag else { return false }
         try write(path, bytes)
         return true
@@ -203,7 +196,7 @@ final class FileStorage: ReplicaStorage {
         for _ in 0..<100 {
             try Files.createDirectories(full(temporary))
             if let directory = try? File(full(temporary), O_RDONLY | O_DIRECTORY),
-                flock(directory.descriptor, LOCK_EX | LOCK_NB) == 0, Files.exists(full(temporary))
+                (try? FileLock.exclusive.acquireNow(directory)) == true, Files.exists(full(temporary))
             {
                 temporaryDirectory = consume directory
                 return
@@ -219,7 +212,7 @@ final class FileStorage: ReplicaStorage {
         try refuseLinks("tmp/")
         for name in try Files.names(in: full("tmp")) where name.hasPrefix(FileStorage.prefix) {
             guard let directory = try? File(full("tmp/\(name)"), O_RDONLY | O_DIRECTORY | O_NOFOLLOW),
-                flock(directory.descriptor, LOCK_EX | LOCK_NB) == 0
+                (try? FileLock.exclusive.acquireNow(directory)) == true
             else { continue }
             try Files.removeAll(full("tmp/\(name)"))
         }

@@ -137,13 +137,7 @@ public final class ReplicaCache: @unchecked Sendable {
 
         // Several mounts of one replica share the cache: one of them fetches.
         let lock = try File("\(path)/refresh.lock", O_RDWR | O_CREAT, mode: 0o600)
-        while flock(lock.descriptor, LOCK_EX | LOCK_NB) != 0 {
-            guard errno == EWOULDBLOCK || errno == EINTR else {
-                throw IcecoreError.system("cannot lock", lock.path, errno: errno)
-            }
-            try Interruption.check()
-            usleep(50_000)
-        }
+        try FileLock.exclusive.acquire(lock, pause: 50_000)
         let head = try replica.existingHead()
         let (store, _) = try Store.forClone(at: path, head.metadata.configuration)
         if isWhole { try store.adopt(head.metadata.configuration) }
@@ -222,9 +216,9 @@ public final class ReplicaCache: @unchecked Sendable {
         guard total > limit else { return }
         // What was read in part goes first, unless somebody is at it.
         for (path, size) in partial where !path.hasSuffix(".log") {
-            guard let file = try? File(path, O_RDWR | O_NOFOLLOW), flock(file.descriptor, LOCK_EX | LOCK_NB) == 0 else {
-                continue
-            }
+            guard let file = try? File(path, O_RDWR | O_NOFOLLOW),
+                (try? FileLock.exclusive.acquireNow(file)) == true
+            else { continue }
             try Files.remove("\(path).log")
             try Files.remove(path)
             total -= size
