@@ -155,7 +155,7 @@ final class ListReader: @unchecked Sendable {
 
     func damaged(_ problem: String) -> IcecoreError {
         IcecoreError(
-            .invalidData, "list file '\(Printable(listFile.key))' \(problem); \(Manifest.damagedAdvice)")
+            .invalidData, "list file '\(Display.text(listFile.key))' \(problem); \(Manifest.damagedAdvice)")
     }
 }
 

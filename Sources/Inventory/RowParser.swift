@@ -321,14 +321,14 @@ final class RowParser {
     // MARK: Errors
 
     func damaged(_ column: Column, _ field: Field, _ problem: String) -> IcecoreError {
-        damaged("\(column.rawValue) '\(Printable(field.bytes))' \(problem)")
+        damaged("\(column.rawValue) '\(Display.text(field.bytes))' \(problem)")
     }
 
     @inline(never)
     func damaged(_ problem: String) -> IcecoreError {
         IcecoreError(
             .invalidData,
-            "list file '\(Printable(name))', line \(rowsParsed &+ 1): \(problem); \(Manifest.advice)")
+            "list file '\(Display.text(name))', line \(rowsParsed &+ 1): \(problem); \(Manifest.advice)")
     }
 
     private func tooLong() -> IcecoreError {

@@ -10,7 +10,7 @@ public struct UnsortedInventory: Error, CustomStringConvertible {
 
     public var description: String {
         guard let file else { return "too many list files of the inventory overlap to be merged as they are" }
-        return "list file '\(Printable(file))' is not sorted by key: line \(line) belongs before the one above it"
+        return "list file '\(Display.text(file))' is not sorted by key: line \(line) belongs before the one above it"
     }
 }
 
@@ -70,7 +70,7 @@ public final class SortedInventory: SortedRows {
         guard files.count == manifest.files.count else {
             throw IcecoreError(
                 .invalidData,
-                "the manifest '\(Printable(manifest.origin))' names \(manifest.files.count) list files, but "
+                "the manifest '\(Display.text(manifest.origin))' names \(manifest.files.count) list files, but "
                     + "\(files.count) were fetched; fetch them again")
         }
         var total: Int64 = 0

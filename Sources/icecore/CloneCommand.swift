@@ -38,7 +38,7 @@ struct CloneCommand: ParsableCommand {
             try Replica(url, flags.options(jobs: jobs.jobs)), to: store, acceptsMissing: acceptMissing
         ) { note in
             line.clear()
-            Console.note(note.printable)
+            Console.note(Display.line(note))
         } progress: { progress in
             switch progress {
             case .index(let fraction): line.draw("fetching the index", "\(Int(fraction * 100))%", fraction)

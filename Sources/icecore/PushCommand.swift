@@ -63,7 +63,7 @@ struct PushCommand: ParsableCommand {
             removal: prune ? .init(grace: grace) : nil
         ) { note in
             line.clear()
-            Console.note(note.printable)
+            Console.note(Display.line(note))
         } progress: { progress in
             switch progress {
             case .index(let fraction): line.draw("reading the index", "\(Int(fraction * 100))%", fraction)
@@ -100,7 +100,7 @@ struct PushCommand: ParsableCommand {
     }
 
     private func report(_ outcome: PushOutcome) throws {
-        for (name, reason) in outcome.damaged { Console.note("damaged: \(name): \(reason)".printable) }
+        for (name, reason) in outcome.damaged { Console.note(Display.line("damaged: \(name): \(reason)")) }
         let output = Output()
         if format.json {
             var json = JSONLine()

@@ -42,7 +42,7 @@ struct ReadOptions: ParsableArguments {
             ReplicaURL(replica), flags.options(), in: cache, limit: cacheSize ?? 10 << 30, isOffline: isOffline
         ) { note in
             line.clear()
-            Console.note(note.printable)
+            Console.note(Display.line(note))
         } progress: {
             line.draw("fetching the index", "\(Int($0 * 100))%", $0)
         }

@@ -189,7 +189,7 @@ struct SyncCommand: ParsableCommand {
             json.end()
             return try output.write(json.bytes)
         }
-        for example in outcome.examples { Console.note("  \(example.printable)") }
+        for example in outcome.examples { Console.note("  \(Display.line(example))") }
         if outcome.gone + outcome.failed > outcome.examples.count, !outcome.examples.isEmpty {
             Console.note("  … ('icecore status' lists all)")
         }
@@ -208,12 +208,5 @@ struct SyncCommand: ParsableCommand {
         if outcome.gone > 0 { line += "; \(outcome.gone) objects are gone for good" }
         if outcome.failed > 0 { line += "; \(outcome.failed) could not be had" }
         try output.line(line)
-    }
-}
-
-extension String {
-    /// Without control characters.
-    var printable: String {
-        String(String.UnicodeScalarView(unicodeScalars.map { $0.value < 32 || $0.value == 127 ? "?" : $0 }))
     }
 }

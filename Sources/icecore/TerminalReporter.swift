@@ -156,11 +156,11 @@ final class TerminalReporter: SyncReporter {
 
     func note(_ text: String) {
         clear()
-        Console.note(text.printable)
+        Console.note(Display.line(text))
     }
 
     func warning(_ text: String) {
         clear()
-        Console.note("warning: \(text.printable)")
+        Console.note("warning: \(Display.line(text))")
     }
 }

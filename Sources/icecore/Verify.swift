@@ -147,12 +147,12 @@ private final class FindingReporter: VerifyReporter {
 
     func note(_ text: String) {
         line.clear()
-        Console.note(text.printable)
+        Console.note(Display.line(text))
     }
 
     func warning(_ text: String) {
         line.clear()
-        Console.note("warning: \(text.printable)")
+        Console.note("warning: \(Display.line(text))")
     }
 
     func finding(_ finding: Finding) throws {
@@ -169,13 +169,14 @@ private final class FindingReporter: VerifyReporter {
             json.end()
             try output.write(json.bytes)
         } else {
-            try output.write("\(finding.kind.rawValue): \(finding.path.printable): \(finding.reason.printable)".utf8)
+            try output.write(
+                "\(finding.kind.rawValue): \(Display.line(finding.path)): \(Display.line(finding.reason))".utf8)
             if let key = finding.key {
                 try output.write("; needed by '".utf8)
                 try output.name(key.map { $0 == 10 ? UInt8(ascii: "?") : $0 })
                 try output.write("' of \(finding.lastModified?.rfc3339 ?? "unknown date")".utf8)
                 if let id = finding.versionId {
-                    try output.write(" (version \(String(decoding: id, as: UTF8.self).printable))".utf8)
+                    try output.write(" (version \(Display.line(String(decoding: id, as: UTF8.self))))".utf8)
                 }
             }
             try output.write([UInt8(ascii: "\n")])
