@@ -67,7 +67,7 @@ struct PruneCommand: ParsableCommand {
         rules.weekly = keepWeekly
         rules.monthly = keepMonthly
         rules.yearly = keepYearly
-        let store = try options.open()
+        let store = try options.openForSorting()
         let line = ProgressLine()
         let prune = Prune(store, rules, prefix: try prefix.map { try keyBytes($0) }, isDryRun: dryRun) { progress in
             switch progress {

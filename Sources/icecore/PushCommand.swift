@@ -55,7 +55,7 @@ struct PushCommand: ParsableCommand {
 
     func run() throws {
         let url = try ReplicaURL(url)
-        let store = try options.open()
+        let store = try options.openForSorting()
         let line = ProgressLine()
         let push = Push(
             store, try Replica(url, flags.options(jobs: jobs.jobs)), isConditional: !noCAS, isChecking: check,

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Basics
+import Glibc
 import Store
 
 /// Where the store is, for every command that works on one.
@@ -13,6 +14,21 @@ struct StoreOptions: ParsableArguments {
     func open() throws -> Store {
         try Store.find(store, environment: Console.environment)
     }
+
+    /// ``open()`` for a command that may sort more than fits in memory.
+    func openForSorting() throws -> Store {
+        let store = try open()
+        sortInside(store.temporaryPath)
+        return store
+    }
+}
+
+/// Gives SQLite's sorter a store's `tmp/` for its files, as /var/tmp may be small.
+///
+/// SQLite reads the variable when the first database is opened, and no other thread may read the environment meanwhile: to be
+/// called when a command begins.
+func sortInside(_ directory: String) {
+    setenv("SQLITE_TMPDIR", directory, 1)
 }
 
 /// Which date, for every command that shows a view.

@@ -103,7 +103,7 @@ struct SyncCommand: ParsableCommand {
         syncOptions.chunks.size = chunkSize
         syncOptions.limitRate = limitRate
         syncOptions.requesterPays = requestPayer != nil
-        let store = try options.open()
+        let store = try options.openForSorting()
         let reporter = TerminalReporter()
         let run = try SyncRun(store, syncOptions, environment: Console.environment, reporter: reporter)
         if listDates { return try list(try run.dates()) }

@@ -51,7 +51,7 @@ struct VerifyCommand: ParsableCommand {
         verifyOptions.since = since
         verifyOptions.rate = limitRate
         verifyOptions.indexOnly = indexOnly
-        let store = try options.open()
+        let store = try options.openForSorting()
         let reporter = FindingReporter(json: format.json)
         let outcome: VerifyOutcome
         do {
