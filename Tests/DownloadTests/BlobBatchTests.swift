@@ -33,31 +33,22 @@ import Testing
         store.blobs.path(ofName: blob.name)
     }
 
-    private static func wait(seconds: Double, _ condition: () throws -> Bool) rethrows -> Bool {
-        let end = Date().addingTimeInterval(seconds)
-        while Date() < end {
-            if try condition() { return true }
-            usleep(10_000)
-        }
-        return false
-    }
-
     @Test func aContentIsDurableInTimeThoughNoOtherFollows() throws {
         try Self.use { store, batch in
             let blob = try Self.blob(store, "alone")
             batch.add(blob)
             #expect(batch.isPending(blob.want))
             let path = Self.path(store, blob)
-            #expect(Self.wait(seconds: 60) { Files.size(path) == 5 })
+            #expect(Clock.wait(seconds: 60) { Files.size(path) == 5 })
             #expect(
-                try Self.wait(seconds: 60) {
+                try Clock.wait(seconds: 60) {
                     try batch.check()
                     return !batch.isPending(blob.want)
                 })
             // Its name is durable, and counted, a while later, again without another one.
             let connection = try Connection(store.indexPath, readOnly: true)
             #expect(
-                try Self.wait(seconds: 60) {
+                try Clock.wait(seconds: 60) {
                     let statement = try connection.prepare("SELECT value FROM total WHERE name = 'blobs'")
                     return try statement.step() && statement.integer(0) == 1
                 })
@@ -69,7 +60,7 @@ import Testing
         try Self.use { store, batch in
             let first = try Self.blob(store, "first")
             batch.add(first)
-            let isThere = try Self.wait(seconds: 60) {
+            let isThere = try Clock.wait(seconds: 60) {
                 batch.add(try Self.blob(store, "later \(UInt64.random(in: 0 ... .max))"))
                 usleep(100_000)
                 return Files.size(Self.path(store, first)) != nil
@@ -86,7 +77,7 @@ import Testing
                 // Room comes back as contents are written.
                 var blob: BlobBatch.Finished?
                 #expect(
-                    Self.wait(seconds: 60) {
+                    Clock.wait(seconds: 60) {
                         blob = try? Self.blob(store, "content \(number % 2900)", memory: memory)
                         return blob != nil
                     })
@@ -111,7 +102,7 @@ import Testing
             batch.add(bad)
             var error: (any Error)?
             #expect(
-                Self.wait(seconds: 60) {
+                Clock.wait(seconds: 60) {
                     do {
                         try batch.check()
                         return false

@@ -147,18 +147,3 @@ final class RunningProgram {
             stderr: String(decoding: try Files.read(stderrPath, limit: 1 << 28), as: UTF8.self), command: command)
     }
 }
-
-/// Waiting for events that nothing announces.
-enum Clock {
-    /// Returns true as soon as the condition holds, or false if it does not in so many seconds.
-    static func wait(seconds: Double, _ condition: () throws -> Bool) rethrows -> Bool {
-        let deadline = Timestamp.now().milliseconds + Int64(seconds * 1000)
-        var pause: UInt32 = 500
-        while true {
-            if try condition() { return true }
-            if Timestamp.now().milliseconds > deadline { return false }
-            usleep(pause)
-            pause = min(pause * 2, 10_000)
-        }
-    }
-}
