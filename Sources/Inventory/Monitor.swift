@@ -1,30 +1,21 @@
-import Glibc
+import Basics
 
-/// A mutex with two conditions: one that the threads at work wait for, one that the reader of their results waits for.
-final class Monitor: @unchecked Sendable {
-    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private let work = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    private let results = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+/// A lock with two conditions: one that the threads at work wait for, one that the reader of their results waits for.
+final class Monitor: Sendable {
+    private let mutex: Lock
+    private let work: Condition
+    private let results: Condition
 
     init() {
-        pthread_mutex_init(mutex, nil)
-        pthread_cond_init(work, nil)
-        pthread_cond_init(results, nil)
+        mutex = Lock()
+        work = Condition(mutex)
+        results = Condition(mutex)
     }
 
-    deinit {
-        pthread_cond_destroy(results)
-        pthread_cond_destroy(work)
-        pthread_mutex_destroy(mutex)
-        results.deallocate()
-        work.deallocate()
-        mutex.deallocate()
-    }
-
-    func lock() { pthread_mutex_lock(mutex) }
-    func unlock() { pthread_mutex_unlock(mutex) }
-    func waitForWork() { pthread_cond_wait(work, mutex) }
-    func waitForResults() { pthread_cond_wait(results, mutex) }
-    func announceWork() { pthread_cond_broadcast(work) }
-    func announceResults() { pthread_cond_broadcast(results) }
+    func lock() { mutex.lock() }
+    func unlock() { mutex.unlock() }
+    func waitForWork() { work.wait() }
+    func waitForResults() { results.wait() }
+    func announceWork() { work.broadcast() }
+    func announceResults() { results.broadcast() }
 }

@@ -32,7 +32,7 @@ final class S3Uploader {
         self.notes = notes
         loop = try TransferLoop(storage.client, options: storage.options)
         let wakeup = loop.wakeup
-        pool = WorkPool { wakeup.wake() }
+        pool = try WorkPool { wakeup.wake() }
     }
 
     func run(

@@ -1,3 +1,5 @@
+import Basics
+
 /// Where listings go on: the index's name at a position that the kernel was given. Without it a listing that goes on
 /// would have to look for its position from the beginning of the directory; with it, nothing has to be kept for an open
 /// directory, and positions stay good for seekdir(3), for ever.

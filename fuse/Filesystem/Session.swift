@@ -17,7 +17,7 @@ final class Session: @unchecked Sendable {
     private var workers: [Worker] = []
     private var reception: Reception?
     private var follower: Follower?
-    private var threads: [pthread_t] = []
+    private var threads: [SystemThread] = []
     private let running = Atomic<Int>(0)
     private let isStopping = Atomic<Bool>(false)
     /// A pipe whose end is reached once no thread serves requests any more.
@@ -69,10 +69,10 @@ final class Session: @unchecked Sendable {
     func start() throws {
         for worker in workers {
             running.add(1, ordering: .relaxed)
-            try thread { [self] in serve(worker) }
+            threads.append(try SystemThread("fuse-worker") { [self] in serve(worker) })
         }
-        try thread { [self] in follow() }
-        if let reception { try thread { reception.watch() } }
+        threads.append(try SystemThread("fuse-follower") { [self] in follow() })
+        if let reception { threads.append(try SystemThread("fuse-reception") { reception.watch() }) }
         // INIT is on its way since the mount.
         var patience = 10_000
         while !files.isReady {
@@ -143,13 +143,6 @@ final class Session: @unchecked Sendable {
         }
     }
 
-    private func thread(_ body: @escaping @Sendable () -> Void) throws {
-        var thread = pthread_t()
-        let status = spawn(&thread, body)
-        if status != 0 { throw IcecoreError.system("cannot start a thread for", mountPoint, errno: status) }
-        threads.append(thread)
-    }
-
     /// With the default of 128 KiB a large file comes in eight times as many requests. Only root may change it.
     private func readAhead() {
         var status = stat()
@@ -176,7 +169,7 @@ final class Session: @unchecked Sendable {
             }
         }
         guard hasEnded(within: 5000) else { return }
-        for thread in threads { pthread_join(thread, nil) }
+        for thread in threads { thread.join() }
         threads = []
         fuse_session_unmount(session)
         fuse_session_destroy(session)
@@ -201,23 +194,6 @@ final class Session: @unchecked Sendable {
 
 /// Where libfuse's own messages go once something is mounted. Its hook knows nothing of sessions.
 let libraryLog = Mutex<MountLog?>(nil)
-
-/// Starts a thread. A free function for the sake of its closure (see ``makeOperations()``).
-private func spawn(_ thread: inout pthread_t, _ body: @escaping @Sendable () -> Void) -> Int32 {
-    final class Body {
-        let body: @Sendable () -> Void
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-    }
-    let context = Unmanaged.passRetained(Body(body)).toOpaque()
-    let status = pthread_create(
-        &thread, nil,
-        { pointer in
-            if let pointer { Unmanaged<Body>.fromOpaque(pointer).takeRetainedValue().body() }
-            return nil
-        }, context)
-    if status != 0 { Unmanaged<Body>.fromOpaque(context).release() }
-    return status
-}
 
 /// A pipe that no other program inherits.
 func makePipe() throws(IcecoreError) -> (read: Int32, write: Int32) {
