@@ -50,21 +50,41 @@ let package = Package(
         .target(name: "Basics", dependencies: ["CSystem", crypto, deque], swiftSettings: hot),
         .target(name: "Inventory", dependencies: ["Basics", "CZlib", heap], swiftSettings: hot),
         .target(name: "S3", dependencies: ["Basics", "CCurl", heap], swiftSettings: fuzzed),
+        .target(name: "Model", dependencies: ["Basics", heap], swiftSettings: hot),
+        .target(name: "SQLite", dependencies: ["Basics", sqlite], swiftSettings: hot),
+        .target(name: "Blobs", dependencies: ["Basics", "Model"]),
         .target(
-            name: "Store", dependencies: ["Basics", "Inventory", "Schema", grdb, heap, sqlite], swiftSettings: hot),
-        .target(name: "Download", dependencies: ["Basics", "CSystem", "S3", "Store"]),
-        .target(name: "Verify", dependencies: ["Basics", "Download", "Inventory", "S3", "Store"], swiftSettings: hot),
-        .target(name: "Sync", dependencies: ["Basics", "Download", "Inventory", "S3", "Store"]),
+            name: "Index", dependencies: ["Basics", "Blobs", "Model", "SQLite", "Schema", grdb, sqlite],
+            swiftSettings: hot),
         .target(
-            name: "Filesystem", dependencies: ["Basics", "Download", "S3", "Store", "CFuse3"], path: "fuse/Filesystem"),
+            name: "Merge", dependencies: ["Basics", "Blobs", "Index", "Inventory", "Model", "SQLite"],
+            swiftSettings: hot),
         .target(
-            name: "Replica", dependencies: ["Basics", "CZlib", "Download", "S3", "Store"]),
-        .target(name: "Export", dependencies: ["Basics", "Filesystem", "Store"]),
+            name: "Store",
+            dependencies: ["Basics", "Blobs", "Index", "Inventory", "Merge", "Model", "SQLite", sqlite],
+            swiftSettings: hot),
+        .target(
+            name: "Download", dependencies: ["Basics", "Blobs", "CSystem", "Index", "Merge", "Model", "S3", "Store"]),
+        .target(
+            name: "Verify",
+            dependencies: ["Basics", "Blobs", "Download", "Index", "Inventory", "Merge", "Model", "S3", "Store"],
+            swiftSettings: hot),
+        .target(
+            name: "Sync",
+            dependencies: ["Basics", "Download", "Index", "Inventory", "Merge", "Model", "S3", "SQLite", "Store"]),
+        .target(
+            name: "Filesystem",
+            dependencies: ["Basics", "Blobs", "CFuse3", "Download", "Index", "Model", "S3", "Store"],
+            path: "fuse/Filesystem"),
+        .target(
+            name: "Replica",
+            dependencies: ["Basics", "Blobs", "CZlib", "Download", "Index", "Merge", "Model", "S3", "SQLite", "Store"]),
+        .target(name: "Export", dependencies: ["Basics", "Index", "Model", "Store"]),
         .executableTarget(
             name: "icecore",
             dependencies: [
-                "Basics", "Download", "Export", "Inventory", "Replica", "S3", "Store", "Sync", "Verify", "Filesystem",
-                argumentParser,
+                "Basics", "Download", "Export", "Filesystem", "Index", "Inventory", "Model", "Replica", "S3", "Store",
+                "Sync", "Verify", argumentParser,
             ]),
 
         // Inventories of any size, made up, to test and to measure with.
@@ -80,25 +100,33 @@ let package = Package(
 
         // What the tests share: the rules of docs/SEMANTICS.md as obvious code, and real servers to run against.
         .target(name: "ReferenceModel", dependencies: ["Basics", "CZlib"], path: "Tests/ReferenceModel"),
-        .target(name: "Testbed", dependencies: ["Basics"], path: "Tests/Testbed", exclude: ["servers"]),
+        .target(name: "Testbed", dependencies: [], path: "Tests/Testbed", exclude: ["servers"]),
         .target(name: "FaultShim", path: "Tests/FaultShim"),
-        .target(name: "FuzzTargets", dependencies: ["Basics", "Inventory", "S3", "Store"], path: "Tests/Fuzz/Targets"),
+        .target(
+            name: "FuzzTargets", dependencies: ["Basics", "Inventory", "Model", "S3", "Store"],
+            path: "Tests/Fuzz/Targets"),
         .testTarget(name: "FuzzTests", dependencies: ["Basics", "FuzzTargets"]),
         .testTarget(name: "BasicsTests", dependencies: ["Basics"]),
         .testTarget(name: "ModelTests", dependencies: ["Basics", "CZlib", "ReferenceModel"]),
         .testTarget(
-            name: "InventoryTests", dependencies: ["Basics", "CZlib", "Inventory", "InventoryGenerator"],
+            name: "InventoryTests", dependencies: ["Basics", "CZlib", "Inventory", "InventoryGenerator", "Model"],
             exclude: ["Fixtures"]),
-        .testTarget(name: "S3Tests", dependencies: ["S3", "Testbed"]),
-        .testTarget(name: "DownloadTests", dependencies: ["Basics", "Download", "Store", "Testbed"]),
-        .testTarget(name: "StoreTests", dependencies: ["Store", "Sync", "ReferenceModel", "Testbed", sqlite]),
+        .testTarget(name: "S3Tests", dependencies: ["Basics", "S3", "Testbed"]),
+        .testTarget(
+            name: "DownloadTests", dependencies: ["Basics", "Download", "Model", "SQLite", "Store", "Testbed"]),
+        .testTarget(
+            name: "StoreTests",
+            dependencies: [
+                "Basics", "Blobs", "Index", "Merge", "Model", "ReferenceModel", "SQLite", "Store", "Testbed", sqlite,
+            ]),
         .executableTarget(
-            name: "mount-for-tests", dependencies: ["Basics", "Store", "Filesystem"], path: "Tests/MountProgram"),
+            name: "mount-for-tests", dependencies: ["Basics", "Filesystem", "Model", "Store"],
+            path: "Tests/MountProgram"),
         .testTarget(
             name: "FilesystemTests",
             dependencies: [
-                "Filesystem", "CFuse3", "Basics", "Inventory", "Store", "ReferenceModel", "Testbed", grdb,
-                "mount-for-tests",
+                "Basics", "CFuse3", "Filesystem", "Index", "Inventory", "Model", "ReferenceModel", "Store", "Testbed",
+                "mount-for-tests", grdb,
             ]),
         .testTarget(
             name: "CommandTests", dependencies: ["icecore", "Basics", "CFuse3", "ReferenceModel", "Testbed"],

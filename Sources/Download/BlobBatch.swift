@@ -1,4 +1,6 @@
 import Basics
+import Blobs
+import Model
 import Store
 
 /// What has been downloaded, on its way into the store: a thread of its own writes it and makes it durable, many contents
@@ -23,7 +25,7 @@ final class BlobBatch {
         /// Gives the content the name that only its SHA-256 vouches for.
         mutating func file(under sha256: [UInt8]) {
             self.sha256 = sha256
-            name = Blobs.name(sha256: sha256, size: want.size)
+            name = BlobName.file(sha256: sha256, size: want.size)
         }
     }
 
@@ -103,6 +105,6 @@ extension Want {
 
     /// The name of the blob, where the ETag gives one.
     var contentName: String {
-        Blobs.name(etag: contentETag, size: size) ?? "\(contentETag)-\(size)"
+        BlobName.file(etag: contentETag, size: size) ?? "\(contentETag)-\(size)"
     }
 }

@@ -1,7 +1,7 @@
 import Basics
 import Glibc
+import Model
 import S3
-import Store
 
 /// The download of one blob: streamed to `tmp/`, checked against its ETag on the way.
 final class BlobTransfer: Transfer {

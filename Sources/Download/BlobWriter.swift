@@ -1,6 +1,8 @@
 import Basics
+import Blobs
 import CSystem
 import Glibc
+import Index
 import Store
 
 /// Writes contents and makes them durable many at a time, on a thread of its own: the data first, then what the index has

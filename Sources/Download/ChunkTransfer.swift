@@ -1,7 +1,7 @@
 import Basics
+import Blobs
 import Glibc
 import S3
-import Store
 
 /// The download of some bytes of a large content to their place in its file.
 final class ChunkTransfer: Transfer {

@@ -1,4 +1,6 @@
 import Basics
+import Blobs
+import Model
 import S3
 import Store
 

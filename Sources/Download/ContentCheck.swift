@@ -1,6 +1,6 @@
 import Basics
 import Glibc
-import Store
+import Model
 
 /// The ETag of a multipart upload, computed while its bytes pass: the MD5 of the parts' MD5s.
 public struct PartedMD5: ~Copyable {

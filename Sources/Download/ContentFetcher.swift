@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import Model
 import S3
 import Store
 import Synchronization

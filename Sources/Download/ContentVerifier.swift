@@ -1,6 +1,7 @@
 import Basics
+import Blobs
 import Glibc
-import Store
+import Model
 import Synchronization
 
 /// Checks a large content while it arrives: reads it back behind those who write it, on the pool's threads.

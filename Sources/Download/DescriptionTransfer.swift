@@ -1,5 +1,4 @@
 import S3
-import Store
 
 /// Asks what the source knows of a large object before any of it is fetched.
 final class DescriptionTransfer: Transfer {

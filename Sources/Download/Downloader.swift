@@ -1,5 +1,8 @@
 import Basics
 import Glibc
+import Index
+import Merge
+import Model
 import S3
 import Store
 

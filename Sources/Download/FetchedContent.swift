@@ -1,5 +1,7 @@
 import Basics
+import Blobs
 import Glibc
+import Model
 import S3
 import Store
 
@@ -112,7 +114,7 @@ final class FetchedContent {
     private func request(_ range: Range<Int64>) {
         while let gap = requested.firstGap(in: range) {
             let piece = gap.lowerBound..<min(gap.upperBound, gap.lowerBound + FetchedContent.chunk)
-            requested.insert(piece)
+            requested.insert(contentsOf: piece)
             queue.append(piece)
         }
     }
@@ -121,7 +123,7 @@ final class FetchedContent {
     private func dropWhatNobodyWaitsFor() {
         queue.removeAll { piece in
             if readers.contains(where: { $0.range.overlaps(piece) }) || isSmall { return false }
-            requested.remove(piece)
+            requested.remove(contentsOf: piece)
             return true
         }
     }
@@ -200,7 +202,7 @@ final class FetchedContent {
     private func ended(_ transfer: ChunkTransfer, _ result: Result<Void, any Error>) {
         inFlight -= 1
         guard case .failure(let error) = result else { return answer() }
-        for gap in gaps(in: transfer.range) { requested.remove(gap) }
+        for gap in gaps(in: transfer.range) { requested.remove(contentsOf: gap) }
         hasFailed = true
         switch error {
         case is SourceObject.Replaced:

@@ -1,6 +1,6 @@
 import Basics
 import Glibc
-import Store
+import Model
 import Synchronization
 
 /// How many bytes of contents may be in memory at once: those that arrive, and those that wait to be written.

@@ -1,6 +1,7 @@
 import Basics
+import Blobs
+import Model
 import S3
-import Store
 
 /// Where contents come from.
 public enum ContentOrigin: Sendable {
@@ -40,7 +41,7 @@ struct SourceObject {
         case .replica(let location, let facts):
             bucket = location.bucket
             let (sha256, partSize) = try facts(want)
-            let name = sha256.map { Blobs.name(sha256: $0, size: want.size) } ?? want.contentName
+            let name = sha256.map { BlobName.file(sha256: $0, size: want.size) } ?? want.contentName
             replica = Blob(
                 key: location.key + Array("blobs/\(Blobs.fan(name))/\(name)".utf8), sha256: sha256, partSize: partSize)
         }

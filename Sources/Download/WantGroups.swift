@@ -1,4 +1,4 @@
-import Store
+import Model
 
 /// The contents that are on their way, and who else wants them: one of the keys is asked, the others wait for what comes
 /// of it. Where a key fails, the others are asked; the more have failed, the more at once.

@@ -1,5 +1,5 @@
 import Basics
-import Store
+import Model
 
 /// What the thread of the network and the thread that writes tell each other.
 final class WriterQueue: @unchecked Sendable {

@@ -1,6 +1,7 @@
 import Basics
-import Filesystem
 import Glibc
+import Index
+import Model
 import Store
 
 /// What an export did, or for a dry run would do.

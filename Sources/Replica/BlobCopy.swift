@@ -1,7 +1,7 @@
 import Basics
 import Download
 import Glibc
-import Store
+import Model
 
 /// The digest that a blob's name promises, computed while its bytes pass.
 struct BlobDigest: ~Copyable {

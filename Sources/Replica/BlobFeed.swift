@@ -1,5 +1,8 @@
 import Basics
+import Blobs
 import Glibc
+import Index
+import Model
 import Store
 
 /// The blobs of a store that its replica lacks, one after the other, as they lie on the disk.

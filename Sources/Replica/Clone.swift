@@ -1,6 +1,9 @@
 import Basics
 import Download
 import Glibc
+import Index
+import Merge
+import Model
 import S3
 import Store
 

@@ -1,6 +1,5 @@
 import Basics
 import Glibc
-import Store
 
 /// A replica in a directory.
 final class FileStorage: ReplicaStorage {

@@ -1,6 +1,5 @@
 import Basics
 import Glibc
-import Store
 
 /// The index of a store as it is pushed: a copy, cut into chunks; chunks that the replica has are not sent again.
 final class IndexChunks {

@@ -1,8 +1,8 @@
 import Basics
 import Download
 import Glibc
+import Model
 import S3
-import Store
 import Synchronization
 
 /// One large blob on its way to a bucket, in parts: hashed by a thread of the pool a few parts ahead of those that are

@@ -1,5 +1,4 @@
 import Basics
-import Store
 
 /// Writes names into compressed parts of bounded size.
 struct ManifestWriter {

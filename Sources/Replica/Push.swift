@@ -1,6 +1,8 @@
 import Basics
 import Foundation
 import Glibc
+import Index
+import Model
 import S3
 import Store
 

@@ -1,4 +1,5 @@
 import Basics
+import Index
 import Store
 
 /// What a push marks to be deleted, and what it deletes.

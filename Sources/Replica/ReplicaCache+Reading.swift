@@ -1,7 +1,7 @@
 import Basics
 import Download
 import Foundation
-import Store
+import Model
 import Synchronization
 
 extension ReplicaCache {

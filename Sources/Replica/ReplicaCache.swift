@@ -2,6 +2,7 @@ import Basics
 import Download
 import Foundation
 import Glibc
+import Index
 import S3
 import Store
 import Synchronization

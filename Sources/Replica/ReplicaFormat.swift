@@ -1,5 +1,8 @@
 import Basics
+import Blobs
 import Foundation
+import Index
+import Model
 import S3
 import Store
 

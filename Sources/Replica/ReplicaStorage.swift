@@ -1,5 +1,5 @@
 import Basics
-import Store
+import Model
 
 /// Bytes at a path of a replica, and a tag that changes whenever they do.
 struct StoredBytes {

@@ -1,7 +1,7 @@
 import Basics
 import Glibc
+import Model
 import S3
-import Store
 
 /// A replica below a prefix of a bucket.
 final class S3Storage: ReplicaStorage {

@@ -1,8 +1,8 @@
 import Basics
 import Download
 import Glibc
+import Model
 import S3
-import Store
 
 /// Sends many contents to a bucket at once: small ones in one request each, large ones in parts.
 ///

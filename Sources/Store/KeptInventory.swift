@@ -2,6 +2,7 @@ import Basics
 import Foundation
 import Glibc
 import Inventory
+import Model
 
 /// The copy of an inventory that a store keeps, from which its index can be made again: `inventories/<name>/`.
 public enum KeptInventory {

@@ -1,5 +1,9 @@
 import Basics
+import Blobs
 import Glibc
+import Index
+import Model
+import SQLite
 
 /// A store: one directory with the blobs, the index and the configuration of one bucket.
 public struct Store: Sendable {
@@ -7,12 +11,12 @@ public struct Store: Sendable {
     public let path: String
     public let configuration: StoreConfiguration
 
-    public var configurationPath: String { "\(path)/icecore.json" }
+    public var configurationPath: String { "\(path)/\(StoreLayout.configuration)" }
     /// `index.sqlite`, but for an index that is being made again.
     public var indexPath: String
-    public var temporaryPath: String { "\(path)/tmp" }
-    public var inventoriesPath: String { "\(path)/inventories" }
-    public var quarantinePath: String { "\(path)/quarantine" }
+    public var temporaryPath: String { "\(path)/\(StoreLayout.temporary)" }
+    public var inventoriesPath: String { "\(path)/\(StoreLayout.inventories)" }
+    public var quarantinePath: String { "\(path)/\(StoreLayout.quarantine)" }
     /// `blobs`, but for a cache of a replica that lies in a directory.
     public var blobsPath: String
     public var blobs: Blobs { Blobs(path: blobsPath) }
@@ -22,7 +26,7 @@ public struct Store: Sendable {
     /// - Throws: `notFound` for a directory that is no store.
     public init(path: String) throws {
         let path = Files.absolute(path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path)
-        guard Files.exists("\(path)/icecore.json") else {
+        guard Files.exists("\(path)/\(StoreLayout.configuration)") else {
             throw IcecoreError(
                 .notFound,
                 Files.exists(path)
@@ -30,15 +34,15 @@ public struct Store: Sendable {
                     : "there is no store at '\(path)': the directory does not exist")
         }
         self.path = path
-        indexPath = "\(path)/index.sqlite"
-        blobsPath = "\(path)/blobs"
-        configuration = try StoreConfiguration(path: "\(path)/icecore.json")
+        indexPath = "\(path)/\(StoreLayout.index)"
+        blobsPath = "\(path)/\(StoreLayout.blobs)"
+        configuration = try StoreConfiguration(path: "\(path)/\(StoreLayout.configuration)")
     }
 
     private init(path: String, _ configuration: StoreConfiguration) {
         self.path = path
-        indexPath = "\(path)/index.sqlite"
-        blobsPath = "\(path)/blobs"
+        indexPath = "\(path)/\(StoreLayout.index)"
+        blobsPath = "\(path)/\(StoreLayout.blobs)"
         self.configuration = configuration
     }
 
@@ -50,7 +54,7 @@ public struct Store: Sendable {
         var directory = Files.absolute(".")
         if directory.hasSuffix("/.") { directory.removeLast(2) }
         while true {
-            if Files.exists("\(directory)/icecore.json") { return try Store(path: directory) }
+            if Files.exists("\(directory)/\(StoreLayout.configuration)") { return try Store(path: directory) }
             if directory.isEmpty || directory == "/" { break }
             directory = Files.directory(of: directory)
         }
@@ -61,11 +65,11 @@ public struct Store: Sendable {
     /// Makes a store in a new or empty directory. The configuration comes last: a directory without it is no store.
     public static func create(at path: String, _ configuration: StoreConfiguration) throws -> Store {
         let path = Files.absolute(path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path)
-        if Files.exists("\(path)/icecore.json") {
+        if Files.exists("\(path)/\(StoreLayout.configuration)") {
             throw IcecoreError(.busy, "'\(path)' is a store already")
         }
         try prepare(path)
-        try configuration.write(to: "\(path)/icecore.json")
+        try configuration.write(to: "\(path)/\(StoreLayout.configuration)")
         return try Store(path: path)
     }
 
@@ -74,7 +78,7 @@ public struct Store: Sendable {
     /// - Parameter configuration: of the store that is cloned.
     public static func forClone(at path: String, _ configuration: StoreConfiguration) throws -> (Store, isNew: Bool) {
         let path = Files.absolute(path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path)
-        if Files.exists("\(path)/icecore.json") { return (try Store(path: path), false) }
+        if Files.exists("\(path)/\(StoreLayout.configuration)") { return (try Store(path: path), false) }
         try prepare(path)
         return (Store(path: path, configuration), true)
     }
@@ -93,12 +97,7 @@ public struct Store: Sendable {
     private static func prepare(_ path: String) throws {
         if Files.exists(path) {
             // What an interrupted init left behind may be there; anything else is somebody's data.
-            let own: Set<String> = [
-                "index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "blobs", "tmp", "inventories",
-                "quarantine", "lock", "push.lock", "replicas", "verify.state", "refresh.lock", "chunks",
-                "index.assembled", "current.json", "mount.log",
-            ]
-            if let foreign = try Files.names(in: path).first(where: { !own.contains($0) && !$0.hasSuffix(".new") }) {
+            if let foreign = try Files.names(in: path).first(where: { !StoreLayout.mayPrecede($0) }) {
                 throw IcecoreError(
                     .busy, "'\(path)' is not empty (it holds '\(foreign)'): give a new or an empty directory")
             }
@@ -107,9 +106,11 @@ public struct Store: Sendable {
         var parents = [Files.directory(of: path)]
         while let parent = parents.last, !Files.exists(parent) { parents.append(Files.directory(of: parent)) }
         try Files.createDirectories(path)
-        for name in ["tmp", "inventories", "quarantine"] { try Files.createDirectory("\(path)/\(name)") }
-        try Blobs(path: "\(path)/blobs").prepare()
-        _ = try Index(path: "\(path)/index.sqlite")
+        for name in [StoreLayout.temporary, StoreLayout.inventories, StoreLayout.quarantine] {
+            try Files.createDirectory("\(path)/\(name)")
+        }
+        try Blobs(path: "\(path)/\(StoreLayout.blobs)").prepare()
+        _ = try IndexDatabase(path: "\(path)/\(StoreLayout.index)")
         try Files.synchronizeDirectory(path)
         // One may write to a directory without being allowed to read it.
         for parent in parents where access(parent, R_OK) == 0 { try Files.synchronizeDirectory(parent) }
@@ -117,12 +118,11 @@ public struct Store: Sendable {
 
     /// Removes what processes that ended early have left. Only for the holder of the lock: it says that they are gone.
     public func removeLeftovers() throws {
-        try PartialBlob.removeFinished(self)
+        try PartialBlob.removeFinished(in: temporaryPath)
         for name in try Files.names(in: temporaryPath) where !name.hasPrefix(PartialBlob.prefix) {
             try Files.removeAll("\(temporaryPath)/\(name)")
         }
-        for name in try Files.names(in: path)
-        where name.hasPrefix("index.sqlite.new") || name.hasPrefix("verify.state.") || name.hasPrefix("icecore.json.") {
+        for name in try Files.names(in: path) where StoreLayout.isLeftover(name) {
             try Files.remove("\(path)/\(name)")
         }
     }

@@ -28,7 +28,7 @@ public final class StoreLock: @unchecked Sendable {
     ///
     /// - Parameter command: what the lock is for, for the sentence that a second one is told.
     public init(_ store: Store, command: String) throws {
-        let path = "\(store.path)/lock"
+        let path = "\(store.path)/\(StoreLayout.lock)"
         // What stands in it is written anew: a link must not lead that to a file of somebody else's.
         file = try File(path, O_RDWR | O_CREAT | O_NOFOLLOW)
         holder = Holder(

@@ -2,6 +2,7 @@ import Basics
 import Download
 import Glibc
 import Inventory
+import Model
 import Store
 
 /// Keeps copies of the inventories that are synced, from which the index can be made again.

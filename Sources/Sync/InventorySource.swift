@@ -2,6 +2,7 @@ import Basics
 import Download
 import Glibc
 import Inventory
+import Model
 import S3
 import Store
 

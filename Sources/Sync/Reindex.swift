@@ -1,8 +1,12 @@
 import Basics
 import Foundation
 import Glibc
+import Index
 import Inventory
+import Merge
+import Model
 import S3
+import SQLite
 import Store
 
 /// Makes the index of a store again, from the inventories that it keeps.
@@ -44,9 +48,9 @@ public final class Reindex {
         defer { withExtendedLifetime(lock) {} }
         try store.removeLeftovers()
         var outcome = Outcome()
-        let salvage = Salvage(store)
-        for warning in salvage.warnings { reporter.warning(warning) }
-        let inventories = try gather(salvage, &outcome)
+        let recovery = IndexRecovery(store)
+        for warning in recovery.warnings { reporter.warning(warning) }
+        let inventories = try gather(recovery, &outcome)
         guard !inventories.isEmpty else {
             throw IcecoreError(
                 .notFound, "the store keeps no inventory from which an index could be made. Nothing was changed")
@@ -64,7 +68,7 @@ public final class Reindex {
         var new = store
         new.indexPath = "\(store.indexPath).new"
         do {
-            try build(new, inventories, salvage)
+            try build(new, inventories, recovery)
         } catch {
             for suffix in ["", "-wal", "-shm"] { unlink(new.indexPath + suffix) }
             throw error
@@ -79,12 +83,12 @@ public final class Reindex {
     private typealias Source = (inventory: FetchedInventory, record: SnapshotRecord?)
 
     /// All inventories that there are of the snapshots, in the order of their dates.
-    private func gather(_ salvage: Salvage, _ outcome: inout Outcome) throws -> [Source] {
+    private func gather(_ recovery: IndexRecovery, _ outcome: inout Outcome) throws -> [Source] {
         var found: [Source] = []
-        let records = Dictionary(salvage.snapshots.map { ($0.name, $0) }) { first, _ in first }
+        let records = Dictionary(recovery.snapshots.map { ($0.name, $0) }) { first, _ in first }
         // What a sync has fetched and not committed is no snapshot; that can be told only where all snapshots are known.
         let kept = KeptInventory.names(store).filter {
-            !salvage.pruned.contains($0) && (!salvage.hasAllSnapshots || records[$0] != nil)
+            !recovery.pruned.contains($0) && (!recovery.hasAllSnapshots || records[$0] != nil)
         }
         for name in kept {
             do {
@@ -98,7 +102,7 @@ public final class Reindex {
             }
         }
         let names = Set(found.map(\.inventory.name))
-        for record in salvage.snapshots where !names.contains(record.name) {
+        for record in recovery.snapshots where !names.contains(record.name) {
             if let inventory = try fetch(record) {
                 found.append((inventory, record))
             } else {
@@ -156,10 +160,10 @@ public final class Reindex {
 
     // MARK: - The new index
 
-    private func build(_ new: Store, _ inventories: [Source], _ salvage: Salvage) throws {
+    private func build(_ new: Store, _ inventories: [Source], _ recovery: IndexRecovery) throws {
         for suffix in ["", "-wal", "-shm"] { try Files.remove(new.indexPath + suffix) }
-        _ = try Index(path: new.indexPath)
-        try salvage.copyFacts(into: new)
+        _ = try IndexDatabase(path: new.indexPath)
+        try recovery.copyFacts(into: new)
         for (number, source) in inventories.enumerated() {
             let (inventory, old) = source
             reporter.note("\(inventory.name) (\(number + 1) of \(inventories.count))")
@@ -186,7 +190,7 @@ public final class Reindex {
             record.newBytes = summary.newBytes
             _ = try plan.changes.commit(record)
         }
-        try salvage.copyPruned(into: new)
+        try recovery.copyPruned(into: new)
     }
 
     /// Puts the new index into the place of the old one.

@@ -1,5 +1,8 @@
 import Basics
+import Index
 import Inventory
+import Merge
+import Model
 import Store
 
 /// The merge of one inventory with the index: first on trust that its list files are sorted, then, if they are not,
@@ -7,7 +10,7 @@ import Store
 final class SyncPlan {
     /// What a merge found.
     struct Found<Sink: ChangeSink> {
-        var summary: Merge.Summary
+        var summary: IndexMerge.Summary
         var changes: Sink
         var wants: WantQueue
     }
@@ -46,7 +49,7 @@ final class SyncPlan {
         let wants = try WantQueue(directory: store.temporaryPath)
         let rows = try SortedInventory(manifest: inventory.manifest, files: inventory.paths, options: options)
         let files = inventory.manifest.files
-        let parameters = Merge.Parameters(
+        let parameters = IndexMerge.Parameters(
             timeline: Timeline(reader.timeline.points + [point], horizons: reader.timeline.horizons),
             snapshotId: point.id, policy: policy,
             place: { row in
@@ -56,7 +59,7 @@ final class SyncPlan {
             want: { try wants.append($0) })
         let reported = ReportedRows(rows, files: files.count, reporter)
         defer { rows.cancel() }
-        let summary = try Merge(parameters, reader: reader, sink: sink).run(reported)
+        let summary = try IndexMerge(parameters, reader: reader, sink: sink).run(reported)
         return Found(summary: summary, changes: sink, wants: wants)
     }
 }

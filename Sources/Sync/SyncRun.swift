@@ -1,6 +1,9 @@
 import Basics
 import Download
+import Index
 import Inventory
+import Merge
+import Model
 import S3
 import Store
 
@@ -74,7 +77,7 @@ public final class SyncRun {
         let lock = try StoreLock(store, command: "icecore sync")
         defer { withExtendedLifetime(lock) {} }
         try store.removeLeftovers()
-        _ = try Index(path: store.indexPath)
+        _ = try IndexDatabase(path: store.indexPath)
         if let limit = options.keepInventories, limit != store.configuration.keepInventories, !options.dryRun {
             var configuration = store.configuration
             configuration.keepInventories = limit
@@ -310,7 +313,7 @@ public final class SyncRun {
         return outcome
     }
 
-    private func warn(_ summary: Merge.Summary, before point: Timeline.Point, _ reader: IndexReader) throws {
+    private func warn(_ summary: IndexMerge.Summary, before point: Timeline.Point, _ reader: IndexReader) throws {
         if summary.duplicates > 0 {
             reporter.warning(
                 "\(summary.duplicates) rows of the inventory \(point.name) stand in it twice; once counted")
@@ -354,7 +357,7 @@ extension ContinuousClock.Instant {
 }
 
 extension SyncOutcome {
-    mutating func take(_ summary: Merge.Summary) {
+    mutating func take(_ summary: IndexMerge.Summary) {
         rows = summary.rows
         duplicates = summary.duplicates
         keys = Int64(summary.keys)

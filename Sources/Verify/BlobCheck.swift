@@ -1,7 +1,7 @@
 import Basics
 import Download
 import Glibc
-import Store
+import Model
 
 /// What came out of a look at a file that may be damaged.
 public enum Verdict: Sendable, Equatable {

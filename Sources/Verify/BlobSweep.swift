@@ -1,6 +1,8 @@
 import Basics
+import Blobs
 import Foundation
 import Glibc
+import Model
 import Store
 import Synchronization
 

@@ -1,5 +1,5 @@
 import Basics
-import Store
+import Index
 
 /// Something that is not as it should be.
 public struct Finding: Sendable {

@@ -1,7 +1,11 @@
 import Basics
+import Blobs
 import Download
 import Foundation
 import Glibc
+import Index
+import Merge
+import Model
 import S3
 import Store
 
@@ -46,7 +50,7 @@ public final class Repair {
             reporter.warning("nothing is repaired while the index is damaged: 'icecore reindex' comes first")
             return verify.outcome
         }
-        _ = try Index(path: store.indexPath)
+        _ = try IndexDatabase(path: store.indexPath)
         try quarantine(verify, asked)
         if verify.isOverfull {
             reporter.warning(
@@ -132,7 +136,7 @@ public final class Repair {
             if let last, last == (version.key, version.versionId, version.content) { return }
             last = (version.key, version.versionId, version.content)
             if isGone { verify.outcome.lost += 1 } else { verify.outcome.stillMissing += 1 }
-            let name = Blobs.name(etag: version.content.etag, size: version.content.size)
+            let name = BlobName.file(etag: version.content.etag, size: version.content.size)
             try reporter.finding(
                 Finding(
                     .lost, name.map { "blobs/\(Blobs.fan($0))/\($0)" } ?? "blobs",

@@ -2,22 +2,16 @@ import Basics
 import Download
 import Glibc
 import Inventory
+import Model
 import Store
 
 /// The files of a store beside its blobs and its index.
 struct StoreFiles {
     let store: Store
 
-    private static let own: Set<String> = [
-        "icecore.json", "index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "blobs", "tmp", "inventories",
-        "quarantine", "lock", "push.lock", "replicas", "mount.log", "verify.state",
-    ]
-
     /// What stands in the store and below `blobs/` without belonging there.
     func foreign(_ body: (Finding) throws -> Void) throws {
-        for name in try Files.names(in: store.path) where !StoreFiles.own.contains(name) {
-            // What a process that was killed has left of a file that it was about to replace.
-            if name.hasPrefix("index.sqlite.new") || name.hasSuffix(".new") { continue }
+        for name in try Files.names(in: store.path) where !StoreLayout.isOwn(name) {
             try body(Finding(.foreign, name, "does not belong to the store"))
         }
         for name in ["blobs", "tmp", "inventories", "quarantine"] {

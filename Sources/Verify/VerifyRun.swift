@@ -1,5 +1,8 @@
 import Basics
+import Blobs
 import Glibc
+import Index
+import Model
 import Store
 
 /// Looks at everything in a store: the index, the inventories that are kept, every blob, every row that asked for one.
@@ -154,7 +157,7 @@ public final class VerifyRun {
                 }
             }
             for (content, digest) in try lost.contents(ofSHA256: digests) {
-                files[content] = Blobs.name(sha256: digest, size: content.size)
+                files[content] = BlobName.file(sha256: digest, size: content.size)
             }
             var last: (key: [UInt8], versionId: [UInt8]?, content: ContentKey)?
             try lost.scan(
@@ -169,7 +172,7 @@ public final class VerifyRun {
                 // A version has several rows.
                 if let last, last == (version.key, version.versionId, version.content) { return }
                 last = (version.key, version.versionId, version.content)
-                let name = Blobs.name(etag: version.content.etag, size: version.content.size)
+                let name = BlobName.file(etag: version.content.etag, size: version.content.size)
                 try report(
                     Finding(
                         .missing, name.map { "blobs/\(Blobs.fan($0))/\($0)" } ?? "blobs",

@@ -1,7 +1,8 @@
 import ArgumentParser
 import Basics
 import Glibc
-import Store
+import Index
+import Model
 
 struct Cat: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Basics
 import Replica
-import Store
 
 struct CloneCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

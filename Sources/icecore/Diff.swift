@@ -1,6 +1,6 @@
 import ArgumentParser
 import Basics
-import Store
+import Model
 
 struct Diff: ParsableCommand {
     static let configuration = CommandConfiguration(

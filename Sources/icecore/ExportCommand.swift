@@ -1,7 +1,6 @@
 import ArgumentParser
 import Basics
 import Export
-import Store
 
 extension LinkKind: ExpressibleByArgument {}
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Basics
 import Inventory
+import Model
 import S3
 import Store
 

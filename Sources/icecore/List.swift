@@ -1,6 +1,5 @@
 import ArgumentParser
 import Basics
-import Store
 
 struct List: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Basics
 import Filesystem
+import Model
 import Store
 
 struct MountCommand: ParsableCommand {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Basics
+import Model
 import Store
 
 struct PruneCommand: ParsableCommand {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Basics
+import Model
 import Replica
-import Store
 
 struct PushCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Basics
 import Glibc
+import Index
+import Model
 import Store
 
 /// Where the store is, for every command that works on one.

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Basics
-import Store
 
 struct Snapshots: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "List the inventories that were synced, oldest first.")

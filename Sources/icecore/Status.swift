@@ -1,5 +1,6 @@
 import ArgumentParser
 import Basics
+import Index
 import Store
 
 struct Status: ParsableCommand {

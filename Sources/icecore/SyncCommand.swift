@@ -1,7 +1,6 @@
 import ArgumentParser
 import Basics
 import Download
-import Store
 import Sync
 
 struct SyncCommand: ParsableCommand {

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Basics
-import Store
 import Verify
 
 struct VerifyCommand: ParsableCommand {

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Basics
-import Store
 
 struct Versions: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "List all versions of a key, newest first.")

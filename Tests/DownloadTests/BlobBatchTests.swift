@@ -2,8 +2,9 @@ import Basics
 import Foundation
 import Testbed
 import Testing
-
 @testable import Download
+@testable import Model
+@testable import SQLite
 @testable import Store
 
 /// The thread that writes what was downloaded.

@@ -1,8 +1,7 @@
 import Basics
 import Testing
-
 @testable import Download
-@testable import Store
+@testable import Model
 
 /// One content under several keys: who is asked, and when.
 @Suite struct WantGroupsTests {

@@ -1,10 +1,9 @@
 import Basics
 import Foundation
 import Glibc
-import Store
+import Model
 import Testbed
 import Testing
-
 @testable import Filesystem
 
 @Suite("A mount while syncs commit", .serialized)

@@ -1,9 +1,7 @@
 import Basics
 import Foundation
 import Glibc
-import Store
 import Testing
-
 @testable import Filesystem
 
 @Suite("A mount with its history", .serialized)

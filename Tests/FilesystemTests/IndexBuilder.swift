@@ -1,9 +1,11 @@
-import Testing
 import Basics
 import Foundation
-import Inventory
 import GRDB
+import Index
+import Inventory
+import Model
 import Store
+import Testing
 
 /// A store whose index is written directly, row by row: what a sync would have made of inventories.
 final class IndexBuilder {
@@ -22,7 +24,7 @@ final class IndexBuilder {
     }
 
     let store: Store
-    private let index: Index
+    private let index: IndexDatabase
     private(set) var snapshots: [(id: Int64, name: String, takenAt: Timestamp)] = []
     private var tenures: [Tenure] = []
     private var directories: [[UInt8]: (id: Int64, slots: Int64)] = [[]: (1, 0)]
@@ -30,7 +32,7 @@ final class IndexBuilder {
 
     init(_ path: String, bucket: String = "ice") throws {
         store = try Store.create(at: path, StoreConfiguration(bucket: bucket, inventory: nil))
-        index = try Index(path: store.indexPath)
+        index = try IndexDatabase(path: store.indexPath)
     }
 
     func snapshot(_ name: String) throws {
@@ -68,9 +70,9 @@ final class IndexBuilder {
                     sql: "INSERT OR IGNORE INTO blob VALUES (?, ?, NULL, ?)",
                     arguments: [verbatim.description, content.count, Data(sha256)])
             }
-            if hasBlob { try put(content, Blobs.name(sha256: sha256, size: Int64(content.count))) }
+            if hasBlob { try put(content, BlobName.file(sha256: sha256, size: Int64(content.count))) }
             etag = verbatim
-        } else if let content, let etag, hasBlob, let name = Blobs.name(etag: etag, size: Int64(content.count)) {
+        } else if let content, let etag, hasBlob, let name = BlobName.file(etag: etag, size: Int64(content.count)) {
             try put(content, name)
         }
         tenures.append(

@@ -2,9 +2,8 @@ import Basics
 import CFuse3
 import Foundation
 import Glibc
-import Store
+import Index
 import Testing
-
 @testable import Filesystem
 
 @Suite("A directory of 100,000 entries", .serialized)

@@ -1,9 +1,9 @@
 import Basics
 import Foundation
 import Glibc
+import Model
 import Store
 import Testing
-
 @testable import Filesystem
 
 /// As root, on a kernel from 6.9 on; elsewhere the same files are read through the daemon, with the same results.
@@ -69,7 +69,7 @@ struct PassthroughTests {
         let store = try store(scratch)
         let content = Array((PassthroughTests.large + "more").utf8)
         let name = try #require(
-            Blobs.name(etag: ETag(Hex.encode(MD5.digest(content)).utf8), size: Int64(content.count)))
+            BlobName.file(etag: ETag(Hex.encode(MD5.digest(content)).utf8), size: Int64(content.count)))
         #expect(truncate(store.blobs.path(ofName: name), 1 << 20) == 0)
         let mount = try scratch.mount(store)
         #expect(Seen.readError("\(mount)/short") == EIO)

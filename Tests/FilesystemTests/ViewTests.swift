@@ -2,10 +2,9 @@ import Basics
 import CFuse3
 import Foundation
 import Glibc
+import Model
 import ReferenceModel
-import Store
 import Testing
-
 @testable import Filesystem
 
 @Suite("A mounted view", .serialized)

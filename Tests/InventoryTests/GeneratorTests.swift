@@ -1,6 +1,7 @@
 import Basics
 import Inventory
 import InventoryGenerator
+import Model
 import Testing
 
 @Suite("Made-up inventories")

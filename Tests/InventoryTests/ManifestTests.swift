@@ -1,5 +1,6 @@
 import Basics
 import Inventory
+import Model
 import Testing
 
 @Suite("Manifests")

@@ -2,6 +2,7 @@ import Basics
 import CZlib
 import Foundation
 import Inventory
+import Model
 import Testing
 
 /// A directory that is removed with its content.

@@ -1,6 +1,7 @@
 import Basics
 import Filesystem
 import Glibc
+import Model
 import Store
 
 // A mount without the rest of the program: mount-for-tests STORE MOUNTPOINT [--at WHEN | --history] [--foreground]

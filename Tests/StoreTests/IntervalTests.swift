@@ -1,7 +1,7 @@
 import ReferenceModel
 import Testing
-
-@testable import Store
+@testable import Merge
+@testable import Model
 
 /// Sets of numbers as intervals, against sets of numbers.
 @Suite struct IntervalTests {

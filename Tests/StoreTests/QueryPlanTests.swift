@@ -2,7 +2,9 @@ import Basics
 import Foundation
 import GRDBSQLite
 import Testing
-
+@testable import Index
+@testable import Merge
+@testable import SQLite
 @testable import Store
 
 /// Look-ups must cost the same at a thousand rows and at a hundred million: SQLite's own plans say whether they do.

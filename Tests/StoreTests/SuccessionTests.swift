@@ -1,5 +1,5 @@
 import Basics
-import Store
+import Model
 import Testing
 
 /// The worked examples of docs/SEMANTICS.md, by their names there. Times are seconds.

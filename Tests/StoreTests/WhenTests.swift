@@ -1,5 +1,5 @@
 import Basics
-import Store
+import Model
 import Testing
 
 /// How people name dates: see "WHEN" in docs/SEMANTICS.md.

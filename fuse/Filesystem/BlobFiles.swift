@@ -1,6 +1,7 @@
 import Basics
+import Blobs
 import Glibc
-import Store
+import Model
 
 /// The blobs' files as one thread opens them. The only place that knows whether a content is in the store.
 ///
@@ -36,14 +37,14 @@ struct BlobFiles: ~Copyable {
     /// - Parameter facts: the SHA-256 that the index has of an opaque content; asked only if no file has the ETag's
     ///  name.
     func open(etag: ETag, size: Int64, sha256: () throws -> [UInt8]?) rethrows -> Opened {
-        if let name = Blobs.name(etag: etag, size: size) {
+        if let name = BlobName.file(etag: etag, size: size) {
             switch open(blobs.path(ofName: name)) {
             case .absent: break
             case let other: return other
             }
         }
         guard let sha256 = try sha256() else { return .absent }
-        return open(blobs.path(ofName: Blobs.name(sha256: sha256, size: size)))
+        return open(blobs.path(ofName: BlobName.file(sha256: sha256, size: size)))
     }
 
     private func open(_ path: String) -> Opened {

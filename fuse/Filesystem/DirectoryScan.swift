@@ -1,5 +1,6 @@
 import Basics
-import Store
+import Index
+import Model
 
 /// What one directory shows in one view, in the order of the index: one range scan, however many versions there are.
 ///

@@ -1,7 +1,8 @@
 import Basics
 import CFuse3
 import Glibc
-import Store
+import Index
+import Model
 import Synchronization
 
 /// The thread that looks for commits: it makes the workers read the new state, lets go of old ones, and tells the

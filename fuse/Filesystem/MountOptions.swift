@@ -1,6 +1,6 @@
 import Download
+import Model
 import S3
-import Store
 
 /// What is mounted, where, and how.
 public struct MountOptions: Sendable {

@@ -1,4 +1,4 @@
-import Store
+import Index
 
 /// What a node id (the inode number, too) stands for. Ids follow from the index alone, so they are the same in every
 /// mount of it, and nothing has to remember those that were given out.

@@ -1,7 +1,8 @@
 import Basics
 import CFuse3
 import Glibc
-import Store
+import Index
+import Model
 
 /// What a mount needs of a row again and again: its file's attributes and its content's name.
 struct RowRecord {

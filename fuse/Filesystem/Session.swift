@@ -1,7 +1,6 @@
 import Basics
 import CFuse3
 import Glibc
-import Store
 import Synchronization
 
 /// A mounted file system with the threads that serve it.

@@ -1,6 +1,6 @@
 import Basics
 import Glibc
-import Store
+import Model
 
 /// What a view of a mount is, whatever state the index is in.
 enum ViewSource: Hashable, Sendable {

@@ -1,7 +1,7 @@
 import Basics
 import CFuse3
 import Glibc
-import Store
+import Model
 
 extension Worker {
     /// The attributes of a file.

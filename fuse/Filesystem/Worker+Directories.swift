@@ -1,7 +1,8 @@
 import Basics
 import CFuse3
 import Glibc
-import Store
+import Index
+import Model
 
 extension Worker {
     func readdir(_ request: Request, _ id: UInt64, size: Int, position: Int64, isPlus: Bool) throws {

@@ -1,7 +1,7 @@
 import Basics
 import CFuse3
 import Glibc
-import Store
+import Index
 
 /// `user.icecore.key`, `.versionId`, `.etag`, `.lastModified`, `.snapshot`.
 extension Worker {

@@ -1,7 +1,8 @@
 import Basics
 import CFuse3
 import Glibc
-import Store
+import Index
+import Model
 
 extension Worker {
     func lookup(_ request: Request, _ parent: UInt64, _ cName: UnsafePointer<CChar>) throws {

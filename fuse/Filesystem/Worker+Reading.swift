@@ -1,7 +1,8 @@
 import Basics
 import CFuse3
 import Glibc
-import Store
+import Index
+import Model
 
 extension Worker {
     func read(_ request: Request, _ id: UInt64, count: Int, offset: Int64) throws {

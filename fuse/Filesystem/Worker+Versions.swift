@@ -1,7 +1,7 @@
 import Basics
 import CFuse3
 import Glibc
-import Store
+import Model
 
 /// One version of a key, as `versions/` shows it.
 struct ListedVersion {

@@ -1,7 +1,8 @@
 import Basics
 import CFuse3
 import Glibc
-import Store
+import Index
+import Model
 import Synchronization
 
 /// A request of the kernel.

@@ -1,5 +1,6 @@
 import Basics
 import Inventory
+import Model
 import S3
 import Store
 

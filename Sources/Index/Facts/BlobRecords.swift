@@ -1,0 +1,116 @@
+import Basics
+import Model
+import SQLite
+
+/// What a download has to tell the index, in small transactions of its own: facts about blobs, headers, failures.
+public final class BlobRecords {
+    private let connection: Connection
+    private let insertFacts: Statement
+    private let selectHeaders: Statement
+    private let insertHeaders: Statement
+    private let insertObject: Statement
+    private let insertFailure: Statement
+    private var isOpen = false
+
+    public init(indexPath: String) throws {
+        connection = try Connection(indexPath, readOnly: false)
+        try connection.execute("PRAGMA synchronous = FULL")
+        insertFacts = try connection.prepare(
+            "INSERT OR REPLACE INTO blob (etag, size, partSize, sha256) VALUES (?, ?, ?, ?)")
+        selectHeaders = try connection.prepare("SELECT id FROM headerSet WHERE headers = ?")
+        insertHeaders = try connection.prepare("INSERT INTO headerSet (headers) VALUES (?) RETURNING id")
+        insertObject = try connection.prepare(
+            "INSERT OR REPLACE INTO objectHeaders (key, versionId, etag, headerSet) VALUES (?, ?, ?, ?)")
+        insertFailure = try connection.prepare(
+            """
+            INSERT OR REPLACE INTO failure (key, versionId, etag, size, gone, reason, failedAt)
+            VALUES (?, ?, ?, ?, ?, ?, ?)
+            """)
+    }
+
+    private func begin() throws {
+        if !isOpen { try connection.execute("BEGIN IMMEDIATE") }
+        isOpen = true
+    }
+
+    /// Makes what was added durable.
+    public func commit() throws {
+        if isOpen { try connection.execute("COMMIT") }
+        isOpen = false
+    }
+
+    /// Counts blobs that the store has more now.
+    public func count(blobs: Int, bytes: Int64) throws {
+        guard blobs > 0 else { return }
+        try begin()
+        try connection.addToTotal("blobs", Int64(blobs))
+        try connection.addToTotal("blobBytes", bytes)
+    }
+
+    /// Records what a blob's ETag does not say.
+    ///
+    /// - Parameter etag: what it is filed under.
+    public func add(etag: ETag, size: Int64, partSize: Int64?, sha256: [UInt8]?) throws {
+        try begin()
+        insertFacts.bind(2, size)
+        if let partSize { insertFacts.bind(3, partSize) } else { insertFacts.bindNull(3) }
+        try insertFacts.run(texts: [(1, etag.description)]) {
+            guard let sha256 else {
+                insertFacts.bindNull(4)
+                return try insertFacts.run()
+            }
+            try sha256.withUnsafeBytes { bytes in
+                insertFacts.bind(blob: bytes, 4)
+                try insertFacts.run()
+            }
+        }
+    }
+
+    /// Records the headers that came with a version: a JSON object.
+    public func add(headers: String, of want: Want) throws {
+        try begin()
+        var id: Int64?
+        try selectHeaders.run(texts: [(1, headers)]) {
+            if try selectHeaders.step() { id = selectHeaders.integer(0) }
+            selectHeaders.reset()
+        }
+        if id == nil {
+            try insertHeaders.run(texts: [(1, headers)]) {
+                if try insertHeaders.step() { id = insertHeaders.integer(0) }
+                insertHeaders.reset()
+            }
+        }
+        try insertObject.run(want, want.etag) {
+            insertObject.bind(4, id ?? 0)
+            try insertObject.run()
+        }
+    }
+
+    /// Records that an object could not be had.
+    public func add(_ want: Want, isGone: Bool, reason: String) throws {
+        try begin()
+        try insertFailure.run(want, want.contentETag) {
+            insertFailure.bind(4, want.size)
+            insertFailure.bind(5, isGone ? 1 : 0)
+            insertFailure.bind(7, Timestamp.now().milliseconds)
+            try insertFailure.run(texts: [(6, reason)]) { try insertFailure.run() }
+        }
+    }
+}
+
+extension Statement {
+    /// Binds key, version id and ETag of an object to the first three parameters, and runs `body` while they are bound.
+    fileprivate func run(_ want: Want, _ etag: ETag, _ body: () throws -> Void) throws {
+        let etag = Array(etag.description.utf8)
+        try want.key.withUnsafeBytes { key in
+            try (want.versionId ?? []).withUnsafeBytes { versionId in
+                try etag.withUnsafeBytes { etag in
+                    bind(text: key, 1)
+                    bind(text: versionId, 2)
+                    bind(text: etag, 3)
+                    try body()
+                }
+            }
+        }
+    }
+}

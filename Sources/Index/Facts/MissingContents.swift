@@ -1,0 +1,150 @@
+import Basics
+import Blobs
+import Model
+import SQLite
+
+/// Contents that the store should have and has not, or has damaged: who needs them, and through which versions they can be
+/// had again. One scan of the rows, for there is no index by ETag.
+public final class LostContents {
+    /// A row of the index, by its primary key.
+    public struct Row: Sendable {
+        public var directory: Int64
+        public var name: [UInt8]
+        public var slot: Int64
+
+        public init(directory: Int64, name: [UInt8], slot: Int64) {
+            self.directory = directory
+            self.name = name
+            self.slot = slot
+        }
+    }
+
+    /// One version of a content that is looked for.
+    public struct Version: Sendable {
+        public var content: ContentKey
+        /// As S3 gave it.
+        public var etag: ETag
+        public var key: [UInt8]
+        public var versionId: [UInt8]?
+        public var lastModified: Timestamp
+        public var flags: EntryRow.Flags
+        /// The newest snapshot that marks it latest is the newest of all.
+        public var isLatest: Bool
+        /// Which row of the index says so.
+        public var row: Row
+
+        /// How to ask the source for it.
+        public var want: Want {
+            Want(
+                key: key, versionId: versionId, etag: etag, contentETag: content.etag, size: content.size,
+                isLatest: isLatest, isOpaque: flags.contains(.opaque), isArchived: flags.contains(.archived),
+                lastModified: lastModified,
+                replacedAt: isLatest ? .distantFuture : lastModified)
+        }
+    }
+
+    private let reader: IndexReader
+    private let blobs: Blobs
+    private let facts: BlobFacts
+    private let failure: Statement
+
+    public init(_ blobs: Blobs, _ reader: IndexReader) throws {
+        self.blobs = blobs
+        self.reader = reader
+        facts = try BlobFacts(reader.connection)
+        failure = try reader.connection.prepare(
+            "SELECT 1 FROM failure WHERE key = ? AND versionId = ? AND etag = ? AND gone = 1")
+    }
+
+    /// The contents that are stored under a SHA-256, of those that are asked about.
+    public func contents(ofSHA256 digests: Set<[UInt8]>) throws -> [ContentKey: [UInt8]] {
+        guard !digests.isEmpty else { return [:] }
+        let statement = try reader.connection.prepare("SELECT etag, size, sha256 FROM blob WHERE sha256 IS NOT NULL")
+        var found: [ContentKey: [UInt8]] = [:]
+        while try statement.step() {
+            let digest = Array(statement.bytes(2))
+            if digests.contains(digest) {
+                found[ContentKey(etag: ETag(Array(statement.bytes(0))), size: statement.integer(1))] = digest
+            }
+        }
+        return found
+    }
+
+    /// Scans all rows.
+    ///
+    /// - Parameters:
+    ///   - known: contents to look for, in the store or not.
+    ///   - looksForMissing: also those that are expected, not gone, and have no blob.
+    ///   - body: told of each row of such a version; a version can have several rows.
+    public func scan(
+        _ known: Set<ContentKey>, looksForMissing: Bool, progress: (Int64) throws -> Void = { _ in },
+        _ body: (Version, _ isKnown: Bool) throws -> Void
+    ) throws {
+        let statement = try reader.connection.prepare(
+            "SELECT \(EntryRow.columnsAndDirectory) FROM entry WHERE child IS NULL AND \(EntryRow.Flags.condition(none: .marker))"
+        )
+        let newest = Timeline.Rank(reader.timeline.points.count) - 1
+        var prefix: (directory: Int64, bytes: [UInt8]) = (0, [])
+        // Rows of one content often follow each other.
+        var last: (content: ContentKey, isThere: Bool)?
+        var count: Int64 = 0
+        while try statement.step() {
+            let row = EntryRow(statement)
+            count += 1
+            if count & 0xFFF == 0 {
+                try Interruption.check()
+                try progress(count)
+            }
+            // Nobody needs what a prune has dropped, whether its blob is damaged or not there.
+            if row.flags.contains(.pruned) { continue }
+            let isExpected = row.flags.contains(.expected) && !row.flags.contains(.gone)
+            if known.isEmpty, !(looksForMissing && isExpected) { continue }
+            let directory = statement.integer(EntryRow.directoryColumn)
+            func inDirectory() throws -> [UInt8] {
+                if prefix.directory != directory {
+                    prefix = (directory, try reader.prefix(of: directory) ?? [])
+                }
+                return prefix.bytes
+            }
+            guard let etag = row.etagValue, let filed = try row.contentETag(prefix: try inDirectory()) else { continue }
+            let content = ContentKey(etag: filed, size: row.size)
+            let isKnown = known.contains(content)
+            if !isKnown {
+                guard looksForMissing, isExpected else { continue }
+                let isThere: Bool
+                if let last, last.content == content {
+                    isThere = last.isThere
+                } else {
+                    isThere =
+                        try blobs.find(etag: filed, size: row.size) {
+                            try facts.find(etag: filed, size: row.size).sha256
+                        } != nil
+                    last = (content, isThere)
+                }
+                if isThere { continue }
+            }
+            try body(
+                Version(
+                    content: content, etag: etag, key: try inDirectory() + Array(row.name),
+                    versionId: row.versionIsUnknown ? nil : Array(row.versionId), lastModified: row.lastModified,
+                    flags: row.flags, isLatest: reader.timeline.covers(row.seenFrom, row.seenTo, newest),
+                    row: Row(directory: directory, name: Array(row.name), slot: row.slot)), isKnown)
+        }
+    }
+
+    /// Whether the source has said of a version that it is gone for good.
+    public func isGone(_ version: Version) throws -> Bool {
+        let etag = Array(version.content.etag.description.utf8)
+        return try version.key.withUnsafeBytes { key in
+            try (version.versionId ?? []).withUnsafeBytes { versionId in
+                try etag.withUnsafeBytes { etag in
+                    failure.bind(text: key, 1)
+                    failure.bind(text: versionId, 2)
+                    failure.bind(text: etag, 3)
+                    defer { failure.reset() }
+                    return try failure.step()
+                }
+            }
+        }
+    }
+}

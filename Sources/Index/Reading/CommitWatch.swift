@@ -1,0 +1,19 @@
+import Basics
+import SQLite
+
+/// Tells that somebody committed to the index, for the price of a look at shared memory. One thread at a time.
+public final class CommitWatch {
+    private let connection: Connection
+    private let statement: Statement
+
+    public init(path: String) throws(IcecoreError) {
+        connection = try Connection(path, readOnly: true)
+        statement = try connection.prepare("PRAGMA data_version")
+    }
+
+    /// A number that differs from the last one if anything was committed in between.
+    public func dataVersion() throws(IcecoreError) -> Int64 {
+        defer { statement.reset() }
+        return try statement.step() ? statement.integer(0) : 0
+    }
+}

@@ -1,0 +1,46 @@
+import Basics
+import SQLite
+
+/// The table `directory`: what a directory is called, and where it lies.
+package final class DirectoryNames {
+    private let statement: Statement
+    /// The prefix that was asked for last: rows of one directory often follow each other.
+    private var last: (directory: Int64, prefix: [UInt8]) = (IndexReader.root, [])
+
+    package init(_ connection: Connection) throws(IcecoreError) {
+        statement = try connection.prepare("SELECT parent, name FROM directory WHERE id = ?1")
+    }
+
+    /// Gives the directory above a directory, and its name there (with `/`), to `body`; nil for an unknown id and the root.
+    func parent<Result>(
+        of directory: Int64, _ body: (Int64, UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result? {
+        if directory == IndexReader.root { return nil }
+        statement.bind(1, directory)
+        defer { statement.reset() }
+        return try statement.step() ? try body(statement.integer(0), statement.bytes(1)) : nil
+    }
+
+    /// The prefix of keys that a directory stands for, with its `/`; empty for the root; nil for an unknown id.
+    package func prefix(of directory: Int64) throws(IcecoreError) -> [UInt8]? {
+        if directory == last.directory { return last.prefix }
+        var components: [[UInt8]] = []
+        var current = directory
+        while current != IndexReader.root {
+            statement.bind(1, current)
+            defer { statement.reset() }
+            // Parents are made before their children: an index that says otherwise is damaged, not a reason to hang.
+            guard try statement.step(), statement.integer(0) < current else { return nil }
+            components.append(Array(statement.bytes(1)))
+            current = statement.integer(0)
+        }
+        last = (directory, Array(components.reversed().joined()))
+        return last.prefix
+    }
+
+    /// Forgets what was read: another state is about to be.
+    func reset() {
+        statement.reset()
+        last = (IndexReader.root, [])
+    }
+}

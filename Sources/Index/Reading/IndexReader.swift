@@ -1,0 +1,221 @@
+import Basics
+import Model
+import SQLite
+
+/// Reads views from the index. One thread at a time; every thread that reads has its own.
+///
+/// Between ``begin()`` and ``end()`` it reads one consistent state, whatever a sync commits meanwhile.
+public final class IndexReader {
+    /// The directory that holds everything: the empty prefix.
+    public static let root: Int64 = 1
+
+    package let connection: Connection
+    /// The snapshots of the state that is read.
+    public private(set) var timeline = Timeline([])
+    private var isReading = false
+    /// The index has the tables that prunes write to.
+    package private(set) var knowsPrunes = false
+    private let lookup: EntryCursor
+    private let byName: Statement
+    private let names: DirectoryNames
+    private let facts: BlobFacts
+    private let goneAt: Statement
+
+    /// Opens the index of a store.
+    public init(path: String) throws(IcecoreError) {
+        guard Files.exists(path) else {
+            throw IcecoreError(.damaged, "'\(path)' is missing: the store has lost its index")
+        }
+        connection = try Connection(path, readOnly: true)
+        // 4 MiB a reader: the upper levels of the tree and the pages at hand. The rest is the kernel's to cache.
+        try connection.execute("PRAGMA cache_size = -4096; PRAGMA query_only = 1")
+        lookup = try EntryCursor(connection)
+        byName = try connection.prepare(
+            "SELECT \(EntryRow.columns) FROM entry WHERE directory = ?1 AND name = ?2 ORDER BY slot")
+        names = try DirectoryNames(connection)
+        facts = try BlobFacts(connection)
+        goneAt = try connection.prepare(
+            "SELECT failedAt FROM failure WHERE key = ?1 AND versionId = ?2 AND etag = ?3 AND gone = 1")
+        try begin()
+    }
+
+    /// Starts to read the newest committed state, leaving the one read so far. No cursor may be in use.
+    public func begin() throws(IcecoreError) {
+        end()
+        try connection.execute("BEGIN")
+        isReading = true
+        if !knowsPrunes {
+            // An index that no sync has opened since prunes were invented, perhaps on a read-only medium.
+            knowsPrunes = try connection.knowsPrunes()
+        }
+        let prunedAt = knowsPrunes ? "prunedAt" : "NULL"
+        let statement = try connection.prepare("SELECT id, name, takenAt, \(prunedAt) FROM snapshot")
+        var points: [Timeline.Point] = []
+        while try statement.step() {
+            guard (1...Timeline.largestId).contains(statement.integer(0)) else {
+                throw IcecoreError(
+                    .damaged,
+                    "'\(connection.path)' is damaged (a snapshot has the number \(statement.integer(0))): "
+                        + "'icecore verify' says more")
+            }
+            points.append(
+                Timeline.Point(
+                    id: statement.integer(0), name: String(decoding: statement.bytes(1), as: UTF8.self),
+                    takenAt: Timestamp(milliseconds: statement.integer(2)), isPruned: !statement.isNull(3)))
+        }
+        var horizons: [Timeline.Horizon] = []
+        if knowsPrunes {
+            let prunes = try connection.prepare("SELECT prefix, horizon FROM prune")
+            while try prunes.step() {
+                horizons.append(
+                    Timeline.Horizon(
+                        prefix: Array(prunes.bytes(0)), time: Timestamp(milliseconds: prunes.integer(1))))
+            }
+        }
+        timeline = Timeline(points, horizons: horizons)
+    }
+
+    /// Lets go of the state that is read, so that the write-ahead log can be checkpointed past it.
+    public func end() {
+        guard isReading else { return }
+        lookup.close()
+        byName.reset()
+        names.reset()
+        goneAt.reset()
+        try? connection.execute("COMMIT")
+        isReading = false
+    }
+
+    /// A cursor of its own over the rows of directories.
+    public func cursor() throws(IcecoreError) -> EntryCursor {
+        try EntryCursor(connection)
+    }
+
+    /// The row of one name that the view shows; nil if it shows none. The row lives until the next call of this reader.
+    ///
+    /// - Parameter name: the rest of the key after the directory, with its `/` for a directory.
+    public func find(_ name: UnsafeRawBufferPointer, in directory: Int64, _ view: View) throws(IcecoreError)
+        -> EntryRow?
+    {
+        byName.reset()
+        byName.bind(1, directory)
+        byName.bind(text: name, 2)
+        while try byName.step() {
+            let row = EntryRow(byName)
+            if view.shows(row, timeline) { return row }
+        }
+        return nil
+    }
+
+    /// Whether a content that was gone for good is there again as far as an inventory knows: it was not taken before
+    /// the source said so, and lists it. Without a record of what the source said, too.
+    ///
+    /// - Parameter versionId: empty if unknown.
+    package func isBack(
+        key: [UInt8], versionId: UnsafeRawBufferPointer, etag: ETag, listedAt: Timestamp
+    ) -> Bool {
+        let text = Array(etag.description.utf8)
+        return key.withUnsafeBytes { key in
+            text.withUnsafeBytes { etag in
+                goneAt.bind(text: key, 1)
+                goneAt.bind(text: versionId, 2)
+                goneAt.bind(text: etag, 3)
+                defer { goneAt.reset() }
+                // What cannot be read is asked for: the worst of it is one request.
+                guard (try? goneAt.step()) == true else { return true }
+                let time = Timestamp(milliseconds: goneAt.integer(0))
+                // A time that is yet to come is the mistake of a clock.
+                return time < listedAt || time > .now()
+            }
+        }
+    }
+
+    /// Gives every row of one name to `body`.
+    public func rows(
+        _ name: UnsafeRawBufferPointer, in directory: Int64, _ body: (borrowing EntryRow) throws -> Void
+    ) throws {
+        byName.reset()
+        byName.bind(1, directory)
+        byName.bind(text: name, 2)
+        defer { byName.reset() }
+        while try byName.step() { try body(EntryRow(byName)) }
+    }
+
+    /// The directory of a prefix that ends with `/` (or is empty), shown or not; nil if the index has none.
+    public func directory(prefix: some Collection<UInt8>) throws -> Int64? {
+        var directory = IndexReader.root
+        var component: [UInt8] = []
+        for byte in prefix {
+            component.append(byte)
+            guard byte == UInt8(ascii: "/") else { continue }
+            var child: Int64 = 0
+            try component.withUnsafeBytes { name in
+                try rows(name, in: directory) { row in child = row.child }
+            }
+            if child == 0 { return nil }
+            directory = child
+            component.removeAll(keepingCapacity: true)
+        }
+        return directory
+    }
+
+    /// The prefix of keys that a directory stands for, with its `/`; empty for the root; nil for an unknown id.
+    public func prefix(of directory: Int64) throws(IcecoreError) -> [UInt8]? {
+        try names.prefix(of: directory)
+    }
+
+    /// When the first object that is known became current; nil if no object is known.
+    public func earliest() throws(IcecoreError) -> Timestamp? {
+        let statement = try connection.prepare("SELECT min(validFrom) FROM entry WHERE directory = 0")
+        guard try statement.step(), !statement.isNull(0) else { return nil }
+        return Timestamp(milliseconds: statement.integer(0))
+    }
+
+    /// The view that a person names.
+    public func view(_ when: When, now: Timestamp = .now()) throws(IcecoreError) -> View {
+        try when.view(in: timeline, earliest: earliest(), now: now)
+    }
+
+    /// The name of a component that stands in mounts under its digest; nil if there is none.
+    public func longName(sha256: [UInt8], in directory: Int64) throws -> [UInt8]? {
+        let statement = try connection.prepare("SELECT name FROM longName WHERE directory = ?1 AND sha256 = ?2")
+        statement.bind(1, directory)
+        return try sha256.withUnsafeBytes { bytes -> [UInt8]? in
+            statement.bind(blob: bytes, 2)
+            return try statement.step() ? Array(statement.bytes(0)) : nil
+        }
+    }
+
+    /// What the index knows of a blob beyond its ETag: the SHA-256 that an opaque one is stored under, the part size of
+    /// a multipart upload.
+    public func blobFacts(etag: ETag, size: Int64) throws -> (sha256: [UInt8]?, partSize: Int64?) {
+        try facts.find(etag: etag, size: size)
+    }
+}
+
+extension IndexReader {
+    /// The largest id that a directory has, or had before a prune dropped it: ids are never given twice.
+    package func largestDirectory() throws(IcecoreError) -> Int64 {
+        let sums = try connection.sums()
+        let statement = try connection.prepare(
+            """
+            SELECT max((SELECT max(id) FROM directory),
+                coalesce((SELECT value FROM \(sums) WHERE name = 'directories'), 0))
+            """)
+        return try statement.step() ? statement.integer(0) : 0
+    }
+
+    /// How many slots of a directory have been given.
+    package func slots(of directory: Int64) throws(IcecoreError) -> Int64 {
+        let statement = try connection.prepare("SELECT slots FROM directory WHERE id = ?1")
+        statement.bind(1, directory)
+        return try statement.step() ? statement.integer(0) : 0
+    }
+}
+
+extension IndexReader {
+    /// Reads around what is looked up from now on: for a reader that looks at names here and there for long.
+    public func readAround() {
+        ReadAround.begin(connection.handle)
+    }
+}

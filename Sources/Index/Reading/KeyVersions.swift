@@ -1,0 +1,72 @@
+import Basics
+import Model
+
+/// All versions of one key, as the index has them.
+public struct KeyVersions: Sendable {
+    /// One version with what `icecore versions` says of it.
+    public struct Version: Sendable {
+        public var identity: VersionIdentity
+        public var flags: EntryRow.Flags
+        /// The newest synced inventory marks it latest.
+        public var isLatest: Bool
+        /// The slot of its first row.
+        public var slot: Int64
+    }
+
+    /// Newest first: the reverse of succession.
+    public let versions: [Version]
+}
+
+extension IndexReader {
+    /// The versions of one name as stored, in no particular order.
+    package func storedVersions(
+        _ name: UnsafeRawBufferPointer, in directory: Int64, _ timeline: Timeline
+    ) throws -> [StoredVersion] {
+        var places: [VersionIdentity: Int] = [:]
+        var versions: [StoredVersion] = []
+        try rows(name, in: directory) { row in
+            let identity = row.identity
+            let place: Int
+            if let known = places[identity] {
+                place = known
+            } else {
+                place = versions.count
+                places[identity] = place
+                versions.append(
+                    StoredVersion(
+                        evidence: VersionEvidence(identity: identity, listed: [], latest: []), flags: row.flags,
+                        rows: []))
+            }
+            if let listed = timeline.interval(row.listedFrom, row.listedTo) {
+                versions[place].evidence.listed.append(listed)
+            }
+            if let seen = timeline.interval(row.seenFrom, row.seenTo) {
+                versions[place].evidence.latest.append(seen)
+            }
+            versions[place].flags.formUnion(row.flags)
+            versions[place].rows.append(StoredTenure(row))
+        }
+        for place in versions.indices {
+            versions[place].evidence.listed.sort { $0.from < $1.from }
+            versions[place].evidence.latest.sort { $0.from < $1.from }
+        }
+        return versions
+    }
+
+    /// The versions of a key, newest first; nil for a key that was never there.
+    public func versions(ofKey key: [UInt8]) throws -> KeyVersions? {
+        let (parent, name) = Key.split(key)
+        guard let directory = try directory(prefix: parent) else { return nil }
+        let stored = try name.withUnsafeBytes { try storedVersions($0, in: directory, timeline) }
+        if stored.isEmpty { return nil }
+        let newest = Timeline.Rank(timeline.points.count) - 1
+        let order = Succession(of: stored.map(\.evidence), timeline: timeline).order
+        return KeyVersions(
+            versions: order.reversed().map { place in
+                let version = stored[place]
+                return KeyVersions.Version(
+                    identity: version.evidence.identity, flags: version.flags,
+                    isLatest: version.evidence.latest.contains(newest), slot: version.rows[0].slot)
+            })
+    }
+}

@@ -1,0 +1,41 @@
+import Basics
+import SQLite
+
+/// What a mount asks of the index beyond names: rows by slot, directories by id. It reads the state of its reader, between
+/// that reader's ``IndexReader/begin()`` and ``IndexReader/end()``, on the same thread.
+public final class NodeLookup {
+    private let bySlot: Statement
+    private let names: DirectoryNames
+    private let totals: Statement
+
+    public init(_ reader: IndexReader) throws(IcecoreError) {
+        bySlot = try reader.connection.prepare(
+            "SELECT \(EntryRow.columns) FROM entry WHERE directory = ?1 AND slot = ?2 LIMIT 1")
+        names = try DirectoryNames(reader.connection)
+        totals = try reader.connection.prepare("SELECT keys, bytes FROM snapshot WHERE id = ?1")
+    }
+
+    /// Gives the row of a slot to `body`; nil if there is none. It scans the directory: remember what it finds.
+    public func row<Result>(
+        slot: Int64, in directory: Int64, _ body: (borrowing EntryRow) throws -> Result
+    ) throws -> Result? {
+        bySlot.bind(1, directory)
+        bySlot.bind(2, slot)
+        defer { bySlot.reset() }
+        return try bySlot.step() ? try body(EntryRow(bySlot)) : nil
+    }
+
+    /// Gives the directory above a directory, and its name there (with `/`), to `body`; nil for an unknown id or the root.
+    public func parent<Result>(
+        of directory: Int64, _ body: (Int64, UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result? {
+        try names.parent(of: directory, body)
+    }
+
+    /// How many keys a snapshot shows, and the sum of their sizes; zeros for an unknown one.
+    public func totals(ofSnapshot id: Int64) throws(IcecoreError) -> (keys: Int64, bytes: Int64) {
+        totals.bind(1, id)
+        defer { totals.reset() }
+        return try totals.step() ? (totals.integer(0), totals.integer(1)) : (0, 0)
+    }
+}

@@ -1,0 +1,78 @@
+import Basics
+
+/// A walk over a directory of the index and everything below it, in the byte order of keys: one cursor for each directory
+/// on the way down, so that its memory is bounded by the depth of a key.
+///
+/// The caller decides at each row whether to go down into it.
+public final class TreeWalk {
+    /// Where the walk stands.
+    public enum Step: Sendable {
+        /// On ``row``.
+        case row
+        /// Behind the last row of a directory, with ``path`` still its prefix.
+        case end
+    }
+
+    /// The prefix of keys of the directory that the walk is in, with its `/`.
+    public private(set) var path: [UInt8]
+    /// The directory that the walk is in.
+    public var directory: Int64 { levels.last?.directory ?? 0 }
+    /// How many directories the walk has gone down from where it began.
+    public var depth: Int { levels.count - 1 }
+    /// The row that the walk stands on; its pointers live until the next call.
+    public var row: EntryRow { levels[levels.count - 1].cursor.row }
+
+    private let reader: IndexReader
+    /// What names begin with in the directory where the walk begins.
+    private let beginning: [UInt8]
+    private var levels: [(cursor: EntryCursor, directory: Int64, parentLength: Int)] = []
+    private var spare: [EntryCursor] = []
+    private var isAtEnd = false
+    /// The directory that was left last.
+    private var visited: Int64 = 0
+
+    /// - Parameters:
+    ///   - path: the prefix of keys of `directory`.
+    ///   - beginning: only names that begin so, in that directory.
+    public init(_ reader: IndexReader, _ directory: Int64, path: [UInt8], beginning: [UInt8]) throws {
+        self.reader = reader
+        self.path = path
+        self.beginning = beginning
+        try enter(directory, from: beginning, parentLength: path.count)
+    }
+
+    /// Moves to the next row, or to the end of the directory; nil when the walk is over.
+    public func next() throws(IcecoreError) -> Step? {
+        if isAtEnd { leave() }
+        guard let cursor = levels.last?.cursor else { return nil }
+        if try cursor.next(), levels.count > 1 || cursor.row.name.hasPrefix(beginning) { return .row }
+        isAtEnd = true
+        return .end
+    }
+
+    /// Goes down into the directory that the walk stands on.
+    public func descend() throws(IcecoreError) {
+        let (child, length) = (row.child, path.count)
+        path.append(contentsOf: row.name)
+        try enter(child, from: [], parentLength: length)
+    }
+
+    /// The walk has just come out of the directory that it stands on: one with several tenures has several rows.
+    public var hasVisitedDirectory: Bool { row.child == visited }
+
+    private func enter(_ directory: Int64, from name: [UInt8], parentLength: Int) throws(IcecoreError) {
+        let cursor: EntryCursor
+        if let used = spare.popLast() { cursor = used } else { cursor = try reader.cursor() }
+        cursor.seek(directory: directory, from: name)
+        levels.append((cursor, directory, parentLength))
+    }
+
+    private func leave() {
+        isAtEnd = false
+        let level = levels.removeLast()
+        level.cursor.close()
+        spare.append(level.cursor)
+        visited = level.directory
+        path.removeLast(path.count - level.parentLength)
+    }
+}

@@ -1,0 +1,21 @@
+import Model
+
+/// The bytes of an ETag as a row holds them, in a place that pointers can borrow.
+package struct PackedETag {
+    package var words: (UInt64, UInt64, UInt32)
+    package let count: Int
+
+    package init(_ etag: ETag) {
+        words = (etag.high.bigEndian, etag.low.bigEndian, etag.parts.bigEndian)
+        count = etag.parts == 0 ? 16 : 20
+    }
+}
+
+extension ETag {
+    /// The bytes of the column `etag`.
+    package var bytesOfRow: [UInt8] {
+        if let verbatim { return verbatim }
+        let packed = PackedETag(self)
+        return withUnsafeBytes(of: packed.words) { Array($0[..<packed.count]) }
+    }
+}

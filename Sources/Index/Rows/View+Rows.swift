@@ -1,0 +1,14 @@
+import Basics
+import Model
+
+extension View {
+    /// Whether the view shows the version or the directory of a row.
+    @inline(__always)
+    public func shows(_ row: borrowing EntryRow, _ timeline: Timeline) -> Bool {
+        if row.flags.contains(.marker) { return false }
+        switch kind {
+        case .snapshot(let rank): return timeline.covers(row.seenFrom, row.seenTo, rank)
+        case .instant(let time): return row.valid.contains(time.milliseconds)
+        }
+    }
+}

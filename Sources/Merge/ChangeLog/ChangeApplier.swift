@@ -1,0 +1,214 @@
+import Basics
+import Blobs
+import Index
+import Model
+import SQLite
+
+/// Applies changes to the index, in one transaction that its owner begins and ends.
+package final class ChangeApplier: ChangeSink {
+    private let insertDirectory: Statement
+    private let updateSlots: Statement
+    private let insert: Statement
+    private let replace: Statement
+    private let delete: Statement
+    private let insertLongName: Statement
+    private let old: Statement
+    private let facts: BlobFacts
+    private let isGone: Statement
+    private let blobs: Blobs
+    private let distrustsETags: Bool
+    /// Rows that asked for their blob, by what became of it.
+    package private(set) var present = 0
+    package private(set) var missing = 0
+    package private(set) var gone = 0
+    /// By how much the sum of the rows' digests has changed.
+    package private(set) var digest: UInt64 = 0
+
+    /// - Parameter distrustsETags: a content that a version has of its own counts before one that it shares.
+    package init(_ connection: Connection, blobs: Blobs, distrustsETags: Bool) throws {
+        self.blobs = blobs
+        self.distrustsETags = distrustsETags
+        insertDirectory = try connection.prepare("INSERT INTO directory (id, parent, name, slots) VALUES (?, ?, ?, ?)")
+        updateSlots = try connection.prepare("UPDATE directory SET slots = ?2 WHERE id = ?1")
+        let row = """
+            INTO entry (directory, name, slot, flags, validFrom, validTo, seenFrom, seenTo, listedFrom,
+                listedTo, child, size, lastModified, versionId, etag)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """
+        insert = try connection.prepare("INSERT \(row)")
+        replace = try connection.prepare("REPLACE \(row)")
+        delete = try connection.prepare("DELETE FROM entry WHERE directory = ? AND name = ? AND slot = ?")
+        insertLongName = try connection.prepare(
+            "INSERT OR IGNORE INTO longName (directory, sha256, name) VALUES (?, ?, ?)")
+        old = try connection.prepare(
+            "SELECT \(EntryRow.columns) FROM entry WHERE directory = ?1 AND name = ?2 AND slot = ?3")
+        facts = try BlobFacts(connection)
+        isGone = try connection.prepare(
+            "SELECT 1 FROM failure WHERE key = ? AND versionId = ? AND etag = ? AND gone = 1")
+    }
+
+    package func take(_ buffer: ChangeBuffer) throws -> ChangeBuffer {
+        var position = UnsafeRawPointer(buffer.bytes)
+        let end = position + buffer.used
+        while position < end {
+            let header = position.loadUnaligned(as: ChangeBuffer.Header.self)
+            position += MemoryLayout<ChangeBuffer.Header>.size
+            func piece(_ length: UInt32) -> UnsafeRawBufferPointer {
+                let piece = UnsafeRawBufferPointer(start: position, count: Int(length))
+                position += Int(length)
+                return piece
+            }
+            let key = piece(header.keyLength)
+            let versionId = piece(header.versionLength)
+            let etag = piece(header.etagLength)
+            try apply(header, key, versionId, etag)
+        }
+        buffer.removeAll()
+        return buffer
+    }
+
+    private func apply(
+        _ header: ChangeBuffer.Header, _ key: UnsafeRawBufferPointer, _ versionId: UnsafeRawBufferPointer,
+        _ etag: UnsafeRawBufferPointer
+    ) throws {
+        let name = UnsafeRawBufferPointer(rebasing: key[(key.count - Int(header.nameLength))...])
+        switch header.kind {
+        case .directory:
+            insertDirectory.bind(1, header.directory)
+            insertDirectory.bind(2, header.child)
+            insertDirectory.bind(text: name, 3)
+            insertDirectory.bind(4, header.slot)
+            try insertDirectory.run()
+        case .slots:
+            updateSlots.bind(1, header.directory)
+            updateSlots.bind(2, header.slot)
+            try updateSlots.run()
+        case .insert, .put:
+            let put = header.kind == .insert ? insert : replace
+            var flags = header.flags
+            if header.checksBlob { flags = try outcome(header, key, versionId, etag).rawValue }
+            if header.kind == .put { try forget(name, header) }
+            digest &+= RowDigest.of(header.row(name, versionId, etag), in: header.directory)
+            put.bind(1, header.directory)
+            put.bind(text: name, 2)
+            put.bind(3, header.slot)
+            put.bind(4, flags)
+            put.bind(5, header.validFrom, nullIf: .max)
+            put.bind(6, header.validTo, nullIf: .max)
+            put.bind(7, header.seenFrom, nullIf: 0)
+            put.bind(8, header.seenTo, nullIf: 0)
+            put.bind(9, header.listedFrom, nullIf: 0)
+            put.bind(10, header.listedTo, nullIf: 0)
+            if header.child != 0 {
+                put.bind(11, header.child)
+                for column in Int32(12)...15 { put.bindNull(column) }
+            } else {
+                put.bindNull(11)
+                put.bind(12, header.size)
+                put.bind(13, header.lastModified, nullIf: header.validFrom)
+                if header.versionIsUnknown { put.bindNull(14) } else { put.bind(text: versionId, 14) }
+                if etag.isEmpty {
+                    put.bindNull(15)
+                } else if header.etagIsText {
+                    put.bind(text: etag, 15)
+                } else {
+                    put.bind(blob: etag, 15)
+                }
+            }
+            try put.run()
+        case .delete:
+            try forget(name, header)
+            delete.bind(1, header.directory)
+            delete.bind(text: name, 2)
+            delete.bind(3, header.slot)
+            try delete.run()
+        case .longName:
+            insertLongName.bind(1, header.directory)
+            insertLongName.bind(blob: etag, 2)
+            insertLongName.bind(text: name, 3)
+            try insertLongName.run()
+        }
+    }
+
+    /// Takes a row that is about to go out of the digest.
+    private func forget(_ name: UnsafeRawBufferPointer, _ header: ChangeBuffer.Header) throws {
+        old.bind(1, header.directory)
+        old.bind(text: name, 2)
+        old.bind(3, header.slot)
+        if try old.step() { digest &-= RowDigest.of(EntryRow(old), in: header.directory) }
+        old.reset()
+    }
+
+    /// What became of the blob that a row asked for: it is there, it is gone for good, or neither.
+    ///
+    /// - Returns: the row's flags. A row that is to have a content of its own and could not get it keeps the one that it
+    ///   had, and is asked for again.
+    private func outcome(
+        _ header: ChangeBuffer.Header, _ key: UnsafeRawBufferPointer, _ versionId: UnsafeRawBufferPointer,
+        _ etag: UnsafeRawBufferPointer
+    ) throws -> EntryRow.Flags {
+        var flags = EntryRow.Flags(rawValue: header.flags)
+        let wasPresent = flags.contains(.present)
+        flags.remove(.present)
+        var row = EntryRow(name: key)
+        row.etag = etag
+        row.etagIsText = header.etagIsText
+        guard let shared = row.etagValue else { return flags }
+        var looked = shared
+        if distrustsETags || flags.contains(.own) {
+            let own = shared.own(
+                key: Array(key), versionId: header.versionIsUnknown ? nil : Array(versionId),
+                lastModified: Timestamp(milliseconds: header.lastModified))
+            if try findBlob(etag: own, size: header.size) {
+                present += 1
+                return flags.union([.own, .present])
+            }
+            if flags.contains(.own) { looked = own }
+        }
+        if !flags.contains(.own) || wasPresent, try findBlob(etag: shared, size: header.size) {
+            present += 1
+            return flags.subtracting(.own).union(.present)
+        }
+        let text = Array(looked.description.utf8)
+        let isGone = try text.withUnsafeBytes { bytes in
+            self.isGone.bind(text: key, 1)
+            self.isGone.bind(text: versionId, 2)
+            self.isGone.bind(text: bytes, 3)
+            defer { self.isGone.reset() }
+            return try self.isGone.step()
+        }
+        if isGone { gone += 1 } else { missing += 1 }
+        return isGone ? flags.union(.gone) : flags
+    }
+
+    /// Whether the blob is in the store.
+    func findBlob(etag: ETag, size: Int64) throws -> Bool {
+        try blobs.find(etag: etag, size: size) { try facts.find(etag: etag, size: size).sha256 } != nil
+    }
+}
+
+extension ChangeBuffer.Header {
+    /// The row as it will be read again.
+    @inline(__always)
+    fileprivate func row(
+        _ name: UnsafeRawBufferPointer, _ versionId: UnsafeRawBufferPointer, _ etag: UnsafeRawBufferPointer
+    ) -> EntryRow {
+        var row = EntryRow(name: name)
+        row.slot = slot
+        row.flags = EntryRow.Flags(rawValue: flags)
+        row.valid = TimeInterval(validFrom, validTo)
+        row.seenFrom = seenFrom
+        row.seenTo = seenTo
+        row.listedFrom = listedFrom
+        row.listedTo = listedTo
+        row.child = child
+        guard child == 0 else { return row }
+        row.size = size
+        row.lastModified = Timestamp(milliseconds: lastModified)
+        row.versionIsUnknown = versionIsUnknown
+        if !versionIsUnknown { row.versionId = versionId }
+        row.etag = etag
+        row.etagIsText = etagIsText && !etag.isEmpty
+        return row
+    }
+}

@@ -1,0 +1,108 @@
+import Basics
+
+/// The changes that a sync makes to the index, as a sequence of bytes: made by the merge, carried to the thread that
+/// writes or to a file until the downloads are done, then applied in one transaction.
+///
+/// The bytes never leave the process, so that their form needs no version.
+public final class ChangeBuffer: @unchecked Sendable {
+    // One thread at a time has a buffer: it is handed on, never shared.
+
+    enum Kind: UInt8 {
+        case directory, slots, insert, put, delete, longName
+    }
+
+    /// What every change begins with. What follows are the bytes whose lengths it gives.
+    struct Header {
+        var kind: Kind
+        /// `put`: look whether the blob is there. The name is the end of the key, whose whole stands here.
+        var checksBlob = false
+        var versionIsUnknown = false
+        var etagIsText = false
+        var directory: Int64 = 0
+        var slot: Int64 = 0
+        var flags: Int64 = 0
+        var validFrom: Int64 = 0
+        var validTo: Int64 = 0
+        var seenFrom: Int64 = 0
+        var seenTo: Int64 = 0
+        var listedFrom: Int64 = 0
+        var listedTo: Int64 = 0
+        var child: Int64 = 0
+        var size: Int64 = 0
+        var lastModified: Int64 = 0
+        /// Bytes of the key (or of the name alone), and how many at its end are the name.
+        var keyLength: UInt32 = 0
+        var nameLength: UInt32 = 0
+        var versionLength: UInt32 = 0
+        var etagLength: UInt32 = 0
+
+        init(_ kind: Kind) {
+            self.kind = kind
+        }
+    }
+
+    /// Handed on when this full.
+    static let target = 1 << 18
+
+    private(set) var bytes: UnsafeMutableRawPointer
+    private var capacity: Int
+    private(set) var used = 0
+    private(set) var changes = 0
+
+    public init() {
+        capacity = ChangeBuffer.target + (1 << 16)
+        bytes = .allocate(byteCount: capacity, alignment: 16)
+    }
+
+    deinit {
+        bytes.deallocate()
+    }
+
+    func removeAll() {
+        used = 0
+        changes = 0
+    }
+
+    var isFull: Bool { used >= ChangeBuffer.target }
+
+    private func reserve(_ count: Int) {
+        guard used + count > capacity else { return }
+        let larger = max(capacity * 2, used + count)
+        let moved = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 16)
+        moved.copyMemory(from: bytes, byteCount: used)
+        bytes.deallocate()
+        bytes = moved
+        capacity = larger
+    }
+
+    /// Adds a change: its header, then the pieces of bytes that the header gives the lengths of, in the same order.
+    @inline(__always)
+    func append(
+        _ header: Header, _ prefix: UnsafeRawBufferPointer, _ name: UnsafeRawBufferPointer,
+        _ versionId: UnsafeRawBufferPointer, _ etag: UnsafeRawBufferPointer
+    ) {
+        reserve(MemoryLayout<Header>.size + prefix.count + name.count + versionId.count + etag.count)
+        bytes.storeBytes(of: header, toByteOffset: used, as: Header.self)
+        used += MemoryLayout<Header>.size
+        add(prefix)
+        add(name)
+        add(versionId)
+        add(etag)
+        changes += 1
+    }
+
+    @inline(__always)
+    private func add(_ piece: UnsafeRawBufferPointer) {
+        guard let start = piece.baseAddress, piece.count > 0 else { return }
+        (bytes + used).copyMemory(from: start, byteCount: piece.count)
+        used += piece.count
+    }
+
+    /// Fills the buffer with what a file gave back.
+    func fill(count: Int, _ read: (UnsafeMutableRawBufferPointer) throws -> Void) throws {
+        removeAll()
+        reserve(count)
+        try read(UnsafeMutableRawBufferPointer(start: bytes, count: count))
+        used = count
+    }
+}

@@ -1,0 +1,34 @@
+import Basics
+
+/// Keeps changes in an unnamed file until they can be applied: whatever ends the process removes it.
+public final class ChangeSpool: ChangeSink {
+    private let file: File
+
+    /// - Parameter directory: the store's `tmp/`.
+    public init(directory: String) throws {
+        file = try File.unnamed(in: directory)
+    }
+
+    public func take(_ buffer: ChangeBuffer) throws -> ChangeBuffer {
+        var length = UInt64(buffer.used)
+        try withUnsafeBytes(of: &length) { try file.write($0) }
+        try file.write(UnsafeRawBufferPointer(start: buffer.bytes, count: buffer.used))
+        buffer.removeAll()
+        return buffer
+    }
+
+    /// Hands all changes to `sink`, in order.
+    public func replay(into sink: ChangeSink) throws {
+        var buffer = ChangeBuffer()
+        var offset: Int64 = 0
+        let end = try file.size()
+        while offset < end {
+            var length: UInt64 = 0
+            try withUnsafeMutableBytes(of: &length) { try file.read(into: $0, at: offset) }
+            offset += 8
+            try buffer.fill(count: Int(length)) { try file.read(into: $0, at: offset) }
+            offset += Int64(length)
+            buffer = try sink.take(buffer)
+        }
+    }
+}

@@ -1,0 +1,202 @@
+import Basics
+import Blobs
+import Foundation
+import Index
+import Model
+import SQLite
+
+/// Applies a merge's changes in one transaction, on a thread of its own, while the merge goes on. Readers see nothing of
+/// it before ``commit(_:)``; whatever ends the process before that undoes it.
+public final class IndexWriter: ChangeSink {
+    /// How many rows that asked for their blob found it, did not, and never will.
+    public struct Outcome: Sendable {
+        public var present = 0
+        public var missing = 0
+        public var gone = 0
+    }
+
+    private let connection: Connection
+    private let applier: ChangeApplier
+    private let blobs: Blobs
+    /// The sum of the rows' digests before this transaction.
+    private let digest: UInt64
+    private let full = Channel<ChangeBuffer>(limit: 8)
+    private let empty = Channel<ChangeBuffer>(limit: 16)
+    private let finished = DispatchSemaphore(value: 0)
+    private let worker: Worker
+    private var isOpen = true
+
+    /// What the thread shares with its owner: the failure is read only after `finished`.
+    private final class Worker: @unchecked Sendable {
+        let applier: ChangeApplier
+        var failure: (any Error)?
+        init(_ applier: ChangeApplier) { self.applier = applier }
+    }
+
+    /// Begins the transaction.
+    ///
+    /// - Parameter distrustsETags: every version has a content of its own.
+    public init(indexPath: String, blobs: Blobs, distrustsETags: Bool) throws {
+        self.blobs = blobs
+        connection = try Connection(indexPath, readOnly: false)
+        // Pages are written once when they leave this cache: in key order, nearly all of them are full by then.
+        try connection.execute(
+            "PRAGMA cache_size = -65536; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; BEGIN IMMEDIATE")
+        // An index from before there were digests gets one now.
+        digest = try connection.storedSum(RowDigest.entries) ?? connection.sumOfEntries()
+        applier = try ChangeApplier(
+            connection, blobs: blobs, distrustsETags: distrustsETags)
+        worker = Worker(applier)
+        for _ in 0..<8 { empty.send(ChangeBuffer()) }
+        let (worker, full, empty, finished) = (worker, full, empty, finished)
+        do {
+            try SystemThread.detach("index-writer") {
+                while let buffer = full.receive() {
+                    do {
+                        if worker.failure == nil { empty.send(try worker.applier.take(buffer)) }
+                    } catch {
+                        worker.failure = error
+                        // Whoever waits for an empty buffer must not wait for ever.
+                        full.close()
+                        empty.close()
+                    }
+                }
+                finished.signal()
+            }
+        } catch {
+            // The rollback waits for the thread.
+            finished.signal()
+            throw error
+        }
+    }
+
+    deinit {
+        rollback()
+    }
+
+    public func take(_ buffer: ChangeBuffer) throws -> ChangeBuffer {
+        if full.send(buffer), let next = empty.receive() { return next }
+        finished.wait()
+        finished.signal()
+        throw worker.failure ?? IcecoreError(.damaged, "the index is no longer written to")
+    }
+
+    /// Waits until everything is applied, adds the snapshot, and makes all of it visible and durable at once.
+    ///
+    /// - Parameter record: nil where only blobs of a known snapshot were fetched.
+    public func commit(_ record: SnapshotRecord?) throws -> Outcome {
+        full.close()
+        finished.wait()
+        finished.signal()
+        if let failure = worker.failure { throw failure }
+        if let record {
+            try insert(record)
+            try connection.addToTotal("versions", record.newVersions)
+            try connection.addToTotal("versionBytes", record.newBytes)
+        }
+        let came = try noticeBlobsThatCame()
+        try forgetFailuresThatPassed()
+        if applier.present + came > 0 { try blobs.synchronize() }
+        try connection.store(sum: digest &+ applier.digest, RowDigest.entries)
+        try connection.store(sum: try connection.sumOfSnapshots(), RowDigest.snapshots)
+        try connection.execute("COMMIT")
+        isOpen = false
+        // Readers may hold the log for a while, and nobody waits for them: what cannot be checkpointed now will be later.
+        connection.busyTimeout(milliseconds: 0)
+        try? connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        try? connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return Outcome(present: applier.present, missing: applier.missing, gone: applier.gone)
+    }
+
+    /// Undoes everything; harmless after a commit.
+    public func rollback() {
+        full.close()
+        finished.wait()
+        finished.signal()
+        guard isOpen else { return }
+        isOpen = false
+        try? connection.execute("ROLLBACK")
+        // What was written ahead for nothing may be all that a full disk lacks.
+        connection.busyTimeout(milliseconds: 0)
+        try? connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    }
+
+    private func insert(_ record: SnapshotRecord) throws {
+        let statement = try connection.prepare(
+            """
+            INSERT OR REPLACE INTO snapshot (id, name, takenAt, syncedAt, manifestMD5, metadataOnly, filter,
+                permanentFilter, rowCount, keys, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """)
+        statement.bind(1, record.id)
+        statement.bind(3, record.takenAt.milliseconds)
+        statement.bind(4, record.syncedAt.milliseconds)
+        statement.bind(6, record.metadataOnly ? 1 : 0)
+        statement.bind(9, record.rowCount)
+        statement.bind(10, record.keys)
+        statement.bind(11, record.bytes)
+        try statement.run(texts: [(2, record.name), (7, record.filter), (8, record.permanentFilter)]) {
+            try record.manifestMD5.withUnsafeBytes { bytes in
+                statement.bind(blob: bytes, 5)
+                try statement.run()
+            }
+        }
+    }
+
+    /// A blob that was missing may have come under another key: rows that expect it are told.
+    ///
+    /// - Returns: how many.
+    private func noticeBlobsThatCame() throws -> Int {
+        let missing = try connection.prepare(
+            "SELECT \(EntryRow.columnsAndDirectory) FROM entry INDEXED BY missing WHERE \(EntryRow.Flags.isMissing)")
+        let names = try DirectoryNames(connection)
+        let update = try connection.prepare(
+            "UPDATE entry SET flags = flags | \(EntryRow.Flags.present.rawValue) WHERE directory = ? AND name = ? AND slot = ?"
+        )
+        var count = 0
+        var isComplete = false
+        while !isComplete {
+            // The index that is read shrinks by what is written, so that reading and writing take turns.
+            var found: [(directory: Int64, name: [UInt8], slot: Int64)] = []
+            isComplete = true
+            while try missing.step() {
+                let row = EntryRow(missing)
+                let directory = missing.integer(EntryRow.directoryColumn)
+                guard let etag = try row.contentETag(prefix: try names.prefix(of: directory) ?? []),
+                    try applier.findBlob(etag: etag, size: row.size)
+                else { continue }
+                found.append((directory, Array(row.name), row.slot))
+                if found.count == 10_000 {
+                    isComplete = false
+                    break
+                }
+            }
+            missing.reset()
+            for row in found {
+                try row.name.withUnsafeBytes { name in
+                    update.bind(1, row.directory)
+                    update.bind(text: name, 2)
+                    update.bind(3, row.slot)
+                    try update.run()
+                }
+            }
+            count += found.count
+        }
+        return count
+    }
+
+    /// Failures are of use as long as their blob is missing.
+    private func forgetFailuresThatPassed() throws {
+        let failures = try connection.prepare("SELECT key, versionId, etag, size FROM failure")
+        let delete = try connection.prepare("DELETE FROM failure WHERE key = ? AND versionId = ? AND etag = ?")
+        while try failures.step() {
+            let etag = ETag(Array(failures.bytes(2)))
+            let size = failures.integer(3)
+            let found = try applier.findBlob(etag: etag, size: size)
+            guard found else { continue }
+            delete.bind(text: failures.bytes(0), 1)
+            delete.bind(text: failures.bytes(1), 2)
+            delete.bind(text: failures.bytes(2), 3)
+            try delete.run()
+        }
+    }
+}

@@ -1,0 +1,91 @@
+import Basics
+import Glibc
+import Index
+import Model
+import SQLite
+
+/// The blobs that a sync asks for, in a file without a name: written as the merge finds them, read most urgent first.
+///
+/// What was replaced first expires first, so replaced versions come before current ones, those in the order of their
+/// replacement; SQLite sorts them in bounded memory.
+public final class WantQueue {
+    private let connection: Connection
+    private let insert: Statement
+    private var select: Statement?
+
+    /// - Parameter directory: the store's `tmp/`.
+    public init(directory: String) throws {
+        let path = "\(directory)/wants-\(getpid())-\(UInt64.random(in: 0 ... .max))"
+        try File(path, O_RDWR | O_CREAT | O_EXCL, mode: 0o600).close()
+        connection = try Connection(path, readOnly: false)
+        try connection.execute(
+            """
+            PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384; PRAGMA locking_mode = EXCLUSIVE;
+            CREATE TABLE want (id INTEGER PRIMARY KEY, replacedAt INTEGER, size INTEGER, flags INTEGER, key BLOB,
+                versionId BLOB, etag TEXT, content TEXT, lastModified INTEGER);
+            BEGIN
+            """)
+        // The connection keeps the file; the name goes, so that nothing is left over.
+        try Files.remove(path)
+        insert = try connection.prepare(
+            """
+            INSERT INTO want (replacedAt, size, flags, key, versionId, etag, content, lastModified)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            """)
+    }
+
+    /// Adds a blob.
+    public func append(_ want: Want) throws {
+        insert.bind(1, want.replacedAt.milliseconds)
+        insert.bind(2, want.size)
+        insert.bind(3, (want.isLatest ? 1 : 0) | (want.isOpaque ? 2 : 0) | (want.isArchived ? 4 : 0))
+        insert.bind(8, want.lastModified.milliseconds)
+        let etag = Array(want.etag.description.utf8)
+        let content = want.isOwn ? Array(want.contentETag.description.utf8) : etag
+        try want.key.withUnsafeBytes { key in
+            try etag.withUnsafeBytes { etag in
+                try (want.versionId ?? []).withUnsafeBytes { versionId in
+                    insert.bind(blob: key, 4)
+                    if want.versionId == nil { insert.bindNull(5) } else { insert.bind(blob: versionId, 5) }
+                    insert.bind(text: etag, 6)
+                    try content.withUnsafeBytes { content in
+                        insert.bind(text: content, 7)
+                        try insert.run()
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives each content that is asked for, once, with its size to `body`.
+    public func forEachContent(_ body: (ETag, Int64) throws -> Void) throws {
+        let statement = try connection.prepare("SELECT content, size FROM want GROUP BY content, size")
+        while try statement.step() { try body(ETag(Array(statement.bytes(0))), statement.integer(1)) }
+    }
+
+    /// The next one, the most urgent first; nil after the last.
+    public func next() throws -> Want? {
+        let statement: Statement
+        if let select {
+            statement = select
+        } else {
+            statement = try connection.prepare(
+                """
+                SELECT replacedAt, size, flags, key, versionId, etag, content, lastModified FROM want
+                ORDER BY replacedAt, id
+                """)
+            select = statement
+        }
+        guard try statement.step() else {
+            select = nil
+            return nil
+        }
+        let flags = statement.integer(2)
+        return Want(
+            key: Array(statement.bytes(3)), versionId: statement.isNull(4) ? nil : Array(statement.bytes(4)),
+            etag: ETag(Array(statement.bytes(5))), contentETag: ETag(Array(statement.bytes(6))),
+            size: statement.integer(1), isLatest: flags & 1 != 0, isOpaque: flags & 2 != 0,
+            isArchived: flags & 4 != 0, lastModified: Timestamp(milliseconds: statement.integer(7)),
+            replacedAt: Timestamp(milliseconds: statement.integer(0)))
+    }
+}

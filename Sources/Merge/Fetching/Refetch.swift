@@ -1,0 +1,126 @@
+import Basics
+import Index
+import Model
+import SQLite
+
+/// Finds what a snapshot that was synced before still lacks, under the policy of today.
+public final class Refetch {
+    private let reader: IndexReader
+    private let policy: Policy
+    private let rank: Timeline.Rank
+
+    public init(_ reader: IndexReader, _ policy: Policy, _ point: Timeline.Point) {
+        self.reader = reader
+        self.policy = policy
+        rank = reader.timeline.rank(of: point.id)
+    }
+
+    /// Adds every blob to `wants`, and to `sink` the rows to be written when the downloads are done.
+    ///
+    /// - Returns: how many blobs, and their bytes (one content under several versions counts each time).
+    public func run(wants: WantQueue, sink: ChangeSink) throws -> (count: Int, bytes: Int64) {
+        let changes = ChangeWriter(sink)
+        var count = 0
+        var bytes: Int64 = 0
+        var prefix: (directory: Int64, bytes: [UInt8]) = (0, [])
+        var last: (directory: Int64, name: [UInt8]) = (0, [])
+        try reader.withoutBlob(orOfTheirOwn: policy.distrustsETags) { directory, row in
+            try Interruption.check()
+            // A version has several rows, and a key several versions: all of a key are looked at together, once.
+            if last.directory == directory, last.name.withUnsafeBytes({ row.name.isEqual(to: $0) }) { return }
+            last = (directory, Array(row.name))
+            if prefix.directory != directory {
+                guard let path = try reader.prefix(of: directory) else { return }
+                prefix = (directory, path)
+            }
+            let key = prefix.bytes + last.name
+            try last.name.withUnsafeBytes { name in
+                for version in try reader.storedVersions(name, in: directory, reader.timeline) {
+                    let identity = version.evidence.identity
+                    guard !identity.isMarker, !version.flags.contains(.pruned),
+                        !version.flags.contains(.present) || needsOwn(version),
+                        version.evidence.listed.contains(rank), policy.asks(key), isMissingOrBack(version, key)
+                    else { continue }
+                    count += 1
+                    bytes = bytes.addingClamped(identity.size)
+                    try add(version, key: key, to: wants)
+                    changes.put(
+                        version, isOwn: policy.distrustsETags, name: name, prefix: prefix.bytes, in: directory)
+                    try changes.flushIfFull()
+                }
+            }
+        }
+        try changes.flush()
+        return (count, bytes)
+    }
+
+    private func needsOwn(_ version: StoredVersion) -> Bool {
+        policy.distrustsETags && !version.flags.contains(.own)
+    }
+
+    /// False for what was gone when the snapshot had been taken already.
+    private func isMissingOrBack(_ version: StoredVersion, _ key: [UInt8]) -> Bool {
+        let flags = policy.distrustsETags ? version.flags.union(.own) : version.flags
+        guard version.flags.contains(.gone) || needsOwn(version),
+            let etag = version.evidence.identity.contentETag(key: key, flags)
+        else { return true }
+        return (version.evidence.identity.versionId ?? []).withUnsafeBytes { versionId in
+            reader.isBack(
+                key: key, versionId: versionId, etag: etag, listedAt: reader.timeline.points[Int(rank)].takenAt)
+        }
+    }
+
+    private func add(_ version: StoredVersion, key: [UInt8], to wants: WantQueue) throws {
+        let identity = version.evidence.identity
+        let flags = policy.distrustsETags ? version.flags.union(.own) : version.flags
+        guard let etag = identity.etag, let filed = identity.contentETag(key: key, flags) else { return }
+        let isLatest = version.evidence.latest.contains(rank)
+        let ends = version.rows.filter { $0.valid.from != .max }.map(\.valid.to).max() ?? .max
+        try wants.append(
+            Want(
+                key: key, versionId: identity.versionId, etag: etag, contentETag: filed, size: identity.size,
+                isLatest: isLatest, isOpaque: version.flags.contains(.opaque),
+                isArchived: version.flags.contains(.archived), lastModified: identity.lastModified,
+                replacedAt: isLatest
+                    ? .distantFuture : ends == .max ? identity.lastModified : Timestamp(milliseconds: ends)))
+    }
+}
+
+extension ChangeWriter {
+    /// Writes all rows of a version again, as expected, and with a look for its blob.
+    fileprivate func put(
+        _ version: StoredVersion, isOwn: Bool, name: UnsafeRawBufferPointer, prefix: [UInt8], in directory: Int64
+    ) {
+        let identity = version.evidence.identity
+        var entry = EntryRow(name: name)
+        entry.size = identity.size
+        entry.lastModified = identity.lastModified
+        entry.versionIsUnknown = identity.versionId == nil
+        entry.etagIsText = identity.etag?.verbatim != nil
+        (identity.versionId ?? []).withUnsafeBytes { versionId in
+            (identity.etag?.bytesOfRow ?? []).withUnsafeBytes { etag in
+                entry.versionId = versionId
+                entry.etag = etag
+                for var tenure in version.rows {
+                    tenure.flags.remove(.gone)
+                    tenure.flags.insert(.expected)
+                    if isOwn { tenure.flags.insert(.own) }
+                    put(tenure, entry, in: directory, isNew: false, prefix: prefix, checksBlob: true)
+                }
+            }
+        }
+    }
+}
+
+extension IndexReader {
+    /// Gives every row of a version whose blob was never seen, and was not pruned, to `body`, with its directory.
+    ///
+    /// - Parameter orOfTheirOwn: also those whose blob is one that they share.
+    fileprivate func withoutBlob(orOfTheirOwn: Bool, _ body: (Int64, EntryRow) throws -> Void) throws {
+        let shared = orOfTheirOwn ? " OR \(EntryRow.Flags.condition(none: [.marker, .pruned, .own]))" : ""
+        let missing = EntryRow.Flags.condition(none: [.marker, .present, .pruned])
+        let statement = try connection.prepare(
+            "SELECT \(EntryRow.columnsAndDirectory) FROM entry WHERE child IS NULL AND (\(missing)\(shared))")
+        while try statement.step() { try body(statement.integer(EntryRow.directoryColumn), EntryRow(statement)) }
+    }
+}

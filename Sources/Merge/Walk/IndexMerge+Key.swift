@@ -1,0 +1,367 @@
+import Basics
+import Index
+import Inventory
+import Model
+
+/// One key: what the inventory lists against what the index has.
+extension IndexMerge {
+    /// Merges a key that the inventory lists. The frame's cursor stands on its name, or after it.
+    func merge(_ group: inout KeyGroup, name: UnsafeRawBufferPointer, _ frame: MergeFrame) throws {
+        count(group)
+        guard frame.hasRow, frame.cursor.row.name.isEqual(to: name) else {
+            try noteLongName(name, in: frame)
+            if group.rows.count == 1, isNewest {
+                try insert(group.rows[0], name: name, frame)
+            } else {
+                try rewrite(group, name: name, frame)
+            }
+            return
+        }
+
+        // The rows that the index has, against those of the inventory. What agrees in everything changes nothing:
+        // the case of nearly all keys on nearly all days, and the reason why nothing is copied here.
+        var agrees = isNewest || group.rows.count == 1
+        var listed = 0
+        var rows = 0
+        tenures.removeAll(keepingCapacity: true)
+        repeat {
+            let row = frame.cursor.row
+            tenures.append(StoredTenure(row))
+            rows += 1
+            let covers = timeline.covers(row.listedFrom, row.listedTo, rank)
+            if covers { listed += 1 }
+            if let place = group.find(row) {
+                if covers { group.rows[place].isListed = true }
+                if timeline.covers(row.seenFrom, row.seenTo, rank) { group.rows[place].isLatest = true }
+                if needsChange(row, group.rows[place].facts, name) { agrees = false }
+            } else if covers {
+                agrees = false
+            }
+            frame.hasRow = try frame.cursor.next()
+        } while frame.hasRow && frame.cursor.row.name.isEqual(to: name)
+        if !isNewest, rows > 1 { agrees = false }
+        if agrees, listed == group.rows.count,
+            group.rows.allSatisfy({ $0.isListed && $0.isLatest == $0.marksLatest })
+        {
+            for row in tenures { frame.add(row, isShown: !row.flags.contains(.marker), timeline) }
+        } else {
+            try rewrite(group, name: name, frame)
+        }
+    }
+
+    /// Merges the name that the frame's cursor stands on, which the inventory does not list.
+    func mergeUnlisted(_ frame: MergeFrame) throws {
+        frame.takeName()
+        tenures.removeAll(keepingCapacity: true)
+        var isListed = false
+        repeat {
+            let row = StoredTenure(frame.cursor.row)
+            tenures.append(row)
+            if timeline.covers(row.listedFrom, row.listedTo, rank) { isListed = true }
+            frame.hasRow = try frame.cursor.next()
+        } while frame.hasRow && frame.standsOnName()
+        if isListed {
+            let name = frame.nameBytes
+            try name.withUnsafeBytes { try rewrite(KeyGroup(), name: $0, frame) }
+        } else {
+            for row in tenures { frame.add(row, isShown: !row.flags.contains(.marker), timeline) }
+        }
+    }
+
+    private func count(_ group: KeyGroup) {
+        for row in group.rows where row.marksLatest && !row.isMarker {
+            summary.keys += 1
+            summary.bytes = summary.bytes.addingClamped(row.facts.size)
+        }
+    }
+
+    private func count(newVersion row: KeyGroup.Row) {
+        summary.newVersions += 1
+        summary.newBytes = summary.newBytes.addingClamped(row.facts.size)
+    }
+
+    /// Whether a row has to be looked at although it lists what the inventory lists.
+    @inline(__always)
+    private func needsChange(
+        _ row: EntryRow, _ facts: InventoryRow, _ name: UnsafeRawBufferPointer
+    ) -> Bool {
+        if row.flags.contains(.marker) { return false }
+        let needsOwn = policy.distrustsETags && !row.flags.contains(.own)
+        if !row.flags.contains(.pruned), !row.flags.contains(.present) || needsOwn, !policy.metadataOnly, asks(name) {
+            var asked = row
+            if policy.distrustsETags { asked.flags.insert(.own) }
+            guard row.flags.contains(.gone) || needsOwn, let etag = asked.contentETag(prefix: path) else { return true }
+            if isBack(name, versionId: row.versionId, etag: etag) { return true }
+        }
+        if facts.flags.contains(.opaque) != row.flags.contains(.opaque) { return true }
+        return facts.flags.contains(.archived) != row.flags.contains(.archived)
+            && isLastListing(row.listedTo == 0 ? .max : timeline.rank(of: row.listedTo))
+    }
+
+    /// Whether a version whose content was gone is there again: the source said so, in an inventory that is newer.
+    private func isBack(_ name: UnsafeRawBufferPointer, versionId: UnsafeRawBufferPointer, etag: ETag) -> Bool {
+        reader.isBack(
+            key: path + Array(name), versionId: versionId, etag: etag, listedAt: timeline.points[Int(rank)].takenAt)
+    }
+
+    /// Whether the inventory at hand is the last of a run that ends before `end`: what it says of the storage class counts.
+    private func isLastListing(_ end: Timeline.Rank) -> Bool {
+        end == .max ? isNewest : end - 1 == rank
+    }
+
+    /// A key that the index does not know, with one version, in the newest inventory: the whole of a first sync.
+    private func insert(_ row: KeyGroup.Row, name: UnsafeRawBufferPointer, _ frame: MergeFrame) throws {
+        count(newVersion: row)
+        var tenure = StoredTenure(
+            slot: try takeSlot(frame), flags: flags(row), valid: nil, seen: nil, listed: nil, timeline)
+        tenure.valid = TimeInterval(row.facts.lastModified.milliseconds, .max)
+        tenure.seenFrom = row.marksLatest ? snapshotId : 0
+        tenure.listedFrom = snapshotId
+        let asks = !row.isMarker && asks(name)
+        if asks {
+            tenure.flags.insert(.expected)
+            try emitWant(row.identity, flags: tenure.flags, isLatest: row.marksLatest, valid: tenure.valid, name: name)
+        }
+        put(tenure, row, name: name, frame, checksBlob: asks)
+        frame.add(tenure, isShown: !row.isMarker, timeline)
+        try changes.flushIfFull()
+    }
+
+    private func flags(_ row: KeyGroup.Row) -> EntryRow.Flags {
+        var flags: EntryRow.Flags = []
+        if row.isMarker { flags.insert(.marker) }
+        if row.facts.flags.contains(.opaque) { flags.insert(.opaque) }
+        if row.facts.flags.contains(.archived) { flags.insert(.archived) }
+        if policy.distrustsETags, !row.isMarker { flags.insert(.own) }
+        return flags
+    }
+
+    private func put(
+        _ tenure: StoredTenure, _ row: KeyGroup.Row, name: UnsafeRawBufferPointer, _ frame: MergeFrame, checksBlob: Bool
+    ) {
+        var entry = EntryRow(name: name)
+        entry.size = row.facts.size
+        entry.lastModified = row.facts.lastModified
+        entry.versionId = row.versionId
+        entry.versionIsUnknown = row.versionIsUnknown
+        let prefix = checksBlob ? path : []
+        if row.hasVerbatimETag {
+            entry.etag = row.etag
+            entry.etagIsText = true
+            changes.put(tenure, entry, in: frame.directory, isNew: true, prefix: prefix, checksBlob: checksBlob)
+        } else if row.isMarker {
+            changes.put(tenure, entry, in: frame.directory, isNew: true)
+        } else {
+            let packed = PackedETag(ETag(high: row.facts.etagHigh, low: row.facts.etagLow, parts: row.facts.etagParts))
+            withUnsafeBytes(of: packed.words) { bytes in
+                entry.etag = UnsafeRawBufferPointer(rebasing: bytes[..<packed.count])
+                changes.put(tenure, entry, in: frame.directory, isNew: true, prefix: prefix, checksBlob: checksBlob)
+            }
+        }
+    }
+
+    /// Whether the blob of the key `path` + `name` is asked for.
+    private func asks(_ name: UnsafeRawBufferPointer) -> Bool {
+        policy.asks(path + Array(name))
+    }
+
+    private func emitWant(
+        _ identity: VersionIdentity, flags: EntryRow.Flags, isLatest: Bool, valid: TimeInterval?,
+        name: UnsafeRawBufferPointer
+    ) throws {
+        let key = path + Array(name)
+        guard let etag = identity.etag, let filed = identity.contentETag(key: key, flags) else { return }
+        summary.wants += 1
+        summary.wantedBytes = summary.wantedBytes.addingClamped(identity.size)
+        var replacedAt = Timestamp.distantFuture
+        if !isLatest {
+            replacedAt = identity.lastModified
+            if let valid, valid.from != .max, valid.to != .max { replacedAt = Timestamp(milliseconds: valid.to) }
+        }
+        try want(
+            Want(
+                key: key, versionId: identity.versionId, etag: etag, contentETag: filed, size: identity.size,
+                isLatest: isLatest, isOpaque: flags.contains(.opaque), isArchived: flags.contains(.archived),
+                lastModified: identity.lastModified, replacedAt: replacedAt))
+    }
+
+    /// Works out all rows of a key anew from what is known of it, and writes those that differ.
+    private func rewrite(_ group: KeyGroup, name: UnsafeRawBufferPointer, _ frame: MergeFrame) throws {
+        var versions = frame.isStored ? try reader.storedVersions(name, in: frame.directory, timeline) : []
+        var places: [VersionIdentity: Int] = [:]
+        for (place, version) in versions.enumerated() { places[version.evidence.identity] = place }
+        let wasShown = versions.contains { !$0.evidence.identity.isMarker && $0.evidence.latest.contains(rank) }
+
+        // What this inventory says, into the evidence.
+        var isListed = [Bool](repeating: false, count: versions.count)
+        var isLatest = isListed
+        for row in group.rows {
+            let identity = row.identity
+            let place: Int
+            if let known = places[identity] {
+                place = known
+            } else {
+                place = versions.count
+                places[identity] = place
+                versions.append(
+                    StoredVersion(
+                        evidence: VersionEvidence(identity: identity, listed: [], latest: []), flags: flags(row),
+                        rows: []))
+                isListed.append(false)
+                isLatest.append(false)
+                count(newVersion: row)
+            }
+            isListed[place] = true
+            isLatest[place] = row.marksLatest
+            if row.facts.flags.contains(.opaque) { versions[place].flags.insert(.opaque) }
+            let listed = versions[place].evidence.listed.setting(rank, true, next: next)
+            if isLastListing(listed.last?.to ?? .max) {
+                if row.facts.flags.contains(.archived) {
+                    versions[place].flags.insert(.archived)
+                } else {
+                    versions[place].flags.remove(.archived)
+                }
+            }
+        }
+        for place in versions.indices {
+            if !isListed[place], versions[place].evidence.listed.contains(rank) { summary.goneVersions += 1 }
+            versions[place].evidence.listed = versions[place].evidence.listed.setting(rank, isListed[place], next: next)
+            versions[place].evidence.latest = versions[place].evidence.latest.setting(rank, isLatest[place], next: next)
+        }
+        let isShown = versions.indices.contains { isLatest[$0] && !versions[$0].evidence.identity.isMarker }
+        if wasShown, !isShown { summary.goneKeys += 1 }
+
+        let succession = Succession(of: versions.map(\.evidence), timeline: timeline)
+        for place in versions.indices {
+            let version = versions[place]
+            var flags = version.flags
+            settlePruned(
+                &flags, version, isLatest: isLatest[place], valid: succession.valid[place], path + Array(name))
+            var checksBlob = false
+            if isListed[place], !version.evidence.identity.isMarker, !flags.contains(.pruned),
+                !flags.contains(.present) || needsOwn(flags), asks(name), isMissingOrBack(version, name)
+            {
+                flags.remove(.gone)
+                if policy.distrustsETags { flags.insert(.own) }
+                flags.insert(.expected)
+                checksBlob = true
+                try emitWant(
+                    version.evidence.identity, flags: flags, isLatest: isLatest[place],
+                    valid: succession.valid[place].last, name: name)
+            }
+            try writeRows(
+                version, flags: flags, valid: succession.valid[place], name: name, frame, checksBlob: checksBlob)
+        }
+        try changes.flushIfFull()
+    }
+
+    /// Whether the version is to get a content of its own, and has one that it may share with others.
+    private func needsOwn(_ flags: EntryRow.Flags) -> Bool {
+        policy.distrustsETags && !flags.contains(.own)
+    }
+
+    private func isMissingOrBack(_ version: StoredVersion, _ name: UnsafeRawBufferPointer) -> Bool {
+        let flags = policy.distrustsETags ? version.flags.union(.own) : version.flags
+        guard version.flags.contains(.gone) || needsOwn(version.flags),
+            let etag = version.evidence.identity.contentETag(key: path + Array(name), flags)
+        else { return true }
+        return (version.evidence.identity.versionId ?? []).withUnsafeBytes { versionId in
+            isBack(name, versionId: versionId, etag: etag)
+        }
+    }
+
+    /// After a prune: a version that a view shows again is asked for again, one that came late and that no view can show
+    /// is not asked for at all.
+    private func settlePruned(
+        _ flags: inout EntryRow.Flags, _ version: StoredVersion, isLatest: Bool, valid: [TimeInterval],
+        _ key: @autoclosure () -> [UInt8]
+    ) {
+        if timeline.horizons.isEmpty || version.evidence.identity.isMarker { return }
+        func isShown(since horizon: Timestamp) -> Bool {
+            isLatest || valid.contains { (interval: TimeInterval) in interval.to > horizon.milliseconds }
+        }
+        if flags.contains(.pruned) {
+            if isShown(since: timeline.horizon(of: key())) { flags.remove(.pruned) }
+        } else if version.rows.isEmpty, timeline.horizon != .distantPast, !isShown(since: timeline.horizon) {
+            flags.insert(.pruned)
+        }
+    }
+
+    private func writeRows(
+        _ version: StoredVersion, flags: EntryRow.Flags, valid: [TimeInterval], name: UnsafeRawBufferPointer,
+        _ frame: MergeFrame, checksBlob: Bool
+    ) throws {
+        let evidence = version.evidence
+        let count = max(1, evidence.listed.count, evidence.latest.count, valid.count)
+        var entry = EntryRow(name: name)
+        entry.size = evidence.identity.size
+        entry.lastModified = evidence.identity.lastModified
+        entry.versionIsUnknown = evidence.identity.versionId == nil
+        let etag = evidence.identity.etag?.bytesOfRow ?? []
+        entry.etagIsText = evidence.identity.etag?.verbatim != nil
+        try (evidence.identity.versionId ?? []).withUnsafeBytes { versionId in
+            try etag.withUnsafeBytes { etag in
+                entry.versionId = versionId
+                entry.etag = etag
+                for index in 0..<count {
+                    let stored = index < version.rows.count ? version.rows[index] : nil
+                    let row = StoredTenure(
+                        slot: try stored?.slot ?? takeSlot(frame), flags: flags,
+                        valid: index < valid.count ? valid[index] : nil,
+                        seen: index < evidence.latest.count ? evidence.latest[index] : nil,
+                        listed: index < evidence.listed.count ? evidence.listed[index] : nil, timeline)
+                    if row != stored || checksBlob {
+                        changes.put(
+                            row, entry, in: frame.directory, isNew: stored == nil, prefix: checksBlob ? path : [],
+                            checksBlob: checksBlob)
+                    }
+                    frame.add(row, isShown: !evidence.identity.isMarker, timeline)
+                }
+            }
+        }
+        for row in version.rows.dropFirst(count) {
+            changes.delete(slot: row.slot, name: name, in: frame.directory)
+        }
+    }
+}
+
+extension KeyGroup {
+    /// The place of the row that is the same version as a row of the index; nil if there is none.
+    @inline(__always)
+    mutating func find(_ stored: EntryRow) -> Int? {
+        if rows.count == 1 { return rows[0].isVersion(stored) ? 0 : nil }
+        // In order of time: the first that is not before the one looked for, then those of the same time.
+        var low = 0
+        var high = rows.count
+        while low < high {
+            let middle = (low + high) / 2
+            if rows[middle].facts.lastModified < stored.lastModified { low = middle + 1 } else { high = middle }
+        }
+        let end = min(low + 16, rows.count)
+        while low < end, rows[low].facts.lastModified == stored.lastModified {
+            if rows[low].isVersion(stored) { return low }
+            low += 1
+        }
+        guard low < rows.count, rows[low].facts.lastModified == stored.lastModified else { return nil }
+        return findByHash(stored)
+    }
+}
+
+extension KeyGroup.Row {
+    /// Whether a row of the index is this version.
+    @inline(__always)
+    func isVersion(_ stored: EntryRow) -> Bool {
+        guard facts.lastModified == stored.lastModified, facts.size == stored.size,
+            versionIsUnknown == stored.versionIsUnknown, isMarker == stored.flags.contains(.marker),
+            versionId.isEqual(to: stored.versionId)
+        else { return false }
+        if isMarker { return true }
+        if hasVerbatimETag { return stored.etagIsText && etag.isEqual(to: stored.etag) }
+        guard !stored.etagIsText, stored.etag.count >= 16 else { return false }
+        return UInt64(bigEndian: stored.etag.loadUnaligned(as: UInt64.self)) == facts.etagHigh
+            && UInt64(bigEndian: stored.etag.loadUnaligned(fromByteOffset: 8, as: UInt64.self)) == facts.etagLow
+            && (stored.etag.count >= 20
+                ? UInt32(bigEndian: stored.etag.loadUnaligned(fromByteOffset: 16, as: UInt32.self)) : 0)
+                == facts.etagParts
+    }
+}

@@ -1,0 +1,84 @@
+/// Sets of numbers as intervals: in order, not empty, not touching each other.
+///
+/// They nearly always hold one or two. The standard library's `RangeSet`, whose methods are not specialised for them, takes
+/// 15 times as long for ``setting(_:_:next:)`` and 10 times for a union or a difference, which a merge does for each key
+/// that has changed.
+extension Array {
+    /// Whether the set holds `value`.
+    public func contains<Bound>(_ value: Bound) -> Bool where Element == Interval<Bound> {
+        contains { (interval: Interval<Bound>) in interval.contains(value) }
+    }
+
+    /// The largest number in both sets, where neither has an open end in common beyond what is known; nil if none.
+    ///
+    /// For ranks: an open interval goes on with every inventory to come, so two open ends have `.max - 1` in common.
+    /// Two such results compare right, because at most one of two versions is marked latest by any one inventory.
+    func lastCommon<Bound>(_ other: [Interval<Bound>]) -> Bound? where Element == Interval<Bound> {
+        var mine = count - 1
+        var theirs = other.count - 1
+        while mine >= 0, theirs >= 0 {
+            let low = Swift.max(self[mine].from, other[theirs].from)
+            let high = Swift.min(self[mine].to, other[theirs].to)
+            if low < high { return high - 1 }
+            if self[mine].from >= other[theirs].from { mine -= 1 } else { theirs -= 1 }
+        }
+        return nil
+    }
+
+    /// The largest number of the set below `bound`; nil if none.
+    func last<Bound>(before bound: Bound) -> Bound? where Element == Interval<Bound> {
+        guard let interval = last(where: { $0.from < bound }) else { return nil }
+        return Swift.min(interval.to, bound) - 1
+    }
+
+    /// The set without the numbers of `other`.
+    func subtracting<Bound>(_ other: [Interval<Bound>]) -> [Interval<Bound>] where Element == Interval<Bound> {
+        var result: [Interval<Bound>] = []
+        // The holes before this place end before everything still to come.
+        var first = 0
+        for interval in self {
+            var from = interval.from
+            while first < other.count, other[first].to <= from { first += 1 }
+            var index = first
+            while index < other.count, other[index].from < interval.to {
+                if from < other[index].from { result.append(Interval(from, other[index].from)) }
+                from = Swift.max(from, other[index].to)
+                index += 1
+            }
+            if from < interval.to { result.append(Interval(from, interval.to)) }
+        }
+        return result
+    }
+
+    /// The numbers of both sets.
+    func union<Bound>(_ other: [Interval<Bound>]) -> [Interval<Bound>] where Element == Interval<Bound> {
+        if isEmpty { return other }
+        if other.isEmpty { return self }
+        return (self + other).normalized()
+    }
+
+    /// Any intervals as a set: sorted, empty ones dropped, those that overlap or touch joined.
+    package func normalized<Bound>() -> [Interval<Bound>] where Element == Interval<Bound> {
+        var result: [Interval<Bound>] = []
+        for interval in sorted(by: { $0.from < $1.from }) where interval.from < interval.to {
+            if let last = result.last, interval.from <= last.to {
+                result[result.count - 1].to = Swift.max(last.to, interval.to)
+            } else {
+                result.append(interval)
+            }
+        }
+        return result
+    }
+
+    /// A set of ranks with one rank added, or taken away: how the intervals of a version change when an inventory at
+    /// `rank` is synced that lists it (or marks it latest), or does not.
+    ///
+    /// - Parameter next: the rank after it; `.max` for the newest, because what the newest inventory says goes on.
+    package func setting(_ rank: Timeline.Rank, _ isIn: Bool, next: Timeline.Rank) -> [RankInterval]
+    where Element == RankInterval {
+        if contains(rank) == isIn { return self }
+        return isIn
+            ? union([RankInterval(rank, next)])
+            : subtracting([RankInterval(rank, next)])
+    }
+}

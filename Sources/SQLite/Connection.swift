@@ -1,0 +1,72 @@
+import Basics
+import GRDBSQLite
+
+/// A connection of its own to an SQLite file, for the paths where every call counts: no mutex, no observers.
+/// One thread at a time may use it.
+public final class Connection: @unchecked Sendable {
+    /// What SQLite calls the connection: for its functions that nothing here wraps.
+    public let handle: OpaquePointer
+    /// Of the file, for errors.
+    public let path: String
+
+    /// Opens an existing file.
+    ///
+    /// A file on a read-only medium is taken as one that does not change: SQLite could not make the files beside it that
+    /// readers and a writer agree by, and there can be no writer.
+    public init(_ path: String, readOnly: Bool) throws(IcecoreError) {
+        var opened = try Connection.open(path, readOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE, path)
+        if readOnly {
+            let status = sqlite3_exec(opened, "SELECT 1 FROM sqlite_schema LIMIT 1", nil, nil, nil)
+            let isStuck = [SQLITE_READONLY, SQLITE_CANTOPEN].contains(status & 0xFF)
+            if isStuck, (Files.size("\(path)-wal") ?? 0) == 0 {
+                sqlite3_close_v2(opened)
+                let escaped = path.utf8.map { byte in
+                    (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte) || byte == 47
+                        ? String(UnicodeScalar(byte)) : "%\(Hex.encode([byte]))"
+                }
+                opened = try Connection.open(
+                    "file:\(escaped.joined())?immutable=1", SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, path)
+            }
+        }
+        handle = opened
+        self.path = path
+        sqlite3_extended_result_codes(handle, 1)
+        sqlite3_busy_timeout(handle, 10_000)
+    }
+
+    private static func open(_ name: String, _ flags: Int32, _ path: String) throws(IcecoreError) -> OpaquePointer {
+        var opened: OpaquePointer?
+        let status = sqlite3_open_v2(name, &opened, flags | SQLITE_OPEN_NOMUTEX, nil)
+        guard status == SQLITE_OK, let opened else {
+            let error = IcecoreError.sqlite(status, opened, "cannot open", path)
+            sqlite3_close_v2(opened)
+            throw error
+        }
+        return opened
+    }
+
+    deinit {
+        sqlite3_close_v2(handle)
+    }
+
+    /// Runs statements that give no rows.
+    public func execute(_ sql: String) throws(IcecoreError) {
+        let status = sqlite3_exec(handle, sql, nil, nil, nil)
+        if status != SQLITE_OK { throw .sqlite(status, handle, "cannot run \(sql) on", path) }
+    }
+
+    /// How long to wait for a lock that another connection holds.
+    public func busyTimeout(milliseconds: Int32) {
+        sqlite3_busy_timeout(handle, milliseconds)
+    }
+
+    /// Compiles one statement for repeated use.
+    public func prepare(_ sql: String) throws(IcecoreError) -> Statement {
+        var statement: OpaquePointer?
+        let status = sqlite3_prepare_v3(handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil)
+        guard status == SQLITE_OK, let statement else {
+            throw .sqlite(status, handle, "cannot compile \(sql) on", path)
+        }
+        return Statement(statement, connection: self)
+    }
+}

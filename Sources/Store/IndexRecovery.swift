@@ -1,0 +1,114 @@
+import Basics
+import GRDBSQLite
+import Index
+import Model
+import SQLite
+
+/// What can still be read of an index that may be damaged: the snapshots, and what inventories do not say.
+public final class IndexRecovery {
+    /// As far as they can be read, without those that a prune has dropped; oldest first.
+    public private(set) var snapshots: [SnapshotRecord] = []
+    /// The names of those that a prune has dropped, as far as they can be read.
+    public private(set) var pruned: Set<String> = []
+    /// Nothing of these lists can have been lost.
+    public private(set) var hasAllSnapshots = false
+    /// What could not be read.
+    public private(set) var warnings: [String] = []
+    private let path: String
+    private let connection: Connection?
+
+    /// The tables that are carried over, each with its columns and its primary key.
+    private static let tables: [(name: String, columns: [String], key: [String])] = [
+        ("blob", ["etag", "size", "partSize", "sha256"], ["etag", "size"]),
+        ("headerSet", ["id", "headers"], ["id"]),
+        ("objectHeaders", ["key", "versionId", "etag", "headerSet"], ["key", "versionId", "etag"]),
+        (
+            "failure", ["key", "versionId", "etag", "size", "gone", "reason", "failedAt"],
+            ["key", "versionId", "etag"]
+        ),
+    ]
+    /// Those of them that prunes write to. What lies before a prune's horizon is not asked for again.
+    private static let pruneTables: [(name: String, columns: [String], key: [String])] = [
+        ("prune", ["prefix", "horizon", "prunedAt"], ["prefix"]), ("doomed", ["name", "size"], ["name"]),
+    ]
+
+    public init(_ store: Store) {
+        path = store.indexPath
+        connection = try? Connection(path, readOnly: true)
+        do {
+            guard let connection else { throw IcecoreError(.damaged, "'\(path)' cannot be opened") }
+            let reader = try store.reader()
+            pruned = Set(reader.timeline.points.filter(\.isPruned).map(\.name))
+            snapshots = try reader.snapshotRecords().filter { !pruned.contains($0.name) }
+            reader.end()
+            let stored = try connection.storedSum(RowDigest.snapshots)
+            hasAllSnapshots = try stored == connection.sumOfSnapshots()
+        } catch {
+            warnings.append("the old index does not say which snapshots there were: \(error)")
+        }
+    }
+
+    /// Copies the facts about blobs, the headers, the failures and the count of blobs into a new index.
+    public func copyFacts(into new: Store) throws {
+        guard let connection else { return }
+        let target = try Connection(new.indexPath, readOnly: false)
+        try target.execute("PRAGMA synchronous = FULL; BEGIN IMMEDIATE")
+        let knowsPrunes = (try? connection.knowsPrunes()) ?? false
+        for table in IndexRecovery.tables + (knowsPrunes ? IndexRecovery.pruneTables : []) {
+            // From the beginning, and if there is damage on the way, from the end as well.
+            if try !copy(table.name, table.columns, "ORDER BY \(table.key.joined(separator: ", "))", target) {
+                let reversed = table.key.map { "\($0) DESC" }.joined(separator: ", ")
+                _ = try copy(table.name, table.columns, "ORDER BY \(reversed)", target)
+                warnings.append("not all rows of the old table \(table.name) could be read")
+            }
+        }
+        _ = try copy(
+            "total", from: (try? connection.sums()) ?? "total", ["name", "value"],
+            "WHERE name IN ('blobs', 'blobBytes')", target)
+        try target.execute("COMMIT")
+    }
+
+    /// Remembers in a new index which snapshots a prune has dropped: they are not synced again. Last of all, for a merge
+    /// would take them for snapshots that list nothing.
+    public func copyPruned(into new: Store) throws {
+        guard !pruned.isEmpty else { return }
+        let target = try Connection(new.indexPath, readOnly: false)
+        try target.execute("PRAGMA synchronous = FULL; BEGIN IMMEDIATE")
+        let columns = [
+            "name", "takenAt", "syncedAt", "manifestMD5", "metadataOnly", "filter", "permanentFilter", "rowCount",
+            "keys", "bytes", "prunedAt",
+        ]
+        // With new ids: those that they had may be others' by now.
+        if try !copy("snapshot", columns, "WHERE prunedAt IS NOT NULL", target) {
+            warnings.append("not all snapshots that were pruned could be read: they can be synced again")
+        }
+        try target.renewDigests()
+        try target.execute("COMMIT")
+    }
+
+    /// False: not all rows could be read.
+    private func copy(
+        _ table: String, from source: String? = nil, _ columns: [String], _ clause: String, _ target: Connection
+    ) throws -> Bool {
+        let names = columns.joined(separator: ", ")
+        let marks = columns.map { _ in "?" }.joined(separator: ", ")
+        let insert = try target.prepare("INSERT OR REPLACE INTO \(table) (\(names)) VALUES (\(marks))")
+        do {
+            guard let select = try connection?.prepare("SELECT \(names) FROM \(source ?? table) \(clause)") else {
+                return false
+            }
+            while try select.step() {
+                try Interruption.check()
+                for column in Int32(0)..<Int32(columns.count) {
+                    sqlite3_bind_value(insert.handle, column + 1, select.value(column).handle)
+                }
+                // A row that breaks the rules of its table is damage too.
+                if (try? insert.run()) == nil { insert.reset() }
+            }
+            return true
+        } catch {
+            if error.code == .interrupted || error.code == .noSpace { throw error }
+            return false
+        }
+    }
+}

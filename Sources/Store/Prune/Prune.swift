@@ -1,0 +1,197 @@
+import Basics
+import Blobs
+import Glibc
+import Index
+import Merge
+import Model
+
+/// What a prune did, or for a dry run would do.
+public struct PruneOutcome: Sendable {
+    /// Snapshots that stay, and those that go, oldest first.
+    public var keptSnapshots: [String] = []
+    public var droppedSnapshots: [String] = []
+    /// From when on every instant is kept.
+    public var horizon = Timestamp.distantPast
+    /// Versions that lose their content, and those among them that are not known any more (markers included there).
+    public var droppedContents = 0
+    public var droppedVersions = 0
+    /// Bytes of the versions that are not known any more, each on its own.
+    public var droppedVersionBytes: Int64 = 0
+    /// Blobs that no row names any more, and their bytes.
+    public var blobs = 0
+    public var bytes: Int64 = 0
+}
+
+/// How far a prune has come.
+public enum PruneProgress: Sendable {
+    /// Keys looked at; every key is looked at twice.
+    case looking(keys: Int)
+    case removing(blobs: Int, of: Int)
+}
+
+/// Drops what no kept view shows: versions from the index, in one transaction, then the blobs that no row names any more.
+///
+/// The names of those blobs are committed with that transaction, so that a prune which is stopped leaves nothing that the
+/// next one does not find. That one looks again which of them are named: a sync in between may have found one useful.
+public final class Prune {
+    private let store: Store
+    private let rules: PruneRules
+    private let prefix: [UInt8]?
+    private let isDryRun: Bool
+    private let progress: (PruneProgress) -> Void
+
+    /// - Parameter prefix: only contents of keys that begin so are dropped; every snapshot and version stays known.
+    public init(
+        _ store: Store, _ rules: PruneRules, prefix: [UInt8]?, isDryRun: Bool,
+        progress: @escaping (PruneProgress) -> Void
+    ) {
+        self.store = store
+        self.rules = rules
+        self.prefix = prefix
+        self.isDryRun = isDryRun
+        self.progress = progress
+    }
+
+    /// - Throws: `usage` where there is no rule; `interrupted`, after which the same prune goes on where it stopped.
+    public func run() throws -> PruneOutcome {
+        guard !rules.isEmpty else {
+            throw IcecoreError(.usage, "say what is to be kept, such as --keep-within 180d: nothing was pruned")
+        }
+        let lock = try StoreLock(store, command: "icecore prune")
+        let hold = try StoreGuard(store, removing: true)
+        defer { withExtendedLifetime((lock, hold)) {} }
+        try store.removeLeftovers()
+        if !isDryRun { _ = try IndexDatabase(path: store.indexPath) }
+
+        let reader = try store.reader()
+        let points = reader.timeline.kept
+        guard let newest = points.last else { return PruneOutcome() }
+        try refuseFuture(newest)
+        let kept = rules.kept(points)
+        var outcome = PruneOutcome()
+        outcome.horizon = rules.horizon(newest)
+        if prefix == nil { outcome.horizon = max(outcome.horizon, reader.timeline.horizon) }
+        let dropped = prefix == nil ? points.filter { !kept.contains($0.id) } : []
+        outcome.droppedSnapshots = dropped.map(\.name)
+        outcome.keptSnapshots = points.filter { point in !dropped.contains { $0.id == point.id } }.map(\.name)
+
+        let contents = try PruneContents(directory: store.temporaryPath)
+        try reader.doomedBlobs { name, _ in try contents.add(blob: name) }
+        let search = PruneSearch(contents)
+        try walk(reader, kept, outcome.horizon, search)
+        outcome.droppedContents = search.contentCount
+        outcome.droppedVersions = search.versionCount
+        outcome.droppedVersionBytes = search.versionBytes
+        if isDryRun {
+            try walk(reader, kept, outcome.horizon, PruneRehearsal(contents))
+            (outcome.blobs, outcome.bytes) = try contents.findBlobs(store, reader)
+            return outcome
+        }
+        let writer = try PruneWriter(store, contents)
+        try walk(reader, kept, outcome.horizon, writer)
+        // Before the commit: after it, nobody could tell any more which pieces belong to what was dropped.
+        try removePartialFiles(contents)
+        (outcome.blobs, outcome.bytes) = try contents.findBlobs(store, reader)
+        try writer.commit(
+            reader, outcome, dropped: dropped.map(\.id), prefix: prefix ?? [])
+        reader.end()
+        try removeInventories(reader.timeline, dropped)
+        try removeBlobs(writer, outcome.blobs)
+        return outcome
+    }
+
+    /// The newest snapshot is what the rule counts from: of a clock that was wrong when it was taken, or is wrong now, nobody
+    /// wants to hear after the prune.
+    private func refuseFuture(_ newest: Timeline.Point) throws {
+        let now = Timestamp.now()
+        guard rules.within != nil, newest.takenAt.milliseconds - 86_400_000 > now.milliseconds else { return }
+        throw IcecoreError(
+            .invalidData,
+            "the newest snapshot \(newest.name) is one of the future by this machine's clock (\(now)): one of the two is "
+                + "wrong, and --keep-within counts from that snapshot. Nothing was pruned: set the clock, or say what is "
+                + "to be kept by number, as with --keep-daily")
+    }
+
+    private func walk(
+        _ reader: IndexReader, _ kept: Set<Int64>, _ horizon: Timestamp, _ visitor: PruneVisitor
+    ) throws {
+        let progress = self.progress
+        try PruneWalk(reader, kept: kept, horizon: horizon, prefix: prefix, visitor) { progress(.looking(keys: $0)) }
+            .run()
+    }
+
+    /// Pieces of contents that nobody will ask for any more.
+    private func removePartialFiles(_ contents: PruneContents) throws {
+        let names = Set(try Files.names(in: store.temporaryPath))
+        if names.isEmpty { return }
+        try contents.forEach { etag, size in
+            let path = PartialBlob.path(store, etag: etag, size: size)
+            if names.contains(String(path.dropFirst(store.temporaryPath.count + 1))) { try PartialBlob.remove(path) }
+        }
+    }
+
+    /// The files of inventories whose snapshots are gone, also of those that a prune which was stopped did not get to.
+    private func removeInventories(_ timeline: Timeline, _ dropped: [Timeline.Point]) throws {
+        let names = Set(timeline.points.filter(\.isPruned).map(\.name) + dropped.map(\.name))
+        guard Files.exists(store.inventoriesPath) else { return }
+        let found = try Files.names(in: store.inventoriesPath)
+        try KeptInventory.remove(found.filter { names.contains($0) && InventoryName.isValid($0) }, store)
+    }
+
+    private func removeBlobs(_ writer: PruneWriter, _ count: Int) throws {
+        var done = 0
+        while let names = try writer.nextDoomed(limit: 4096) {
+            for name in names {
+                try Files.remove(store.blobs.path(ofName: name))
+                done += 1
+            }
+            // First the names in the directories, then those in the index: what is forgotten must be gone.
+            try Files.synchronizeFileSystem(File(store.blobs.path, O_RDONLY | O_DIRECTORY))
+            try writer.forgetDoomed(names)
+            progress(.removing(blobs: done, of: count))
+            try Interruption.check()
+        }
+        writer.checkpoint()
+    }
+}
+
+/// The first walk: which contents might go.
+private final class PruneSearch: PruneVisitor {
+    let changes = ChangeWriter(ChangeDiscard())
+    private let contents: PruneContents
+    private(set) var contentCount = 0
+    private(set) var versionCount = 0
+    private(set) var versionBytes: Int64 = 0
+
+    init(_ contents: PruneContents) {
+        self.contents = contents
+    }
+
+    func retains(_ row: borrowing EntryRow, prefix: [UInt8]) {}
+    func removes(directory: Int64) {}
+
+    func drops(_ version: StoredVersion, key: [UInt8], isRemoved: Bool) throws {
+        let identity = version.evidence.identity
+        if isRemoved {
+            versionCount += 1
+            versionBytes = versionBytes.addingClamped(identity.size)
+        }
+        guard let etag = identity.contentETag(key: key, version.flags) else { return }
+        if !version.flags.contains(.pruned) { contentCount += 1 }
+        try contents.add(etag, identity.size)
+    }
+}
+
+/// The second walk of a dry run.
+private final class PruneRehearsal: PruneVisitor {
+    let changes = ChangeWriter(ChangeDiscard())
+    private let contents: PruneContents
+
+    init(_ contents: PruneContents) {
+        self.contents = contents
+    }
+
+    func retains(_ row: borrowing EntryRow, prefix: [UInt8]) throws { try contents.strike(row, prefix: prefix) }
+    func removes(directory: Int64) {}
+    func drops(_ version: StoredVersion, key: [UInt8], isRemoved: Bool) {}
+}

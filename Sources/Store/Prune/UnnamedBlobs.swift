@@ -1,0 +1,36 @@
+import Basics
+import Index
+import SQLite
+
+/// Finds out which of some blobs no row of an index names.
+public final class UnnamedBlobs {
+    private let contents: PruneContents
+    private var isEmpty = true
+
+    public init(_ store: Store) throws {
+        contents = try PruneContents(directory: store.temporaryPath)
+    }
+
+    /// Asks about a blob.
+    public func add(_ name: String) throws {
+        try contents.add(blob: name)
+        isEmpty = false
+    }
+
+    /// Gives the names that no row has to `body`. One scan of the rows, if there is anything to ask.
+    public func find(_ reader: IndexReader, _ body: (String) throws -> Void) throws {
+        if isEmpty { return }
+        try contents.addContents(ofOpaque: reader)
+        let statement = try reader.connection.prepare(
+            "SELECT \(EntryRow.columnsAndDirectory) FROM entry WHERE child IS NULL AND \(EntryRow.Flags.condition(none: [.marker, .pruned]))"
+        )
+        let names = try DirectoryNames(reader.connection)
+        while try statement.step() {
+            let row = EntryRow(statement)
+            let prefix =
+                row.flags.contains(.own) ? try names.prefix(of: statement.integer(EntryRow.directoryColumn)) ?? [] : []
+            try contents.strike(row, prefix: prefix)
+        }
+        try contents.names(reader, body)
+    }
+}

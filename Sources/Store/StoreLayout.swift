@@ -1,0 +1,59 @@
+/// Every name that may stand in the directory of a store: the one list that `init`, `verify`, the removal of leftovers and
+/// the table in docs/FORMAT.md agree by.
+public enum StoreLayout {
+    /// What a name is.
+    public enum Kind: Sendable {
+        /// Part of what the store keeps.
+        case file, directory
+        /// Belongs to a process, and says nothing once that has ended.
+        case lock
+        /// Says how far something has come, or what happened; may be deleted.
+        case record
+        /// Only in the cache of a replica that is read in place.
+        case cache
+    }
+
+    public static let configuration = "icecore.json"
+    public static let index = "index.sqlite"
+    public static let blobs = "blobs"
+    public static let temporary = "tmp"
+    public static let inventories = "inventories"
+    public static let quarantine = "quarantine"
+    public static let lock = "lock"
+    public static let deletionLock = "push.lock"
+    public static let replicas = "replicas"
+    public static let verifyState = "verify.state"
+    public static let mountLog = "mount.log"
+    /// Appended to the name of a mount's log that has grown too long.
+    public static let rotatedSuffix = ".old"
+
+    /// All names.
+    public static let names: [(name: String, kind: Kind)] = [
+        (configuration, .file), (index, .file), ("\(index)-wal", .file), ("\(index)-shm", .record),
+        (blobs, .directory), (temporary, .directory), (inventories, .directory), (quarantine, .directory),
+        (lock, .lock), (deletionLock, .lock), (replicas, .record), (verifyState, .record), (mountLog, .record),
+        (mountLog + rotatedSuffix, .record), ("refresh.lock", .cache), ("chunks", .cache), ("index.assembled", .cache),
+        ("current.json", .cache),
+    ]
+
+    /// Whether a name belongs to a store: one of its own, or what a process that was killed has left of one that it was
+    /// about to replace.
+    public static func isOwn(_ name: String) -> Bool {
+        names.contains { $0.name == name && $0.kind != .cache } || isReplacement(name)
+    }
+
+    /// Whether a name may stand where a store, or the cache of a replica, is about to be made: an attempt that was
+    /// interrupted may have left it.
+    public static func mayPrecede(_ name: String) -> Bool {
+        name != configuration && (names.contains { $0.name == name } || isReplacement(name))
+    }
+
+    /// Whether the holder of the store's lock may remove it: a process that has ended was writing it.
+    public static func isLeftover(_ name: String) -> Bool {
+        name.hasPrefix("\(index).new") || name.hasPrefix("\(verifyState).") || name.hasPrefix("\(configuration).")
+    }
+
+    private static func isReplacement(_ name: String) -> Bool {
+        name.hasSuffix(".new") || name.hasPrefix("\(index).new")
+    }
+}
