@@ -6,23 +6,27 @@ import Model
 import S3
 import Store
 
-/// Fetches the blobs of a queue: each content once, checked and durable, dozens at a time.
+/// Fetches the contents of a queue: each once, checked and durable, dozens at a time.
+///
+/// The way of a content: ``FetchGroups`` chooses a key, ``WholeTransfer`` or ``ChunkedDownload`` fetches and checks it, and
+/// ``BlobCommitter`` makes it a blob. Large contents come in chunks, since a failure then costs no more than a chunk.
 public final class Downloader {
-    /// What a download came to.
+    /// The result of a download.
     public struct Summary: Sendable {
-        /// Blobs that were fetched, and their bytes.
+        /// Contents that were fetched, and their bytes.
         public internal(set) var fetched = 0
         public internal(set) var bytes: Int64 = 0
-        /// Blobs that were there already, under another key or from a sync that was interrupted.
+        /// Contents that were there already, under another key or from an interrupted sync.
         public internal(set) var shared = 0
         public internal(set) var sharedBytes: Int64 = 0
+        /// Objects that the source has lost for good, and others that could not be fetched.
         public internal(set) var gone = 0
         public internal(set) var failed = 0
-        /// The first few failures, for people.
+        /// The first few failures, as sentences.
         public internal(set) var examples: [String] = []
-        /// Requests, retries, and what is on its way.
+        /// Requests, retries, and bytes in flight.
         public internal(set) var transfers = TransferLoop.Statistics()
-        /// Bytes of contents that are not complete yet.
+        /// Bytes that have arrived of contents that are not complete yet.
         public internal(set) var unfinishedBytes: Int64 = 0
     }
 
@@ -32,42 +36,43 @@ public final class Downloader {
     private let jobs: Int
     private let chunks: ChunkLimits
     private let progress: (Summary) -> Void
-    private let batch: BlobBatch
+    private let batch: BlobCommitter
     private let reader: IndexReader
     private let memory = ContentMemory()
     private var wants: WantQueue
     private var isExhausted = false
-    /// Wants for which there was no room in `groups`: read when `wants` is exhausted.
+    /// Wants for which `groups` had no room: read when `wants` is exhausted.
     private var aside: WantQueue?
     /// How many contents had been settled when `aside` became `wants`.
     private var settledBefore = 0
     private var summary = Summary()
-    /// Contents on their way, and who else wants them.
-    private var groups: WantGroups
-    /// Requests that go before new wants: questions for part sizes, second ways to an object.
+    /// Contents in flight, and the other keys that have them.
+    private var groups: FetchGroups
+    /// Requests that go before new wants: for part sizes, by key after a refusal, once more after a failed check.
     private var urgent: [Transfer] = []
     private var counter = 0
-    /// Contents that are fetched in chunks, and those that wait for a place, or for another try at the same content.
+    /// Contents that are fetched in chunks, and those that wait for a place or for another attempt at the same content.
     private var large: [ChunkedDownload] = []
     private var largeToCome: [Want] = []
     private var pool: WorkPool?
-    /// Since when a mount has been reading what is to be fetched next, in milliseconds of the monotonic clock.
+    /// Since when another process has held the next large content, in milliseconds of the monotonic clock.
     private var busySince: UInt64?
-    /// So long a mount is given to let go of a content.
+    /// How long to wait for it to let go, in milliseconds.
     private static let patience: UInt64 = 5000
     private var wakeup: TransferLoop.Wakeup?
-    /// So many of them at a time; each has two open files.
+    /// The most large contents at a time; each has two open files.
     private static let mostLarge = 64
+    /// The most wants and failures that `groups` keeps in memory.
     private static let mostHeld = 10_000
-    /// How often a content is fetched that only a second look can judge.
+    /// How often a content is fetched that nothing but another copy of it can check.
     private static let mostDownloads = 3
 
     /// - Parameters:
     ///   - origin: where contents come from; nil: the store's bucket.
     ///   - wants: what to fetch, the most urgent first.
     ///   - jobs: the most requests in flight.
-    ///   - chunks: what is fetched in chunks.
-    ///   - progress: told whenever something has been fetched or given up, and four times a second.
+    ///   - chunks: which contents are fetched in chunks.
+    ///   - progress: called whenever something has been fetched or given up, and four times a second.
     public init(
         _ store: Store, _ client: S3Client, origin: ContentOrigin? = nil, wants: WantQueue, jobs: Int,
         chunks: ChunkLimits = ChunkLimits(),
@@ -80,14 +85,14 @@ public final class Downloader {
         self.jobs = jobs
         self.chunks = chunks
         self.progress = progress
-        groups = WantGroups(mostAttempts: jobs / 2)
-        batch = try BlobBatch(store)
+        groups = FetchGroups(mostAttempts: jobs / 2)
+        batch = try BlobCommitter(store)
         let reader = try store.reader()
         self.reader = reader
         batch.recorded = { try reader.begin() }
     }
 
-    /// Fetches everything. What was complete stays, also when this throws.
+    /// Fetches everything. What was complete stays, even if this throws.
     public func run() throws -> Summary {
         var options = client.loopOptions
         options.maxInFlight = jobs
@@ -129,7 +134,7 @@ public final class Downloader {
                 continue
             }
             guard let want = try nextWant() else {
-                // Whoever waits for something in flight is asked about again after it.
+                // What waits for something in flight is decided after that.
                 return groups.isEmpty && aside == nil ? .finished : .waiting
             }
             if let transfer = try transfer(for: want) { return .transfer(transfer) }
@@ -143,7 +148,7 @@ public final class Downloader {
                 if let want = try wants.next() { return want }
                 isExhausted = true
             }
-            // What was put aside still waits for the same contents, unless one of them has been settled.
+            // What was put aside still waits for the same contents unless one of them has been settled.
             guard let queue = aside, groups.settled > settledBefore else { return nil }
             (wants, aside) = (queue, nil)
             isExhausted = false
@@ -165,7 +170,7 @@ public final class Downloader {
         return try transfer(of: want)
     }
 
-    /// Puts a want aside until it is known what becomes of its content under another key.
+    /// Puts a want aside until its content has been fetched, or not, under another key.
     private func wait(_ want: Want) throws {
         if groups.held < Downloader.mostHeld { return groups.wait(want) }
         let queue = try aside ?? WantQueue(directory: store.temporaryPath)
@@ -173,7 +178,7 @@ public final class Downloader {
         try queue.append(want)
     }
 
-    /// The transfer of a content that is not there; nil where it takes none.
+    /// The transfer of a content that is not there; nil if there is none to start now.
     private func transfer(of want: Want) throws -> Transfer? {
         if want.isArchived {
             try fail(want, isGone: false, "archived (its storage class needs a restore first)")
@@ -190,27 +195,28 @@ public final class Downloader {
         counter += 1
         let temporary = "\(store.temporaryPath)/\(counter)"
         if want.size == 0, want.etag == .empty, !want.isOpaque {
-            // There is nothing to fetch of a content that is empty.
+            // An empty content needs no request.
             try File(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o444).close()
-            try arrived(want, temporary, .file, .checked(partSize: nil), headers: nil)
+            let sha256 = want.isOwn ? SHA256.digest([]) : nil
+            arrived(CheckedContent(want, .checked(partSize: nil, sha256: sha256), temporary: temporary, headers: nil))
             return nil
         }
-        return blobTransfer(try source(want), temporary)
+        return wholeTransfer(try source(want), temporary)
     }
 
     private func source(_ want: Want) throws -> SourceObject {
         try SourceObject(want, origin)
     }
 
-    private func blobTransfer(_ source: SourceObject, _ temporary: String) -> BlobTransfer {
-        BlobTransfer(source, temporary: temporary, memory: memory) { [unowned self] transfer, result in
+    private func wholeTransfer(_ source: SourceObject, _ temporary: String) -> WholeTransfer {
+        WholeTransfer(source, temporary: temporary, memory: memory) { [unowned self] transfer, result in
             try finished(transfer, result)
         }
     }
 
     // MARK: - Large contents
 
-    /// The next chunk of a large content; on the way, those that are done are taken in, and others begin.
+    /// The next chunk of a large content. Takes in contents that are done, and begins others.
     private func nextChunk() throws -> Transfer? {
         var place = 0
         while place < large.count {
@@ -232,7 +238,7 @@ public final class Downloader {
         return urgent.popLast()
     }
 
-    /// Nil: somebody else is at the content, and may soon be done with it.
+    /// Nil: another process holds the content, and may soon let go of it.
     private func chunkedDownload(_ want: Want) throws -> ChunkedDownload? {
         let pool: WorkPool
         if let known = self.pool {
@@ -264,19 +270,9 @@ public final class Downloader {
         let want = download.want
         switch outcome {
         case .arrived(let verdict, let headers):
-            var blob = BlobBatch.Finished(
-                temporary: download.partial.path, partial: download.partial, name: want.contentName, want: want,
-                headers: headers)
-            switch verdict {
-            case .checked(let partSize, let sha256):
-                blob.partSize = partSize
-                if let sha256 { blob.file(under: sha256) }
-            case .opaque(let sha256), .unknownPartSize(let sha256):
-                blob.file(under: sha256)
-            case .wrong:
-                return
-            }
-            arrived(blob)
+            arrived(
+                CheckedContent(
+                    want, verdict, temporary: download.partial.path, partial: download.partial, headers: headers))
         case .failed(let error, let isUseless):
             if isUseless { try download.partial.remove() }
             try failed(download.source, error, retry: nil)
@@ -286,14 +282,13 @@ public final class Downloader {
         }
     }
 
-    // MARK: - What became of it
+    // MARK: - Results
 
-    private func finished(_ transfer: BlobTransfer, _ result: Result<Void, any Error>) throws {
+    private func finished(_ transfer: WholeTransfer, _ result: Result<Void, any Error>) throws {
         switch result {
         case .success:
-            guard let verdict = transfer.verdict else { return }
-            if case .needsPartSize = verdict {
-                // A replica knows no more of a part size than its index does.
+            if case .unknownPartSize = transfer.verdict {
+                // A replica knows no part size but the one in its index.
                 if transfer.source.replica != nil { return try settle(transfer, .success(nil)) }
                 urgent.append(
                     DescriptionTransfer(transfer.source) { [unowned self] answer in
@@ -301,23 +296,23 @@ public final class Downloader {
                     })
                 return
             }
-            try arrived(transfer.want, transfer.temporary, transfer.content, verdict, headers: transfer.headers)
+            arrived(transfer)
         case .failure(let error):
             transfer.discard()
             try failed(transfer.source, error) { [unowned self] in
                 var source = transfer.source
                 source.byKey = true
-                return blobTransfer(source, transfer.temporary)
+                return wholeTransfer(source, transfer.temporary)
             }
         }
     }
 
-    private func settle(_ transfer: BlobTransfer, _ answer: Result<Int64?, any Error>) throws {
+    private func settle(_ transfer: WholeTransfer, _ answer: Result<Int64?, any Error>) throws {
         do {
             try transfer.settle(partSize: answer.get())
         } catch let failure as S3Failure {
             if failure.kind == .corrupt, transfer.downloads < Downloader.mostDownloads { return fetchAgain(transfer) }
-            // Without an answer nothing is known of the content: it is not kept as if it had been checked.
+            // Without an answer the content is unchecked: it is not kept.
             transfer.discard()
             if failure.kind == .cancelled {
                 return cancelled(transfer.want)
@@ -327,44 +322,37 @@ public final class Downloader {
             transfer.discard()
             return try failed(transfer.source, replaced, retry: nil)
         }
-        guard let verdict = transfer.verdict else { return }
-        if case .needsPartSize = verdict {
+        if case .unknownPartSize = transfer.verdict {
             if transfer.downloads < Downloader.mostDownloads { return fetchAgain(transfer) }
             transfer.discard()
             return try fail(
                 transfer.want, isGone: false,
-                "nothing can check it: its part size is unknown, and it came out different "
-                    + "each time")
+                "it cannot be checked: its part size is unknown, and each download gave different bytes")
         }
-        try arrived(transfer.want, transfer.temporary, transfer.content, verdict, headers: transfer.headers)
+        arrived(transfer)
     }
 
-    /// Fetches a content once more: a damaged one must not be believed, nor a good one refused, after a single look.
-    private func fetchAgain(_ transfer: BlobTransfer) {
-        let again = blobTransfer(transfer.source, transfer.temporary)
+    /// Fetches a content once more: one download cannot tell a damaged content from a good one.
+    private func fetchAgain(_ transfer: WholeTransfer) {
+        let again = wholeTransfer(transfer.source, transfer.temporary)
         again.earlier = transfer.earlier
         again.downloads = transfer.downloads + 1
         urgent.append(again)
     }
 
-    private func arrived(
-        _ want: Want, _ temporary: String, _ content: ArrivedContent, _ verdict: BlobTransfer.Verdict, headers: String?
-    ) throws {
-        var blob = BlobBatch.Finished(
-            temporary: temporary, content: content, name: want.contentName, want: want, headers: headers)
-        switch verdict {
-        case .checked(let partSize):
-            blob.partSize = partSize
-            if want.isOwn { blob.file(under: try content.sha256(temporary)) }
-        case .opaque, .needsPartSize:
-            blob.file(under: try content.sha256(temporary))
-        }
-        arrived(blob)
+    private func arrived(_ transfer: WholeTransfer) {
+        guard let verdict = transfer.verdict else { return }
+        arrived(
+            CheckedContent(
+                transfer.want, verdict, temporary: transfer.temporary, content: transfer.content,
+                headers: transfer.headers))
     }
 
-    private func arrived(_ blob: BlobBatch.Finished) {
+    /// - Parameter blob: nil where nothing vouches for the content, which does not come this far.
+    private func arrived(_ blob: CheckedContent?) {
+        guard let blob else { return }
         guard let waiting = groups.arrived(blob.want.content) else {
-            // Another key has given it in the meantime.
+            // It has come through another key in the meantime.
             if case .file = blob.content { unlink(blob.temporary) }
             summary.shared += 1
             summary.sharedBytes = summary.sharedBytes.addingClamped(blob.want.size)
@@ -378,11 +366,11 @@ public final class Downloader {
         progress(summary)
     }
 
-    /// - Parameter retry: a second way to the object, by its key, where that has not been tried.
+    /// - Parameter retry: makes the request by key; nil where there is no such second way.
     private func failed(_ source: SourceObject, _ error: any Error, retry: (() -> Transfer)?) throws {
         let want = source.want
         if error is SourceObject.Replaced {
-            // Where the version was refused by its id, it may be there all the same.
+            // The version was refused by its id, but it may still exist.
             if !source.isReplaceable {
                 return try fail(want, isGone: false, "the current object is another version, and this one is refused")
             }
@@ -391,8 +379,7 @@ public final class Downloader {
         guard let failure = error as? S3Failure else { throw error }
         if failure.kind == .cancelled { return cancelled(want) }
         if Downloader.endsEverything(failure) { throw failure.asError }
-        if failure.status == 403, !failure.isArchived, want.isLatest, !source.byKey, let retry {
-            // Public buckets often let everybody read the current object, but not versions by their ids.
+        if let retry, source.isWorthAskingByKey(after: failure) {
             urgent.append(retry())
             return
         }
@@ -400,7 +387,7 @@ public final class Downloader {
             return try fail(want, isGone: false, failure.isNotFound ? "the replica does not have it" : failure.reason)
         }
         let isById = want.versionId != nil && !source.byKey
-        // A 404 that S3 did not say itself (a proxy, a wrong endpoint) says nothing about the object.
+        // A 404 from something other than S3 (a proxy, a wrong endpoint) says nothing about the object.
         let isSaidByS3 = failure.code == "NoSuchVersion" || failure.code == "NoSuchKey" || failure.isDeleteMarker
         if isSaidByS3, isById || want.versionId == nil {
             return try fail(want, isGone: true, "gone: the bucket no longer has it (\(failure.code))")
@@ -411,7 +398,7 @@ public final class Downloader {
         try fail(want, isGone: false, failure.reason)
     }
 
-    /// Failures that no other object would be spared.
+    /// Failures that every other object would meet too.
     private static func endsEverything(_ failure: S3Failure) -> Bool {
         switch failure.code {
         case "NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken",
@@ -427,11 +414,11 @@ public final class Downloader {
     }
 
     private func fail(_ want: Want, isGone: Bool, _ reason: String) throws {
-        // Nothing is lost as long as another key may have the content.
+        // Nothing is recorded as long as another key may have the content.
         for failure in groups.failed(.init(want: want, isGone: isGone, reason: reason)) { record(failure) }
     }
 
-    private func record(_ failure: WantGroups.Failure) {
+    private func record(_ failure: FetchGroups.Failure) {
         let want = failure.want
         batch.add(want, isGone: failure.isGone, reason: failure.reason)
         if failure.isGone { summary.gone += 1 } else { summary.failed += 1 }
@@ -444,7 +431,7 @@ public final class Downloader {
 }
 
 extension S3Failure {
-    /// The failure without the object's name, for lists that name it anyway.
+    /// The failure without the object's name, for lists that name the object anyway.
     fileprivate var reason: String {
         if isArchived { return "archived: it has to be restored first" }
         var anonymous = self

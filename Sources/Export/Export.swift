@@ -4,29 +4,8 @@ import Index
 import Model
 import Store
 
-/// What an export did, or for a dry run would do.
-public struct ExportOutcome: Sendable {
-    public var files = 0
-    public var bytes: Int64 = 0
-    /// Of those, files that were there already.
-    public var skipped = 0
-    public var linked = 0
-    public var cloned = 0
-    public var copied = 0
-    /// Files whose content is not in the store.
-    public var missing = 0
-
-    public init() {}
-}
-
-/// Why the content of a file is not in the store.
-public enum MissingReason: String, Sendable {
-    case notHere = "not here"
-    case gone, archived, pruned
-}
-
-/// Writes a view into a directory, with the names that a mount gives. What is there already is left alone, so that an
-/// export that was stopped goes on.
+/// Writes a view into a directory, with the names that a mount gives. Files that are already there are skipped, so an
+/// interrupted export can be resumed.
 public final class Export {
     private let store: Store
     private let reader: IndexReader
@@ -41,7 +20,7 @@ public final class Export {
     private var path: [UInt8] = []
 
     /// - Parameters:
-    ///   - report: told of each key whose content is not in the store.
+    ///   - report: called for each key whose content is not in the store.
     ///   - progress: called often.
     public init(
         _ store: Store, _ reader: IndexReader, _ view: View, link: LinkKind, isDryRun: Bool,
@@ -56,7 +35,7 @@ public final class Export {
         writer = FileWriter(kind: link)
     }
 
-    /// - Parameter prefix: any beginning of keys; names keep their whole path.
+    /// - Parameter prefix: any start of keys; the files keep their full paths.
     public func run(to destination: String, prefix: [UInt8]) throws -> ExportOutcome {
         let mark = ExportMark(destination)
         if !isDryRun {
@@ -73,7 +52,7 @@ public final class Export {
         return outcome
     }
 
-    /// Goes down to the directory that a prefix names, if the view shows anything there.
+    /// Descends to the directory that a prefix names, if the view shows anything there.
     private func exportBeginning(_ directory: Int64, beginning: [UInt8]) throws {
         var isEmpty = true
         try reader.list(prefix: path + beginning, recursive: false, view) { _ in
@@ -92,7 +71,7 @@ public final class Export {
         try tree?.leave()
     }
 
-    /// A directory has the time of the view, as in a mount; set when nothing more is put into it.
+    /// A directory has the time of the view, as in a mount; set once nothing more is put into it.
     private func setTime() throws {
         guard let tree else { return }
         let time = timespec(milliseconds: view.time.milliseconds)
@@ -102,7 +81,7 @@ public final class Export {
 
     /// Exports what one directory shows, and everything below it.
     private func export(_ directory: Int64, beginning: [UInt8]) throws {
-        // What a kill has left.
+        // Left by a kill.
         if let tree { withPath(FileWriter.temporaryName) { _ = unlinkat(tree.descriptor, $0, 0) } }
         let cursor = try reader.cursor()
         cursor.seek(directory: directory, from: beginning)
@@ -114,12 +93,12 @@ public final class Export {
             try Interruption.check()
             let name = Array(row.name)
             guard row.isDirectory else {
-                // The zero-size 'a/' only makes the directory.
+                // The zero-size key 'a/' only makes the directory.
                 if name.isEmpty, row.size == 0, directory != IndexReader.root { continue }
                 try export(name, row, in: directory)
                 continue
             }
-            // A directory that was there several times has several rows.
+            // A directory that existed several times has several rows.
             if row.child == last { continue }
             last = row.child
             try tree?.enter(Naming.fileName(Array(name.dropLast())))
@@ -145,7 +124,7 @@ public final class Export {
         outcome.bytes = outcome.bytes.addingClamped(size)
         progress(outcome)
         guard let tree else { return }
-        // Where the view shows a directory of the same name, the object stands inside it.
+        // If the view shows a directory of the same name, the object is put inside it.
         let isTwin = try (name + [UInt8(ascii: "/")]).withUnsafeBytes {
             try reader.find($0, in: directory, view) != nil
         }
@@ -170,41 +149,6 @@ public final class Export {
             }
         }
         if isTwin { try leave() }
-    }
-}
-
-/// Says, in the target, that an export is under way: whether a file of the right size and time has the right content
-/// is not sure where the machine has stopped since, for nothing is made durable before the end.
-struct ExportMark {
-    private let directory: String
-    private var path: String { "\(directory)/.icecore-export" }
-
-    init(_ directory: String) {
-        self.directory = directory
-    }
-
-    /// Whether files that are there can be trusted: no export was under way when the machine stopped.
-    func begin() throws -> Bool {
-        let boot = Array("\(try BootID.read())\n".utf8)
-        var status = stat()
-        if lstat(path, &status) == 0 {
-            guard status.st_mode & S_IFMT == S_IFREG else {
-                throw IcecoreError(.busy, "'\(path)' is in the way: move it elsewhere")
-            }
-            if try Files.read(path, limit: 100) == boot { return true }
-            // It stays as it is until this export is complete.
-            return false
-        }
-        let mark = try File(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW)
-        try boot.withUnsafeBytes { try mark.write($0) }
-        try mark.synchronize()
-        try Files.synchronizeDirectory(directory)
-        return true
-    }
-
-    func end() throws {
-        try Files.synchronizeFileSystem(File(directory, O_RDONLY | O_DIRECTORY))
-        try Files.remove(path)
     }
 }
 

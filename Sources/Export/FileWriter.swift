@@ -1,31 +1,20 @@
 import Basics
 import Glibc
 
-/// How an exported file gets its content.
-public enum LinkKind: String, Sendable, CaseIterable {
-    /// A clone where the file system can, else a copy.
-    case auto
-    /// The blob itself under another name, where possible.
-    case hard
-    /// A clone, or an error.
-    case reflink
-    case copy
-}
-
-/// Puts one file into a directory: complete under a name of its own, then renamed into its place.
+/// Puts one file into a directory: written under a temporary name, then renamed into place.
 struct FileWriter {
     enum Made {
         case linked, cloned, copied
     }
 
-    /// A name that no key has in a tree.
+    /// A name that no key gets in a tree.
     static let temporaryName = Array(".icecore-part".utf8)
 
     let kind: LinkKind
 
-    /// Whether the file is there already: of the right size and time, or the blob itself.
+    /// Whether the file is already there: of the right size and time, or the blob itself.
     ///
-    /// - Parameter blob: of the blob.
+    /// - Parameter blob: the status of the blob.
     func isThere(_ name: [UInt8], in directory: Int32, size: Int64, time: timespec, blob: stat) -> Bool {
         var status = stat()
         let isFound = withPath(name) { fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW) == 0 }
@@ -50,11 +39,11 @@ struct FileWriter {
                     if renameat(directory, from, directory, to) != 0 {
                         if errno == EISDIR || errno == EEXIST || errno == ENOTEMPTY {
                             throw IcecoreError(
-                                .busy, "'\(place)' is in the way: a file has to be there. Move it elsewhere")
+                                .busy, "'\(place)' is in the way of a file: move it elsewhere")
                         }
                         throw IcecoreError.system("cannot create", place, errno: errno)
                     }
-                    // Two names of one file are left as they are by rename(2).
+                    // rename(2) leaves two names of one file as they are.
                     unlinkat(directory, from, 0)
                 }
             }
@@ -71,7 +60,7 @@ struct FileWriter {
         if kind == .hard {
             let isLinked = withPath(name) { linkat(AT_FDCWD, source.path, directory, $0, 0) == 0 }
             if isLinked { return .linked }
-            // Another file system, too many links, or not allowed: the next best.
+            // Another file system, too many links, or not permitted: fall back.
             guard [EXDEV, EMLINK, EPERM, EACCES, EOPNOTSUPP].contains(errno) else {
                 throw IcecoreError.system("cannot create", place, errno: errno)
             }

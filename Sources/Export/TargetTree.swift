@@ -1,33 +1,33 @@
 import Basics
 import Glibc
 
-/// The directories that an export writes to: a stack from the target down to the one at hand.
+/// The directories that an export writes to: a stack from the target down to the current one.
 ///
-/// Every step is one component, relative to an open directory, and follows no symbolic link, so that nothing that
-/// somebody else has put there leads out of the target. Only the innermost are kept open: keys can be a thousand levels
-/// deep, and processes are often allowed a thousand files.
+/// Every step is one component, relative to an open directory, and follows no symbolic link, so that nothing planted in
+/// the target leads out of it. Only the innermost directories are kept open: keys can be a thousand levels deep, and
+/// processes are often limited to a thousand open files.
 final class TargetTree {
     private struct Level {
         var name: [UInt8]
         var device: UInt64
         var inode: UInt64
-        /// -1: closed; its number says which one it must be when it is opened again.
+        /// -1 if closed; device and inode tell which directory it must be when it is reopened.
         var descriptor: Int32
     }
 
     private let path: String
-    /// Never to be written to.
+    /// The store, which must never be written to.
     private let store: (device: UInt64, inode: UInt64)
     private var levels: [Level] = []
     private static let openLevels = 16
 
-    /// Opens the target, and makes it where it is missing.
+    /// Opens the target, and creates it if it is missing.
     init(_ path: String, store: String) throws {
         self.path = path
         var status = stat()
         try systemCall("cannot examine", store) { stat(store, &status) }
         self.store = (UInt64(status.st_dev), UInt64(status.st_ino))
-        // Before anything is made: the nearest directory that is there.
+        // Checked before anything is created: the nearest directory that exists.
         let absolute = Files.absolute(path)
         var nearest = absolute
         while nearest != "/", access(nearest, F_OK) != 0 { nearest = Files.directory(of: nearest) }
@@ -41,16 +41,16 @@ final class TargetTree {
         for level in levels where level.descriptor >= 0 { close(level.descriptor) }
     }
 
-    /// The directory at hand.
+    /// The current directory.
     var descriptor: Int32 { levels[levels.count - 1].descriptor }
 
-    /// The path of a name in the directory at hand, for messages.
+    /// The path of a name in the current directory, for messages.
     func describe(_ name: [UInt8]) -> String {
         let names = levels.dropFirst().map(\.name) + [name]
         return "\(path)/" + names.map { String(decoding: $0, as: UTF8.self) }.joined(separator: "/")
     }
 
-    /// Goes down into a directory, which is made where it is missing.
+    /// Descends into a directory, which is created if it is missing.
     func enter(_ name: [UInt8]) throws {
         let parent = descriptor
         let place = describe(name)
@@ -60,7 +60,7 @@ final class TargetTree {
             }
             let opened = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
             if opened < 0, errno == ENOTDIR || errno == ELOOP {
-                throw IcecoreError(.busy, "'\(place)' is in the way: a directory has to be there. Move it elsewhere")
+                throw IcecoreError(.busy, "'\(place)' is in the way of a directory: move it elsewhere")
             }
             if opened < 0 { throw IcecoreError.system("cannot open", place, errno: errno) }
             return opened
@@ -73,7 +73,7 @@ final class TargetTree {
         }
     }
 
-    /// Goes back up.
+    /// Returns to the parent directory.
     func leave() throws {
         let left = levels.removeLast()
         defer { close(left.descriptor) }
@@ -87,7 +87,7 @@ final class TargetTree {
             UInt64(status.st_ino) == levels[above].inode
         else {
             close(opened)
-            throw IcecoreError(.busy, "somebody moved directories below '\(path)' while they were written to")
+            throw IcecoreError(.busy, "directories below '\(path)' were moved during the export")
         }
         levels[above].descriptor = opened
     }
@@ -104,7 +104,7 @@ final class TargetTree {
         if (levels[levels.count - 1].device, levels[levels.count - 1].inode) == store { throw insideStore }
     }
 
-    /// Goes up to the root of the file system, and must not meet the store on the way.
+    /// Refuses a directory that is the store or below it: walks up to the root of the file system.
     private func refuseInside(_ start: String) throws {
         var last: (UInt64, UInt64) = (0, 0)
         var current = try systemCall("cannot open", start) { open(start, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
@@ -125,11 +125,11 @@ final class TargetTree {
     }
 
     private var insideStore: IcecoreError {
-        IcecoreError(.usage, "'\(path)' is or holds a place inside the store: export to another directory")
+        IcecoreError(.usage, "an export to '\(path)' would write into the store: choose another directory")
     }
 }
 
-/// Gives a name to `body` as system calls want it.
+/// Passes a name to `body` as system calls want it.
 func withPath<Result>(_ name: [UInt8], _ body: (UnsafePointer<CChar>) throws -> Result) rethrows -> Result {
     try (name + [0]).withUnsafeBufferPointer { bytes in
         try bytes.withMemoryRebound(to: CChar.self) { bytes in

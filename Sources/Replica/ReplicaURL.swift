@@ -5,7 +5,7 @@ import S3
 public enum ReplicaURL: Sendable, Equatable {
     /// The absolute path of a directory.
     case directory(String)
-    /// A bucket, and what all keys begin with: empty, or with `/` at its end.
+    /// A bucket and the prefix of all keys, which is empty or ends with `/`.
     case bucket(S3Location)
 
     /// Reads `file:///directory` or `s3://bucket[/prefix]`.
@@ -22,11 +22,11 @@ public enum ReplicaURL: Sendable, Equatable {
             return
         }
         guard text.hasPrefix("s3://") else {
-            throw IcecoreError(.usage, "'\(text)' is no replica: give file:///DIRECTORY or s3://BUCKET/PREFIX")
+            throw IcecoreError(.usage, "'\(text)' is not a replica: use file:///DIRECTORY or s3://BUCKET/PREFIX")
         }
         var location = try S3Location(text)
         while location.key.last == UInt8(ascii: "/") { location.key.removeLast() }
-        // The names of parts of a replica are at most 200 bytes; a key has 1024.
+        // Paths in a replica have at most 200 bytes; a key may have 1024.
         guard location.key.count <= 800, location.key.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }) else {
             throw IcecoreError(.usage, "the prefix in '\(text)' is too long, or has control characters")
         }

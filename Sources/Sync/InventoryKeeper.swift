@@ -5,16 +5,16 @@ import Inventory
 import Model
 import Store
 
-/// Keeps copies of the inventories that are synced, from which the index can be made again.
+/// Keeps copies of the synced inventories, from which the index can be rebuilt.
 struct InventoryKeeper {
     let store: Store
 
-    /// Copies an inventory into the store, as it came, and makes it durable. What is there already and whole stays.
+    /// Copies an inventory into the store unchanged and makes it durable. Files that are already there intact stay.
     ///
     /// - Returns: the inventory, with the copies in place of the originals.
     @discardableResult
     func keep(
-        _ inventory: FetchedInventory, json: [UInt8], checksum: [UInt8], _ policy: Policy
+        _ inventory: FetchedInventory, _ found: FetchedManifest, _ policy: Policy
     ) throws -> FetchedInventory {
         let directory = "\(store.inventoriesPath)/\(inventory.name)"
         let names = KeptInventory.fileNames(inventory.manifest)
@@ -25,8 +25,8 @@ struct InventoryKeeper {
             let file = inventory.manifest.files[place]
             if Files.size(copy) != nil, (try? ContentCheck.md5(copy)) == file.md5 { continue }
             try Files.remove(copy)
-            // A name only for what is whole: a kill must not leave half a file under it. Beside the list files, a name
-            // of ours could be one of theirs.
+            // Only a complete file gets the name: a kill must not leave half a file under it. It is written in tmp/,
+            // because among the list files a temporary name could be one of theirs.
             let part = "\(store.temporaryPath)/list-\(place)"
             try Files.remove(part)
             try InventoryKeeper.copy(inventory.paths[place], to: part)
@@ -34,24 +34,24 @@ struct InventoryKeeper {
                 try Files.remove(part)
                 throw IcecoreError(
                     .invalidData,
-                    "the list file '\(inventory.paths[place])' has changed while it was synced: sync again")
+                    "the list file '\(inventory.paths[place])' changed while it was being synced: sync again")
             }
             try Files.rename(part, copy)
         }
         try Files.synchronizeDirectory("\(directory)/data")
-        try Files.replace("\(directory)/manifest.checksum", with: checksum)
+        try Files.replace("\(directory)/manifest.checksum", with: found.checksum)
         try KeptInventory.write(
             metadataOnly: policy.metadataOnly, filter: policy.filter, permanentFilter: policy.permanentFilter,
             inventory.name, store)
-        // Last of all, for it says that the rest is there.
-        try Files.replace("\(directory)/manifest.json", with: json)
+        // Last of all: it vouches for the rest.
+        try Files.replace("\(directory)/manifest.json", with: found.json)
         try Files.synchronizeDirectory(store.inventoriesPath)
         var kept = inventory
         kept.paths = copies
         return kept
     }
 
-    /// Shares the blocks where the file system can, or the file where it allows that; else copies. Durable.
+    /// Clones the file where the file system can, else links it where that is allowed, else copies it. Durable.
     private static func copy(_ path: String, to copy: String) throws {
         let source = try File(path, O_RDONLY)
         do {
@@ -61,7 +61,7 @@ struct InventoryKeeper {
                 return try target.close()
             }
         }
-        // A mirror is written to by replacing its files; were one written in place, its MD5 would say so.
+        // Mirrors are updated by replacing files; if one were written in place, its MD5 would give it away.
         try Files.remove(copy)
         if link(path, copy) == 0 { return try source.synchronize() }
         let target = try File(copy, O_WRONLY | O_CREAT | O_EXCL, mode: 0o444)
@@ -76,7 +76,7 @@ struct InventoryKeeper {
         try target.close()
     }
 
-    /// Removes all but the newest, as many as the store is to keep, and what removals that were killed have left.
+    /// Removes all but the newest inventories that the store is to keep, and the remains of removals that were killed.
     func trim() throws {
         let unfinished = try Files.names(in: store.inventoriesPath).filter { name in
             InventoryName.isValid(name) && !Files.exists("\(store.inventoriesPath)/\(name)/manifest.json")

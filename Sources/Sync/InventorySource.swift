@@ -6,16 +6,6 @@ import Model
 import S3
 import Store
 
-/// An inventory whose files are on the local disk.
-struct FetchedInventory {
-    var name: String
-    var manifest: Manifest
-    /// The MD5 of manifest.json.
-    var md5: [UInt8]
-    /// The list files, in the manifest's order.
-    var paths: [String]
-}
-
 /// Where the inventories of a store's bucket come from.
 public struct InventorySource {
     private let url: InventoryURL
@@ -36,7 +26,7 @@ public struct InventorySource {
         url = try InventoryURL(text)
     }
 
-    /// The names of all inventories, oldest first. One listing of the prefix with a delimiter.
+    /// The names of all inventories, oldest first. Takes one listing of the prefix with a delimiter.
     func names() throws -> [String] {
         switch url {
         case .file(let path):
@@ -57,8 +47,8 @@ public struct InventorySource {
         }
     }
 
-    /// Gets an inventory's manifest, and checks it.
-    func manifest(_ name: String) throws -> (manifest: Manifest, json: [UInt8], checksum: [UInt8]) {
+    /// Gets an inventory's manifest and checks it.
+    func manifest(_ name: String) throws -> FetchedManifest {
         let origin = "\(text.hasSuffix("/") ? text : text + "/")\(name)/manifest.json"
         var attempt = 0
         while true {
@@ -67,12 +57,12 @@ public struct InventorySource {
             do {
                 try Manifest.check(json: json, checksum: checksum, origin: origin)
             } catch {
-                // What a server or a disk gave wrong once, it may give right: believed only the third time.
+                // A server or disk may return it damaged once and intact the next time: three attempts.
                 attempt += 1
                 if attempt < 3 { continue }
                 throw error
             }
-            return (try Manifest(json: json, origin: origin), json, checksum)
+            return FetchedManifest(manifest: try Manifest(json: json, origin: origin), json: json, checksum: checksum)
         }
     }
 
@@ -87,11 +77,10 @@ public struct InventorySource {
         }
     }
 
-    /// Has all list files of an inventory on the local disk: where they are, for `file://`, else in the store's
-    /// `inventories/`.
+    /// Makes sure that all list files of an inventory are on the local disk: those of `file://` stay where they are,
+    /// others are fetched into the store's `inventories/`.
     func fetch(
-        _ name: String, _ found: (manifest: Manifest, json: [UInt8], checksum: [UInt8]),
-        progress: (_ done: Int, _ of: Int) -> Void
+        _ name: String, _ found: FetchedManifest, progress: (_ done: Int, _ of: Int) -> Void
     ) throws -> FetchedInventory {
         let paths: [String]
         switch url {
@@ -100,7 +89,7 @@ public struct InventorySource {
         case .s3(let bucket, _):
             paths = try download(name, found, from: found.manifest.destinationBucket ?? bucket, progress)
         }
-        return FetchedInventory(name: name, manifest: found.manifest, md5: MD5.digest(found.json), paths: paths)
+        return FetchedInventory(name: name, manifest: found.manifest, md5: found.md5, paths: paths)
     }
 
     /// Where a list file of a `file://` inventory is: `dir/data/<last component>`, else `dir/<key>`.
@@ -108,10 +97,10 @@ public struct InventorySource {
         let last = key.split(separator: "/", omittingEmptySubsequences: false).last.map(String.init) ?? key
         let isPlain = { (component: Substring) in !component.isEmpty && component != "." && component != ".." }
         guard !key.utf8.contains(0), isPlain(last[...]) else {
-            throw IcecoreError(.invalidData, "the inventory \(name) names a list file '\(key)', which can be no file")
+            throw IcecoreError(.invalidData, "the inventory \(name) names a list file '\(key)', which cannot be a file")
         }
         var candidates = ["\(directory)/data/\(last)"]
-        // A key that climbs out of the directory names nothing in it.
+        // A key that climbs out of the directory names nothing inside it.
         if key.split(separator: "/", omittingEmptySubsequences: false).allSatisfy(isPlain) {
             candidates.append("\(directory)/\(key)")
         }
@@ -123,21 +112,20 @@ public struct InventorySource {
                 + candidates.dropLast().map { "'\($0)'" }.joined(separator: " nor ") + " exists")
     }
 
-    /// Fetches list files into `inventories/<name>/data/`; those that are there already are kept.
+    /// Fetches list files into `inventories/<name>/data/`; those that are already there are kept.
     private func download(
-        _ name: String, _ found: (manifest: Manifest, json: [UInt8], checksum: [UInt8]), from bucket: String,
-        _ progress: (_ done: Int, _ of: Int) -> Void
+        _ name: String, _ found: FetchedManifest, from bucket: String, _ progress: (_ done: Int, _ of: Int) -> Void
     ) throws -> [String] {
         let directory = "\(store.inventoriesPath)/\(name)"
         try Files.createDirectories("\(directory)/data")
         let files = found.manifest.files
-        // Where they are kept, so that nothing is copied afterwards.
+        // Fetched to where they are kept, so that nothing is copied afterwards.
         let paths = KeptInventory.fileNames(found.manifest).map { "\(directory)/data/\($0)" }
-        // A file has its final name only when its MD5 was right; the reader checks once more.
+        // A file gets its final name only once its MD5 is right; the reader checks it again.
         let wanted = try files.indices.filter { try !InventorySource.isWhole(paths[$0], files[$0]) }
         var done = files.count - wanted.count
         progress(done, files.count)
-        // Beside the list files, a name of ours could be one of theirs.
+        // In tmp/, because among the list files a temporary name could be one of theirs.
         let temporaries = wanted.map { "\(store.temporaryPath)/list-\($0)" }
         let downloads = zip(wanted, temporaries).map { index, path in
             S3Download(
@@ -164,13 +152,13 @@ public struct InventorySource {
         return paths
     }
 
-    /// Whether a list file that an earlier sync fetched is still what the manifest says.
+    /// Whether a list file that was fetched earlier is still what the manifest says.
     static func isWhole(_ path: String, _ file: Manifest.ListFile) throws -> Bool {
         guard let size = Files.size(path), size == file.size ?? size else { return false }
         return try ContentCheck.md5(path) == file.md5
     }
 
-    /// Says of a failure what it was about.
+    /// Adds to a failure what it was about.
     private func failing<Result>(_ action: String, _ body: () throws -> Result) throws -> Result {
         do {
             return try body()

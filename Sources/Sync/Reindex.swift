@@ -1,4 +1,5 @@
 import Basics
+import Download
 import Foundation
 import Glibc
 import Index
@@ -9,61 +10,45 @@ import S3
 import SQLite
 import Store
 
-/// Makes the index of a store again, from the inventories that it keeps.
+/// Rebuilds the index of a store from the inventories that it keeps.
 ///
-/// The new index grows beside the old one, which stays as it is until the new one is whole; then it goes to `quarantine/`.
+/// The new index is built beside the old one, which stays unchanged until the new one is complete and then moves to
+/// `quarantine/`.
 public final class Reindex {
-    /// What came out.
-    public struct Outcome: Sendable {
-        /// Snapshots that the new index has, oldest first.
-        public var rebuilt: [String] = []
-        /// Snapshots of the old index whose inventories nobody has any more.
-        public var lost: [String] = []
-        /// Inventories that are kept and damaged, and why.
-        public var damaged: [(name: String, reason: String)] = []
-        /// Where the old index is now.
-        public var oldIndex: String?
-    }
-
     private let store: Store
     private let acceptsLoss: Bool
     private let reporter: SyncReporter
     private let client: S3Client
 
-    /// - Parameter acceptsLoss: goes on where snapshots of the old index cannot be made again.
+    /// - Parameter acceptsLoss: continues even if snapshots of the old index cannot be rebuilt.
     public init(_ store: Store, acceptsLoss: Bool, environment: [String: String], reporter: SyncReporter) throws {
         self.store = store
         self.acceptsLoss = acceptsLoss
         self.reporter = reporter
-        let configuration = store.configuration
-        client = S3Client(
-            try S3Configuration(
-                region: configuration.region, endpointURL: configuration.endpointURL, profile: configuration.profile,
-                unsigned: configuration.noSignRequest ?? false, requesterPays: configuration.requesterPays ?? false,
-                environment: environment))
+        client = try S3Client(store, environment: environment)
     }
 
-    public func run() throws -> Outcome {
+    public func run() throws -> ReindexOutcome {
         let lock = try StoreLock(store, command: "icecore reindex")
         defer { withExtendedLifetime(lock) {} }
         try store.removeLeftovers()
-        var outcome = Outcome()
+        var outcome = ReindexOutcome()
         let recovery = IndexRecovery(store)
         for warning in recovery.warnings { reporter.warning(warning) }
         let inventories = try gather(recovery, &outcome)
         guard !inventories.isEmpty else {
             throw IcecoreError(
-                .notFound, "the store keeps no inventory from which an index could be made. Nothing was changed")
+                .notFound, "the store keeps no inventory to rebuild the index from. Nothing was changed")
         }
         if !outcome.lost.isEmpty {
             let names = outcome.lost.joined(separator: ", ")
             guard acceptsLoss else {
                 throw IcecoreError(
                     .notFound,
-                    "\(outcome.lost.count) snapshots cannot be made again, for their inventories were not kept: \(names). "
-                        + "--accept-loss makes an index without them. Nothing was changed")
+                    "\(outcome.lost.count) snapshots cannot be rebuilt, as their inventories were not kept: \(names). "
+                        + "--accept-loss rebuilds the index without them. Nothing was changed")
             }
-            reporter.warning("without the snapshots whose inventories were not kept: \(names)")
+            reporter.warning("the new index lacks the snapshots whose inventories were not kept: \(names)")
         }
         var new = store
         new.indexPath = "\(store.indexPath).new"
@@ -82,11 +67,11 @@ public final class Reindex {
 
     private typealias Source = (inventory: FetchedInventory, record: SnapshotRecord?)
 
-    /// All inventories that there are of the snapshots, in the order of their dates.
-    private func gather(_ recovery: IndexRecovery, _ outcome: inout Outcome) throws -> [Source] {
+    /// All available inventories of the snapshots, in the order of their dates.
+    private func gather(_ recovery: IndexRecovery, _ outcome: inout ReindexOutcome) throws -> [Source] {
         var found: [Source] = []
         let records = Dictionary(recovery.snapshots.map { ($0.name, $0) }) { first, _ in first }
-        // What a sync has fetched and not committed is no snapshot; that can be told only where all snapshots are known.
+        // Inventories that a sync fetched but did not commit are not snapshots: known only if all snapshots are.
         let kept = KeptInventory.names(store).filter {
             !recovery.pruned.contains($0) && (!recovery.hasAllSnapshots || records[$0] != nil)
         }
@@ -111,14 +96,14 @@ public final class Reindex {
         }
         for damage in outcome.damaged where !found.contains(where: { $0.inventory.name == damage.name }) {
             if !outcome.lost.contains(damage.name) { outcome.lost.append(damage.name) }
-            reporter.warning("the inventory \(damage.name) that the store keeps cannot be used: \(damage.reason)")
+            reporter.warning("the kept inventory \(damage.name) cannot be used: \(damage.reason)")
         }
         return found.sorted {
             ($0.inventory.manifest.created, $0.inventory.name) < ($1.inventory.manifest.created, $1.inventory.name)
         }
     }
 
-    /// Opens a kept inventory, every file of it checked.
+    /// Opens a kept inventory and checks every file of it.
     private func open(_ name: String) throws -> FetchedInventory {
         let directory = "\(store.inventoriesPath)/\(name)"
         let json = try Files.read("\(directory)/manifest.json", limit: Manifest.largestJSON)
@@ -126,28 +111,27 @@ public final class Reindex {
         try Manifest.check(json: json, checksum: checksum, origin: "\(directory)/manifest.json")
         let manifest = try Manifest(json: json, origin: "\(directory)/manifest.json")
         guard manifest.sourceBucket == store.configuration.bucket else {
-            throw IcecoreError(.invalidData, "it is of the bucket '\(manifest.sourceBucket)'")
+            throw IcecoreError(.invalidData, "it lists the bucket '\(manifest.sourceBucket)'")
         }
         let paths = KeptInventory.fileNames(manifest).map { "\(directory)/data/\($0)" }
         for (path, file) in zip(paths, manifest.files) where try !InventorySource.isWhole(path, file) {
-            throw IcecoreError(.invalidData, "its list file '\(path)' is damaged or not there")
+            throw IcecoreError(.invalidData, "its list file '\(path)' is damaged or missing")
         }
         return FetchedInventory(name: name, manifest: manifest, md5: MD5.digest(json), paths: paths)
     }
 
-    /// The inventory of a snapshot from where it came, if it is still there and still the same.
+    /// Fetches the inventory of a snapshot from its source; nil if it is no longer there or no longer the same.
     private func fetch(_ record: SnapshotRecord) throws -> FetchedInventory? {
         do {
             let source = try InventorySource(store, client)
             let found = try source.manifest(record.name)
-            guard MD5.digest(found.json) == record.manifestMD5 else { return nil }
+            guard found.md5 == record.manifestMD5 else { return nil }
             let inventory = try source.fetch(record.name, found) { done, count in
                 reporter.progress(.fetchingLists(done: done, of: count))
             }
             let policy = try Policy(
                 metadataOnly: record.metadataOnly, filter: record.filter, permanentFilter: record.permanentFilter)
-            let kept = try InventoryKeeper(store: store).keep(
-                inventory, json: found.json, checksum: found.checksum, policy)
+            let kept = try InventoryKeeper(store: store).keep(inventory, found, policy)
             for (path, file) in zip(kept.paths, kept.manifest.files) where try !InventorySource.isWhole(path, file) {
                 return nil
             }
@@ -171,7 +155,7 @@ public final class Reindex {
                 try old.map {
                     try Policy(metadataOnly: $0.metadataOnly, filter: $0.filter, permanentFilter: $0.permanentFilter)
                 } ?? KeptInventory.policy(inventory.name, store)
-            // What was synced before the store distrusted ETags may be there under its ETag alone.
+            // Content synced before the store distrusted ETags may be stored under its ETag only.
             policy.distrustsETags =
                 store.configuration.distrustETagsSince.map { since in
                     old.map { $0.syncedAt >= Timestamp(rfc3339: since) ?? .distantPast } ?? true
@@ -193,23 +177,23 @@ public final class Reindex {
         try recovery.copyPruned(into: new)
     }
 
-    /// Puts the new index into the place of the old one.
+    /// Replaces the old index with the new one.
     ///
     /// - Returns: the path of the old one.
     private func exchange(_ new: Store) throws -> String? {
         if (Files.size("\(new.indexPath)-wal") ?? 0) > 0 {
-            // Commits do not mind when the log stays: a disk that is full is one of the reasons.
+            // Commits tolerate a log that stays, for example because the disk is full.
             try Connection(new.indexPath, readOnly: false).execute("PRAGMA wal_checkpoint(TRUNCATE)")
         }
         for suffix in ["-wal", "-shm"] {
-            // SQLite takes them away when all has gone into the file itself.
+            // SQLite deletes them once everything is in the file itself.
             if suffix == "-wal", (Files.size(new.indexPath + suffix) ?? 0) > 0 {
                 throw IcecoreError(.busy, "'\(new.indexPath)' is in use: nothing was changed")
             }
             try Files.remove(new.indexPath + suffix)
         }
         try File(new.indexPath, O_RDONLY).synchronize()
-        // What a log beside the old index holds belongs into it, as far as that is possible.
+        // Whatever a log beside the old index holds belongs in it, as far as possible.
         if let connection = try? Connection(store.indexPath, readOnly: false) {
             try? connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         }
@@ -219,7 +203,7 @@ public final class Reindex {
             let time = Timestamp.now().rfc3339.replacing(":", with: "-")
             let path = "\(store.quarantinePath)/index-\(time).sqlite"
             try Files.remove(path)
-            // Two names for a moment, so that there is an index at every moment.
+            // Two names for a moment, so that there is an index at all times.
             guard link(store.indexPath, path) == 0 else {
                 throw IcecoreError.system("cannot keep the old index as", path, errno: errno)
             }
@@ -229,7 +213,7 @@ public final class Reindex {
             try Files.synchronizeDirectory(store.quarantinePath)
             kept = path
         }
-        // A log that does not belong to the new index must not stand beside it, nor come back to it.
+        // A log that does not belong to the new index must not be beside it, nor return after a power cut.
         for suffix in ["-wal", "-shm"] { try Files.remove(store.indexPath + suffix) }
         try Files.synchronizeDirectory(store.path)
         try Files.rename(new.indexPath, store.indexPath)

@@ -5,8 +5,8 @@ import Merge
 import Model
 import Store
 
-/// The merge of one inventory with the index: first on trust that its list files are sorted, then, if they are not,
-/// with sorting them first.
+/// The merge of one inventory with the index. Its list files are first trusted to be sorted; if they are not, they are
+/// sorted and merged again.
 final class SyncPlan {
     /// What a merge found.
     struct Found<Sink: ChangeSink> {
@@ -29,7 +29,7 @@ final class SyncPlan {
         self.reporter = reporter
     }
 
-    /// - Parameter makeSink: makes an empty place for the changes; called again where a second attempt is needed.
+    /// - Parameter makeSink: makes an empty sink for the changes; called again for a second attempt.
     func merge<Sink: ChangeSink>(
         _ inventory: FetchedInventory, into makeSink: () throws -> Sink
     ) throws -> Found<Sink> {
@@ -61,27 +61,5 @@ final class SyncPlan {
         defer { rows.cancel() }
         let summary = try IndexMerge(parameters, reader: reader, sink: sink).run(reported)
         return Found(summary: summary, changes: sink, wants: wants)
-    }
-}
-
-/// Passes rows on, and says how far they are.
-private final class ReportedRows: SortedRows {
-    private let rows: SortedInventory
-    private let files: Int
-    private let reporter: SyncReporter
-
-    init(_ rows: SortedInventory, files: Int, _ reporter: SyncReporter) {
-        self.rows = rows
-        self.files = files
-        self.reporter = reporter
-    }
-
-    func next() throws -> RowBatch? {
-        let progress = rows.progress
-        reporter.progress(
-            .merging(
-                rows: progress.rowsParsed, files: Int(progress.filesDone), ofFiles: files,
-                bytes: progress.compressedBytesRead, of: progress.totalCompressedBytes))
-        return try rows.next()
     }
 }

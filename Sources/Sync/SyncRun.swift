@@ -7,38 +7,7 @@ import Model
 import S3
 import Store
 
-/// What a sync is asked to do.
-public struct SyncOptions: Sendable {
-    /// Which inventories.
-    public enum Selection: Sendable {
-        case newest
-        /// An inventory's name, or a date: the last one of that day.
-        case one(String)
-        /// All from one to another, both names or dates, both included.
-        case range(from: String, to: String)
-    }
-
-    public var selection = Selection.newest
-    public var filter: String?
-    public var metadataOnly = false
-    /// From now on so many inventories are kept; `.some(nil)`: all. Nil: as before.
-    public var keepInventories: Int??
-    /// From now on every version is fetched on its own, whatever others have its ETag.
-    public var distrustETags = false
-    public var dryRun = false
-    /// The most requests in flight.
-    public var jobs = 64
-    /// What is fetched in chunks.
-    public var chunks = ChunkLimits()
-    /// The most bytes a second, of inventories and of objects.
-    public var limitRate: Int64?
-    /// The requester pays, also where the store's configuration does not say so.
-    public var requesterPays = false
-
-    public init() {}
-}
-
-/// Brings a store up to one or more inventories: read, plan, download, commit.
+/// Brings a store up to date with one or more inventories: read, plan, download, commit.
 public final class SyncRun {
     private var store: Store
     private let options: SyncOptions
@@ -47,7 +16,7 @@ public final class SyncRun {
     private let client: S3Client
     private let source: InventorySource
 
-    /// - Parameter environment: of the process: credentials, endpoint, region.
+    /// - Parameter environment: that of the process; it holds credentials, endpoint and region.
     public init(
         _ store: Store, _ options: SyncOptions, environment: [String: String], reporter: SyncReporter
     ) throws {
@@ -64,30 +33,30 @@ public final class SyncRun {
         source = try InventorySource(store, client)
     }
 
-    /// The names of all inventories that there are, oldest first.
+    /// The names of all available inventories, oldest first.
     public func dates() throws -> [String] {
         try source.names()
     }
 
-    /// Syncs what was selected, oldest first.
+    /// Syncs the selected inventories, oldest first.
     ///
-    /// - Parameter done: told of each inventory when it is committed.
+    /// - Parameter done: called for each inventory once it is committed.
     public func run(_ done: (SyncOutcome) throws -> Void) throws {
         raiseLimitOfOpenFiles()
         let lock = try StoreLock(store, command: "icecore sync")
         defer { withExtendedLifetime(lock) {} }
         try store.removeLeftovers()
         _ = try IndexDatabase(path: store.indexPath)
-        if let limit = options.keepInventories, limit != store.configuration.keepInventories, !options.dryRun {
+        if let limit = options.keepInventories, limit.count != store.configuration.keepInventories, !options.dryRun {
             var configuration = store.configuration
-            configuration.keepInventories = limit
+            configuration.keepInventories = limit.count
             try configuration.write(to: store.configurationPath)
             store = try Store(path: store.path)
         }
         if options.distrustETags, store.configuration.distrustETagsSince == nil, !options.dryRun {
             var configuration = store.configuration
             configuration.distrustETags()
-            // Before anything is fetched: a program that knows nothing of it must not come in between.
+            // Before anything is fetched: a program that does not know this setting must not run in between.
             try configuration.write(to: store.configurationPath)
             store = try Store(path: store.path)
         }
@@ -99,7 +68,7 @@ public final class SyncRun {
         }
     }
 
-    // MARK: - Which
+    // MARK: - Selection
 
     private func selected() throws -> [String] {
         let names = try source.names()
@@ -122,7 +91,7 @@ public final class SyncRun {
                 (first(name) || name > from) && (last(name) || name < to)
             }
             if chosen.isEmpty { throw SyncRun.none("\(from) to \(to)", names) }
-            // What a prune has dropped does not come back with the next sync of the same range.
+            // A sync of the same range does not bring back what a prune has dropped.
             let pruned = Set(try store.reader().timeline.points.filter(\.isPruned).map(\.name))
             return chosen.filter { !pruned.contains($0) }
         }
@@ -131,16 +100,20 @@ public final class SyncRun {
     private static func none(_ what: String, _ names: [String]) -> IcecoreError {
         IcecoreError(
             .notFound,
-            "there is no inventory of \(what): the first is \(names.first ?? ""), the last "
-                + "\(names.last ?? "") ('icecore sync --list-dates' lists all)")
+            "there is no inventory for \(what): the first is \(names.first ?? ""), the last "
+                + "\(names.last ?? "") ('icecore sync --list-dates' lists them all)")
     }
 
-    /// Which names a name or a date on the command line stands for.
+    /// Which names match a name or a date from the command line.
     private static func range(_ text: String) throws -> (String) -> Bool {
-        if InventoryName.isValid(text) { return { $0 == text } }
-        if text.utf8.count == 10, Timestamp(rfc3339: text + "T00:00:00Z") != nil { return { $0.hasPrefix(text + "T") } }
-        throw IcecoreError(
-            .usage, "'\(text.prefix(100))' is neither an inventory's name (2024-11-06T01-00Z) nor a date (2024-11-06)")
+        switch try? When(text) {
+        case .inventory: return { $0 == text }
+        case .date: return { $0.hasPrefix(text + "T") }
+        case .latest, .instant, .age, nil:
+            throw IcecoreError(
+                .usage,
+                "'\(text.prefix(100))' is neither an inventory's name (2024-11-06T01-00Z) nor a date (2024-11-06)")
+        }
     }
 
     // MARK: - One inventory
@@ -150,7 +123,7 @@ public final class SyncRun {
         guard found.manifest.sourceBucket == store.configuration.bucket else {
             throw IcecoreError(
                 .invalidData,
-                "the inventory \(name) is of the bucket '\(found.manifest.sourceBucket)', but the store keeps "
+                "the inventory \(name) lists the bucket '\(found.manifest.sourceBucket)', but the store is for "
                     + "'\(store.configuration.bucket)': nothing was changed")
         }
         let reader = try store.reader()
@@ -158,9 +131,9 @@ public final class SyncRun {
             if known.isPruned {
                 throw IcecoreError(
                     .notFound,
-                    "the inventory \(name) was synced, and dropped by 'icecore prune': it is not synced again")
+                    "the inventory \(name) was synced and then pruned: it is not synced again")
             }
-            return try complete(known, manifestMD5: MD5.digest(found.json), reader)
+            return try complete(known, manifestMD5: found.md5, reader)
         }
         let inventory = try source.fetch(name, found) { done, count in
             reporter.progress(.fetchingLists(done: done, of: count))
@@ -170,7 +143,7 @@ public final class SyncRun {
         let planner = SyncPlan(store, policy, reader, point, reporter)
         var outcome = SyncOutcome(name: name)
         if options.metadataOnly, !options.dryRun {
-            // Nothing will be downloaded, so that the changes need not wait: they are applied as they are found.
+            // Nothing will be downloaded, so the changes need not wait: they are applied as they are found.
             let merged = try planner.merge(inventory) { try IndexWriter(self.store) }
             outcome.take(merged.summary)
             try warn(merged.summary, before: point, reader)
@@ -196,14 +169,12 @@ public final class SyncRun {
         return try commit(writer, inventory, point, outcome)
     }
 
-    /// Keeps an inventory that has been read to its end without a fault.
-    private func keep(
-        _ inventory: FetchedInventory, _ found: (manifest: Manifest, json: [UInt8], checksum: [UInt8])
-    ) throws {
-        try InventoryKeeper(store: store).keep(inventory, json: found.json, checksum: found.checksum, policy)
+    /// Keeps an inventory that has been read to the end without an error.
+    private func keep(_ inventory: FetchedInventory, _ found: FetchedManifest) throws {
+        try InventoryKeeper(store: store).keep(inventory, found, policy)
     }
 
-    /// An inventory that was synced before: what is missing of it is asked for again.
+    /// Requests again what is missing of an inventory that was synced before.
     private func complete(
         _ point: Timeline.Point, manifestMD5: [UInt8], _ reader: IndexReader
     ) throws -> SyncOutcome {
@@ -248,18 +219,20 @@ public final class SyncRun {
         return outcome
     }
 
-    /// The bytes that will be fetched, if there is room for them.
+    /// The bytes that will be fetched.
+    ///
+    /// - Throws: `noSpace` if there is no room for them.
     private func bytesToFetch(_ wants: WantQueue, _ outcome: SyncOutcome) throws -> Int64 {
         var bytes = outcome.wantedBytes
         guard outcome.wanted > 0 else { return bytes }
         let free = try Files.freeBytes(store.path)
-        // Looking for each content takes a while where there are many, so only where it matters.
+        // Looking up each content takes a while if there are many, so it is done only where it matters.
         if bytes > free { bytes = try wants.bytesToFetch(store) }
         if bytes > free {
             throw IcecoreError(
                 .noSpace,
-                "\(bytes) bytes are to be fetched, but '\(store.path)' has only \(free) bytes free: make room, "
-                    + "or limit what is fetched with --filter or --metadata-only. Nothing was changed")
+                "\(bytes) bytes must be fetched, but '\(store.path)' has only \(free) bytes free: make room, or "
+                    + "limit what is fetched with --filter or --metadata-only. Nothing was changed")
         }
         return bytes
     }
@@ -316,21 +289,23 @@ public final class SyncRun {
     private func warn(_ summary: IndexMerge.Summary, before point: Timeline.Point, _ reader: IndexReader) throws {
         if summary.duplicates > 0 {
             reporter.warning(
-                "\(summary.duplicates) rows of the inventory \(point.name) stand in it twice; once counted")
+                "\(summary.duplicates) rows appear twice in the inventory \(point.name); each is counted once")
         }
         let earlier = try reader.snapshots().last {
             ($0.record.takenAt, $0.record.name) < (point.takenAt, point.name)
         }
         if let earlier, earlier.record.keys > 0, Int64(summary.goneKeys) * 2 > earlier.record.keys {
             reporter.warning(
-                "\(summary.goneKeys) of the \(earlier.record.keys) keys in \(earlier.record.name) are not in \(point.name): "
-                    + "is this inventory whole?")
+                "\(summary.goneKeys) of the \(earlier.record.keys) keys in \(earlier.record.name) are not in "
+                    + "\(point.name): is this inventory complete?")
         }
     }
 }
 
 extension SnapshotRecord {
-    /// Remembers that a policy asked for more of the snapshot. False: it asked for nothing that was not asked for before.
+    /// Records that a policy requests more of the snapshot.
+    ///
+    /// - Returns: false if everything had been requested before.
     fileprivate mutating func widen(by policy: Policy) -> Bool {
         let before = (metadataOnly, filter, permanentFilter)
         if metadataOnly {
@@ -342,7 +317,7 @@ extension SnapshotRecord {
         return before != (metadataOnly, filter, permanentFilter)
     }
 
-    /// A filter that lets through what one of two does; nil lets everything through.
+    /// A filter that matches what either of two does; nil matches everything.
     private static func either(_ old: String?, _ new: String?) -> String? {
         guard let old, let new else { return nil }
         return old == new || old.hasSuffix("|(?:\(new))") ? old : "(?:\(old))|(?:\(new))"
@@ -353,19 +328,5 @@ extension ContinuousClock.Instant {
     /// How long ago it was.
     fileprivate var milliseconds: Int64 {
         Int64((ContinuousClock.now - self) / .milliseconds(1))
-    }
-}
-
-extension SyncOutcome {
-    mutating func take(_ summary: IndexMerge.Summary) {
-        rows = summary.rows
-        duplicates = summary.duplicates
-        keys = Int64(summary.keys)
-        bytes = summary.bytes
-        newVersions = summary.newVersions
-        newBytes = summary.newBytes
-        goneVersions = summary.goneVersions
-        wanted = summary.wants
-        wantedBytes = summary.wantedBytes
     }
 }

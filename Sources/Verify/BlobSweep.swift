@@ -6,15 +6,15 @@ import Model
 import Store
 import Synchronization
 
-/// Looks at every blob, on all cores. What it finds and where it is reaches its owner through a channel.
+/// Checks every blob, on all cores. Findings and progress reach the owner through a channel.
 final class BlobSweep: Sendable {
     enum Event: Sendable {
-        /// A file that is not as it should be.
-        case finding(name: String, fan: String, Verdict)
+        /// A file, or a directory (`name` is empty), that is not as it should be.
+        case finding(name: String, fan: String, FileCondition)
         case foreign(path: String, reason: String)
-        /// A unit has been looked at; whether all of it, and all of it was sound.
+        /// A unit has been checked; `isSound`: all of it, and everything was sound.
         case done(unit: Int, began: Timestamp, isSound: Bool)
-        /// Time to say how far it is.
+        /// Time to report progress.
         case tick
         case failed(any Error)
     }
@@ -22,7 +22,7 @@ final class BlobSweep: Sendable {
     let events = Channel<Event>(limit: 1024)
     private let store: Store
     private let sample: Double?
-    /// When each unit was verified, where that still counts.
+    /// When each unit was verified, if that still counts.
     private let verified: [Timestamp?]
     private let throttle: Throttle?
     private let nextUnit = Atomic<Int>(0)
@@ -70,19 +70,19 @@ final class BlobSweep: Sendable {
         if running.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { events.close() }
     }
 
-    /// Lets the threads end soon.
+    /// Asks the threads to end soon.
     func requestStop() {
         isStopped.store(true, ordering: .relaxed)
     }
 
-    /// Lets the threads end soon, and waits until they have.
+    /// Asks the threads to end soon, and waits until they have.
     func stop() {
         requestStop()
         while events.receive() != nil {}
     }
 
     private func work() throws {
-        // Without an index the likely part sizes have to do.
+        // Without an index the usual part sizes have to do.
         let reader = try? store.reader()
         var unread = 0
         let check = BlobCheck(
@@ -120,22 +120,22 @@ final class BlobSweep: Sendable {
         var blob: BlobName
     }
 
-    /// Looks at the blobs whose names begin with three digits. False: something was found.
+    /// Checks the blobs whose names begin with the three digits of a unit. Returns false if something was found.
     private func look(_ unit: Int, _ check: BlobCheck) throws -> Bool {
         let fan = Hex.encode([UInt8(unit >> 4)])
         let directory = open(
             "\(store.blobs.path)/\(fan)", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
         if directory < 0 {
             let number = errno
-            switch try BlobCheck.verdict(number, "\(store.blobs.path)/\(fan)") {
+            switch try BlobCheck.condition(number, "\(store.blobs.path)/\(fan)") {
             case .vanished: return true
-            case let verdict:
+            case let condition:
                 if unit & 15 == 0 {
                     events.send(
                         .finding(
                             name: "", fan: fan,
                             number == ELOOP || number == ENOTDIR
-                                ? .damaged("is no directory of this store: nothing in it is looked at") : verdict))
+                                ? .damaged("is not a directory of this store: nothing in it is checked") : condition))
                 }
                 return false
             }
@@ -147,13 +147,13 @@ final class BlobSweep: Sendable {
         }
         defer { closedir(stream) }
         var isSound = true
-        // In the order of the disk, as far as inodes tell.
+        // Sorted by inode, which is roughly the order on the disk.
         let (listed, number) = list(stream, unit, fan)
         if number != 0 {
-            // What was not listed has not been looked at.
+            // What was not listed has not been checked.
             isSound = false
-            let verdict = try BlobCheck.verdict(number, "\(store.blobs.path)/\(fan)")
-            if unit & 15 == 0 { events.send(.finding(name: "", fan: fan, verdict)) }
+            let condition = try BlobCheck.condition(number, "\(store.blobs.path)/\(fan)")
+            if unit & 15 == 0 { events.send(.finding(name: "", fan: fan, condition)) }
         }
         let places = listed.sorted { $0.inode < $1.inode }
         var status = stat()
@@ -165,16 +165,16 @@ final class BlobSweep: Sendable {
                 if changed < since.milliseconds { continue }
             }
             if let sample, Double.random(in: 0..<1) >= sample { continue }
-            let verdict = try check.check(place.name, place.blob, in: directory, status: &status)
+            let condition = try check.check(place.name, place.blob, in: directory, status: &status)
             if blobCount.add(1, ordering: .relaxed).newValue & 0x3FF == 0 { events.send(.tick) }
-            guard verdict != .sound, verdict != .vanished else { continue }
+            guard condition != .sound, condition != .vanished else { continue }
             isSound = false
-            events.send(.finding(name: place.name, fan: fan, verdict))
+            events.send(.finding(name: place.name, fan: fan, condition))
         }
         return isSound
     }
 
-    /// The blobs of a unit in a directory, and the number of the error that ended the list early; 0: it is whole.
+    /// The blobs of a unit in a directory, and the errno that ended the list early; 0: the list is complete.
     private func list(_ stream: OpaquePointer, _ unit: Int, _ fan: String) -> ([Place], error: Int32) {
         var places: [Place] = []
         let digit = UInt8(ascii: unit & 15 < 10 ? "0" : "a") + UInt8(unit & 15 < 10 ? unit & 15 : (unit & 15) - 10)
@@ -183,7 +183,7 @@ final class BlobSweep: Sendable {
             guard let entry = readdir(stream) else { return (places, errno) }
             let inode = UInt64(entry.pointee.d_ino)
             let name: String? = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                // The third digit decides before anything is made of the name.
+                // Look at the third digit before making a string of the name.
                 let start = bytes[0] == UInt8(ascii: "x") && bytes[1] == UInt8(ascii: "-") ? 2 : 0
                 let isHex = Hex.value(bytes[start + 2]).map { _ in bytes[start] != 0 && bytes[start + 1] != 0 } ?? false
                 guard isHex ? bytes[start + 2] == digit : digit == UInt8(ascii: "0") else { return nil }
@@ -193,7 +193,7 @@ final class BlobSweep: Sendable {
             if let blob = BlobName(name), Blobs.fan(name) == fan {
                 places.append(Place(inode: inode, name: name, blob: blob))
             } else {
-                events.send(.foreign(path: "blobs/\(fan)/\(name)", reason: "is no blob's name"))
+                events.send(.foreign(path: "blobs/\(fan)/\(name)", reason: "is not the name of a blob"))
             }
         }
     }

@@ -9,11 +9,11 @@ import Model
 import S3
 import Store
 
-/// A verification that puts right what it finds: damaged blobs go to `quarantine/`, and are fetched again like those that
-/// are missing, through whichever version the source still has.
+/// A verification that repairs what it finds: damaged blobs go to `quarantine/`, and are fetched again like missing ones,
+/// through any version that the source still has.
 ///
-/// The order makes a kill harmless: what will be moved is written down, the rows are told that their blob is not there, and
-/// only then the file is moved. Whatever comes between, the blob is missing at the worst, and the next sync asks for it.
+/// The order makes a kill harmless: first the moves are logged, then the rows lose the mark that their blob is there, and only
+/// then the files are moved. At worst a blob is missing, and the next sync asks for it.
 public final class Repair {
     private let store: Store
     private let options: VerifyOptions
@@ -39,22 +39,23 @@ public final class Repair {
         var wanted = 0
         try verify.look { version, isDamaged in
             if isDamaged || version.flags.contains(.present) { try asked.append(version.row) }
-            // As many as verify holds; of those that are missing there can be any number.
+            // Bounded by what verify holds; any number of contents can be missing.
             if isDamaged { damaged.insert(version.content) }
-            // The source has said that it does not have this one; another version may do.
+            // The source has lost this version; another one may have the content.
             if version.flags.contains(.gone) { return }
             try wants.append(version.want)
             wanted += 1
         }
         if verify.outcome.indexIsDamaged {
-            reporter.warning("nothing is repaired while the index is damaged: 'icecore reindex' comes first")
+            reporter.warning("nothing is repaired while the index is damaged: run 'icecore reindex' first")
             return verify.outcome
         }
         _ = try IndexDatabase(path: store.indexPath)
         try quarantine(verify, asked)
         if verify.isOverfull {
             reporter.warning(
-                "only the first \(VerifyRun.mostDamaged) damaged blobs are repaired: the same command repairs more")
+                "only the first \(VerifyRun.mostDamaged) damaged blobs are repaired: run the same command again for more"
+            )
         }
         if wanted > 0 { verify.outcome.repaired = try fetch(wants) }
         try close(verify, damaged)
@@ -103,14 +104,9 @@ public final class Repair {
 
     // MARK: - Fetching
 
-    /// - Returns: how many contents came.
+    /// - Returns: how many contents were fetched.
     private func fetch(_ wants: WantQueue) throws -> Int {
-        let configuration = store.configuration
-        let client = S3Client(
-            try S3Configuration(
-                region: configuration.region, endpointURL: configuration.endpointURL, profile: configuration.profile,
-                unsigned: configuration.noSignRequest ?? false, requesterPays: configuration.requesterPays ?? false,
-                environment: environment))
+        let client = try S3Client(store, environment: environment)
         try client.resolveCredentials()
         let reporter = self.reporter
         let downloader = try Downloader(store, client, wants: wants, jobs: options.jobs) { summary in
@@ -120,29 +116,29 @@ public final class Repair {
         return try downloader.run().fetched
     }
 
-    /// Tells the rows what has become of their blobs, and people what could not be had.
+    /// Updates the rows, and reports what is still missing.
     private func close(_ verify: VerifyRun, _ damaged: Set<ContentKey>) throws {
         _ = try IndexWriter(store).commit(nil)
         let reader = try store.reader()
-        let lost = try LostContents(store, reader)
-        let absent = try damaged.filter { content in
+        let missing = try LostContents(store, reader)
+        let unrepaired = try damaged.filter { content in
             try store.blob(etag: content.etag, size: content.size, reader) == nil
         }
         let gone = RowQueue(try File.unnamed(in: store.temporaryPath))
         var last: (key: [UInt8], versionId: [UInt8]?, content: ContentKey)?
-        try lost.scan(absent, looksForMissing: true) { version, _ in
-            let isGone = try version.flags.contains(.gone) || lost.isGone(version)
+        try missing.scan(unrepaired, looksForMissing: true) { version, _ in
+            let isGone = try version.flags.contains(.gone) || missing.isGone(version)
             if isGone, !version.flags.contains(.gone) { try gone.append(version.row) }
             if let last, last == (version.key, version.versionId, version.content) { return }
             last = (version.key, version.versionId, version.content)
-            if isGone { verify.outcome.lost += 1 } else { verify.outcome.stillMissing += 1 }
+            if isGone { verify.outcome.gone += 1 } else { verify.outcome.stillMissing += 1 }
             let name = BlobName.file(etag: version.content.etag, size: version.content.size)
             try reporter.finding(
                 Finding(
-                    .lost, name.map { "blobs/\(Blobs.fan($0))/\($0)" } ?? "blobs",
+                    .unrepaired, name.map { "blobs/\(Blobs.fan($0))/\($0)" } ?? "blobs",
                     isGone
                         ? "is gone: the bucket no longer has it"
-                        : "could not be had: it is tried again at the next sync",
+                        : "could not be fetched: the next sync tries again",
                     version))
         }
         if gone.count > 0 {
@@ -154,7 +150,7 @@ public final class Repair {
     }
 }
 
-/// Rows to be changed, in a file without a name until the reading is over.
+/// Rows to change, kept in an unnamed file until all rows have been read.
 private final class RowQueue {
     private let file: File
     private(set) var count = 0

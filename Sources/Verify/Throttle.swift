@@ -2,22 +2,22 @@ import Basics
 import Glibc
 import Synchronization
 
-/// Lets so many bytes a second pass, whichever threads ask.
+/// Limits the bytes per second of all threads together.
 final class Throttle: Sendable {
     private let rate: Int64
-    /// When everything that has passed would have been through at the rate, in nanoseconds.
+    /// When all bytes so far would have passed at this rate, in nanoseconds of the monotonic clock.
     private let paidUntil = Mutex<Int64>(0)
 
     init(bytesPerSecond: Int64) {
         rate = max(1, bytesPerSecond)
     }
 
-    /// Waits until the bytes have been paid for.
+    /// Waits until the bytes would have passed at this rate.
     func pass(_ bytes: Int) throws {
         let now = Throttle.now()
         let cost = Int64(Double(bytes) / Double(rate) * 1e9)
         let until = paidUntil.withLock { paid in
-            // What was not used is not saved up.
+            // Unused time is not saved up.
             paid = max(paid, now) + cost
             return paid
         }

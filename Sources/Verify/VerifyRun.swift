@@ -5,14 +5,14 @@ import Index
 import Model
 import Store
 
-/// Looks at everything in a store: the index, the inventories that are kept, every blob, every row that asked for one.
+/// Checks everything in a store: the index, the kept inventories, every blob, and every row that expects one.
 public final class VerifyRun {
     let store: Store
     let options: VerifyOptions
     let reporter: VerifyReporter
     var outcome = VerifyOutcome()
-    /// Files below `blobs/` that are damaged or that the disk cannot read, by their names; which of the two, and why. What is
-    /// beyond this many is named without a key.
+    /// Files below `blobs/` that are damaged or that the disk cannot read, by name; which of the two, and why. At most
+    /// ``mostDamaged``: the rest are reported without a key.
     private(set) var damaged: [String: (kind: Finding.Kind, reason: String)] = [:]
     private(set) var isOverfull = false
     static let mostDamaged = 200_000
@@ -23,13 +23,13 @@ public final class VerifyRun {
         self.reporter = reporter
     }
 
-    /// Looks, and says what it finds. Changes nothing but the note of how far it came.
+    /// Checks, and reports what it finds. Changes nothing but the record of what has been verified.
     public func run() throws -> VerifyOutcome {
         try look { _, _ in }
         return outcome
     }
 
-    /// - Parameter needed: told of each version that needs a content which is damaged or missing.
+    /// - Parameter needed: called with each version that needs a damaged or missing content.
     func look(_ needed: (LostContents.Version, _ isDamaged: Bool) throws -> Void) throws {
         try checkIndex()
         if options.indexOnly { return }
@@ -52,7 +52,7 @@ public final class VerifyRun {
         case .damaged, .unreadable: outcome.damaged += 1
         case .missing: outcome.missing += 1
         case .foreign: outcome.foreign += 1
-        case .lost: outcome.lost += 1
+        case .unrepaired: outcome.gone += 1
         }
         try reporter.finding(finding)
     }
@@ -75,7 +75,7 @@ public final class VerifyRun {
         var since = options.since
         let isWhole = options.sample == nil
         if isWhole, since == nil, let began = state.runBegan {
-            reporter.note("going on with the verification that began at \(began.rfc3339)")
+            reporter.note("resuming the verification that began at \(began.rfc3339)")
             since = began
         }
         if isWhole, state.runBegan == nil { state.runBegan = .now() }
@@ -83,7 +83,7 @@ public final class VerifyRun {
             time.flatMap { time in since.map { time >= $0 } ?? false ? time : nil }
         }
         let sweep = BlobSweep(store, verified: verified, sample: options.sample, throttle: throttle)
-        var writer = StateWriter(isUsed: isWhole, reporter)
+        var writer = VerifyStateWriter(isUsed: isWhole, reporter)
         var done = 0
         sweep.start()
         defer {
@@ -96,15 +96,15 @@ public final class VerifyRun {
             switch event {
             case .tick: break
             case .foreign(let path, let reason): try report(Finding(.foreign, path, reason))
-            case .finding(let name, let fan, let verdict): try take(name, fan, verdict)
+            case .finding(let name, let fan, let condition): try take(name, fan, condition)
             case .done(let unit, let began, let isSound):
                 done += 1
-                // A unit that was passed over stays as old as it was.
+                // A unit that was skipped keeps its time.
                 state.set(unit, isSound ? verified[unit] ?? began : nil)
                 writer.noteChange(state)
             case .failed(let error):
                 failure = failure ?? error
-                // The others end as well, each with what it has in hand.
+                // The other threads end too, each after its current blob.
                 sweep.requestStop()
             }
             reporter.progress(
@@ -117,9 +117,9 @@ public final class VerifyRun {
         if let failure { throw failure }
     }
 
-    private func take(_ name: String, _ fan: String, _ verdict: Verdict) throws {
+    private func take(_ name: String, _ fan: String, _ condition: FileCondition) throws {
         let path = name.isEmpty ? "blobs/\(fan)" : "blobs/\(fan)/\(name)"
-        switch verdict {
+        switch condition {
         case .sound, .vanished: return
         case .unreadable(let reason): try report(Finding(.unreadable, path, reason))
         case .damaged(let reason): try take(name, path, .damaged, reason)
@@ -127,26 +127,26 @@ public final class VerifyRun {
         }
     }
 
-    /// What a repair puts right.
+    /// Notes damage that a repair can mend.
     private func take(_ name: String, _ path: String, _ kind: Finding.Kind, _ reason: String) throws {
         if name.isEmpty { return try report(Finding(kind, path, reason)) }
         guard damaged.count < VerifyRun.mostDamaged else {
             isOverfull = true
             return try report(Finding(kind, path, reason))
         }
-        // Said when it is known who needs it.
+        // Reported once it is known which version needs it.
         damaged[name] = (kind, reason)
         outcome.damaged += 1
     }
 
     // MARK: - The rows
 
-    /// Which blobs are missing, and who needs those that are damaged.
+    /// Finds missing blobs, and the versions that need damaged ones.
     private func checkRows(_ needed: (LostContents.Version, Bool) throws -> Void) throws {
         var unnamed = damaged
         do {
             let reader = try store.reader()
-            let lost = try LostContents(store, reader)
+            let missing = try LostContents(store, reader)
             var files: [ContentKey: String] = [:]
             var digests: Set<[UInt8]> = []
             for name in damaged.keys {
@@ -156,11 +156,11 @@ public final class VerifyRun {
                 case nil: break
                 }
             }
-            for (content, digest) in try lost.contents(ofSHA256: digests) {
+            for (content, digest) in try missing.contents(ofSHA256: digests) {
                 files[content] = BlobName.file(sha256: digest, size: content.size)
             }
             var last: (key: [UInt8], versionId: [UInt8]?, content: ContentKey)?
-            try lost.scan(
+            try missing.scan(
                 Set(files.keys), looksForMissing: true, progress: { reporter.progress(.rows($0)) }
             ) { version, isKnown in
                 try needed(version, isKnown)
@@ -176,10 +176,10 @@ public final class VerifyRun {
                 try report(
                     Finding(
                         .missing, name.map { "blobs/\(Blobs.fan($0))/\($0)" } ?? "blobs",
-                        version.flags.contains(.present) ? "is not there any more" : "is not there", version))
+                        version.flags.contains(.present) ? "is no longer there" : "is not there", version))
             }
         } catch let error as IcecoreError where error.code == .damaged {
-            // It has been said of the index that it is damaged; if not, it is now.
+            // Report the damage of the index, unless that has been done.
             if !outcome.indexIsDamaged {
                 outcome.indexIsDamaged = true
                 try report(Finding(.damaged, "index.sqlite", error.message))
@@ -192,39 +192,10 @@ public final class VerifyRun {
 }
 
 extension String {
-    /// Says what was found of the blob of this name; it has been counted.
+    /// Reports what was found of the blob of this name, which has been counted already.
     fileprivate func withFinding(
         _ kind: Finding.Kind, _ reason: String, _ version: LostContents.Version?, _ reporter: VerifyReporter
     ) throws {
         try reporter.finding(Finding(kind, "blobs/\(Blobs.fan(self))/\(self)", reason, version))
-    }
-}
-
-/// Writes the state now and then. A store that cannot be written to can be verified all the same.
-private struct StateWriter {
-    private let isUsed: Bool
-    private let reporter: VerifyReporter
-    private var lastWritten = MonotonicClock.milliseconds()
-    private var hasFailed = false
-
-    init(isUsed: Bool, _ reporter: VerifyReporter) {
-        self.isUsed = isUsed
-        self.reporter = reporter
-    }
-
-    mutating func noteChange(_ state: VerifyState) {
-        guard MonotonicClock.milliseconds() - lastWritten > 5000 else { return }
-        write(state)
-    }
-
-    mutating func write(_ state: VerifyState) {
-        guard isUsed, !hasFailed else { return }
-        lastWritten = MonotonicClock.milliseconds()
-        do {
-            try state.write()
-        } catch {
-            hasFailed = true
-            reporter.warning("how far the verification came cannot be kept: \(error)")
-        }
     }
 }

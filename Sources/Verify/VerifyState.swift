@@ -3,19 +3,19 @@ import Store
 
 /// What has been verified, and when: `verify.state` in the store. docs/FORMAT.md describes it.
 ///
-/// The blobs are divided into units by the first three digits of their names. What is known of each is when the last look at
-/// it began that found nothing.
+/// The blobs are divided into units by the first three digits of their names. A unit's time is the beginning of its last
+/// check that found nothing.
 struct VerifyState {
     static let unitCount = 4096
     /// By unit.
     private(set) var verifiedAt: [Timestamp?] = Array(repeating: nil, count: unitCount)
-    /// When the run began that has not come to its end.
+    /// When the unfinished run began.
     var runBegan: Timestamp?
 
     private let path: String
     private static let firstLine = "icecore-verify 1"
 
-    /// Reads what there is. A file that makes no sense says nothing.
+    /// Reads the file, if there is one. Ignores what makes no sense.
     init(_ store: Store) {
         path = "\(store.path)/verify.state"
         guard let content = try? Files.read(path, limit: 1 << 20) else { return }
@@ -24,7 +24,7 @@ struct VerifyState {
         let now = Timestamp.now()
         for line in lines.dropFirst() {
             let words = line.split(separator: " ")
-            // A time that is yet to come is the mistake of a clock.
+            // A time in the future comes from a wrong clock.
             guard words.count == 2, let number = Int64(words[1]), number <= now.milliseconds else { continue }
             let time = Timestamp(milliseconds: number)
             if words[0] == "run" {
@@ -35,7 +35,7 @@ struct VerifyState {
         }
     }
 
-    /// Notes of a unit that all of it is sound, or that not all of it is.
+    /// Sets when a unit was found sound; nil: not all of it is.
     mutating func set(_ unit: Int, _ time: Timestamp?) {
         verifiedAt[unit] = time
     }
@@ -48,5 +48,34 @@ struct VerifyState {
             text += "\(Hex.encode([UInt8(unit >> 4)]))\(String(unit & 15, radix: 16)) \(time.milliseconds)\n"
         }
         try Files.replace(path, with: Array(text.utf8))
+    }
+}
+
+/// Writes the state every few seconds. A store that is not writable can be verified as well.
+struct VerifyStateWriter {
+    private let isUsed: Bool
+    private let reporter: VerifyReporter
+    private var lastWritten = MonotonicClock.milliseconds()
+    private var hasFailed = false
+
+    init(isUsed: Bool, _ reporter: VerifyReporter) {
+        self.isUsed = isUsed
+        self.reporter = reporter
+    }
+
+    mutating func noteChange(_ state: VerifyState) {
+        guard MonotonicClock.milliseconds() - lastWritten > 5000 else { return }
+        write(state)
+    }
+
+    mutating func write(_ state: VerifyState) {
+        guard isUsed, !hasFailed else { return }
+        lastWritten = MonotonicClock.milliseconds()
+        do {
+            try state.write()
+        } catch {
+            hasFailed = true
+            reporter.warning("cannot record what has been verified: \(error)")
+        }
     }
 }

@@ -2,21 +2,21 @@ import ArgumentParser
 import Basics
 import Glibc
 
-/// The program: one thin command a file.
+/// The program: one thin command per file.
 @main
 struct Icecore: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "icecore",
         abstract: "Keep every version of an S3 bucket on your own disk, and open any past date with ls.",
         discussion: """
-            A store is made with 'icecore init', filled with 'icecore sync', and opened with 'icecore mount'.
-            Commands find their store by --store, $ICECORE_STORE, or the current directory and those above it.
+            Create a store with 'icecore init', fill it with 'icecore sync', and open it with 'icecore mount'.
+            Commands find their store by --store, $ICECORE_STORE, or the current directory and its parents.
             """,
         version: "0.1.0",
         subcommands: [
-            Init.self, SyncCommand.self, MountCommand.self, Snapshots.self, Versions.self, List.self, Cat.self,
-            Diff.self, Status.self, ExportCommand.self, VerifyCommand.self, ReindexCommand.self, PruneCommand.self,
-            PushCommand.self, CloneCommand.self,
+            InitCommand.self, SyncCommand.self, MountCommand.self, SnapshotsCommand.self, VersionsCommand.self,
+            ListCommand.self, CatCommand.self, DiffCommand.self, StatusCommand.self, ExportCommand.self,
+            VerifyCommand.self, ReindexCommand.self, PruneCommand.self, PushCommand.self, CloneCommand.self,
         ])
 
     static func main() {

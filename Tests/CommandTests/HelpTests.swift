@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// What `--help` prints, kept in Help/*.txt so that a change of it is seen. `ICECORE_RENEW_HELP=1` writes the files anew.
+/// What `--help` prints, kept in Help/*.txt so that changes are noticed. `ICECORE_RENEW_HELP=1` rewrites the files.
 @Suite struct HelpTests {
     private static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Help").path
     private static let renews = ProcessInfo.processInfo.environment["ICECORE_RENEW_HELP"] == "1"
@@ -15,7 +15,7 @@ import Testing
         return String(decoding: output.stdout, as: UTF8.self)
     }
 
-    /// The commands that `icecore --help` lists: `  sync                    Bring the store up to an inventory.`
+    /// The commands that `icecore --help` lists: `  diff                    List the keys that differ between two dates.`
     private static func commands() throws -> [String] {
         let lines = try help([]).split(separator: "\n", omittingEmptySubsequences: false)
         let start = try #require(lines.firstIndex(of: "SUBCOMMANDS:"))
@@ -32,7 +32,7 @@ import Testing
             let text = try Self.help(command.map { [$0] } ?? [])
             if Self.renews { try text.write(toFile: file, atomically: true, encoding: .utf8) }
             let kept = try? String(contentsOfFile: file, encoding: .utf8)
-            #expect(text == kept, "if it should be so: ICECORE_RENEW_HELP=1 swift test --filter HelpTests")
+            #expect(text == kept, "if this is intended: ICECORE_RENEW_HELP=1 swift test --filter HelpTests")
         }
         let files = try FileManager.default.contentsOfDirectory(atPath: Self.folder).filter { $0.hasSuffix(".txt") }
         #expect(
@@ -41,7 +41,7 @@ import Testing
 
     @Test func noLineIsWiderThanATerminal() throws {
         for command in [[]] + (try Self.commands().map { [$0] }) {
-            // The library does not break the line of the usage.
+            // The library does not wrap the usage line.
             let lines = try Self.help(command).split(separator: "\n").filter { !$0.hasPrefix("USAGE:") }
             #expect(lines.allSatisfy { $0.count <= 80 }, "\(command)")
         }

@@ -2,7 +2,7 @@ import Basics
 import ReferenceModel
 import Testing
 
-@testable import Filesystem
+@testable import Model
 
 @Suite("Names in a mount")
 struct NamingTests {

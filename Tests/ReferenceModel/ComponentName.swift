@@ -1,6 +1,6 @@
 import Basics
 
-/// The names that the components of a key have in a mount: section "names" of docs/SEMANTICS.md.
+/// The names that the components of a key have in a mount: section "names" of docs/SEMANTICS-mount.md.
 public enum ComponentName {
     /// What a name in a mount stands for.
     public enum Decoded: Hashable, Sendable {

@@ -128,7 +128,7 @@ import Testing
             try Files.remove(PartialBlob(store, etag: Self.etag, size: 4000).logPath)
             let owned = try PartialBlob(store, etag: Self.etag, size: 5000)
             try Files.remove(owned.logPath)
-            try PartialBlob.removeFinished(store)
+            try PartialBlob.removeFinished(in: store.temporaryPath)
             #expect(
                 try Files.names(in: store.temporaryPath).map { "\(store.temporaryPath)/\($0)" } == paths + [owned.path])
         }

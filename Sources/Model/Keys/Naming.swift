@@ -2,7 +2,7 @@ import Basics
 import Glibc
 
 /// The names that components of keys have in a mount: injective, and reversible (through the index where a name had to
-/// be hashed). Pure functions on bytes; docs/SEMANTICS.md has the rules.
+/// be hashed). Pure functions on bytes; docs/SEMANTICS-mount.md has the rules.
 public enum Naming {
     /// What a name in a mount stands for.
     public enum Meaning: Hashable, Sendable {

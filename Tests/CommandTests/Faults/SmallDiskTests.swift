@@ -99,7 +99,7 @@ import Testing
                         #expect((1...3).contains(run.status), "\(free) KiB: \(run)")
                         #expect(
                             run.stderr.contains("No space left on device") || run.stderr.contains("disk is full")
-                                || run.stderr.contains("bytes are to be fetched"), "\(free) KiB: \(run)")
+                                || run.stderr.contains("bytes must be fetched"), "\(free) KiB: \(run)")
                         #expect(run.complaints.filter { $0.hasPrefix("icecore: ") }.count >= 1, "\(free) KiB: \(run)")
                     }
                     if command != "prune" || run.status != 0 {

@@ -61,7 +61,7 @@ import Testing
                     String(decoding: latest, as: UTF8.self).replacing("\"format\" : 1", with: "\"format\" : 2").utf8)
             }
             let blob = bench.blob(bench.rows[3]).dropFirst(bench.store.utf8.count + 1)
-            try expectRefused(String(blob), "could not be had") { $0[0] ^= 1 }
+            try expectRefused(String(blob), "could not be fetched") { $0[0] ^= 1 }
             // Everything else has come, and stays.
             let clone = try bench.bench.clone(place, "clone")
             try bench.bench.expectSame(clone, as: bench.store)
@@ -112,7 +112,8 @@ import Testing
             // Ceph's gateway ignores If-None-Match in buckets with versions.
             let place = try ReplicaPlace.bucket(RGWServer.shared(), versioned: true)
             let push = try bench.bench.push(place, status: 1)
-            #expect(push.stderr.contains("has no conditional writes (it ignores 'If-None-Match: *'"), "\(push)")
+            #expect(
+                push.stderr.contains("does not support conditional writes (it ignores 'If-None-Match: *'"), "\(push)")
             #expect(push.stderr.contains("--no-cas"))
             try bench.bench.push(place, "--no-cas")
             try bench.bench.push(place)

@@ -50,7 +50,7 @@ import Testing
             #expect(refused.status == 3 && refused.stderr.contains("--accept-missing"), "\(refused)")
             #expect(!Files.exists("\(bench.bench.directory)/clone/icecore.json"))
             let run = try Self.clone(bench, place, "--accept-missing")
-            #expect(run.status == 3 && run.stderr.contains("1 blobs could not be had"), "\(run)")
+            #expect(run.status == 3 && run.stderr.contains("1 blobs could not be fetched"), "\(run)")
             let clone = "\(bench.bench.directory)/clone"
             let verify = try bench.bench.run(["verify", "--store", clone, "--json"])
             #expect(verify.status != 0 && verify.text.contains("parted"), "\(verify)")
@@ -58,6 +58,22 @@ import Testing
                 let cat = try bench.bench.run(["cat", other.key, "--store", clone])
                 #expect(cat.stdout == other.content, "\(cat)")
             }
+        }
+    }
+
+    /// That a content comes twice in the same form vouches for it only where no part size is recorded.
+    @Test func aPartThatIsDamagedInABucketIsRefused() throws {
+        try VerifyBench.use { bench in
+            let place = try ReplicaPlace.bucket(MotoServer.shared())
+            try bench.bench.push(place)
+            let row = try bench.row("parted")
+            var content = row.content
+            content[7] ^= 1
+            let key = "some/prefix/\(bench.blob(row).dropFirst(bench.store.utf8.count + 1))"
+            try S3Admin(MotoServer.shared()).put(place.bucketName, key, content)
+            let clone = try bench.bench.clone(place, "clone", "--accept-missing", status: 3)
+            let cat = try bench.bench.run(["cat", "parted", "--store", clone])
+            #expect(cat.status != 0 && cat.stdout.isEmpty, "\(cat)")
         }
     }
 
@@ -70,7 +86,7 @@ import Testing
             #expect(try Self.clone(bench, place).status == 0)
             try Files.remove("\(root)\(path)")
             let run = try Self.clone(bench, place)
-            #expect(run.status == 3 && run.stderr.contains("1 blobs that were pushed are not there any more"), "\(run)")
+            #expect(run.status == 3 && run.stderr.contains("1 blobs that were pushed are no longer there"), "\(run)")
         }
     }
 
@@ -108,7 +124,7 @@ import Testing
                 atPath: "\(bench.bench.directory)/link", withDestinationPath: bench.store)
             for path in ["", "/", "/replica", "/blobs/x", "/../link"] {
                 let run = try bench.bench.run(["push", "file://\(bench.store)\(path)", "--store", bench.store])
-                #expect(run.status == 64 && run.stderr.contains("a directory of its own"), "\(run)")
+                #expect(run.status == 64 && run.stderr.contains("choose a separate directory"), "\(run)")
             }
             StoreDigest.expectSame(try StoreDigest.of(bench.store), before)
         }
@@ -128,7 +144,7 @@ import Testing
                     }
                     let run = try bench.bench.push(place, status: 1)
                     #expect(
-                        run.stderr.contains("damaged") || run.stderr.contains("cannot be counted")
+                        run.stderr.contains("damaged") || run.stderr.contains("out of range")
                             || run.stderr.contains("does not belong"), "\(run)")
                     #expect(try Self.clone(bench, place).status == 1)
                     try saved()
@@ -152,7 +168,7 @@ import Testing
                 metadata["retired"] = [["paths": [path], "since": "2020-01-01T00:00:00Z"]]
             }
             let run = try bench.bench.push(place, "--prune", "--grace", "0h", status: 1)
-            #expect(run.stderr.contains("which no push makes"), "\(run)")
+            #expect(run.stderr.contains("is not a path in a replica"), "\(run)")
             try saved()
             for name in ["photos/2020.jpg", "blobs/aa/file"] { #expect(Files.exists("\(root)/\(name)")) }
         }

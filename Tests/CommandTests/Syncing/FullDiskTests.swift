@@ -69,7 +69,7 @@ import Testing
 
     @Test func whatCannotFitIsNotBegun() throws {
         let rows = (0..<4).map { Row("large/\($0)", [UInt8](repeating: UInt8($0), count: 1 << 20)) }
-        try expectRecovery(rows, kibibytes: 3000, says: "bytes are to be fetched")
+        try expectRecovery(rows, kibibytes: 3000, says: "bytes must be fetched")
     }
 
     @Test func aDiskThatFillsUpOnTheWayEndsTheSync() throws {

@@ -87,7 +87,7 @@ import Testing
             let seconds = try #require(match.flatMap { Double($0.1) }, "\(run)")
             #expect(seconds >= 2 && seconds <= Patience.seconds(4), "\(run)")
             #expect(run.text.contains("KiB/s") && run.text.contains("objects/s"), "\(run)")
-            #expect(run.text.contains("requests made again"), "\(run)")
+            #expect(run.text.contains("requests retried"), "\(run)")
             #expect(run.stderr.isEmpty, "\(run)")
         }
     }

@@ -1,0 +1,241 @@
+import Basics
+import Blobs
+import CSystem
+import Glibc
+import Index
+import Store
+
+/// The thread that commits contents in batches; ``BlobCommitter`` describes the order.
+final class BlobWriter: @unchecked Sendable {
+    // Once the writer's thread runs, everything below belongs to it.
+    private let store: Store
+    private let queue: WriterQueue
+    private let records: BlobRecords
+    private let blobs: File
+    /// The batch: contents that wait for their names, with the descriptor of the unnamed file, or -1.
+    private var finished: [(blob: CheckedContent, file: Int32)] = []
+    /// How many unnamed files may be open; 0 where the file system has none.
+    private var mostUnnamed: Int
+    private var bytes: Int64 = 0
+    /// How many contents of the batch keep a partial blob open, and how many an unnamed file.
+    private var open = 0
+    private var unnamed = 0
+    /// When the oldest thing came that is not durable yet, in milliseconds of the monotonic clock.
+    private var began: UInt64?
+    /// Names were given that are not durable yet, and these blobs are not counted yet.
+    private var hasUndurableNames = false
+    private var newBlobs = 0
+    private var newBytes: Int64 = 0
+    /// After an error in the middle of a commit nothing more is tried: the order of data, records and names would be lost.
+    private var isCommitting = false
+    private var canRename = true
+
+    // What ends a batch: contents, open partial blobs, bytes, milliseconds.
+    private static let mostBlobs = 1024
+    private static let mostOpen = 8
+    private static let mostBytes: Int64 = 256 << 20
+    private static let longestWait: UInt64 = 2000
+
+    init(_ store: Store, _ queue: WriterQueue) throws {
+        self.store = store
+        self.queue = queue
+        records = try BlobRecords(store)
+        blobs = try File(store.blobs.path, O_RDONLY | O_DIRECTORY)
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        // An unnamed file is linked through /proc.
+        mostUnnamed =
+            access("/proc/self/fd", X_OK) == 0 ? min(BlobWriter.mostBlobs, Int(clamping: limit.rlim_cur) / 4) : 0
+    }
+
+    deinit {
+        for (_, file) in finished where file >= 0 { close(file) }
+    }
+
+    /// Starts the thread. It ends when the queue is closed, or with the first error.
+    func start() throws {
+        try SystemThread.detach("blob-writer") { [self] in work() }
+    }
+
+    private func work() {
+        do {
+            while true {
+                switch queue.receive(until: began.map { $0 + BlobWriter.longestWait }) {
+                case .items(let items):
+                    for item in items { try take(item) }
+                    if let began, MonotonicClock.milliseconds() >= began + BlobWriter.longestWait { try settle() }
+                case .nothingInTime: try settle()
+                case .closed:
+                    try finish()
+                    return queue.end(nil)
+                }
+            }
+        } catch {
+            // Keep what was complete before, say, the disk was full.
+            if !isCommitting { try? finish() }
+            queue.end(error)
+        }
+    }
+
+    private func take(_ item: WriterQueue.Item) throws {
+        if began == nil { began = MonotonicClock.milliseconds() }
+        switch item {
+        case .failure(let want, let isGone, let reason):
+            try records.add(want, isGone: isGone, reason: reason)
+        case .blob(let blob):
+            var file: Int32 = -1
+            if case .memory(let content) = blob.content {
+                file = try write(content.bytes, of: blob)
+                content.release()
+            }
+            finished.append((blob, file))
+            bytes += blob.want.size
+            if blob.partial != nil { open += 1 }
+            if file >= 0 { unnamed += 1 }
+            if finished.count >= BlobWriter.mostBlobs || open >= BlobWriter.mostOpen || bytes >= BlobWriter.mostBytes
+                || (unnamed > 0 && unnamed >= mostUnnamed)
+            {
+                try flush()
+            }
+        }
+    }
+
+    /// Writes a content to an unnamed file in the directory where it will have its name: this changes directories once
+    /// instead of three times, and spreads files over the disk as their directories are. Without support for that, writes
+    /// the temporary file, and returns -1.
+    private func write(_ bytes: UnsafeRawBufferPointer, of blob: CheckedContent) throws -> Int32 {
+        if mostUnnamed > 0 {
+            let flags = O_WRONLY | O_CLOEXEC | icecore_o_tmpfile
+            let file = openat(blobs.descriptor, String(Blobs.fan(blob.name)), flags, 0o444 as mode_t)
+            if file >= 0 {
+                var done = 0
+                while done < bytes.count {
+                    let count = Glibc.write(file, bytes.baseAddress.map { $0 + done }, bytes.count - done)
+                    if count < 0, errno == EINTR { continue }
+                    guard count > 0 else {
+                        let number = errno
+                        close(file)
+                        throw IcecoreError.system("cannot write", blob.temporary, errno: number)
+                    }
+                    done += count
+                }
+                return file
+            }
+            // Not every file system can do it. A missing directory (ENOENT) is made when the content gets its name.
+            if errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL { mostUnnamed = 0 }
+        }
+        let file = try File(blob.temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o444)
+        try file.write(bytes)
+        try file.close()
+        return -1
+    }
+
+    /// The time for a batch is up.
+    private func settle() throws {
+        if !finished.isEmpty {
+            try flush()
+        } else {
+            try finish()
+        }
+    }
+
+    /// Makes everything durable, including names and records.
+    private func finish() throws {
+        try flush()
+        isCommitting = true
+        if hasUndurableNames {
+            try synchronize()
+            try namesAreDurable()
+        }
+        try records.commit()
+        isCommitting = false
+        began = nil
+    }
+
+    private func flush() throws {
+        guard !finished.isEmpty else { return }
+        isCommitting = true
+        try synchronize()
+        try namesAreDurable()
+        // The facts come before the name, so that a kill in between loses nothing.
+        for (blob, _) in finished {
+            if blob.partSize != nil || blob.sha256 != nil {
+                try records.add(
+                    etag: blob.want.contentETag, size: blob.want.size, partSize: blob.partSize, sha256: blob.sha256)
+            }
+            if let headers = blob.headers { try records.add(headers: headers, of: blob.want) }
+        }
+        try records.commit()
+        for place in finished.indices {
+            try name(finished[place].blob, finished[place].file)
+            finished[place].file = -1
+        }
+        hasUndurableNames = true
+        queue.report(visible: finished.map(\.blob.want.content))
+        finished.removeAll(keepingCapacity: true)
+        bytes = 0
+        open = 0
+        unnamed = 0
+        // The names have to become durable in time as well.
+        began = MonotonicClock.milliseconds()
+        isCommitting = false
+    }
+
+    /// Gives a content its name below `blobs/`.
+    private func name(_ blob: CheckedContent, _ file: Int32) throws {
+        defer { if file >= 0 { close(file) } }
+        let temporary = file >= 0 ? "/proc/self/fd/\(file)" : blob.temporary
+        let path = "\(Blobs.fan(blob.name))/\(blob.name)"
+        try blob.partial?.seal(below: store.blobs.path)
+        var code = move(temporary, path, isUnnamed: file >= 0)
+        if code == ENOENT {
+            // A copied store may lack directories that were empty.
+            try Files.createDirectory(Files.directory(of: store.blobs.path(ofName: blob.name)))
+            code = move(temporary, path, isUnnamed: file >= 0)
+        }
+        if code == EEXIST, Files.size(store.blobs.path(ofName: blob.name)) != blob.want.size {
+            // Whatever this file is, it is not the content.
+            try Files.rename(store.blobs.path(ofName: blob.name), "\(store.quarantinePath)/\(blob.name)")
+            code = move(temporary, path, isUnnamed: file >= 0)
+        }
+        if code == 0 {
+            newBlobs += 1
+            newBytes += blob.want.size
+        } else if code == EEXIST {
+            // The content is there already, and a blob is never overwritten.
+            if file < 0 { try Files.remove(blob.temporary) }
+        } else {
+            throw IcecoreError.system("cannot create", store.blobs.path(ofName: blob.name), errno: code)
+        }
+        if let partial = blob.partial { try Files.remove(partial.logPath) }
+    }
+
+    /// Moves a file to a name below `blobs/` unless that is taken. Returns 0 or errno.
+    private func move(_ old: String, _ path: String, isUnnamed: Bool) -> Int32 {
+        if isUnnamed {
+            return linkat(AT_FDCWD, old, blobs.descriptor, path, Int32(AT_SYMLINK_FOLLOW)) == 0 ? 0 : errno
+        }
+        if canRename {
+            if renameat2(AT_FDCWD, old, blobs.descriptor, path, 1) == 0 { return 0 }  // RENAME_NOREPLACE
+            guard errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP else { return errno }
+            // Not every file system can do it in one step.
+            canRename = false
+        }
+        if linkat(AT_FDCWD, old, blobs.descriptor, path, 0) != 0 { return errno }
+        return unlink(old) == 0 || errno == ENOENT ? 0 : errno
+    }
+
+    private func synchronize() throws {
+        try Files.synchronizeFileSystem(blobs)
+    }
+
+    /// Counts the blobs whose names have become durable.
+    private func namesAreDurable() throws {
+        guard hasUndurableNames else { return }
+        hasUndurableNames = false
+        try records.count(blobs: newBlobs, bytes: newBytes)
+        newBlobs = 0
+        newBytes = 0
+        try records.commit()
+    }
+}

@@ -1,0 +1,43 @@
+import Blobs
+import Model
+
+/// A content that is complete and checked.
+struct CheckedContent: Sendable {
+    /// The path of its temporary file; for a content in memory, the file to write it to if it cannot be written unnamed.
+    var temporary: String
+    var content = ArrivedContent.file
+    /// What the temporary file belongs to if it came in pieces. Its lock keeps others away until the content has its name.
+    var partial: PartialBlob?
+    /// The blob's name.
+    var name: String
+    var want: Want
+    /// What the ETag does not say.
+    var partSize: Int64?
+    var sha256: [UInt8]?
+    /// JSON; nil: nothing worth keeping.
+    var headers: String?
+}
+
+extension CheckedContent {
+    /// A content with the name that the verdict gives it; nil where nothing vouches for it.
+    init?(
+        _ want: Want, _ verdict: ContentDigest.Verdict, temporary: String, content: ArrivedContent = .file,
+        partial: PartialBlob? = nil, headers: String?
+    ) {
+        self.init(
+            temporary: temporary, content: content, partial: partial, name: want.blobName, want: want, headers: headers)
+        switch verdict {
+        case .checked(let partSize, let sha256):
+            self.partSize = partSize
+            if let sha256 { file(under: sha256) }
+        case .opaque(let sha256): file(under: sha256)
+        case .unknownPartSize, .wrong: return nil
+        }
+    }
+
+    /// Gives the content a name that its SHA-256 vouches for.
+    private mutating func file(under sha256: [UInt8]) {
+        self.sha256 = sha256
+        name = BlobName.file(sha256: sha256, size: want.size)
+    }
+}

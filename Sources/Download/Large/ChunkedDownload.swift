@@ -1,0 +1,212 @@
+import Basics
+import Blobs
+import Model
+import S3
+import Store
+
+/// The download of one large content: many ranges at a time, retried separately, checked as they arrive. What has arrived
+/// stays in the store's `tmp/` until the content is complete, even if the process ends.
+final class ChunkedDownload {
+    enum Outcome {
+        case arrived(ContentDigest.Verdict, headers: String?)
+        /// - isUseless: none of the bytes that have arrived can be used.
+        case failed(any Error, isUseless: Bool)
+        /// The server does not support ranges.
+        case rangesAreIgnored
+    }
+
+    private enum Phase {
+        case beginning, asking, fetching, checking
+    }
+
+    let want: Want
+    let partial: PartialBlob
+    private(set) var source: SourceObject
+    private let pool: WorkPool
+    private let limits: ChunkLimits
+    private var phase = Phase.beginning
+    private var plan: ChunkPlan
+    private var verifier: ContentVerifier?
+    private var description: ObjectDescription?
+    private var inFlight = 0
+    /// Everything before this offset has been requested.
+    private var cursor: Int64 = 0
+    private var failure: (any Error)?
+    private var ignoresRanges = false
+    /// How often the content has been fetched, and the SHA-256 of the last time if nothing else could check it.
+    private var rounds = 1
+    private var earlier: [UInt8]?
+    /// How many bytes were there at the last checkpoint.
+    private var durable: Int64
+
+    /// How many requests are made at a time: more as long as that is faster. Fewer are better, since a kill loses what is in
+    /// their buffers.
+    private var window = ConcurrencyWindow(ceiling: 16, start: 2)
+    private static let mostRounds = 3
+    /// The most bytes that a power cut costs.
+    private static let checkpoint: Int64 = 512 << 20
+
+    /// - Parameter path: a file of its own, for a content that another process is fetching; nil: the shared one in `tmp/`.
+    /// - Throws: `busy` while another process has the shared file.
+    init(_ source: SourceObject, _ store: Store, _ limits: ChunkLimits, _ pool: WorkPool, privateAt path: String?)
+        throws
+    {
+        self.source = source
+        self.limits = limits
+        self.pool = pool
+        want = source.want
+        if let path {
+            partial = try PartialBlob(privateAt: path, size: want.size)
+        } else {
+            partial = try PartialBlob(store, etag: want.contentETag, size: want.size)
+        }
+        durable = partial.present.count
+        plan = ChunkPlan(size: want.size, chunkSize: limits.size, partSize: nil)
+    }
+
+    /// The next request, if there is one to be made now.
+    func next() throws -> Transfer? {
+        switch phase {
+        case .beginning:
+            phase = .asking
+            inFlight += 1
+            if let known = source.knownDescription {
+                try described(.success(known))
+                return try next()
+            }
+            return DescriptionTransfer(source) { [unowned self] in try described($0) }
+        case .asking, .checking:
+            return nil
+        case .fetching:
+            guard failure == nil, !ignoresRanges else { return nil }
+            guard inFlight < window.size else {
+                window.noteFull()
+                return nil
+            }
+            guard let gap = partial.present.firstGap(in: cursor..<want.size) else {
+                guard inFlight == 0 else { return nil }
+                if partial.isComplete {
+                    phase = .checking
+                    verify()
+                    return nil
+                }
+                // Requests by version id were refused: ask by key.
+                cursor = 0
+                return try next()
+            }
+            let chunk = plan.chunk(of: gap.lowerBound).clamped(to: gap)
+            cursor = chunk.upperBound
+            inFlight += 1
+            return ChunkTransfer(source, partial, chunk) { [unowned self] head in
+                // If HEAD has failed, the first answer has to do.
+                if description == nil { description = ObjectDescription(head) }
+            } done: { [unowned self] transfer, result in
+                try ended(transfer, result)
+            }
+        }
+    }
+
+    /// The outcome; nil while the download continues.
+    func outcome() throws -> Outcome? {
+        if inFlight > 0 { return nil }
+        if ignoresRanges { return .rangesAreIgnored }
+        if let failure { return .failed(failure, isUseless: failure is SourceObject.Replaced) }
+        guard phase == .checking, let result = verifier?.outcome else { return nil }
+        let verdict = try result.get()
+        switch verdict {
+        case .checked, .opaque:
+            return .arrived(verdict, headers: description?.headers)
+        case .unknownPartSize(let sha256?) where sha256 == earlier:
+            // Two downloads gave the same bytes.
+            return .arrived(.opaque(sha256: sha256), headers: description?.headers)
+        case .unknownPartSize(let sha256):
+            earlier = sha256
+            return try fetchAgain(
+                "it cannot be checked: its part size is unknown, and each download gave different bytes")
+        case .wrong:
+            return try fetchAgain("its bytes do not match the ETag \(want.etag)")
+        }
+    }
+
+    // MARK: - Steps
+
+    private func described(_ answer: Result<ObjectDescription?, any Error>) throws {
+        inFlight -= 1
+        switch answer {
+        case .success(let answer):
+            description = answer
+            plan = ChunkPlan(size: want.size, chunkSize: limits.size, partSize: answer?.partSize)
+            phase = .fetching
+            if answer != nil { verify() }
+        case .failure(let error):
+            failure = error
+        }
+    }
+
+    private func ended(_ transfer: ChunkTransfer, _ result: Result<Void, any Error>) throws {
+        inFlight -= 1
+        switch result {
+        case .success:
+            window.ended(bytes: Int64(transfer.range.count), overloaded: false, now: MonotonicClock.milliseconds())
+            verify()
+            if partial.present.count - durable >= ChunkedDownload.checkpoint {
+                durable = partial.present.count
+                pool.submit(Checkpoint(partial, partial.present))
+            }
+        case .failure(let error):
+            try failed(transfer, error)
+        }
+    }
+
+    private func failed(_ transfer: ChunkTransfer, _ error: any Error) throws {
+        guard let error = error as? S3Failure else {
+            // A replaced object ends this download; an error that is not the source's ends everything.
+            guard error is SourceObject.Replaced else { throw error }
+            failure = error
+            return
+        }
+        if error.kind == .unexpected, error.status == 200 {
+            ignoresRanges = true
+        } else if transfer.source.isWorthAskingByKey(after: error) {
+            source.byKey = true
+            cursor = 0
+        } else {
+            failure = failure ?? error
+        }
+    }
+
+    /// Lets the verifier continue with what is there.
+    private func verify() {
+        if verifier == nil, description != nil || phase == .checking {
+            verifier = source.verifier(of: partial, description, pool)
+        }
+        verifier?.arrived(partial.present)
+    }
+
+    private func fetchAgain(_ reason: String) throws -> Outcome? {
+        try partial.startOver()
+        guard rounds < ChunkedDownload.mostRounds else { return .failed(S3Failure.corrupt(reason), isUseless: true) }
+        rounds += 1
+        verifier = nil
+        cursor = 0
+        durable = 0
+        phase = .fetching
+        return nil
+    }
+}
+
+/// Makes durable what has arrived so far of a large content.
+private final class Checkpoint: Work {
+    private let partial: PartialBlob
+    private let ranges: ByteRanges
+
+    init(_ partial: PartialBlob, _ ranges: ByteRanges) {
+        self.partial = partial
+        self.ranges = ranges
+    }
+
+    func perform(isStopping: () -> Bool) {
+        // If this fails, a power cut costs more. Errors of the disk show up when writing and closing.
+        try? partial.makeDurable(ranges)
+    }
+}

@@ -1,0 +1,275 @@
+import Basics
+import Foundation
+import Model
+import S3
+import Store
+import Synchronization
+
+/// Fetches contents when they are read: small ones whole, and checked before anyone sees them; large ones as far as they
+/// are read, and some way ahead of sequential readers. What has arrived stays in the store, where a later read or a sync
+/// completes it; what is complete and checked becomes a blob.
+///
+/// One thread does all of it, and starts with the first read. Several readers of the same bytes cause one request.
+public final class ContentFetcher: @unchecked Sendable {
+    // Everything below the channel belongs to the fetcher's thread.
+
+    private enum Message: Sendable {
+        case read(Want, any ContentReader)
+        /// Another thread has finished something.
+        case news
+    }
+
+    private struct Shared {
+        var isStarted = false
+        var isStopping = false
+        var wakeup: TransferLoop.Wakeup?
+    }
+
+    private let store: Store
+    private let origin: ContentOrigin
+    private let makeClient: @Sendable () throws -> S3Client
+    private let log: @Sendable (String) -> Void
+    private let distrust: @Sendable (Set<UInt64>) -> Void
+    private let shared = Mutex(Shared())
+    private let messages = Channel<Message>(limit: .max)
+    private let ended = DispatchSemaphore(value: 0)
+
+    private var client: S3Client?
+    private var loop: TransferLoop?
+    private var batch: BlobCommitter?
+    private var pool: WorkPool?
+    /// The most recently used one comes last.
+    private var contents: [FetchedContent] = []
+
+    /// How many idle contents keep their files open for the next read, and for how many milliseconds.
+    private static let mostIdle = 8
+    private static let longestIdle: UInt64 = 1000
+    /// The most contents, with their open files, that may wait for their names.
+    private let mostPending: Int
+    /// Reads that wait for free file descriptors, and since when.
+    private var waiting: [(want: Want, reader: any ContentReader, since: UInt64)] = []
+    private static let patience: UInt64 = 10_000
+    private static let jobs = 32
+
+    /// - Parameters:
+    ///   - origin: where contents come from; nil: the store's bucket.
+    ///   - log: called, on any thread, with what goes wrong.
+    ///   - distrust: called, on the fetcher's thread, with files whose readers were given bytes that turned out to be wrong.
+    ///   - client: makes the client; called once, on the fetcher's thread.
+    public init(
+        _ store: Store, from origin: ContentOrigin? = nil, log: @escaping @Sendable (String) -> Void,
+        distrust: @escaping @Sendable (Set<UInt64>) -> Void, client: @escaping @Sendable () throws -> S3Client
+    ) {
+        self.store = store
+        self.origin = origin ?? .bucket(store.configuration.bucket)
+        makeClient = client
+        self.log = log
+        self.distrust = distrust
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        // Two files each; the mount needs some forty itself.
+        mostPending = max(2, min(16, (Int(clamping: limit.rlim_cur) - 48) / 4))
+    }
+
+    /// Answers a reader as soon as the bytes are there. May be called from any thread.
+    public func read(_ want: Want, _ reader: any ContentReader) {
+        let isRunning: Bool
+        do {
+            isRunning = try shared.withLock { shared throws(IcecoreError) -> Bool in
+                if shared.isStopping { return false }
+                if !shared.isStarted {
+                    try SystemThread.detach("content-fetcher") { [self] in work() }
+                    shared.isStarted = true
+                }
+                return true
+            }
+        } catch {
+            return reader.fail(error)
+        }
+        guard isRunning, messages.send(.read(want, reader)) else {
+            return reader.fail(IcecoreError(.interrupted, "the file system is being unmounted"))
+        }
+        wake()
+    }
+
+    /// Fails all waiting readers, and ends. When this returns, no reader will be called any more.
+    public func stop() {
+        let isStarted = shared.withLock { shared in
+            shared.isStopping = true
+            return shared.isStarted
+        }
+        messages.close()
+        wake()
+        if isStarted { ended.wait() }
+    }
+
+    private func hearNews() {
+        messages.send(.news)
+        wake()
+    }
+
+    private func wake() {
+        shared.withLock(\.wakeup)?.wake()
+    }
+
+    private var isStopping: Bool { shared.withLock(\.isStopping) }
+
+    // MARK: - The thread
+
+    private func work() {
+        while let message = messages.receive() {
+            take(message)
+            do {
+                if isStopping { break }
+                try run()
+            } catch {
+                failAll(error)
+            }
+        }
+        while let message = messages.receiveNow() { take(message) }
+        failAll(IcecoreError(.interrupted, "the file system is being unmounted"))
+        pool?.stop()
+        try? batch?.finish()
+        ended.signal()
+    }
+
+    /// Works until no reader waits and nothing is in flight.
+    private func run() throws {
+        let client: S3Client
+        if let known = self.client {
+            client = known
+        } else {
+            client = try makeClient()
+            self.client = client
+        }
+        let loop: TransferLoop
+        if let known = self.loop {
+            loop = known
+        } else {
+            try client.resolveCredentials()
+            var options = TransferLoop.Options()
+            options.maxInFlight = ContentFetcher.jobs
+            // Someone is waiting: fail early.
+            options.attempts = 4
+            options.stallTimeout = 10
+            options.maxBackoff = 2000
+            loop = try TransferLoop(client, options: options)
+            self.loop = loop
+            let wakeup = loop.wakeup
+            shared.withLock { $0.wakeup = wakeup }
+        }
+        try loop.run { try self.next() }
+    }
+
+    private func next() throws -> NextTransfer {
+        if isStopping { throw IcecoreError(.interrupted, "the file system is being unmounted") }
+        while let message = messages.receiveNow() { take(message) }
+        checkBatch()
+        let again = waiting
+        waiting = []
+        for (want, reader, since) in again { begin(want, reader, since: since) }
+        var isBusy = !waiting.isEmpty
+        let isFull = batch.map { $0.pendingCount >= mostPending } ?? false
+        for content in contents {
+            if let transfer = content.next(mayBegin: !isFull) { return .transfer(transfer) }
+            isBusy = isBusy || content.isBusy
+        }
+        forget()
+        return isBusy || !contents.isEmpty ? .waiting : .finished
+    }
+
+    private func take(_ message: Message) {
+        guard case .read(let want, let reader) = message else { return }
+        begin(want, reader, since: MonotonicClock.milliseconds())
+    }
+
+    private func begin(_ want: Want, _ reader: any ContentReader, since: UInt64) {
+        do {
+            try content(want).add(reader, try SourceObject(want, origin))
+        } catch let error as IcecoreError
+            where error.errno == EMFILE && !contents.isEmpty
+            && MonotonicClock.milliseconds() < since + ContentFetcher.patience
+        {
+            // Other contents will close their files.
+            waiting.append((want, reader, since))
+        } catch {
+            reader.fail(error as? IcecoreError ?? IcecoreError(.system, "\(error)"))
+        }
+    }
+
+    private func content(_ want: Want) throws -> FetchedContent {
+        if let place = contents.lastIndex(where: { $0.want.content == want.content }) {
+            let known = contents[place]
+            if !known.isOver {
+                contents.remove(at: place)
+                contents.append(known)
+                return known
+            }
+        }
+        let pool: WorkPool
+        if let known = self.pool {
+            pool = known
+        } else {
+            pool = try WorkPool { [weak self] in self?.hearNews() }
+            self.pool = pool
+        }
+        let content = try FetchedContent(
+            try SourceObject(want, origin), store, pool, log: log,
+            keep: { [unowned self] blob in keep(blob) }, distrust: distrust)
+        contents.append(content)
+        return content
+    }
+
+    /// Drops contents that are no longer read, so that other processes may have them.
+    private func forget() {
+        let now = MonotonicClock.milliseconds()
+        var surplus = contents.count - ContentFetcher.mostIdle
+        contents.removeAll { content in
+            // Its requests still refer to it.
+            if content.hasRequests { return false }
+            if content.isOver { return true }
+            if content.isDone { return !(batch?.isPending(content.want) ?? false) }
+            guard !content.isBusy,
+                surplus > 0 || !waiting.isEmpty || now >= content.touched + ContentFetcher.longestIdle
+            else {
+                return false
+            }
+            surplus -= 1
+            return true
+        }
+    }
+
+    private func failAll(_ error: any Error) {
+        let failure = (error as? S3Failure)?.asError ?? error as? IcecoreError ?? IcecoreError(.system, "\(error)")
+        for content in contents { content.failAll(failure) }
+        for (_, reader, _) in waiting { reader.fail(failure) }
+        waiting = []
+        contents.removeAll()
+        loop = nil
+        shared.withLock { $0.wakeup = nil }
+    }
+
+    // MARK: - What is complete
+
+    /// Makes a blob of a content that is complete and checked. If that fails (the store is not writable, say), the content
+    /// stays as it is for the next sync.
+    private func keep(_ blob: CheckedContent) {
+        do {
+            let batch = try self.batch ?? BlobCommitter(store)
+            if self.batch == nil { batch.notify { [weak self] in self?.hearNews() } }
+            self.batch = batch
+            batch.add(blob)
+        } catch {
+            log("cannot keep a fetched content: \(error)")
+        }
+    }
+
+    private func checkBatch() {
+        do {
+            try batch?.check()
+        } catch {
+            batch = nil
+            log("cannot keep fetched contents: \(error)")
+        }
+    }
+}

@@ -1,0 +1,306 @@
+import Basics
+import Blobs
+import Glibc
+import Model
+import S3
+import Store
+
+/// A content that is fetched as it is read.
+final class FetchedContent {
+    let want: Want
+    private var source: SourceObject
+    private let partial: PartialBlob
+    private let pool: WorkPool
+    private let log: @Sendable (String) -> Void
+    private let keep: (CheckedContent) -> Void
+    private let distrust: (Set<UInt64>) -> Void
+    /// The files whose readers were given unchecked bytes.
+    private var seenBy: Set<UInt64> = []
+    /// A request has failed: the next reader's object is used instead.
+    private var hasFailed = false
+    /// A small content is fetched whole, and checked before anyone sees it.
+    private let isSmall: Bool
+
+    private var readers: [any ContentReader] = []
+    /// What is there, in flight or in the queue.
+    private var requested: ByteRanges
+    private var queue: [Range<Int64>] = []
+    private var inFlight = 0
+    private var verifier: ContentVerifier?
+    private var description: ObjectDescription?
+    private var isAsking = false
+    /// The content is checked, or nothing can check it: readers get it.
+    private var isSettled = false
+    private var rounds = 1
+    /// The content has failed for good: a later read needs another ``FetchedContent``.
+    private(set) var isOver = false
+    /// Where the last read ended, and how much has been read sequentially up to there.
+    private var lastEnd: Int64 = -1
+    private var run: Int64 = 0
+
+    static let smallest: Int64 = 8 << 20
+    private static let block: Int64 = 1 << 20
+    private static let chunk: Int64 = 4 << 20
+    private static let mostAhead: Int64 = 32 << 20
+    private static let mostInFlight = 8
+    private static let mostRounds = 3
+    /// How many files with one content are remembered; it is rarely more than one.
+    private static let mostSeen = 1000
+
+    /// - Parameters:
+    ///   - keep: called when the content is complete and checked.
+    ///   - distrust: called with the readers' files when the bytes that they were given turn out to be wrong.
+    init(
+        _ source: SourceObject, _ store: Store, _ pool: WorkPool, log: @escaping @Sendable (String) -> Void,
+        keep: @escaping (CheckedContent) -> Void, distrust: @escaping (Set<UInt64>) -> Void
+    ) throws {
+        self.source = source
+        self.pool = pool
+        self.log = log
+        self.keep = keep
+        self.distrust = distrust
+        want = source.want
+        do {
+            partial = try PartialBlob(store, etag: want.contentETag, size: want.size)
+        } catch let error as IcecoreError where error.code == .busy {
+            // A sync or another mount has it. Instead of waiting for that, fetch what is read, and do not keep it.
+            partial = try PartialBlob(
+                privateAt: "\(store.temporaryPath)/mount-\(getpid())-\(UInt64.random(in: 0 ... .max))", size: want.size)
+        }
+        requested = partial.present
+        isSmall = want.size <= FetchedContent.smallest
+    }
+
+    /// When it was last read, in milliseconds of the monotonic clock.
+    private(set) var touched = MonotonicClock.milliseconds()
+    /// Whether requests still refer to it.
+    var hasRequests: Bool { inFlight > 0 }
+    /// Whether it is checked, and will soon be a blob that is read without this.
+    var isDone: Bool { isSettled && readers.isEmpty }
+
+    /// Whether a reader waits, or something is in flight.
+    var isBusy: Bool {
+        !readers.isEmpty || inFlight > 0 || !queue.isEmpty || (partial.isComplete && !isSettled && !isOver)
+    }
+
+    // MARK: - Readers
+
+    func add(_ reader: any ContentReader, _ source: SourceObject) {
+        readers.append(reader)
+        touched = MonotonicClock.milliseconds()
+        if hasFailed {
+            // Another key may still have the content.
+            self.source = source
+            hasFailed = false
+        }
+        let range = reader.range
+        // The kernel's read-ahead comes slightly out of order.
+        if range.lowerBound <= lastEnd + FetchedContent.block, range.lowerBound >= lastEnd - FetchedContent.block {
+            run += max(0, range.upperBound - lastEnd)
+            lastEnd = max(lastEnd, range.upperBound)
+        } else {
+            run = 0
+            lastEnd = range.upperBound
+            dropReadAhead()
+        }
+        if isSmall { return request(0..<want.size) }
+        let block = FetchedContent.block
+        let from = range.lowerBound / block * block
+        let end = min(want.size - 1, range.upperBound - 1 + min(run, FetchedContent.mostAhead)) / block * block
+        request(from..<min(want.size, end + block))
+    }
+
+    /// Queues the gaps of a range.
+    private func request(_ range: Range<Int64>) {
+        while let gap = requested.firstGap(in: range) {
+            let piece = gap.lowerBound..<min(gap.upperBound, gap.lowerBound + FetchedContent.chunk)
+            requested.insert(contentsOf: piece)
+            queue.append(piece)
+        }
+    }
+
+    /// The reader has moved elsewhere: cancels what was to be fetched ahead of it.
+    private func dropReadAhead() {
+        queue.removeAll { piece in
+            if readers.contains(where: { $0.range.overlaps(piece) }) || isSmall { return false }
+            requested.remove(contentsOf: piece)
+            return true
+        }
+    }
+
+    /// Answers the readers whose bytes are there.
+    private func answer() {
+        var place = 0
+        while place < readers.count {
+            let reader = readers[place]
+            if reader.hasLeft {
+                readers.remove(at: place)
+                reader.fail(IcecoreError(.interrupted, "interrupted"))
+            } else if partial.present.contains(reader.range), isSettled || !isSmall {
+                readers.remove(at: place)
+                answer(reader)
+            } else {
+                place += 1
+            }
+        }
+    }
+
+    private func answer(_ reader: any ContentReader) {
+        var bytes = [UInt8](repeating: 0, count: reader.range.count)
+        do {
+            try bytes.withUnsafeMutableBytes { try partial.read(into: $0, at: reader.range.lowerBound) }
+        } catch {
+            return reader.fail(error as? IcecoreError ?? IcecoreError(.system, "\(error)"))
+        }
+        if !isSettled, seenBy.count < FetchedContent.mostSeen { seenBy.insert(reader.file) }
+        bytes.withUnsafeBytes { reader.answer($0) }
+    }
+
+    func failAll(_ error: IcecoreError) {
+        isOver = true
+        for reader in readers { reader.fail(error) }
+        readers = []
+    }
+
+    /// Fails the readers that wait for any of the bytes.
+    private func fail(_ range: Range<Int64>, _ error: IcecoreError) {
+        let failed = readers.filter { isSmall || $0.range.overlaps(range) }
+        readers.removeAll { isSmall || $0.range.overlaps(range) }
+        for reader in failed { reader.fail(error) }
+    }
+
+    // MARK: - Fetching
+
+    /// The next request, if there is one to be made now.
+    ///
+    /// - Parameter mayBegin: something new may be fetched.
+    func next(mayBegin: Bool) -> Transfer? {
+        if isOver { return nil }
+        if partial.isComplete, !isSettled, inFlight == 0 {
+            if !isSmall { answer() }
+            return check()
+        }
+        answer()
+        guard mayBegin || !isSmall, inFlight < FetchedContent.mostInFlight, !queue.isEmpty else { return nil }
+        // What a reader waits for goes first.
+        let place = queue.firstIndex { piece in readers.contains { $0.range.overlaps(piece) } } ?? 0
+        let range = queue.remove(at: place)
+        inFlight += 1
+        return ChunkTransfer(source, partial, range, isWhole: range == 0..<want.size && isSmall) {
+            [unowned self] head in
+            if description == nil { description = ObjectDescription(head) }
+        } done: { [unowned self] transfer, result in
+            ended(transfer, result)
+        }
+    }
+
+    private func ended(_ transfer: ChunkTransfer, _ result: Result<Void, any Error>) {
+        inFlight -= 1
+        guard case .failure(let error) = result else { return answer() }
+        for gap in gaps(in: transfer.range) { requested.remove(contentsOf: gap) }
+        hasFailed = true
+        switch error {
+        case is SourceObject.Replaced:
+            try? partial.remove()
+            failAll(IcecoreError(.notFound, "the object was replaced at the source"))
+        case let failure as S3Failure:
+            if transfer.source.isWorthAskingByKey(after: failure) {
+                source.byKey = true
+                hasFailed = false
+                return request(transfer.range)
+            }
+            fail(transfer.range, failure.asError)
+        case let error as IcecoreError:
+            fail(transfer.range, error)
+        default:
+            fail(transfer.range, IcecoreError(.system, "\(error)"))
+        }
+    }
+
+    private func gaps(in range: Range<Int64>) -> [Range<Int64>] {
+        var gaps: [Range<Int64>] = []
+        var from = range.lowerBound
+        while let gap = partial.present.firstGap(in: from..<range.upperBound) {
+            gaps.append(gap)
+            from = gap.upperBound
+            if from >= range.upperBound { break }
+        }
+        return gaps
+    }
+
+    // MARK: - Checking
+
+    /// Checks the complete content.
+    private func check() -> Transfer? {
+        if isAsking { return nil }
+        guard let verifier else {
+            description = source.knownDescription ?? description
+            let needsPartSize = source.replica == nil && want.etag.parts > 0 && description?.partSize == nil
+            if description == nil || (needsPartSize && rounds == 1) { return ask() }
+            verify()
+            return nil
+        }
+        guard let outcome = verifier.outcome else { return nil }
+        switch outcome {
+        case .failure(let error):
+            failAll(error as? IcecoreError ?? IcecoreError(.system, "\(error)"))
+        case .success(.wrong):
+            startOver()
+        case .success(.unknownPartSize):
+            // Nothing vouches for it: readers get it, but only a sync keeps it, once two downloads gave the same bytes.
+            isSettled = true
+        case .success(let verdict):
+            isSettled = true
+            finish(verdict)
+        }
+        answer()
+        return nil
+    }
+
+    private func ask() -> Transfer {
+        isAsking = true
+        inFlight += 1
+        return DescriptionTransfer(source) { [unowned self] answer in
+            isAsking = false
+            inFlight -= 1
+            if case .success(let answer?) = answer { description = answer }
+            if case .failure(let error) = answer, error is SourceObject.Replaced {
+                return failAll(IcecoreError(.notFound, "the object was replaced at the source"))
+            }
+            verify()
+        }
+    }
+
+    private func verify() {
+        let verifier = source.verifier(of: partial, description, pool)
+        self.verifier = verifier
+        verifier.arrived(partial.present)
+    }
+
+    private func startOver() {
+        verifier = nil
+        rounds += 1
+        distrust(seenBy)
+        seenBy = []
+        log("what was fetched of \(String(decoding: want.key, as: UTF8.self).debugDescription) does not match its ETag")
+        do {
+            try partial.startOver()
+        } catch {
+            return failAll(error as? IcecoreError ?? IcecoreError(.system, "\(error)"))
+        }
+        requested = ByteRanges()
+        guard rounds <= FetchedContent.mostRounds else {
+            try? partial.remove()
+            return failAll(IcecoreError(.damaged, "its bytes do not match the ETag \(want.etag)"))
+        }
+        for reader in readers { request(isSmall ? 0..<want.size : reader.range) }
+    }
+
+    private func finish(_ verdict: ContentDigest.Verdict) {
+        // The process that holds the shared file keeps its own.
+        if partial.isPrivate { return }
+        let blob = CheckedContent(
+            want, verdict, temporary: partial.path, partial: partial, headers: description?.headers)
+        if let blob { keep(blob) }
+    }
+}

@@ -1,0 +1,12 @@
+import Model
+import S3
+
+/// Where contents come from.
+public enum ContentOrigin: Sendable {
+    /// The store's bucket, by its name.
+    case bucket(String)
+    /// A replica of the store: each content is one object, named as in the store.
+    ///
+    /// - Parameter facts: what the index knows of a content beyond its ETag; called on the fetcher's thread.
+    case replica(S3Location, facts: @Sendable (Want) throws -> (sha256: [UInt8]?, partSize: Int64?))
+}

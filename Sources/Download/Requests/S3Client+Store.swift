@@ -1,0 +1,22 @@
+import S3
+import Store
+
+extension S3Client {
+    /// A client for a store's bucket.
+    ///
+    /// - Parameters:
+    ///   - environment: that of the process: credentials, endpoint, region.
+    ///   - requesterPays: even if the store's configuration does not say so.
+    public convenience init(
+        _ store: Store, environment: [String: String], requesterPays: Bool = false,
+        loopOptions: TransferLoop.Options = TransferLoop.Options()
+    ) throws {
+        let configuration = store.configuration
+        self.init(
+            try S3Configuration(
+                region: configuration.region, endpointURL: configuration.endpointURL, profile: configuration.profile,
+                unsigned: configuration.noSignRequest ?? false,
+                requesterPays: requesterPays || configuration.requesterPays ?? false, environment: environment),
+            loopOptions: loopOptions)
+    }
+}

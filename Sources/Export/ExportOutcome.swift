@@ -1,0 +1,14 @@
+/// What an export did, or would do in the case of a dry run.
+public struct ExportOutcome: Sendable {
+    public var files = 0
+    public var bytes: Int64 = 0
+    /// Of those, files that were already there.
+    public var skipped = 0
+    public var linked = 0
+    public var cloned = 0
+    public var copied = 0
+    /// Files whose content is not in the store.
+    public var missing = 0
+
+    public init() {}
+}

@@ -1,0 +1,40 @@
+import Download
+import Model
+
+/// The digest that a blob's name promises, computed while its bytes pass.
+struct BlobDigest: ~Copyable {
+    private let name: BlobName
+    /// Nil where one pass cannot tell.
+    private var digest: ContentDigest?
+
+    /// - Parameter partSize: the recorded one of a multipart upload; without it one pass cannot tell.
+    init(_ name: BlobName, partSize: Int64?) {
+        self.name = name
+        switch name {
+        case .sha256(let expected, _): digest = ContentDigest(.sha256(expected))
+        case .etag(let etag, let size) where etag.parts == 0 || (partSize ?? 0) > 0:
+            digest = ContentDigest(.etag(etag, size: size, partSize: partSize))
+        case .etag: digest = nil
+        }
+    }
+
+    static func needsPartSize(_ name: BlobName) -> Bool {
+        if case .etag(let etag, _) = name { return etag.parts > 0 }
+        return false
+    }
+
+    mutating func update(_ bytes: UnsafeRawBufferPointer) {
+        digest?.update(bytes)
+    }
+
+    /// What is wrong with the content; nil: nothing was found.
+    consuming func problem() -> String? {
+        guard let digest = digest.take() else { return nil }
+        if digest.matches() { return nil }
+        switch name {
+        case .sha256: return "its SHA-256 is not the one in its name"
+        case .etag(let etag, _) where etag.parts == 0: return "its MD5 is not the one in its name"
+        case .etag: return "its parts do not match its name"
+        }
+    }
+}

@@ -1,0 +1,141 @@
+import Basics
+import Index
+import Store
+
+/// Decides what a push marks for deletion, and what it deletes.
+///
+/// Deleting takes two pushes: one marks what no snapshot needs any more, a later one deletes what is still not needed
+/// then.
+struct DeletionPlanner {
+    private let context: PushContext
+    private let head: Replica.Head
+    private let now = Timestamp.now()
+    private var plan = DeletionPlan()
+
+    /// The most paths that are marked at a time: the list is part of a document.
+    private static let mostMarked = 50_000
+
+    /// - Parameter knowsAllContents: the index expects no content that is missing.
+    static func plan(
+        _ context: PushContext, _ base: PushBase, _ index: PushedIndex, knowsAllContents: Bool
+    ) throws -> DeletionPlan {
+        guard let head = base.head else { return DeletionPlan() }
+        var planner = DeletionPlanner(context: context, head: head)
+        try planner.reviewMarked()
+        if context.options.pruneGrace != nil { try planner.markUnneeded(index.reader, knowsAllContents) }
+        return planner.plan
+    }
+
+    private init(context: PushContext, head: Replica.Head) {
+        self.context = context
+        self.head = head
+        plan.history = head.metadata.history + [head.metadata.path]
+    }
+
+    // MARK: - Marked by earlier pushes
+
+    private mutating func reviewMarked() throws {
+        // Whether this store has carried out all deletions that the newest snapshot announces.
+        let isDone = try context.records.deletionsDoneSnapshot == head.latest.snapshot
+        for entry in head.metadata.pendingDeletions ?? [] where !(isDone && entry.deletingSince != nil) {
+            try review(entry)
+        }
+    }
+
+    private mutating func review(_ entry: PendingDeletion) throws {
+        // A blob that this store has sent again is needed again.
+        var paths: [String] = []
+        for path in entry.paths {
+            guard let name = ReplicaFormat.blobName(path), let state = try context.records.state(of: name),
+                state != .unconfirmed
+            else {
+                paths.append(path)
+                continue
+            }
+            // A time far in the future comes from a clock that was wrong.
+            if let since = entry.deletingSince.flatMap({ Timestamp(rfc3339: $0) }),
+                abs(now.milliseconds - since.milliseconds) < DeletionPlan.window
+            {
+                throw IcecoreError(
+                    .busy,
+                    "a push that began at \(since.rfc3339) is deleting blobs from the replica that this store needs: "
+                        + "push again in a quarter of an hour")
+            }
+            plan.needsSnapshot = true
+        }
+        guard !paths.isEmpty else { return }
+        let markedAt = Timestamp(rfc3339: entry.markedAt) ?? now
+        // The push that began to delete may have been stopped: this one deletes the rest.
+        if let grace = context.options.pruneGrace,
+            entry.deletingSince != nil || now.milliseconds - markedAt.milliseconds >= grace
+        {
+            plan.due.append(PendingDeletion(paths: paths, markedAt: entry.markedAt))
+            plan.needsSnapshot = true
+        } else {
+            plan.pending.append(
+                PendingDeletion(paths: paths, markedAt: entry.markedAt, deletingSince: entry.deletingSince))
+        }
+    }
+
+    // MARK: - Marked by this push
+
+    private mutating func markUnneeded(_ index: IndexReader, _ knowsAllContents: Bool) throws {
+        try markBlobs(index, knowsAllContents)
+        try markSnapshots()
+        guard !plan.marked.isEmpty else { return }
+        plan.pending.append(PendingDeletion(paths: plan.marked, markedAt: now.rfc3339))
+        // Every push leaves the previous snapshot behind: marking only that is not worth another push.
+        plan.needsSnapshot =
+            plan.needsSnapshot || !plan.droppedBlobs.isEmpty || head.metadata.history.count > 3
+    }
+
+    /// Marks blobs that the store no longer has and no row of its index names, and all unconfirmed ones that it does
+    /// not have: no manifest names those.
+    private mutating func markBlobs(_ index: IndexReader, _ knowsAllContents: Bool) throws {
+        let (store, records) = (context.store, context.records)
+        let unnamed = try UnnamedBlobs(store)
+        let room = DeletionPlanner.mostMarked - (plan.pending + plan.due).reduce(0) { $0 + $1.paths.count }
+        try records.forEachBlob { name, state in
+            try Interruption.check()
+            if Files.exists(store.blobs.path(ofName: name)) { return }
+            if state == .unconfirmed {
+                if plan.droppedBlobs.count < room { plan.droppedBlobs.insert(name) }
+            } else if knowsAllContents || !name.hasPrefix("x-") {
+                // While contents are missing, a rebuilt index may not know which rows need a blob named by its SHA-256.
+                try unnamed.add(name)
+            }
+        }
+        index.end()
+        try index.begin()
+        try unnamed.find(index) { name in
+            if plan.droppedBlobs.count < room, let state = try records.state(of: name), state != .unconfirmed {
+                plan.droppedBlobs.insert(name)
+                plan.changesManifest = true
+            }
+        }
+        index.end()
+        plan.marked += plan.droppedBlobs.sorted().map(ReplicaFormat.blobPath)
+    }
+
+    /// Marks files of earlier snapshots that the newest does not share.
+    private mutating func markSnapshots() throws {
+        // The newest stays: readers have it until the next one is there.
+        guard plan.history.count > 1 else { return }
+        let known = Set((plan.pending + plan.due).flatMap(\.paths))
+        var shared = Set(head.metadata.index.chunks.map(\.path))
+        shared.formUnion((head.metadata.manifest?.parts ?? []).map(\.path))
+        var history: [String] = []
+        for directory in plan.history.dropLast() {
+            var isShared = false
+            try context.replica.storage.list("\(directory)/") { path, _ in
+                if shared.contains(path) {
+                    isShared = true
+                } else if !known.contains(path), ReplicaFormat.isPath(path) {
+                    plan.marked.append(path)
+                }
+            }
+            if isShared { history.append(directory) }
+        }
+        plan.history = history + plan.history.suffix(1)
+    }
+}

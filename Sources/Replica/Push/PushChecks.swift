@@ -1,0 +1,85 @@
+import Basics
+import Index
+import Model
+import S3
+
+/// Compares a store with its replica before and after the blobs are sent.
+struct PushChecks {
+    private let context: PushContext
+    private let head: Replica.Head?
+    private let index: PushedIndex
+
+    init(_ context: PushContext, _ base: PushBase, _ index: PushedIndex) {
+        self.context = context
+        head = base.head
+        self.index = index
+    }
+
+    /// Refuses to replace what the replica has by something older.
+    func refuseStepBack() throws {
+        guard let head else { return }
+        let (store, url) = (context.store.path, context.replica.url)
+        if let since = head.metadata.configuration.distrustETagsSince, index.configuration.distrustETagsSince == nil {
+            throw IcecoreError(
+                .busy,
+                "the replica's store has distrusted ETags since \(since), and '\(store)' does not: run 'icecore clone "
+                    + "\(url) \(store)' first")
+        }
+        let known = Set(index.reader.timeline.points.map(\.name))
+        let ahead = head.metadata.snapshots.map(\.name).filter { !known.contains($0) }
+        guard let newest = ahead.last else { return }
+        let what = ahead.count == 1 ? "a snapshot" : "\(ahead.count) snapshots"
+        throw IcecoreError(
+            .busy,
+            "the replica holds \(what) that this store does not (\(Display.text(newest, limit: 100)); pushed by "
+                + "\(head.latest.pushedBy) at \(head.latest.pushedAt)): it is not moved backwards. Sync that date "
+                + "first, or push to another place")
+    }
+
+    /// Counts the contents that the index expects and that neither the store nor the replica has.
+    ///
+    /// Refuses to make the replica forget contents: its index may know which blob an ETag stands for where this one
+    /// does not.
+    func missingContents() throws -> Int64 {
+        let reader = index.reader
+        var missing: Int64 = 0
+        var missingThere: Int64 = 0
+        let names = Set((head?.metadata.snapshots ?? []).map(\.name))
+        let old = Set(reader.timeline.points.filter { names.contains($0.name) }.map(\.id))
+        try reader.missing { directory, row in
+            guard let etag = try row.contentETag(prefix: try reader.prefix(of: directory) ?? []) else { return }
+            if try context.store.blob(etag: etag, size: row.size, reader) != nil { return }
+            if try state(etag, row.size) == .listed { return }
+            missing += 1
+            if old.contains(row.seenFrom) || old.contains(row.listedFrom) { missingThere += 1 }
+        }
+        if let head, missingThere > head.metadata.missing, !context.options.acceptsMissing {
+            throw IcecoreError(
+                .busy,
+                "of the snapshots that the replica holds, this store lacks \(missingThere) contents and the replica "
+                    + "\(head.metadata.missing): a push would make it forget the difference. 'icecore sync' fetches "
+                    + "what the bucket still has, 'icecore clone \(context.replica.url) DIRECTORY' makes a store with "
+                    + "all that the replica has; --accept-missing pushes anyway")
+        }
+        return missing
+    }
+
+    /// Counts the contents that the index calls present, and that are neither on the disk nor in the replica.
+    func missingBlobs() throws -> Int64 {
+        var missing: Int64 = 0
+        let scan = try LostContents(context.store, index.reader)
+        try scan.scan([], looksForMissing: true) { version, _ in
+            guard version.flags.contains(.present) else { return }
+            let state = try state(version.content.etag, version.content.size)
+            if state != .listed, state != .uploaded { missing += 1 }
+        }
+        return missing
+    }
+
+    /// What is known about a content at the replica.
+    private func state(_ etag: ETag, _ size: Int64) throws -> ReplicaRecords.BlobState? {
+        let sha256 = try index.reader.blobFacts(etag: etag, size: size).sha256
+        let name = sha256.map { BlobName.sha256($0, size: size) } ?? .etag(etag, size: size)
+        return try context.records.state(of: name.file)
+    }
+}

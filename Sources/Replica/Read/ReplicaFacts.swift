@@ -1,0 +1,27 @@
+import Basics
+import Index
+import Model
+
+/// What an index says about contents besides their ETags, for fetching them from a replica.
+final class ReplicaFacts: @unchecked Sendable {
+    // Only the one thread that fetches asks.
+    private let path: String
+    /// Opened by the first question: the daemon of a mount is a fork, and must not inherit it.
+    private var reader: IndexReader?
+
+    /// - Parameter path: of an index.
+    init(_ path: String) {
+        self.path = path
+    }
+
+    func lookUp(_ want: Want) throws -> (sha256: [UInt8]?, partSize: Int64?) {
+        if let verbatim = want.etag.verbatim, verbatim.count == 66, verbatim.starts(with: "x-".utf8) {
+            return (Hex.decode(verbatim.dropFirst(2)), nil)
+        }
+        let reader = try self.reader ?? IndexReader(path: path)
+        self.reader = reader
+        // Outside a transaction, each question sees the newest state.
+        reader.end()
+        return try reader.blobFacts(etag: want.contentETag, size: want.size)
+    }
+}

@@ -1,0 +1,25 @@
+import S3
+
+/// How to reach a replica.
+public struct ReplicaOptions: Sendable {
+    public var region: String?
+    public var endpointURL: String?
+    public var profile: String?
+    public var noSignRequest = false
+    /// The most requests in flight.
+    public var jobs = 64
+    /// Of the process.
+    public var environment: [String: String]
+
+    public init(environment: [String: String]) {
+        self.environment = environment
+    }
+
+    /// A client for the replica's server.
+    func client() throws -> S3Client {
+        S3Client(
+            try S3Configuration(
+                region: region, endpointURL: endpointURL, profile: profile, unsigned: noSignRequest,
+                environment: environment))
+    }
+}

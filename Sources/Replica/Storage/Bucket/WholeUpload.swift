@@ -1,0 +1,76 @@
+import Basics
+import S3
+
+/// The PUT of a whole content in one request.
+///
+/// A blob is checked against its name before any of it is sent: another push may have put the right content under that
+/// name, and others may rely on it.
+final class WholeUpload: Transfer {
+    private let payload: UploadJob.Payload
+    private let done: (UploadOutcome) throws -> Void
+    private let md5: [UInt8]
+    private var file: SharedFile?
+    private var supplied: Int64 = 0
+
+    init(_ bucket: ReplicaBucket, _ job: UploadJob, done: @escaping (UploadOutcome) throws -> Void) throws {
+        payload = job.payload
+        self.done = done
+        var request = bucket.request(.put, job.path)
+        request.uploadLength = job.size
+        switch job.payload {
+        case .bytes(let bytes): md5 = MD5.digest(bytes)
+        case .blob(let file, let name, let partSize):
+            if case .etag(let etag, _) = name, etag.parts == 0 {
+                // The server compares the MD5. Opening the file now finds a missing one before the request is made.
+                _ = try BlobCopy.open(file, name)
+                md5 = etag.md5
+            } else {
+                md5 = try BlobCopy.checkedMD5(file, name, partSize: partSize)
+            }
+        }
+        request.setContentMD5(md5)
+        super.init(request)
+    }
+
+    override func supply(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws -> Int {
+        switch payload {
+        case .bytes(let bytes):
+            let piece = bytes[Int(offset)...].prefix(buffer.count)
+            buffer.copyBytes(from: piece)
+            return piece.count
+        case .blob(let path, let name, _):
+            if offset == 0 {
+                file = SharedFile(try BlobCopy.open(path, name))
+                supplied = 0
+            }
+            guard let file else { throw BlobCopy.Damage(reason: "it is not open") }
+            try BlobCopy.read(file, into: buffer, at: offset)
+            supplied = max(supplied, offset + Int64(buffer.count))
+            return buffer.count
+        }
+    }
+
+    override func begin(_ head: S3ResponseHead) throws {
+        guard case .blob(_, let name, _) = payload else { return }
+        guard supplied == name.size else { throw S3Failure.corrupt("the server answered before everything was sent") }
+        try head.refuseOtherContent(than: md5)
+    }
+
+    override func finished(_ result: Result<Void, any Error>) throws {
+        file = nil
+        switch result {
+        case .success: try done(.done)
+        case .failure(let damage as BlobCopy.Damage): try done(.damaged(damage.reason))
+        case .failure(let failure as S3Failure)
+        where failure.kind == .corrupt || failure.code == "BadDigest" || failure.code == "InvalidDigest":
+            // Several attempts failed, or the server found the fault: it may be the file, not the network.
+            if case .blob(let path, let name, let partSize) = payload,
+                let problem = try BlobCopy.problem(path, name, partSize: partSize)
+            {
+                return try done(.damaged(problem))
+            }
+            throw failure
+        case .failure(let error): throw error
+        }
+    }
+}

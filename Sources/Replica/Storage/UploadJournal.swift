@@ -1,0 +1,16 @@
+/// A record of uploads in parts, written before they can leave anything behind at the replica.
+protocol UploadJournal: AnyObject {
+    /// An upload in parts is about to begin at this path.
+    func willBegin(_ path: String) throws
+    /// The upload has begun, with this ID.
+    func didBegin(_ path: String, id: String) throws
+    /// Nothing is left of the upload except, possibly, the finished object.
+    func didEnd(_ path: String) throws
+}
+
+/// For storage where uploads leave nothing behind.
+final class NoUploadJournal: UploadJournal {
+    func willBegin(_ path: String) throws {}
+    func didBegin(_ path: String, id: String) throws {}
+    func didEnd(_ path: String) throws {}
+}

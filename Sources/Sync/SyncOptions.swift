@@ -1,0 +1,32 @@
+import Download
+
+/// What a sync is to do.
+public struct SyncOptions: Sendable {
+    /// Which inventories to sync.
+    public enum Selection: Sendable {
+        case newest
+        /// An inventory's name, or a date: the last inventory of that day.
+        case one(String)
+        /// All between two names or dates, both included.
+        case range(from: String, to: String)
+    }
+
+    public var selection = Selection.newest
+    public var filter: String?
+    public var metadataOnly = false
+    /// How many inventories are kept from now on; nil: as the store is configured.
+    public var keepInventories: InventoryLimit?
+    /// From now on every version is fetched separately, whatever others have its ETag.
+    public var distrustETags = false
+    public var dryRun = false
+    /// The maximum number of requests in flight.
+    public var jobs = 64
+    /// Which objects are fetched in chunks.
+    public var chunks = ChunkLimits()
+    /// The maximum bytes per second, for inventories and objects.
+    public var limitRate: Int64?
+    /// Whether the requester pays even if the store's configuration does not say so.
+    public var requesterPays = false
+
+    public init() {}
+}

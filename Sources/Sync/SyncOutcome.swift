@@ -1,0 +1,53 @@
+import Merge
+
+/// What the sync of one inventory did, or would do in the case of a dry run.
+public struct SyncOutcome: Sendable {
+    /// The inventory's name.
+    public var name: String
+    /// Whether it had been synced before: then only what was missing was requested.
+    public var wasKnown = false
+    public var rows = 0
+    public var duplicates = 0
+    /// Keys and bytes in the snapshot's view.
+    public var keys: Int64 = 0
+    public var bytes: Int64 = 0
+    /// Versions that are new to the store, and versions no longer listed.
+    public var newVersions = 0
+    public var newBytes: Int64 = 0
+    public var goneVersions = 0
+    /// Blobs requested, and the bytes of the distinct contents among them.
+    public var wanted = 0
+    public var wantedBytes: Int64 = 0
+    /// Blobs fetched, and their bytes.
+    public var fetched = 0
+    public var fetchedBytes: Int64 = 0
+    /// Requests for blobs including retries, and how many of them were retries.
+    public var requests = 0
+    public var retries = 0
+    /// Bytes of blobs received over the network, including discarded ones.
+    public var receivedBytes: Int64 = 0
+    /// How long the downloads took, and the whole sync.
+    public var downloadMilliseconds: Int64 = 0
+    public var milliseconds: Int64 = 0
+    /// Objects that the source no longer has, and those that could not be fetched this time.
+    public var gone = 0
+    public var failed = 0
+    /// The first failures.
+    public var examples: [String] = []
+    /// Blobs that are expected, not in the store and not gone.
+    public var missing = 0
+}
+
+extension SyncOutcome {
+    mutating func take(_ summary: IndexMerge.Summary) {
+        rows = summary.rows
+        duplicates = summary.duplicates
+        keys = Int64(summary.keys)
+        bytes = summary.bytes
+        newVersions = summary.newVersions
+        newBytes = summary.newBytes
+        goneVersions = summary.goneVersions
+        wanted = summary.wants
+        wantedBytes = summary.wantedBytes
+    }
+}

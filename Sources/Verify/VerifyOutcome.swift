@@ -1,0 +1,19 @@
+/// The result of a verification.
+public struct VerifyOutcome: Sendable {
+    public var blobs: Int64 = 0
+    public var bytes: Int64 = 0
+    /// Rows of the index.
+    public var rows: Int64 = 0
+    /// Files that are damaged, or cannot be read.
+    public var damaged = 0
+    public var missing = 0
+    public var foreign = 0
+    public var indexIsDamaged = false
+    /// Only after a repair: contents that were fetched.
+    public var repaired = 0
+    /// Only after a repair: versions whose content could not be fetched now, and those whose content is gone for good.
+    public var stillMissing = 0
+    public var gone = 0
+    /// Only after a repair: damaged blobs that were moved away.
+    public var quarantined = 0
+}

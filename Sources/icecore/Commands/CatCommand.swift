@@ -1,0 +1,85 @@
+import ArgumentParser
+import Basics
+import Glibc
+import Index
+import Model
+
+struct CatCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cat", abstract: "Print the content of a key as of a date, or of one version.")
+
+    @Argument(help: "The key, as in S3.")
+    var key: String
+
+    @OptionGroup var viewOptions: ViewOptions
+
+    // Unconditional: some ids begin with '-'.
+    @Option(
+        name: .customLong("version-id"), parsing: .unconditional,
+        help: ArgumentHelp("Print this version, regardless of date.", valueName: "id"))
+    var versionId: String?
+
+    @OptionGroup var options: ReadOptions
+
+    func validate() throws {
+        if versionId != nil, viewOptions.at != nil {
+            throw ValidationError("give --at or --version-id, not both")
+        }
+    }
+
+    func run() throws {
+        let cache = try options.openReplica()
+        let store = try cache?.store ?? options.options.open()
+        let reader = try store.reader()
+        let (identity, flags) = try version(reader)
+        let bytes = Array(key.utf8)
+        guard let etag = identity.etag, let filed = identity.contentETag(key: bytes, flags) else {
+            throw IcecoreError(
+                .notFound, "version '\(versionId ?? "")' of '\(key)' is a delete marker: it has no content")
+        }
+        guard let path = try store.blob(etag: filed, size: identity.size, reader) else {
+            // The replica may have what the bucket no longer had when the store lost it.
+            if let cache, !flags.contains(.pruned), cache.hasContents || !flags.contains(.gone) {
+                let want = Want(
+                    key: bytes, versionId: nil, etag: etag, contentETag: filed, size: identity.size, isLatest: false,
+                    isOpaque: flags.contains(.opaque), isArchived: false, lastModified: identity.lastModified,
+                    replacedAt: .distantFuture)
+                reader.end()
+                return try cache.read(want, Output.pass)
+            }
+            throw IcecoreError(
+                .notFound,
+                flags.contains(.pruned)
+                    ? "the content of '\(key)' was pruned: no kept date shows it"
+                    : flags.contains(.gone)
+                        ? "the content of '\(key)' is gone: the bucket no longer had it when it was requested"
+                        : "the content of '\(key)' is not in the store: 'icecore sync' fetches it, "
+                            + "'icecore status' tells why it is missing")
+        }
+        try copy(File(path, O_RDONLY | O_NOFOLLOW))
+    }
+
+    private func version(_ reader: IndexReader) throws -> (VersionIdentity, EntryRow.Flags) {
+        let bytes = Array(key.utf8)
+        if let versionId {
+            let id = Array(versionId.utf8)
+            let version = try reader.versions(ofKey: bytes)?.versions.first { $0.identity.versionId == id }
+            if let version { return (version.identity, version.flags) }
+            throw IcecoreError(
+                .notFound, "the key '\(key)' has no version '\(versionId)': 'icecore versions' lists them")
+        }
+        let view = try viewOptions.view(reader)
+        if let version = try reader.version(ofKey: bytes, view) { return version }
+        throw IcecoreError(.notFound, "the key '\(key)' is not in the bucket at \(view.name)")
+    }
+
+    private func copy(_ file: borrowing File) throws {
+        var buffer = [UInt8](repeating: 0, count: 1 << 18)
+        while true {
+            try Interruption.check()
+            let count = try buffer.withUnsafeMutableBytes { try file.read(into: $0) }
+            if count == 0 { return }
+            try buffer.withUnsafeBytes { try Output.pass(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+import ArgumentParser
+import Basics
+import Inventory
+import Model
+import S3
+import Store
+import Sync
+
+struct InitCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "init", abstract: "Create a store for a bucket.")
+
+    @Argument(help: ArgumentHelp("A new or empty directory.", valueName: "store"))
+    var store: String
+
+    @Option(help: ArgumentHelp("The bucket to sync: s3://NAME.", valueName: "url"))
+    var bucket: String
+
+    @Option(
+        help: ArgumentHelp(
+            "Where its inventories are: s3://BUCKET/PREFIX/ or file:///DIRECTORY/ (the folder that holds the dates).",
+            valueName: "url"))
+    var inventory: String?
+
+    @Option(help: "The bucket's region.")
+    var region: String?
+
+    @Option(
+        name: .customLong("endpoint-url"),
+        help: ArgumentHelp("The endpoint of an S3-compatible server.", valueName: "url"))
+    var endpointURL: String?
+
+    @Option(help: "The profile in ~/.aws to read credentials from.")
+    var profile: String?
+
+    @Flag(name: .customLong("no-sign-request"), help: "Send unsigned requests.")
+    var noSignRequest = false
+
+    @Option(name: .customLong("request-payer"), defaultAsFlag: .requester, help: RequestPayer.help)
+    var requestPayer: RequestPayer?
+
+    @Option(
+        help: ArgumentHelp(
+            "Only ever download keys that match this regular expression.", valueName: "regex"))
+    var filter: String?
+
+    @Option(
+        name: .customLong("keep-inventories"),
+        help: ArgumentHelp("Keep the newest n inventories in the store, or all (the default).", valueName: "n"))
+    var keepInventories: InventoryLimit?
+
+    @Flag(
+        name: .customLong("distrust-etags"),
+        help: "Fetch every version separately and store it under its SHA-256: for buckets that strangers can write to.")
+    var distrustETags = false
+
+    func run() throws {
+        let bucket = try InitArguments.bucket(bucket)
+        if let inventory { _ = try InventoryURL(inventory) }
+        if let filter { _ = try Policy.expression(filter) }
+        // What a sync would refuse, above all a password in a URL, must not enter the configuration.
+        _ = try S3Configuration(region: region, endpointURL: endpointURL, unsigned: true, environment: [:])
+        var configuration = StoreConfiguration(bucket: bucket, inventory: inventory)
+        configuration.region = region
+        configuration.endpointURL = endpointURL
+        configuration.profile = profile
+        configuration.noSignRequest = noSignRequest ? true : nil
+        configuration.requesterPays = requestPayer != nil ? true : nil
+        configuration.filter = filter
+        configuration.keepInventories = keepInventories?.count
+        if distrustETags { configuration.distrustETags() }
+        let created = try Store.create(at: store, configuration)
+        Console.note("created a store for s3://\(bucket) at \(created.path)")
+        if inventory == nil {
+            Console.note(
+                "it has no inventory yet: add \"inventory\" to \(created.configurationPath) before the first sync")
+        }
+    }
+}
+
+private enum InitArguments {
+    /// The name in `s3://NAME`.
+    static func bucket(_ url: String) throws -> String {
+        guard url.hasPrefix("s3://") else {
+            throw IcecoreError(.usage, "--bucket '\(url)' must have the form s3://NAME")
+        }
+        var name = url.dropFirst(5)
+        if name.hasSuffix("/") { name.removeLast() }
+        // Those of S3's rules without which a name could be mistaken for something else.
+        let allowed = name.utf8.allSatisfy { byte in
+            (48...57).contains(byte) || (97...122).contains(byte) || (65...90).contains(byte)
+                || [45, 46, 95].contains(byte)
+        }
+        guard (3...255).contains(name.utf8.count), allowed else {
+            throw IcecoreError(
+                .usage,
+                "--bucket '\(url)': a bucket's name has at least 3 characters, all of them letters, digits, '.', '-' "
+                    + "or '_' (and no prefix)")
+        }
+        return String(name)
+    }
+}

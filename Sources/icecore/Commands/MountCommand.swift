@@ -1,0 +1,75 @@
+import ArgumentParser
+import Basics
+import Filesystem
+import Model
+import Store
+
+struct MountCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "mount", abstract: "Mount the bucket read-only, as it is or as it was.",
+        discussion: """
+            Returns when the mount is ready; 'fusermount3 -u MOUNTPOINT' unmounts it. With --history the mount holds \
+            latest/, at/ (any date, by name) and versions/ (every version of every key).
+            """)
+
+    @Argument(help: ArgumentHelp("An empty directory.", valueName: "mountpoint"))
+    var mountPoint: String
+
+    @OptionGroup var viewOptions: ViewOptions
+
+    @Flag(help: "Show all dates and all versions in one tree.")
+    var history = false
+
+    @Flag(help: "Stay in the foreground; Ctrl-C unmounts.")
+    var foreground = false
+
+    @Flag(name: .customLong("allow-other"), help: "Let other users access the mount.")
+    var allowOther = false
+
+    @Flag(help: "Never fetch what is not in the store.")
+    var offline = false
+
+    @Flag(
+        name: .customLong("no-passthrough"),
+        help: "Read large files through the daemon even where the kernel could read them itself (as root).")
+    var noPassthrough = false
+
+    @Option(help: ArgumentHelp("The source that 'mount' and 'df' show. Default: icecore:BUCKET.", valueName: "name"))
+    var fsname: String?
+
+    @Option(help: ArgumentHelp("How often to look for a newer push (with --replica).", valueName: "seconds"))
+    var refresh = 10
+
+    @OptionGroup var options: ReadOptions
+
+    func validate() throws {
+        guard (1...86400).contains(refresh) else { throw ValidationError("--refresh must be from 1 to 86400") }
+        if history, viewOptions.at != nil { throw ValidationError("give --at or --history, not both") }
+    }
+
+    func run() throws {
+        var mountOptions = MountOptions(mountPoint: mountPoint)
+        let store: Store
+        if let cache = try options.openReplica(isOffline: offline) {
+            store = cache.store
+            mountOptions.origin = cache.origin.map { ($0, { try cache.client() }) }
+            mountOptions.offline = cache.origin == nil
+            if !offline { mountOptions.refresh = (refresh, { try cache.refresh() }) }
+        } else {
+            store = try options.options.open()
+        }
+        if history {
+            mountOptions.layout = .history
+        } else if let at = viewOptions.at {
+            mountOptions.layout = .view(try When(at))
+        }
+        mountOptions.foreground = foreground
+        mountOptions.allowOther = allowOther
+        mountOptions.offline = offline || mountOptions.offline
+        mountOptions.environment = Console.environment
+        mountOptions.passthrough = !noPassthrough
+        mountOptions.sourceName = fsname
+        mountOptions.whenMounted = { mounted in Console.note("mounted \(mounted.shows) at \(mounted.mountPoint)") }
+        try mount(store: store, options: mountOptions)
+    }
+}

@@ -1,0 +1,219 @@
+import ArgumentParser
+import Basics
+import Download
+import Sync
+
+struct SyncCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sync", abstract: "Bring the store up to date with an inventory.",
+        discussion: """
+            Syncs the newest inventory unless told otherwise. Everything is fetched before any of it becomes visible. \
+            An interrupted sync loses no finished download: run the same command again to resume.
+            """)
+
+    @Option(
+        help: ArgumentHelp("Sync this inventory: a name, or a date (its last one).", valueName: "name-or-date"))
+    var date: String?
+
+    @Option(help: ArgumentHelp("Sync every inventory from this date on.", valueName: "date"))
+    var from: String?
+
+    @Option(help: ArgumentHelp("Sync every inventory up to this date.", valueName: "date"))
+    var to: String?
+
+    @Flag(name: .customLong("list-dates"), help: "Only list the available inventories, oldest first.")
+    var listDates = false
+
+    @Option(help: ArgumentHelp("Download only keys that match this regular expression.", valueName: "regex"))
+    var filter: String?
+
+    @Option(help: ArgumentHelp("Maximum number of requests in flight.", valueName: "n"))
+    var jobs = 64
+
+    @Option(
+        name: .customLong("chunk-threshold"),
+        help: ArgumentHelp("Download objects of at least this size in chunks.", valueName: "size"),
+        transform: { try ByteSize.parse($0, SyncCommand.chunkBounds) })
+    var chunkThreshold = ChunkLimits().threshold
+
+    @Option(
+        name: .customLong("chunk-size"),
+        help: ArgumentHelp(
+            "The size of a chunk; larger for objects that would need more than 10,000.", valueName: "size"),
+        transform: { try ByteSize.parse($0, SyncCommand.chunkBounds) })
+    var chunkSize = ChunkLimits().size
+
+    /// A chunk is a request: smaller ones cost more than they gain, and S3 has no larger parts.
+    private static let chunkBounds: ClosedRange<Int64> = (1 << 20)...(5 << 30)
+
+    @Option(
+        name: .customLong("keep-inventories"),
+        help: ArgumentHelp(
+            "From now on keep the newest n inventories, or all (the default): 'icecore reindex' needs them.",
+            valueName: "n"))
+    var keepInventories: InventoryLimit?
+
+    @Option(
+        name: .customLong("limit-rate"),
+        help: ArgumentHelp("Maximum bytes per second: 500K, 10M, 1.5G (units of 1024).", valueName: "rate"),
+        transform: { try ByteSize.parse($0, SyncCommand.rateBounds) })
+    var limitRate: Int64?
+
+    /// Below this, a response would look like one that never comes.
+    private static let rateBounds: ClosedRange<Int64> = (1 << 10)...(1 << 50)
+
+    @Option(name: .customLong("request-payer"), defaultAsFlag: .requester, help: RequestPayer.help)
+    var requestPayer: RequestPayer?
+
+    @Flag(
+        name: .customLong("distrust-etags"),
+        help: """
+            From now on fetch every version separately and store it under its SHA-256: for buckets that strangers can \
+            write to.
+            """)
+    var distrustETags = false
+
+    @Flag(name: .customLong("metadata-only"), help: "Download nothing; only fill the index.")
+    var metadataOnly = false
+
+    @Flag(name: .customLong("dry-run"), help: "Only show what would be done.")
+    var dryRun = false
+
+    @OptionGroup var options: StoreOptions
+    @OptionGroup var format: JSONOption
+
+    func validate() throws {
+        if date != nil, from != nil || to != nil { throw ValidationError("give --date, or --from and --to") }
+        if (from == nil) != (to == nil) { throw ValidationError("--from and --to go together") }
+        guard (1...10_000).contains(jobs) else { throw ValidationError("--jobs must be from 1 to 10000") }
+    }
+
+    func run() throws {
+        var syncOptions = SyncOptions()
+        if let date { syncOptions.selection = .one(date) }
+        if let from, let to { syncOptions.selection = .range(from: from, to: to) }
+        syncOptions.filter = filter
+        syncOptions.metadataOnly = metadataOnly
+        syncOptions.distrustETags = distrustETags
+        syncOptions.dryRun = dryRun
+        syncOptions.jobs = jobs
+        syncOptions.keepInventories = keepInventories
+        syncOptions.chunks.threshold = chunkThreshold
+        syncOptions.chunks.size = chunkSize
+        syncOptions.limitRate = limitRate
+        syncOptions.requesterPays = requestPayer != nil
+        let store = try options.openForSorting()
+        let reporter = TerminalSyncReporter()
+        let run = try SyncRun(store, syncOptions, environment: Console.environment, reporter: reporter)
+        if listDates { return try list(try run.dates()) }
+
+        let output = Output()
+        var missing = 0
+        try interruptible(reporter.line, "Nothing is lost: run the same command again to resume.") {
+            try run.run { outcome in
+                reporter.line.clear()
+                missing += dryRun ? 0 : outcome.failed
+                try report(outcome, output)
+                try output.flush()
+            }
+        }
+        if missing > 0 {
+            throw IcecoreError(
+                .incomplete,
+                "\(missing) objects could not be fetched; the next sync tries them again ('icecore status' lists them)")
+        }
+    }
+
+    private func list(_ names: [String]) throws {
+        let output = Output()
+        for name in names {
+            if format.json { try output.record(InventoryRecord(name: name)) } else { try output.line(name) }
+        }
+        try output.flush()
+    }
+
+    /// What a sync fetched, how fast, and with how much trouble.
+    private func fetched(_ outcome: SyncOutcome) -> String {
+        var text = "\(outcome.fetched) blobs, \(outcome.fetchedBytes.byteCount)"
+        let seconds = Double(outcome.downloadMilliseconds) / 1000
+        // Anything shorter says little about the rate.
+        if outcome.fetched > 0, seconds >= 1 {
+            let bytes = Int64(Double(outcome.fetchedBytes) / seconds).byteCount
+            let objects = Int((Double(outcome.fetched) / seconds).rounded())
+            text += " in \(Int(seconds.rounded()).duration) (\(bytes)/s, \(objects) objects/s)"
+        }
+        if outcome.retries > 0 { text += ", \(outcome.retries) of \(outcome.requests) requests retried" }
+        return text
+    }
+
+    private func report(_ outcome: SyncOutcome, _ output: Output) throws {
+        if format.json { return try output.record(SyncRecord(outcome, dryRun: dryRun)) }
+        for example in outcome.examples { Console.note("  \(Display.line(example))") }
+        if outcome.gone + outcome.failed > outcome.examples.count, !outcome.examples.isEmpty {
+            Console.note("  … ('icecore status' lists them all)")
+        }
+        if dryRun {
+            return try output.line(
+                "\(outcome.name): \(outcome.newVersions) versions are new, \(outcome.goneVersions) are gone; "
+                    + "\(outcome.wantedBytes) bytes (\(outcome.wantedBytes.byteCount)) would be fetched")
+        }
+        var line = "\(outcome.name): \(outcome.keys) keys, \(outcome.bytes.byteCount)"
+        if outcome.wasKnown {
+            line += "; synced before"
+        } else {
+            line += "; \(outcome.newVersions) versions are new, \(outcome.goneVersions) are gone"
+        }
+        if !metadataOnly { line += "; fetched \(fetched(outcome))" }
+        if outcome.gone > 0 { line += "; \(outcome.gone) objects are gone for good" }
+        if outcome.failed > 0 { line += "; \(outcome.failed) could not be fetched" }
+        try output.line(line)
+    }
+}
+
+private struct InventoryRecord: Encodable {
+    let name: String
+}
+
+private struct SyncRecord: Encodable {
+    let name: String
+    let dryRun: Bool
+    let wasKnown: Bool
+    let rows: Int
+    let keys: Int64
+    let bytes: Int64
+    let newVersions: Int
+    let goneVersions: Int
+    let wanted: Int
+    let wantedBytes: Int64
+    let fetched: Int
+    let fetchedBytes: Int64
+    let requests: Int
+    let retries: Int
+    let receivedBytes: Int64
+    let downloadMilliseconds: Int64
+    let milliseconds: Int64
+    let gone: Int
+    let failed: Int
+
+    init(_ outcome: SyncOutcome, dryRun: Bool) {
+        name = outcome.name
+        self.dryRun = dryRun
+        wasKnown = outcome.wasKnown
+        rows = outcome.rows
+        keys = outcome.keys
+        bytes = outcome.bytes
+        newVersions = outcome.newVersions
+        goneVersions = outcome.goneVersions
+        wanted = outcome.wanted
+        wantedBytes = outcome.wantedBytes
+        fetched = outcome.fetched
+        fetchedBytes = outcome.fetchedBytes
+        requests = outcome.requests
+        retries = outcome.retries
+        receivedBytes = outcome.receivedBytes
+        downloadMilliseconds = outcome.downloadMilliseconds
+        milliseconds = outcome.milliseconds
+        gone = outcome.gone
+        failed = outcome.failed
+    }
+}

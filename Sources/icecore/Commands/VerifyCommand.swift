@@ -1,0 +1,121 @@
+import ArgumentParser
+import Basics
+import Model
+import Verify
+
+struct VerifyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify", abstract: "Check every blob, the index and the kept inventories.",
+        discussion: """
+            Prints a line for everything that is damaged, missing or foreign, and nothing for what is sound. Resumes \
+            where an interrupted verification stopped. Exit status: 0 nothing is damaged or missing, 1 something is \
+            damaged, 3 something is missing.
+            """)
+
+    @Flag(help: "Move damaged blobs to quarantine/, and fetch what is damaged or missing from the bucket.")
+    var repair = false
+
+    @Option(
+        help: ArgumentHelp("Check only this share of the blobs, drawn at random each time.", valueName: "percent"),
+        transform: VerifyCommand.share)
+    var sample: Double?
+
+    @Option(
+        help: ArgumentHelp(
+            "Skip what was verified at this time or later: 2024-11-06, 2024-11-06T12:00:00Z, or an age such as 30d.",
+            valueName: "when"),
+        transform: VerifyCommand.instant)
+    var since: Timestamp?
+
+    @Option(
+        name: .customLong("limit-rate"),
+        help: ArgumentHelp("Maximum bytes read per second, such as 50M.", valueName: "size"),
+        transform: { try ByteSize.parse($0, 1024...(1 << 50)) })
+    var limitRate: Int64?
+
+    @Flag(name: .customLong("index-only"), help: "Check only the index.")
+    var indexOnly = false
+
+    @OptionGroup var options: StoreOptions
+    @OptionGroup var format: JSONOption
+
+    func validate() throws {
+        if indexOnly, repair || sample != nil || since != nil {
+            throw ValidationError("--index-only cannot be combined with --repair, --sample or --since")
+        }
+    }
+
+    func run() throws {
+        var verifyOptions = VerifyOptions()
+        verifyOptions.sample = sample
+        verifyOptions.since = since
+        verifyOptions.rate = limitRate
+        verifyOptions.indexOnly = indexOnly
+        let store = try options.openForSorting()
+        let reporter = TerminalVerifyReporter(json: format.json)
+        let outcome = try interruptible(reporter.line, "Run the same command again to resume.") {
+            repair
+                ? try Repair(store, verifyOptions, environment: Console.environment, reporter: reporter).run()
+                : try VerifyRun(store, verifyOptions, reporter: reporter).run()
+        }
+        try conclude(outcome)
+    }
+
+    private func conclude(_ outcome: VerifyOutcome) throws {
+        Console.note(
+            indexOnly
+                ? "checked \(outcome.rows) rows of the index"
+                : "checked \(outcome.blobs) blobs (\(outcome.bytes.byteCount)) and \(outcome.rows) rows of the index")
+        if outcome.indexIsDamaged {
+            throw IcecoreError(
+                .damaged,
+                "the index is damaged: 'icecore reindex' rebuilds it from the inventories kept in the store")
+        }
+        if repair { return try concludeRepair(outcome) }
+        if outcome.damaged > 0 {
+            throw IcecoreError(
+                .damaged,
+                "\(outcome.damaged) files are damaged or cannot be read; 'icecore verify --repair' fetches blobs again")
+        }
+        if outcome.missing > 0 {
+            throw IcecoreError(
+                .incomplete,
+                "\(outcome.missing) versions lack their blob; 'icecore verify --repair' tries to fetch them")
+        }
+    }
+
+    private func concludeRepair(_ outcome: VerifyOutcome) throws {
+        let rest = outcome.damaged - outcome.quarantined
+        Console.note(
+            "moved \(outcome.quarantined) damaged blobs to quarantine/, fetched \(outcome.repaired) contents again")
+        if outcome.gone > 0 || rest > 0 {
+            var parts: [String] = []
+            if outcome.gone > 0 { parts.append("\(outcome.gone) versions are gone for good") }
+            if rest > 0 { parts.append("\(rest) files are damaged or unreadable in ways that --repair does not fix") }
+            throw IcecoreError(.damaged, parts.joined(separator: "; "))
+        }
+        if outcome.stillMissing > 0 {
+            throw IcecoreError(
+                .incomplete, "\(outcome.stillMissing) versions could not be fetched; the next sync tries them again")
+        }
+    }
+
+    // MARK: - Arguments
+
+    private static func share(_ text: String) throws -> Double {
+        let digits = text.hasSuffix("%") ? String(text.dropLast()) : text
+        guard let percent = Double(digits), percent > 0, percent <= 100 else {
+            throw ValidationError("'\(text)' is not a percentage: write 5%")
+        }
+        return percent / 100
+    }
+
+    private static func instant(_ text: String) throws -> Timestamp {
+        switch try? When(text) {
+        case .instant(let time), .date(let time): return time
+        case .age(let age): return Timestamp(milliseconds: Timestamp.now().milliseconds.addingClamped(-age))
+        case .latest, .inventory, nil:
+            throw ValidationError("'\(text)' is not a time: write 2024-11-06, 2024-11-06T12:00:00Z or 30d")
+        }
+    }
+}

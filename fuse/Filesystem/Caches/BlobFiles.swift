@@ -1,0 +1,81 @@
+import Basics
+import Blobs
+import Glibc
+import Model
+
+/// The blobs' files as one thread opens them. The only place that knows whether a content is in the store.
+///
+/// A content that is not is ``Opened/absent``: what happens then is decided in one place,
+/// `RequestWorker.answerAbsent`.
+struct BlobFiles: ~Copyable {
+    enum Opened {
+        case descriptor(Int32)
+        case absent
+        case failed(Int32)
+    }
+
+    private struct Kept {
+        var node: UInt64 = 0
+        var descriptor: Int32 = -1
+    }
+
+    private let blobs: Blobs
+    private var kept: [Kept]
+
+    /// - Parameter places: how many files are kept open.
+    init(_ blobs: Blobs, places: Int = 64) {
+        self.blobs = blobs
+        kept = [Kept](repeating: Kept(), count: places)
+    }
+
+    deinit {
+        for place in kept where place.descriptor >= 0 { close(place.descriptor) }
+    }
+
+    /// Opens a content for its caller to close.
+    ///
+    /// - Parameter facts: the SHA-256 that the index has of an opaque content; asked only if no file has the ETag's
+    ///  name.
+    func open(etag: ETag, size: Int64, sha256: () throws -> [UInt8]?) rethrows -> Opened {
+        if let name = BlobName.file(etag: etag, size: size) {
+            switch open(blobs.path(ofName: name)) {
+            case .absent: break
+            case let other: return other
+            }
+        }
+        guard let sha256 = try sha256() else { return .absent }
+        return open(blobs.path(ofName: BlobName.file(sha256: sha256, size: size)))
+    }
+
+    private func open(_ path: String) -> Opened {
+        // A blob is a file: a link in its place could lead to anything that the mounting user may read.
+        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        if descriptor >= 0 { return .descriptor(descriptor) }
+        return errno == ENOENT ? .absent : .failed(errno)
+    }
+
+    /// The descriptor kept for a node; -1 if none is.
+    func kept(_ node: UInt64) -> Int32 {
+        let place = kept[place(node)]
+        return place.node == node ? place.descriptor : -1
+    }
+
+    /// Keeps a descriptor for the node's next read, in place of another one.
+    mutating func keep(_ descriptor: Int32, for node: UInt64) {
+        let place = place(node)
+        if kept[place].descriptor >= 0 { close(kept[place].descriptor) }
+        kept[place] = Kept(node: node, descriptor: descriptor)
+    }
+
+    /// Closes what is kept: a blob may have been replaced since.
+    mutating func closeAll() {
+        for place in kept.indices where kept[place].descriptor >= 0 {
+            close(kept[place].descriptor)
+            kept[place] = Kept()
+        }
+    }
+
+    private func place(_ node: UInt64) -> Int {
+        Int(truncatingIfNeeded: (node &* 0x9e37_79b9_7f4a_7c15) >> 40) % kept.count
+    }
+}

@@ -1,0 +1,75 @@
+import CFuse3
+import Glibc
+
+/// One reply to READDIR or READDIRPLUS while it is being filled.
+struct DirectoryListing {
+    private let request: Request
+    private let buffer: UnsafeMutablePointer<CChar>
+    private let size: Int
+    let isPlus: Bool
+    /// With READDIRPLUS: whether attributes are given, or (as it is allowed to) names and types only.
+    var hasAttributes: Bool
+    private var used = 0
+    /// Where the last entry stands in the buffer.
+    private var last = -1
+
+    /// Positions in a directory. Those of rows follow from their slots, so that they are good in every handle, for
+    /// ever.
+    enum Position {
+        static let start: Int64 = 0
+        static let dot: Int64 = 1
+        static let dotdot: Int64 = 2
+        static let object: Int64 = 3
+        /// Before the first row.
+        static let rows: Int64 = 4
+        /// After the row of a slot.
+        static func after(_ slot: Int64) -> Int64 { slot + 16 }
+        static func slot(_ position: Int64) -> Int64 { position - 16 }
+        /// After the version (in a listing of `versions/`) of a slot.
+        static let versions: Int64 = 1 << 40
+        /// After everything.
+        static let end: Int64 = 1 << 62
+    }
+
+    init(_ request: Request, _ buffer: UnsafeMutablePointer<CChar>, size: Int, isPlus: Bool) {
+        self.request = request
+        self.buffer = buffer
+        self.size = size
+        self.isPlus = isPlus
+        hasAttributes = isPlus
+    }
+
+    var isEmpty: Bool { last < 0 }
+
+    /// Adds an entry; false where there is no room left for it.
+    ///
+    /// - Parameters:
+    ///   - name: ends with NUL.
+    ///   - entry: its `ino` is 0 for what must not be entered as looked up (`.` and `..`).
+    ///   - position: what the listing goes on with after it.
+    mutating func add(_ name: UnsafePointer<CChar>, _ entry: inout fuse_entry_param, _ position: Int64) -> Bool {
+        if !hasAttributes { entry.ino = 0 }
+        let needed: Int
+        if isPlus {
+            needed = fuse_add_direntry_plus(request, buffer + used, size - used, name, &entry, off_t(position))
+        } else {
+            needed = fuse_add_direntry(request, buffer + used, size - used, name, &entry.attr, off_t(position))
+        }
+        if needed > size - used { return false }
+        last = used
+        used += needed
+        return true
+    }
+
+    /// Says that nothing comes after the last entry, so that its reader need not be asked for the rest.
+    func markEnd() {
+        guard last >= 0 else { return }
+        // struct fuse_direntplus is a fuse_entry_out of 128 bytes, then a fuse_dirent: ino, off, …
+        let offset = last + (isPlus ? 128 : 0) + 8
+        UnsafeMutableRawPointer(buffer + offset).storeBytes(of: UInt64(Position.end), as: UInt64.self)
+    }
+
+    func reply() {
+        fuse_reply_buf(request, buffer, used)
+    }
+}

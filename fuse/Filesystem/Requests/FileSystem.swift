@@ -1,0 +1,103 @@
+import Basics
+import CFuse3
+import Download
+import Glibc
+import Store
+import Synchronization
+
+/// A bucket as a file system: what all threads of one mount share.
+final class FileSystem: @unchecked Sendable {
+    let store: Store
+    let hasHistory: Bool
+    let views: ViewTable
+    let log: MountLog
+    /// Inodes of which readers were given bytes that turned out to be wrong.
+    let distrusted: DistrustedFiles
+    /// Fetches contents that are not in the store; nil: nothing asks the network.
+    let fetcher: ContentFetcher?
+    let owner: (user: uid_t, group: gid_t)
+    let rows = RowCache()
+    let resumePoints = ResumePoints()
+    let knownDirectories = KnownDirectories()
+    let readdirPlus = Mutex(ReaddirPlusHeuristic())
+    let passthrough = Passthrough()
+    /// Whether large files are to be passed through where it can be done.
+    let wantsPassthrough: Bool
+
+    /// Counts the states of the index that were seen: a thread that reads an older one moves on.
+    let generation = Atomic<Int>(1)
+    /// Counts the states in which another set of snapshots was known; the nanoseconds of directories' times in views
+    /// that can change without their time changing, so that the kernel sees that they did.
+    let knowledge = Atomic<Int>(0)
+
+    /// What the kernel can do; written once, by INIT, before any other request.
+    struct Kernel: Sendable {
+        /// ENOSYS from open and opendir means "never ask again".
+        var skipsOpen = false
+        var skipsOpendir = false
+        /// All names can be made to be looked up again by one notification (FUSE 7.44, Linux 6.16).
+        var hasEpochs = false
+    }
+    private let kernelState = Mutex<(kernel: Kernel, isReady: Bool)>((Kernel(), false))
+    private(set) nonisolated(unsafe) var kernel = Kernel()
+
+    /// The most bytes that one READ asks for; libfuse's buffers allow no more.
+    static let largestRead = 1 << 20
+    /// For ever, as far as the kernel is concerned.
+    static let forever: Double = 10 * 365 * 86400
+    /// Where nothing tells the kernel of a change.
+    static let shortly: Double = 1
+    /// How long the age in `at/3d` counts from the same moment.
+    static let ageTimeout: Double = 60
+
+    init(
+        store: Store, own: ViewSource, hasHistory: Bool, wantsPassthrough: Bool, log: MountLog,
+        fetcher: ContentFetcher? = nil, distrusted: DistrustedFiles = DistrustedFiles()
+    ) {
+        self.wantsPassthrough = wantsPassthrough
+        self.store = store
+        self.fetcher = fetcher
+        self.distrusted = distrusted
+        self.hasHistory = hasHistory
+        self.log = log
+        views = ViewTable(own: own)
+        owner = (getuid(), getgid())
+    }
+
+    // MARK: INIT
+
+    /// Answers the kernel's first message.
+    func start(_ connection: UnsafeMutablePointer<fuse_conn_info>) {
+        var kernel = Kernel()
+        let capable = connection.pointee.capable
+        kernel.skipsOpen = capable & UInt32(FUSE_CAP_NO_OPEN_SUPPORT) != 0
+        kernel.skipsOpendir = capable & UInt32(FUSE_CAP_NO_OPENDIR_SUPPORT) != 0
+        kernel.hasEpochs = connection.pointee.proto_major == 7 && connection.pointee.proto_minor >= 44
+        let wanted =
+            FUSE_CAP_ASYNC_READ | FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_PARALLEL_DIROPS
+            | FUSE_CAP_AUTO_INVAL_DATA
+        connection.pointee.want = capable & UInt32(wanted)
+        connection.pointee.max_read = UInt32(FileSystem.largestRead)
+        connection.pointee.max_readahead = UInt32(FileSystem.largestRead)
+        connection.pointee.max_background = 64
+        connection.pointee.congestion_threshold = 48
+        self.kernel = kernel
+        kernelState.withLock { $0 = (kernel, true) }
+    }
+
+    /// Whether INIT was answered.
+    var isReady: Bool { kernelState.withLock(\.isReady) }
+
+    // MARK: Time-outs
+
+    /// How long the kernel may keep a name in a view, or that there is none.
+    func entryTimeout(_ source: ViewSource) -> Double {
+        source.follows && !kernel.hasEpochs ? FileSystem.shortly : FileSystem.forever
+    }
+
+    /// How long the kernel may keep the attributes of a directory, and its listing with them.
+    func directoryTimeout(_ node: UInt64, _ source: ViewSource) -> Double {
+        if !source.follows { return FileSystem.forever }
+        return kernel.hasEpochs && knownDirectories.insert(node) ? FileSystem.forever : FileSystem.shortly
+    }
+}

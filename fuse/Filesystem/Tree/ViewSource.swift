@@ -1,0 +1,25 @@
+import Basics
+import Model
+
+/// What a view of a mount is, whatever state the index is in.
+enum ViewSource: Hashable, Sendable {
+    /// The newest snapshot, whichever that is.
+    case latest
+    case snapshot(id: Int64)
+    case instant(Timestamp)
+    /// The tree of all versions.
+    case versions
+
+    init(_ view: View) {
+        switch view.kind {
+        case .snapshot: self = .snapshot(id: view.snapshotId)
+        case .instant(let time): self = .instant(time)
+        }
+    }
+
+    /// Whether a commit can change what it shows.
+    var follows: Bool {
+        if case .snapshot = self { return false }
+        return true
+    }
+}
