@@ -18,7 +18,7 @@ struct ReadInventory: ParsableCommand {
     @Flag(help: "Leave out the measurement of zlib alone.") var readerOnly = false
 
     func run() throws {
-        let manifest = try Manifest(json: try Files.read(manifest, limit: 1 << 28), origin: manifest)
+        let manifest = try InventoryManifest(json: try Files.read(manifest, limit: 1 << 28), origin: manifest)
         let base = Files.directory(of: Files.directory(of: Files.absolute(self.manifest)))
         let paths = manifest.files.map { "\(base)/data/\($0.key.split(separator: "/").last ?? "")" }
 

@@ -1,8 +1,8 @@
 import Synchronization
 
-/// How far the reading of an inventory has come. Any thread may look at it at any time.
+/// How far the reading of an inventory has got. Any thread may look at it at any time.
 public final class InventoryProgress: Sendable {
-    /// The size of all list files together, in bytes as they are stored (compressed).
+    /// The compressed size of all list files together, in bytes.
     public let totalCompressedBytes: Int64
     private let rows = Atomic<Int64>(0)
     private let bytes = Atomic<Int64>(0)
@@ -12,11 +12,11 @@ public final class InventoryProgress: Sendable {
         totalCompressedBytes = total
     }
 
-    /// Rows parsed so far; some of them may not have been handed out yet.
+    /// Rows parsed so far; some of them may not have been returned yet.
     public var rowsParsed: Int64 { rows.load(ordering: .relaxed) }
-    /// Bytes read of the list files so far.
+    /// Compressed bytes of the list files read so far.
     public var compressedBytesRead: Int64 { bytes.load(ordering: .relaxed) }
-    /// List files read to their ends and found undamaged.
+    /// List files read to the end and found undamaged.
     public var filesDone: Int64 { files.load(ordering: .relaxed) }
 
     func add(rows count: Int) { rows.add(Int64(count), ordering: .relaxed) }

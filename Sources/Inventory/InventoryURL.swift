@@ -1,10 +1,10 @@
 import Basics
 
-/// Where the inventories of a bucket are.
+/// The location of a bucket's inventories.
 public enum InventoryURL: Hashable, Sendable {
-    /// A prefix that is empty or ends with `/`.
+    /// The prefix is empty or ends with `/`.
     case s3(bucket: String, prefix: String)
-    /// An absolute path without `/` at its end.
+    /// An absolute path without a `/` at the end.
     case file(path: String)
 
     /// Parses `s3://bucket/prefix/` or `file:///directory/`; the `/` at the end is optional.
@@ -20,7 +20,7 @@ public enum InventoryURL: Hashable, Sendable {
         } else if text.hasPrefix("file:///") {
             var path = String(text.dropFirst(7))
             while path.count > 1, path.hasSuffix("/") { path.removeLast() }
-            if path.utf8.contains(0) { throw IcecoreError(.usage, "the inventory's path holds a NUL byte") }
+            if path.utf8.contains(0) { throw IcecoreError(.usage, "the inventory's path contains a NUL byte") }
             self = .file(path: path)
         } else {
             throw IcecoreError(

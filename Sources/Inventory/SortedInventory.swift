@@ -1,23 +1,10 @@
 import Basics
 import Synchronization
 
-/// The list files of an inventory are not sorted by key, or too many of them overlap: what to do is to begin again with
-/// ``SortedInventory/Options/sortExternally``.
-public struct UnsortedInventory: Error, CustomStringConvertible {
-    /// The list file's key and the line (from 1 on) whose key is below the one before; nil where files overlap.
-    public let file: String?
-    public let line: UInt32
-
-    public var description: String {
-        guard let file else { return "too many list files of the inventory overlap to be merged as they are" }
-        return "list file '\(Display.text(file))' is not sorted by key: line \(line) belongs before the one above it"
-    }
-}
-
 /// The rows of all list files of an inventory in key order.
 ///
-/// List files that are sorted in themselves, as AWS's mostly are, are merged as they are read; those that are not are
-/// found out on the way, and sorted through temporary files when asked to:
+/// Sorted list files, as AWS's mostly are, are merged while they are read. Unsorted ones are detected on the way, and
+/// sorted through temporary files if asked to:
 ///
 /// ```swift
 /// var options = SortedInventory.Options(temporaryDirectory: store.temporaryDirectory)
@@ -30,12 +17,12 @@ public struct UnsortedInventory: Error, CustomStringConvertible {
 /// ```
 ///
 /// Every list file's size and MD5 are compared with the manifest's; damage is thrown by ``next()``, at the latest
-/// in place of its nil. One thread at a time may call ``next()``.
+/// instead of its nil. Only one thread at a time may call ``next()``.
 public final class SortedInventory: SortedRows {
     public struct Options: Sendable {
-        /// Whether to sort through temporary files, instead of expecting list files that are sorted in themselves.
+        /// Whether to sort through temporary files, instead of expecting sorted list files.
         public var sortExternally = false
-        /// Where temporary files go; they have no names, so that none is left over.
+        /// The directory for temporary files; they have no names, so none is left over.
         public var temporaryDirectory: String
         /// About how many bytes of memory to use, read-ahead included.
         public var memoryLimit = 192 << 20
@@ -51,10 +38,10 @@ public final class SortedInventory: SortedRows {
         }
     }
 
-    /// How far the reading has come; any thread may ask.
+    /// How far the reading has got; any thread may ask.
     public let progress: InventoryProgress
 
-    private let manifest: Manifest
+    private let manifest: InventoryManifest
     private let paths: [String]
     private let options: Options
     private let pool: ReaderPool
@@ -65,8 +52,8 @@ public final class SortedInventory: SortedRows {
 
     /// - Parameters:
     ///   - files: the local path of each list file, in the manifest's order.
-    /// - Throws: `invalidData` where there are not as many paths as list files.
-    public init(manifest: Manifest, files: [String], options: Options) throws {
+    /// - Throws: `invalidData` if the number of paths is not that of the list files.
+    public init(manifest: InventoryManifest, files: [String], options: Options) throws {
         guard files.count == manifest.files.count else {
             throw IcecoreError(
                 .invalidData,
@@ -79,7 +66,7 @@ public final class SortedInventory: SortedRows {
         self.options = options
         paths = files
         progress = InventoryProgress(total: total)
-        // An external sort needs most of the memory for itself, and reads two files at a time at most.
+        // An external sort needs most of the memory itself, and reads at most two files at a time.
         pool = ReaderPool(
             threads: options.threads, memory: options.memoryLimit / (options.sortExternally ? 4 : 1) * 3 / 4,
             progress: progress)
@@ -89,13 +76,13 @@ public final class SortedInventory: SortedRows {
         pool.cancel()
     }
 
-    /// Stops the threads and waits until they have ended; ``next()`` throws from then on.
+    /// Stops the threads and waits for their end; from then on, ``next()`` throws.
     public func cancel() {
         isCancelled.store(true, ordering: .relaxed)
         pool.cancel()
     }
 
-    /// The next rows; nil once all rows of all files have been handed out and every check has passed.
+    /// The next rows; nil once all rows of all files have been returned and every check has passed.
     ///
     /// - Throws: `invalidData` for damage, naming file and line; ``UnsortedInventory``; `interrupted`.
     public func next() throws -> RowBatch? {
@@ -126,37 +113,37 @@ public final class SortedInventory: SortedRows {
         var keyBytes = 0
         for index in paths.indices {
             try Interruption.check()
-            // With one file there is no order among files to find.
+            // A single file needs no order among files.
             let key =
-                paths.count == 1 ? [] : try ListReader.firstKey(manifest: manifest, index: index, path: paths[index])
+                paths.count == 1 ? [] : try CSVFileReader.firstKey(manifest: manifest, index: index, path: paths[index])
             order.append((index, key ?? []))
-            // A million files that begin with very long keys must not fill the memory.
+            // Very long first keys of a million files must not fill the memory.
             keyBytes += key?.count ?? 0
             if keyBytes > max(1 << 16, options.memoryLimit / 8) { throw UnsortedInventory(file: nil, line: 0) }
         }
         order.sort { $0.key.lexicographicallyPrecedes($1.key) }
-        let sequence = ListSequence(pool: pool) { [manifest, paths, progress] place in
+        let sequence = ListFileSequence(pool: pool) { [manifest, paths, progress] place in
             let index = order[place].index
-            return ListReader(
+            return CSVFileReader(
                 manifest: manifest, index: index, path: paths[index], mustBeSorted: true, progress: progress)
         }
         sequence.count = order.count
         let cursors = order.enumerated().map { place, file in
-            Cursor(ListSource(sequence, place), firstKey: file.key, order: place)
+            MergeCursor(ListFileSource(sequence, place), firstKey: file.key, order: place)
         }
         let affordable = options.memoryLimit / 2 / ReaderPool.memoryOfReader
-        return Merge(cursors, mostOpen: max(2, min(options.mostOpenFiles, affordable)))
+        return SortedMerge(cursors, mostOpen: max(2, min(options.mostOpenFiles, affordable)))
     }
 
     private func sort() throws -> any RowSource {
-        let sequence = ListSequence(pool: pool) { [manifest, paths, progress] index in
-            ListReader(manifest: manifest, index: index, path: paths[index], mustBeSorted: false, progress: progress)
+        let sequence = ListFileSequence(pool: pool) { [manifest, paths, progress] index in
+            CSVFileReader(manifest: manifest, index: index, path: paths[index], mustBeSorted: false, progress: progress)
         }
         sequence.count = paths.count
         let sort = ExternalSort(
             directory: options.temporaryDirectory, memory: options.memoryLimit / 2, fanIn: options.fanIn)
         for place in paths.indices {
-            let source = ListSource(sequence, place)
+            let source = ListFileSource(sequence, place)
             while let batch = try source.next() {
                 try Interruption.check()
                 try sort.add(batch)
@@ -164,57 +151,5 @@ public final class SortedInventory: SortedRows {
         }
         pool.cancel()
         return try sort.finish()
-    }
-}
-
-/// The list files in the order in which they will be needed: when one is needed, the next is read ahead already.
-private final class ListSequence {
-    let pool: ReaderPool
-    var count = 0
-    private let make: (Int) -> ListReader
-    private var opened: [Int: ListReader] = [:]
-    private var firstUnopened = 0
-
-    init(pool: ReaderPool, make: @escaping (Int) -> ListReader) {
-        self.pool = pool
-        self.make = make
-    }
-
-    /// Opens what is needed now, and one more.
-    func open(_ place: Int) throws -> ListReader {
-        while firstUnopened < count, firstUnopened <= place + 1 {
-            let reader = make(firstUnopened)
-            try pool.open(reader)
-            opened[firstUnopened] = reader
-            firstUnopened += 1
-        }
-        if let reader = opened.removeValue(forKey: place) { return reader }
-        let reader = make(place)
-        try pool.open(reader)
-        return reader
-    }
-}
-
-private final class ListSource: RowSource {
-    private let sequence: ListSequence
-    private let place: Int
-    private var reader: ListReader?
-    private var batch: RowBatch?
-
-    init(_ sequence: ListSequence, _ place: Int) {
-        self.sequence = sequence
-        self.place = place
-    }
-
-    func next() throws -> RowBatch? {
-        if let batch {
-            sequence.pool.recycle(batch)
-            self.batch = nil
-        }
-        let reader = try reader ?? sequence.open(place)
-        self.reader = reader
-        batch = try sequence.pool.next(of: reader)
-        if batch == nil { self.reader = nil }
-        return batch
     }
 }

@@ -8,7 +8,7 @@ import Model
 public enum KeptInventory {
     /// The names of the list files below `data/`, in the manifest's order: the last components of their keys, or
     /// numbers where two of those would be the same or one could be no file.
-    public static func fileNames(_ manifest: Manifest) -> [String] {
+    public static func fileNames(_ manifest: InventoryManifest) -> [String] {
         let names = manifest.files.map { file in
             file.key.split(separator: "/", omittingEmptySubsequences: false).last.map(String.init) ?? ""
         }

@@ -3,7 +3,7 @@ import Inventory
 /// An inventory whose files are on the local disk.
 struct FetchedInventory {
     var name: String
-    var manifest: Manifest
+    var manifest: InventoryManifest
     /// The MD5 of manifest.json.
     var md5: [UInt8]
     /// The list files, in the manifest's order.

@@ -3,7 +3,7 @@ import Inventory
 
 /// An inventory's manifest: parsed, and the two files it came in, of which the store keeps copies.
 struct FetchedManifest {
-    var manifest: Manifest
+    var manifest: InventoryManifest
     /// manifest.json.
     var json: [UInt8]
     /// manifest.checksum.

@@ -12,7 +12,7 @@ public struct InventorySource {
     private let text: String
     private let client: S3Client
     private let store: Store
-    private static let largestManifest = Manifest.largestJSON
+    private static let largestManifest = InventoryManifest.largestJSON
 
     /// - Throws: `notFound` for a store that has no inventory.
     init(_ store: Store, _ client: S3Client) throws {
@@ -55,14 +55,15 @@ public struct InventorySource {
             let json = try content("\(name)/manifest.json", limit: InventorySource.largestManifest)
             let checksum = try content("\(name)/manifest.checksum", limit: 4096)
             do {
-                try Manifest.check(json: json, checksum: checksum, origin: origin)
+                try InventoryManifest.check(json: json, checksum: checksum, origin: origin)
             } catch {
                 // A server or disk may return it damaged once and intact the next time: three attempts.
                 attempt += 1
                 if attempt < 3 { continue }
                 throw error
             }
-            return FetchedManifest(manifest: try Manifest(json: json, origin: origin), json: json, checksum: checksum)
+            return FetchedManifest(
+                manifest: try InventoryManifest(json: json, origin: origin), json: json, checksum: checksum)
         }
     }
 
@@ -153,7 +154,7 @@ public struct InventorySource {
     }
 
     /// Whether a list file that was fetched earlier is still what the manifest says.
-    static func isWhole(_ path: String, _ file: Manifest.ListFile) throws -> Bool {
+    static func isWhole(_ path: String, _ file: InventoryManifest.ListFile) throws -> Bool {
         guard let size = Files.size(path), size == file.size ?? size else { return false }
         return try ContentCheck.md5(path) == file.md5
     }

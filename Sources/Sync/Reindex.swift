@@ -106,10 +106,10 @@ public final class Reindex {
     /// Opens a kept inventory and checks every file of it.
     private func open(_ name: String) throws -> FetchedInventory {
         let directory = "\(store.inventoriesPath)/\(name)"
-        let json = try Files.read("\(directory)/manifest.json", limit: Manifest.largestJSON)
+        let json = try Files.read("\(directory)/manifest.json", limit: InventoryManifest.largestJSON)
         let checksum = try Files.read("\(directory)/manifest.checksum", limit: 4096)
-        try Manifest.check(json: json, checksum: checksum, origin: "\(directory)/manifest.json")
-        let manifest = try Manifest(json: json, origin: "\(directory)/manifest.json")
+        try InventoryManifest.check(json: json, checksum: checksum, origin: "\(directory)/manifest.json")
+        let manifest = try InventoryManifest(json: json, origin: "\(directory)/manifest.json")
         guard manifest.sourceBucket == store.configuration.bucket else {
             throw IcecoreError(.invalidData, "it lists the bucket '\(manifest.sourceBucket)'")
         }

@@ -56,14 +56,14 @@ struct StoreFiles {
             if error.errno == EMFILE || error.errno == ENFILE { throw error }
             try body(Finding(error.code == .forbidden ? .unreadable : .damaged, "\(path)/\(file)", error.message))
         }
-        let manifest: Manifest
+        let manifest: InventoryManifest
         do {
-            let json = try Files.read("\(directory)/manifest.json", limit: Manifest.largestJSON)
+            let json = try Files.read("\(directory)/manifest.json", limit: InventoryManifest.largestJSON)
             guard MD5.digest(json) == md5 else {
                 return try body(
                     Finding(.damaged, "\(path)/manifest.json", "is not the manifest that was synced"))
             }
-            manifest = try Manifest(json: json, origin: "\(directory)/manifest.json")
+            manifest = try InventoryManifest(json: json, origin: "\(directory)/manifest.json")
         } catch let error as IcecoreError {
             return try finding(error, "manifest.json")
         }

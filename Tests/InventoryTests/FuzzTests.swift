@@ -34,7 +34,7 @@ struct FuzzTests {
         for _ in 0..<4000 {
             let json = Self.mutate(Array(ManifestTests.good.utf8), &random)
             do {
-                _ = try Manifest(json: json, origin: "m")
+                _ = try InventoryManifest(json: json, origin: "m")
             } catch {
                 #expect(error is IcecoreError)
                 refused += 1

@@ -8,7 +8,7 @@ import Testing
 struct GeneratorTests {
     private static func generate(
         _ directory: TemporaryDirectory, _ name: String, _ change: (inout InventoryGenerator) -> Void = { _ in }
-    ) throws -> (InventoryGenerator.Output, Manifest) {
+    ) throws -> (InventoryGenerator.Output, InventoryManifest) {
         var generator = InventoryGenerator()
         generator.rows = 20000
         generator.compressionLevel = 1
@@ -16,12 +16,12 @@ struct GeneratorTests {
         let output = try generator.write(to: "\(directory.path)/\(name)")
         let json = try Files.read("\(output.directory)/manifest.json", limit: 1 << 20)
         let checksum = try Files.read("\(output.directory)/manifest.checksum", limit: 100)
-        try Manifest.check(json: json, checksum: checksum, origin: name)
-        return (output, try Manifest(json: json, origin: name))
+        try InventoryManifest.check(json: json, checksum: checksum, origin: name)
+        return (output, try InventoryManifest(json: json, origin: name))
     }
 
     private static func read(
-        _ made: (InventoryGenerator.Output, Manifest), _ directory: TemporaryDirectory, sorting: Bool = false
+        _ made: (InventoryGenerator.Output, InventoryManifest), _ directory: TemporaryDirectory, sorting: Bool = false
     ) throws -> [PlainRow] {
         var options = SortedInventory.Options(temporaryDirectory: directory.path)
         options.sortExternally = sorting

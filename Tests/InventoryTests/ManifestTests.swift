@@ -16,7 +16,7 @@ struct ManifestTests {
 
     @Test("A manifest of AWS is understood, fields and columns that nobody knows are passed over")
     func good() throws {
-        let manifest = try Manifest(json: Array(Self.good.utf8), origin: "m")
+        let manifest = try InventoryManifest(json: Array(Self.good.utf8), origin: "m")
         #expect(manifest.sourceBucket == "bucket")
         #expect(manifest.destinationBucket == "reports")
         #expect(manifest.version == "2016-11-30")
@@ -34,14 +34,14 @@ struct ManifestTests {
     func lenient() throws {
         let json = Self.good.replacing("arn:aws:s3:::reports", with: "reports").replacing(
             "\"1730854800000\"", with: "1730854800000")
-        let manifest = try Manifest(json: Array(json.utf8), origin: "m")
+        let manifest = try InventoryManifest(json: Array(json.utf8), origin: "m")
         #expect(manifest.destinationBucket == "reports")
         #expect(manifest.created.milliseconds == 1_730_854_800_000)
     }
 
     @Test("A manifest that cannot be used is refused with a sentence", arguments: Fixture.all("manifests"))
     func refused(_ fixture: Fixture) throws {
-        let found = sentence { _ = try Manifest(json: Array(fixture.content.utf8), origin: "manifest.json") }
+        let found = sentence { _ = try InventoryManifest(json: Array(fixture.content.utf8), origin: "manifest.json") }
         #expect(found == fixture.header["error"])
     }
 
@@ -59,17 +59,18 @@ struct ManifestTests {
             "99914b932bd37a50b983c5e7c90ae93b", "99914B932BD37A50B983C5E7C90AE93B\r\n",
             " 99914b932bd37a50b983c5e7c90ae93b \n",
         ] {
-            try Manifest.check(json: json, checksum: Array(text.utf8), origin: "m")
+            try InventoryManifest.check(json: json, checksum: Array(text.utf8), origin: "m")
         }
         #expect(
             sentence {
-                try Manifest.check(json: json, checksum: Array("99914b932bd37a50b983c5e7c90ae93c".utf8), origin: "m")
+                try InventoryManifest.check(
+                    json: json, checksum: Array("99914b932bd37a50b983c5e7c90ae93c".utf8), origin: "m")
             }
                 == "the manifest 'm' is damaged: its MD5 is 99914b932bd37a50b983c5e7c90ae93b, but manifest.checksum says "
                 + "99914b932bd37a50b983c5e7c90ae93c; fetch it again, or choose another date")
         for text in ["", "99914b932bd37a50b983c5e7c90ae93", "<html>", String(repeating: " ", count: 5000)] {
             #expect(
-                sentence { try Manifest.check(json: json, checksum: Array(text.utf8), origin: "m") }
+                sentence { try InventoryManifest.check(json: json, checksum: Array(text.utf8), origin: "m") }
                     == "the manifest.checksum of 'm' is not an MD5 of 32 hexadecimal digits; fetch it again, or choose "
                     + "another date")
         }

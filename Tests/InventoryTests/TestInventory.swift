@@ -51,7 +51,7 @@ let fullSchema =
 
 /// A manifest and its list files on disk.
 struct TestInventory {
-    let manifest: Manifest
+    let manifest: InventoryManifest
     let paths: [String]
     let directory: TemporaryDirectory
 
@@ -73,7 +73,7 @@ struct TestInventory {
              "creationTimestamp": "1730854800000", "fileFormat": "CSV", "fileSchema": "\(schema)",
              "files": [\(files.joined(separator: ","))]}
             """
-        manifest = try Manifest(json: Array(json.utf8), origin: "manifest.json")
+        manifest = try InventoryManifest(json: Array(json.utf8), origin: "manifest.json")
         self.paths = paths
     }
 

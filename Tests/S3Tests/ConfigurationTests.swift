@@ -102,7 +102,7 @@ import Testing
 
     @Test func onlyAmazonsS3IsTheSameProviderAsAmazonsS3() throws {
         func same(_ current: String, _ target: String) throws -> Bool {
-            S3Client.isSameProvider(try #require(Endpoint(current)), try #require(Endpoint(target)))
+            S3Service.isSameProvider(try #require(Endpoint(current)), try #require(Endpoint(target)))
         }
         #expect(try same("https://b.s3.us-east-1.amazonaws.com", "https://b.s3-us-west-2.amazonaws.com"))
         #expect(try same("https://b.s3.us-east-1.amazonaws.com", "https://s3.eu-west-1.amazonaws.com"))

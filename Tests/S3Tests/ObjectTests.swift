@@ -77,7 +77,7 @@ import Testing
         let outside = try failure {
             _ = try client.get(bucket: bucket, key: key, versionId: second.versionId, range: 10..<20, limit: 100)
         }
-        #expect(outside.isRangeNotSatisfiable)
+        #expect(outside.status == 416)
         try admin.put(bucket, "l", bytes("third"))
         #expect(
             try client.get(bucket: bucket, key: bytes("l"), ifMatch: Hex.encode(MD5.digest(bytes("third"))), limit: 9)
@@ -85,7 +85,7 @@ import Testing
         let changed = try failure {
             _ = try client.get(bucket: bucket, key: bytes("l"), ifMatch: "0123", limit: 100)
         }
-        #expect(changed.isPreconditionFailed)
+        #expect(changed.status == 412)
         #expect(changed.attempts == 1)
         let tooLarge = try icecoreError { _ = try client.get(bucket: bucket, key: bytes("l"), limit: 2) }
         #expect(tooLarge.code == .invalidData)
@@ -138,7 +138,7 @@ import Testing
         let secret = "verysecret/0123456789"
         let client = try S3Client(server, ["AWS_SECRET_ACCESS_KEY": secret])
         let refused = try failure { _ = try client.get(bucket: "anything", key: bytes("k"), limit: 10) }
-        #expect(refused.isForbidden)
+        #expect(refused.status == 403)
         #expect(refused.code == "SignatureDoesNotMatch")
         #expect(refused.attempts == 1)
         #expect(!"\(refused) \(refused.asError)".contains(secret))
@@ -169,7 +169,7 @@ import Testing
             #expect(byVersion.bytes == bytes("for all"))
             #expect(try client.listKeys(bucket: open, prefix: []).count == 1)
             let refused = try failure { _ = try client.get(bucket: closed, key: bytes("k"), limit: 100) }
-            #expect(refused.isForbidden)
+            #expect(refused.status == 403)
         }
     }
 
@@ -184,7 +184,7 @@ import Testing
             ["AWS_ACCESS_KEY_ID": accessKey, "AWS_SECRET_ACCESS_KEY": secretKey, "AWS_SESSION_TOKEN": token])
         #expect(try client.get(bucket: bucket, key: bytes("a b/+"), limit: 100).bytes == bytes("content"))
         let without = try S3Client(server, ["AWS_ACCESS_KEY_ID": accessKey, "AWS_SECRET_ACCESS_KEY": secretKey])
-        #expect(try failure { _ = try without.get(bucket: bucket, key: bytes("a b/+"), limit: 100) }.isForbidden)
+        #expect(try failure { _ = try without.get(bucket: bucket, key: bytes("a b/+"), limit: 100) }.status == 403)
     }
 
     @Test func listingsGoOnAfterAThousand() throws {
@@ -208,7 +208,9 @@ import Testing
             return pages < 3
         }
         #expect(pages == 3)
-        let tooMany = try icecoreError { _ = try client.listKeys(bucket: bucket, prefix: [], limit: 1000) }
+        let tooMany = try icecoreError {
+            _ = try client.listPrefixes(bucket: bucket, prefix: bytes("top/"), limit: 1000)
+        }
         #expect(tooMany.code == .invalidData)
     }
 

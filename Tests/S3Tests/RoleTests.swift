@@ -239,7 +239,7 @@ import Testing
             ("a", "[profile a]\n\(arn)", "neither source_profile nor credential_source"),
             ("a", "[profile a]\n\(arn)credential_source = Moon\n", "must be Environment"),
             ("a", "[profile a]\n\(arn)credential_source = Environment\n", "no credentials"),
-            ("a", "[profile a]\n\(arn)credential_source = Environment\nsource_profile = b\n", "one must go"),
+            ("a", "[profile a]\n\(arn)credential_source = Environment\nsource_profile = b\n", "remove one"),
             ("a", "[profile a]\n\(arn)source_profile = b\nmfa_serial = arn\n", "mfa_serial"),
             ("a", "[profile a]\n\(arn)source_profile = b\nduration_seconds = soon\n", "duration_seconds"),
             ("a", "[profile a]\n\(arn)source_profile = b\nduration_seconds = 10\n", "duration_seconds"),

@@ -13,6 +13,16 @@ extension S3Client {
             .filter { change[$0.key] != .some(nil) }
         self.init(try S3Configuration(unsigned: unsigned, environment: environment))
     }
+
+    /// The objects below a prefix, in byte order of their keys.
+    func listKeys(bucket: String, prefix: [UInt8]) throws -> [S3ListedObject] {
+        var objects: [S3ListedObject] = []
+        try list(bucket: bucket, prefix: prefix) { page in
+            objects += page.objects
+            return true
+        }
+        return objects
+    }
 }
 
 func bytes(_ text: String) -> [UInt8] {

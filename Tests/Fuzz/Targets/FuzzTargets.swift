@@ -54,7 +54,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag",
     ]
     private static let manifests = schemas.map { schema in
-        try? Manifest(
+        try? InventoryManifest(
             json: Array(
                 """
                 {"sourceBucket": "bucket", "version": "2016-11-30", "creationTimestamp": "1730854800000",
@@ -70,7 +70,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         let isSorted = bytes[0] & 64 != 0
         func rows(_ piece: Int) -> [[UInt8]]? {
             do {
-                return try ListText.rows(text, manifest: manifest, mustBeSorted: isSorted, piece: piece)
+                return try InventoryFuzzEntryPoints.rows(text, manifest: manifest, mustBeSorted: isSorted, piece: piece)
             } catch is UnsortedInventory {
                 return nil
             } catch {
@@ -87,7 +87,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
 
     private static func manifest(_ bytes: [UInt8]) {
         attempt {
-            let manifest = try Manifest(json: bytes, origin: "fuzz")
+            let manifest = try InventoryManifest(json: bytes, origin: "fuzz")
             precondition(!manifest.sourceBucket.isEmpty && !manifest.sourceBucket.contains("/"))
             for file in manifest.files { precondition(file.md5.count == 16 && !file.key.isEmpty) }
             // Whatever the files are called, they are kept under names that stay where they belong.
@@ -95,24 +95,24 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
                 precondition(!name.isEmpty && !name.contains("/") && name != "." && name != "..")
             }
         }
-        attempt { try Manifest.check(json: [], checksum: bytes, origin: "fuzz") }
+        attempt { try InventoryManifest.check(json: [], checksum: bytes, origin: "fuzz") }
     }
 
     private static let secret = "hidden/secret"
 
     private static func xml(_ bytes: [UInt8]) {
-        attempt { _ = try OutsideForms.fields(bytes) }
-        attempt { _ = try OutsideForms.listing(bytes) }
-        attempt { _ = try OutsideForms.token(bytes) }
-        let text = OutsideForms.failure(bytes, secrets: [secret])
+        attempt { _ = try S3FuzzEntryPoints.fields(bytes) }
+        attempt { _ = try S3FuzzEntryPoints.listing(bytes) }
+        attempt { _ = try S3FuzzEntryPoints.token(bytes) }
+        let text = S3FuzzEntryPoints.failure(bytes, secrets: [secret])
         precondition(!text.contains(secret), "a secret came back")
         precondition(text.utf8.count < 10_000, "a sentence that fills the screen")
         precondition(text.unicodeScalars.allSatisfy { $0.value >= 32 && $0.value != 127 }, "a control character")
     }
 
     private static func credentials(_ bytes: [UInt8]) {
-        _ = OutsideForms.profiles(bytes)
-        let said = attempt { _ = try OutsideForms.credentials(bytes) }
+        _ = S3FuzzEntryPoints.profiles(bytes)
+        let said = attempt { _ = try S3FuzzEntryPoints.credentials(bytes) }
         // The document is secret: nothing of it may be said.
         if let said { precondition(!said.contains(secret), "a secret came back") }
     }

@@ -1,0 +1,27 @@
+/// The list files in the order in which they will be needed; whenever one is, the next is already read ahead.
+final class ListFileSequence {
+    let pool: ReaderPool
+    var count = 0
+    private let make: (Int) -> CSVFileReader
+    private var opened: [Int: CSVFileReader] = [:]
+    private var firstUnopened = 0
+
+    init(pool: ReaderPool, make: @escaping (Int) -> CSVFileReader) {
+        self.pool = pool
+        self.make = make
+    }
+
+    /// Opens the file that is needed now, and the next.
+    func open(_ place: Int) throws -> CSVFileReader {
+        while firstUnopened < count, firstUnopened <= place + 1 {
+            let reader = make(firstUnopened)
+            try pool.open(reader)
+            opened[firstUnopened] = reader
+            firstUnopened += 1
+        }
+        if let reader = opened.removeValue(forKey: place) { return reader }
+        let reader = make(place)
+        try pool.open(reader)
+        return reader
+    }
+}

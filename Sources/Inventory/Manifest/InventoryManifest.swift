@@ -1,0 +1,210 @@
+import Basics
+
+/// What an inventory's `manifest.json` says: which bucket, when, which columns, which list files.
+///
+/// All of it is untrusted, and checked for form and plausible size.
+public struct InventoryManifest: Sendable {
+    /// One list file of the inventory.
+    public struct ListFile: Sendable, Equatable {
+        /// The file's key in the destination bucket: any string, never to be used as a path unchecked.
+        public let key: String
+        /// The size of the compressed file in bytes, if the manifest has it.
+        public let size: Int64?
+        /// The MD5 of the compressed file, 16 bytes.
+        public let md5: [UInt8]
+
+        public init(key: String, size: Int64?, md5: [UInt8]) {
+            self.key = key
+            self.size = size
+            self.md5 = md5
+        }
+    }
+
+    /// The bucket that the rows describe.
+    public let sourceBucket: String
+    /// The name (not ARN) of the bucket that the report was delivered to; nil if the manifest does not say.
+    public let destinationBucket: String?
+    /// The version of the manifest's own format, such as `2016-11-30`.
+    public let version: String?
+    /// When the scan of the bucket began (`creationTimestamp`); rows can be newer.
+    public let created: Timestamp
+    /// The columns in the order of the list files; nil for one that Icecore does not use.
+    public let columns: [InventoryColumn?]
+    /// The list files in the manifest's order; a row's `file` is an index into them.
+    public let files: [ListFile]
+    /// Where the manifest came from, for error messages.
+    public let origin: String
+
+    /// The most bytes of JSON that are accepted. AWS puts three million rows into a list file, so this is enough for
+    /// hundreds of billions of rows.
+    public static let largestJSON = 32 << 20
+    static let mostFiles = 150_000
+    /// The most brackets, braces and commas: a list file takes four, and keys may contain some.
+    static let mostStructure = 20 * mostFiles
+    static let mostColumns = 1000
+    static let largestFile: Int64 = 1 << 50
+    static let longestKey = 65_535
+
+    /// Parses a `manifest.json`; fields that Icecore does not know are ignored.
+    ///
+    /// - Parameters:
+    ///   - json: the file's bytes.
+    ///   - origin: the URL or path that they came from, for error messages.
+    /// - Throws: `invalidData` with a sentence that names the field, `unsupported` for an ORC or Parquet report.
+    public init(json: [UInt8], origin: String) throws {
+        func refuse(_ what: String, _ advice: String = InventoryAdvice.otherDate) -> IcecoreError {
+            IcecoreError(.invalidData, "the manifest '\(Display.text(origin))' \(what); \(advice)")
+        }
+        guard json.count <= InventoryManifest.largestJSON else {
+            throw refuse("is larger than \(InventoryManifest.largestJSON >> 20) MiB")
+        }
+        // A value of one or two bytes costs the decoder far more memory than that.
+        guard InventoryManifest.structure(json) <= InventoryManifest.mostStructure else {
+            throw refuse("has more than \(InventoryManifest.mostStructure) fields")
+        }
+        let raw: ManifestDocument
+        do {
+            raw = try UntrustedJSON.decode(ManifestDocument.self, from: json)
+        } catch let error as ManifestFieldError {
+            throw refuse("has no valid field '\(error.name)': \(error.problem)")
+        } catch {
+            throw refuse("is not a JSON object as S3 Inventory writes it", InventoryAdvice.fetchAgain)
+        }
+
+        switch raw.fileFormat.uppercased() {
+        case "CSV": break
+        case "ORC", "PARQUET":
+            throw IcecoreError(
+                .unsupported,
+                "the manifest '\(Display.text(origin))' is of an inventory in the format \(Display.text(raw.fileFormat)), "
+                    + "which Icecore cannot read; configure the bucket's inventory with the output format CSV")
+        default:
+            throw refuse("has the unknown fileFormat '\(Display.text(raw.fileFormat))'; only CSV can be read")
+        }
+        guard InventoryManifest.isBucketName(raw.sourceBucket) else {
+            throw refuse("names the sourceBucket '\(Display.text(raw.sourceBucket))', which is not a bucket name")
+        }
+        if let destination = raw.destinationBucket {
+            // arn:aws:s3:::name; the partition differs between aws, aws-cn and aws-us-gov.
+            let name =
+                destination.hasPrefix("arn:")
+                ? destination.split(separator: ":", omittingEmptySubsequences: false).last.map(String.init) ?? ""
+                : destination
+            guard InventoryManifest.isBucketName(name) else {
+                throw refuse(
+                    "names the destinationBucket '\(Display.text(destination))', which is not a bucket name or ARN")
+            }
+            destinationBucket = name
+        } else {
+            destinationBucket = nil
+        }
+        // Up to the end of the year 9999, the last one that RFC 3339 can write.
+        guard let milliseconds = raw.creationTimestamp, (0...253_402_300_799_999).contains(milliseconds) else {
+            throw refuse("has no valid field 'creationTimestamp': milliseconds since 1970 are expected")
+        }
+        sourceBucket = raw.sourceBucket
+        version = raw.version
+        created = Timestamp(milliseconds: milliseconds)
+        columns = try InventoryManifest.columns(of: raw.fileSchema) { refuse($0, $1) }
+        files = try InventoryManifest.files(raw.files) { refuse($0, InventoryAdvice.otherDate) }
+        self.origin = origin
+    }
+
+    /// How many characters could precede a value.
+    private static func structure(_ json: [UInt8]) -> Int {
+        json.withUnsafeBytes { bytes in
+            var count = 0
+            for byte in bytes
+            where byte == UInt8(ascii: ",") || byte == UInt8(ascii: "{") || byte == UInt8(ascii: "[") { count += 1 }
+            return count
+        }
+    }
+
+    private static func columns(
+        of schema: String, refuse: (String, String) -> IcecoreError
+    ) throws(IcecoreError) -> [InventoryColumn?] {
+        var names: [String] = []
+        var seen: Set<String> = []
+        for part in schema.split(separator: ",", omittingEmptySubsequences: false) {
+            let name = String(part.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+            guard names.count < mostColumns else {
+                throw refuse(
+                    "has a fileSchema of more than \(mostColumns) columns",
+                    InventoryAdvice.otherDate)
+            }
+            guard seen.insert(name).inserted else {
+                throw refuse(
+                    "has the column '\(Display.text(name))' twice in its fileSchema", InventoryAdvice.otherDate)
+            }
+            names.append(name)
+        }
+        for column in InventoryColumn.required where !seen.contains(column.rawValue) {
+            throw refuse(
+                "lacks the column '\(column.rawValue)' in its fileSchema",
+                "add the field to the bucket's inventory configuration, or choose another date")
+        }
+        return names.map { InventoryColumn(rawValue: $0) }
+    }
+
+    private static func files(
+        _ raw: [ManifestDocument.FileEntry], refuse: (String) -> IcecoreError
+    ) throws(IcecoreError) -> [ListFile] {
+        guard raw.count <= mostFiles else {
+            throw refuse("names more than \(mostFiles) list files")
+        }
+        var files: [ListFile] = []
+        files.reserveCapacity(raw.count)
+        var keys: Set<String> = []
+        for file in raw {
+            guard !file.key.isEmpty, file.key.utf8.count <= longestKey else {
+                throw refuse("names a list file without a key of plausible length")
+            }
+            guard keys.insert(file.key).inserted else {
+                throw refuse("names the list file '\(Display.text(file.key))' twice")
+            }
+            if let size = file.size, !(0...largestFile).contains(size) {
+                throw refuse("gives the list file '\(Display.text(file.key))' the impossible size \(size)")
+            }
+            guard file.md5.utf8.count == 32, let md5 = Hex.decode(file.md5.utf8) else {
+                throw refuse("gives the list file '\(Display.text(file.key))' no MD5checksum of 32 hexadecimal digits")
+            }
+            files.append(ListFile(key: file.key, size: file.size, md5: md5))
+        }
+        return files
+    }
+
+    /// Checks a `manifest.json` against its `manifest.checksum`, an MD5 in hexadecimal digits.
+    ///
+    /// - Throws: `invalidData` if they differ, or the checksum is not of that form.
+    public static func check(json: [UInt8], checksum: [UInt8], origin: String) throws {
+        let isBlank: (UInt8) -> Bool = { $0 == 32 || (9...13).contains($0) }
+        // White space is only trimmed from a text of plausible length.
+        let digits = checksum.count <= 1024 ? checksum.drop(while: isBlank).reversed().drop(while: isBlank) : []
+        guard digits.count == 32, let expected = Hex.decode(Array(digits.reversed())) else {
+            throw IcecoreError(
+                .invalidData,
+                "the manifest.checksum of '\(Display.text(origin))' is not an MD5 of 32 hexadecimal digits; "
+                    + InventoryAdvice.fetchAgain)
+        }
+        let found = MD5.digest(json)
+        guard found == expected else {
+            throw IcecoreError(
+                .invalidData,
+                "the manifest '\(Display.text(origin))' is damaged: its MD5 is \(Hex.encode(found)), but manifest.checksum "
+                    + "says \(Hex.encode(expected)); \(InventoryAdvice.fetchAgain)")
+        }
+    }
+
+    /// Letters, digits, `.`, `-` and `_`: what S3 and its imitations allow in a bucket's name. Never `.` or `..`.
+    private static func isBucketName(_ name: String) -> Bool {
+        (1...255).contains(name.utf8.count) && name != "." && name != ".."
+            && name.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"):
+                    true
+                default: false
+                }
+            }
+    }
+}

@@ -1,0 +1,92 @@
+import Basics
+import Glibc
+
+/// `~/.aws/credentials` and `~/.aws/config`, read on every use: another program may renew them at any time.
+struct ProfileFiles: Sendable {
+    let credentialsPath: String?
+    let configPath: String?
+
+    init(environment: [String: String]) {
+        func path(_ variable: String, _ name: String) -> String? {
+            let home = environment["HOME"].flatMap { $0.isEmpty ? nil : $0 }
+            guard let given = environment[variable], !given.isEmpty else { return home.map { "\($0)/.aws/\(name)" } }
+            if given.hasPrefix("~/"), let home { return home + given.dropFirst() }
+            return given
+        }
+        credentialsPath = path("AWS_SHARED_CREDENTIALS_FILE", "credentials")
+        configPath = path("AWS_CONFIG_FILE", "config")
+    }
+
+    /// All settings of a profile, with precedence for the credentials file; empty if there is no default profile.
+    ///
+    /// - Parameter name: nil for the default profile, which need not exist.
+    func settings(of name: String?) throws(IcecoreError) -> [String: String] {
+        try credentialSettings(of: name).reduce(into: [:]) { all, file in all.merge(file) { first, _ in first } }
+    }
+
+    /// The profile's settings in the credentials file and in the config file, in this order.
+    func credentialSettings(of name: String?) throws(IcecoreError) -> [[String: String]] {
+        let profile = name ?? "default"
+        let credentials = try ProfileFiles.sections(credentialsPath)[profile]
+        let sections = try ProfileFiles.sections(configPath)
+        var config = sections["profile \(profile)"]
+        // In the config file, only "default" may stand without the word "profile".
+        if profile == "default", config == nil { config = sections["default"] }
+        if credentials == nil, config == nil, name != nil {
+            throw IcecoreError(
+                .notFound,
+                "there is no profile '\(Display.text(profile, limit: 100))' in the AWS credentials and config files")
+        }
+        return [credentials ?? [:], config ?? [:]]
+    }
+
+    private static func sections(_ path: String?) throws(IcecoreError) -> [String: [String: String]] {
+        guard let path, Files.exists(path) else { return [:] }
+        do {
+            return parse(try Files.read(path, limit: 4 << 20))
+        } catch let error as IcecoreError {
+            throw error
+        } catch {
+            throw IcecoreError(.system, "cannot read '\(path)'", cause: error)
+        }
+    }
+
+    /// Parses `[section]` and `name = value` lines. Other lines are ignored, as by AWS's own tools.
+    static func parse(_ bytes: [UInt8]) -> [String: [String: String]] {
+        var sections: [String: [String: String]] = [:]
+        var section: String?
+        var lastValueIsEmpty = false
+        for rawLine in bytes.split(whereSeparator: { $0 == 0x0a || $0 == 0x0d }) {
+            let text = String(decoding: rawLine, as: UTF8.self)
+            let isIndented = text.first == " " || text.first == "\t"
+            let line = text.trimmed
+            if line.isEmpty || line.hasPrefix("#") || line.hasPrefix(";") { continue }
+            if line.hasPrefix("["), let end = line.firstIndex(of: "]") {
+                let words = line[line.index(after: line.startIndex)..<end].split { $0 == " " || $0 == "\t" }
+                let name = words.joined(separator: " ").filter { $0 != "\"" && $0 != "'" }
+                section = name
+                sections[name, default: [:]].merge([:]) { old, _ in old }
+                lastValueIsEmpty = false
+                continue
+            }
+            // `s3 =` and the indented lines below it: another program's settings.
+            if isIndented, lastValueIsEmpty { continue }
+            guard let section, let equals = line.firstIndex(of: "=") else { continue }
+            let name = line[..<equals].trimmed.lowercased()
+            let value = line[line.index(after: equals)...].trimmed
+            lastValueIsEmpty = value.isEmpty
+            if !value.isEmpty { sections[section, default: [:]][name] = value }
+        }
+        return sections
+    }
+}
+
+extension StringProtocol {
+    /// Without the white space at both ends.
+    fileprivate var trimmed: String {
+        var rest = self[...]
+        while let first = rest.first, first.isWhitespace { rest.removeFirst() }
+        while let last = rest.last, last.isWhitespace { rest.removeLast() }
+        return String(rest)
+    }
+}

@@ -1,0 +1,61 @@
+import Synchronization
+
+/// An S3 service and the right to use it: what all loops of a client share. May be used from any thread.
+final class S3Service: Sendable {
+    let configuration: S3Configuration
+    let credentials: CredentialsProvider
+    /// Regions of buckets that turned out not to be in the configured one.
+    private let regions = Mutex<[String: String]>([:])
+
+    init(_ configuration: S3Configuration, credentials: CredentialsProvider) {
+        self.configuration = configuration
+        self.credentials = credentials
+    }
+
+    func region(of bucket: String) -> String {
+        regions.withLock { $0[bucket] } ?? configuration.region
+    }
+
+    func learn(region: String, of bucket: String) {
+        regions.withLock { regions in
+            // The number of buckets must not fill the memory.
+            if regions.count >= 1000 { regions.removeAll() }
+            regions[bucket] = region
+        }
+    }
+
+    enum Redirection {
+        case region(String)
+        case host(Endpoint)
+    }
+
+    /// Where a redirection leads, if this client's signature may be sent there.
+    func redirection(_ failure: S3Failure, bucket: String, region: String, host: Endpoint?) -> Redirection? {
+        if let wanted = failure.region, wanted != region { return .region(wanted) }
+        guard failure.status != 400, let location = failure.redirectHost else { return nil }
+        // Only the host counts: the path stays the requested one.
+        let address = location.prefix { $0 != "?" && $0 != "#" }
+        guard let colon = address.firstRange(of: "://") else { return nil }
+        let authority = address[colon.upperBound...].prefix { $0 != "/" }
+        guard let target = Endpoint("\(address[..<colon.lowerBound])://\(authority)") else { return nil }
+        let base = configuration.base(bucket: bucket, region: region, host: host)
+        guard let current = Endpoint(base.origin), target != current, S3Service.isSameProvider(current, target) else {
+            return nil
+        }
+        return .host(target)
+    }
+
+    /// Whether credentials for one host may be sent to the other: the same host and port or a subdomain of it, or both
+    /// AWS's S3; never from https to http.
+    static func isSameProvider(_ current: Endpoint, _ target: Endpoint) -> Bool {
+        if current.scheme == "https", target.scheme != "https" { return false }
+        let isSamePort = current.port == target.port || (current.port == 80 && target.port == 443)
+        if isSamePort, target.host == current.host || target.host.hasSuffix(".\(current.host)") { return true }
+        let isAmazon = { (endpoint: Endpoint) in
+            endpoint.scheme == "https" && endpoint.authority == endpoint.host
+                && (endpoint.host.hasSuffix(".amazonaws.com") || endpoint.host.hasSuffix(".amazonaws.com.cn"))
+                && endpoint.host.split(separator: ".").contains { $0 == "s3" || $0.hasPrefix("s3-") }
+        }
+        return isAmazon(current) && isAmazon(target)
+    }
+}
