@@ -80,10 +80,8 @@ public final class PartialBlob: @unchecked Sendable {
         while true {
             try clear(path)
             let file = try File(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
-            guard flock(file.descriptor, LOCK_EX | LOCK_NB) == 0 else {
-                if errno == EINTR { continue }
-                if errno == EWOULDBLOCK { throw IcecoreError(.busy, "somebody else is fetching '\(path)'") }
-                throw IcecoreError.system("cannot lock", path, errno: errno)
+            guard try FileLock.exclusive.acquireNow(file) else {
+                throw IcecoreError(.busy, "somebody else is fetching '\(path)'")
             }
             // Whoever had it may have removed it, or given it its name, since it was opened.
             var (mine, named) = (stat(), stat())
@@ -224,7 +222,7 @@ public final class PartialBlob: @unchecked Sendable {
     /// Whether somebody holds the lock.
     private static func isOwned(_ path: String) -> Bool {
         guard let file = try? File(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) else { return false }
-        return flock(file.descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK
+        return (try? FileLock.exclusive.acquireNow(file)) == false
     }
 
     // MARK: - The log
@@ -268,9 +266,7 @@ public final class PartialBlob: @unchecked Sendable {
     }
 
     private static func readBootID() -> String {
-        let bytes = (try? Files.read("/proc/sys/kernel/random/boot_id", limit: 100)) ?? []
-        let id = String(decoding: bytes.prefix { $0 > 0x20 }, as: UTF8.self)
         // Where the machine does not say, no later process believes what this one noted.
-        return id.isEmpty ? "process-\(UInt64.random(in: 0 ... .max))" : id
+        (try? BootID.read()) ?? "process-\(UInt64.random(in: 0 ... .max))"
     }
 }

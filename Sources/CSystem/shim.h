@@ -1,9 +1,24 @@
-// Linux system calls that Swift's Glibc module does not show.
+// Linux system calls and constants that Swift's Glibc module does not show.
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/vfs.h>
+
 int syncfs(int fd);
 int renameat2(int old_directory, const char *old_path, int new_directory, const char *new_path, unsigned int flags);
 int sync_file_range(int fd, long offset, long count, unsigned int flags);
+int pthread_setname_np(pthread_t thread, const char *name);
 
-#include <sys/vfs.h>
+// O_TMPFILE, which fcntl.h defines only with _GNU_SOURCE.
+static const int icecore_o_tmpfile = 020000000 | O_DIRECTORY;
+// SYNC_FILE_RANGE_WRITE, of which the same is true.
+static const unsigned int icecore_sync_file_range_write = 2;
+
+// Makes one file share the blocks of another, by FICLONE of linux/fs.h, which cannot be included beside sys/mount.h.
+static inline int icecore_clone(int source, int target) {
+    return ioctl(target, _IOW(0x94, 9, int), source);
+}
+
 // The number of the kind of file system that a file is on; 0 if that cannot be said.
 static inline unsigned int icecore_file_system(int descriptor) {
     struct statfs status;

@@ -226,7 +226,7 @@ public final class Downloader {
             pool = known
         } else {
             let wakeup = self.wakeup
-            pool = WorkPool { wakeup?.wake() }
+            pool = try WorkPool { wakeup?.wake() }
             self.pool = pool
         }
         do {

@@ -15,7 +15,7 @@ struct ExportMark {
     ///
     /// - Returns: whether existing files can be trusted: no export was under way when the machine stopped.
     func begin() throws -> Bool {
-        let boot = try Files.read("/proc/sys/kernel/random/boot_id", limit: 100)
+        let boot = Array("\(try BootID.read())\n".utf8)
         var status = stat()
         if lstat(path, &status) == 0 {
             guard status.st_mode & S_IFMT == S_IFREG else {

@@ -11,8 +11,6 @@ struct FileWriter {
     static let temporaryName = Array(".icecore-part".utf8)
 
     let kind: LinkKind
-    /// FICLONE of linux/fs.h.
-    private static let clone: UInt = 0x4004_9409
 
     /// Whether the file is already there: of the right size and time, or the blob itself.
     ///
@@ -74,7 +72,7 @@ struct FileWriter {
         }
         defer { close(target) }
         var made = Made.copied
-        if kind != .copy, size > 0, ioctl(target, FileWriter.clone, source.descriptor) == 0 {
+        if kind != .copy, size > 0, source.clone(to: target) {
             made = .cloned
         } else {
             if kind == .reflink, size > 0 {

@@ -1,3 +1,5 @@
+import Basics
+
 /// The list files of an inventory are not sorted by key, or too many of them overlap: start again with
 /// ``SortedInventory/Options/sortExternally``.
 public struct UnsortedInventory: Error, CustomStringConvertible {
@@ -7,6 +9,6 @@ public struct UnsortedInventory: Error, CustomStringConvertible {
 
     public var description: String {
         guard let file else { return "too many list files of the inventory overlap to be merged directly" }
-        return "list file '\(Printable(file))' is not sorted by key: line \(line) belongs before the one above it"
+        return "list file '\(Display.text(file))' is not sorted by key: line \(line) belongs before the one above it"
     }
 }

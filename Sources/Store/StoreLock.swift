@@ -32,14 +32,12 @@ public final class StoreLock: @unchecked Sendable {
         // What stands in it is written anew: a link must not lead that to a file of somebody else's.
         file = try File(path, O_RDWR | O_CREAT | O_NOFOLLOW)
         holder = Holder(
-            pid: getpid(), host: ProcessInfo.processInfo.hostName, boot: StoreLock.bootID(),
+            pid: getpid(), host: ProcessInfo.processInfo.hostName, boot: try? BootID.read(),
             since: Timestamp.now().rfc3339, command: command)
-        let status = flock(file.descriptor, LOCK_EX | LOCK_NB)
-        let number = errno
+        let isAcquired = try FileLock.exclusive.acquireNow(file)
         let content = (try? Files.read(path, limit: 4096)) ?? []
         let last = try? UntrustedJSON.decode(Holder.self, from: content)
-        guard status == 0 else {
-            guard number == EWOULDBLOCK else { throw IcecoreError.system("cannot lock", path, errno: number) }
+        guard isAcquired else {
             throw IcecoreError(
                 .busy,
                 last.map { "the store '\(store.path)' is in use by \($0.description): wait for it, or stop it" }
@@ -75,12 +73,6 @@ public final class StoreLock: @unchecked Sendable {
             .busy,
             "the store '\(store.path)' was last written to by \(last.description), which has not said that it ended, and "
                 + "\(kind.name) may hide the locks of other machines: once that process is gone, remove '\(path)'")
-    }
-
-    private static func bootID() -> String? {
-        let bytes = (try? Files.read("/proc/sys/kernel/random/boot_id", limit: 100)) ?? []
-        let id = String(decoding: bytes.prefix { $0 > 0x20 }, as: UTF8.self)
-        return id.isEmpty ? nil : id
     }
 }
 

@@ -56,9 +56,7 @@ struct InventoryKeeper {
         let source = try File(path, O_RDONLY)
         do {
             let target = try File(copy, O_WRONLY | O_CREAT | O_EXCL, mode: 0o444)
-            let (from, to) = (source.descriptor, target.descriptor)
-            // FICLONE, which Glibc's macro hides from Swift.
-            if ioctl(to, 0x4004_9409, from) == 0 {
+            if source.clone(to: target.descriptor) {
                 try target.synchronize()
                 return try target.close()
             }

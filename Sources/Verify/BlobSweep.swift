@@ -50,15 +50,24 @@ final class BlobSweep: Sendable {
 
     func start() {
         for _ in 0..<width {
-            Thread.detachNewThread { [self] in
-                do {
-                    try work()
-                } catch {
-                    events.send(.failed(error))
+            do {
+                try SystemThread.detach("blob-reader") { [self] in
+                    do {
+                        try work()
+                    } catch {
+                        events.send(.failed(error))
+                    }
+                    endThread()
                 }
-                if running.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { events.close() }
+            } catch {
+                events.send(.failed(error))
+                endThread()
             }
         }
+    }
+
+    private func endThread() {
+        if running.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { events.close() }
     }
 
     /// Asks the threads to end soon.

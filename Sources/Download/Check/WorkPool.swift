@@ -16,14 +16,19 @@ package final class WorkPool: Sendable {
     private let isStopping = Atomic<Bool>(false)
 
     /// - Parameter done: called on one of the threads whenever some work is done.
-    package init(done: @escaping @Sendable () -> Void) {
+    package init(done: @escaping @Sendable () -> Void) throws {
         for _ in 0..<width {
-            Thread.detachNewThread { [self] in
-                while let work = queue.receive() {
-                    if isStopping.load(ordering: .relaxed) { return }
-                    work.perform { isStopping.load(ordering: .relaxed) }
-                    done()
+            do {
+                try SystemThread.detach("work-pool") { [self] in
+                    while let work = queue.receive() {
+                        if isStopping.load(ordering: .relaxed) { return }
+                        work.perform { isStopping.load(ordering: .relaxed) }
+                        done()
+                    }
                 }
+            } catch {
+                stop()
+                throw error
             }
         }
     }

@@ -54,19 +54,7 @@ final class BlobWriter: @unchecked Sendable {
 
     /// Starts the thread. It ends when the queue is closed, or with the first error.
     func start() throws {
-        var thread = pthread_t()
-        let writer = Unmanaged.passRetained(self)
-        let status = pthread_create(
-            &thread, nil,
-            { argument in
-                if let argument { Unmanaged<BlobWriter>.fromOpaque(argument).takeRetainedValue().work() }
-                return nil
-            }, writer.toOpaque())
-        guard status == 0 else {
-            writer.release()
-            throw IcecoreError.system("cannot start a thread that writes to", store.path, errno: status)
-        }
-        pthread_detach(thread)
+        try SystemThread.detach("blob-writer") { [self] in work() }
     }
 
     private func work() {
@@ -117,8 +105,7 @@ final class BlobWriter: @unchecked Sendable {
     /// the temporary file, and returns -1.
     private func write(_ bytes: UnsafeRawBufferPointer, of blob: CheckedContent) throws -> Int32 {
         if mostUnnamed > 0 {
-            // O_TMPFILE, which Glibc's macro hides from Swift.
-            let flags = O_WRONLY | O_DIRECTORY | O_CLOEXEC | 0o20_000_000
+            let flags = O_WRONLY | O_CLOEXEC | icecore_o_tmpfile
             let file = openat(blobs.descriptor, String(Blobs.fan(blob.name)), flags, 0o444 as mode_t)
             if file >= 0 {
                 var done = 0

@@ -1,5 +1,4 @@
 import Basics
-import Glibc
 import Model
 
 /// What the network's thread and the writer's thread tell each other.
@@ -26,9 +25,8 @@ final class WriterQueue: @unchecked Sendable {
         var error: (any Error)?
     }
 
-    // Everything below the lock is only touched under it.
-    private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    // Everything below the condition is only touched under its lock.
+    private let changed = Condition()
     private var items: [Item] = []
     /// How many items end the writer's wait; 0: it is not waiting.
     private var awaited = 0
@@ -43,48 +41,29 @@ final class WriterQueue: @unchecked Sendable {
     /// - Parameter limit: how many items make the queue full.
     init(limit: Int) {
         self.limit = limit
-        pthread_mutex_init(lock, nil)
-        var attributes = pthread_condattr_t()
-        pthread_condattr_init(&attributes)
-        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
-        pthread_cond_init(changed, &attributes)
-        pthread_condattr_destroy(&attributes)
-    }
-
-    deinit {
-        pthread_cond_destroy(changed)
-        pthread_mutex_destroy(lock)
-        changed.deallocate()
-        lock.deallocate()
-    }
-
-    private func locked<Result>(_ body: () throws -> Result) rethrows -> Result {
-        pthread_mutex_lock(lock)
-        defer { pthread_mutex_unlock(lock) }
-        return try body()
     }
 
     // MARK: - The network's thread
 
     /// Sets what the writer calls when there is room again, and when it ends.
     func notify(_ call: @escaping @Sendable () -> Void) {
-        locked { onNews = call }
+        changed.withLock { onNews = call }
     }
 
     func send(_ item: sending Item) {
-        locked {
+        changed.withLock {
             guard !news.hasEnded else { return }
             items.append(item)
             if awaited > 0, items.count >= awaited {
                 awaited = 0
-                pthread_cond_signal(changed)
+                changed.signal()
             }
         }
     }
 
     /// Whether nothing more should be added for now.
     var isFull: Bool {
-        locked {
+        changed.withLock {
             wasFull = items.count >= limit && !news.hasEnded
             return wasFull
         }
@@ -92,7 +71,7 @@ final class WriterQueue: @unchecked Sendable {
 
     /// What the writer has reported since the last call; nil: nothing.
     func takeNews() -> News? {
-        locked {
+        changed.withLock {
             guard hasNews else { return nil }
             hasNews = false
             defer { news.visible = [] }
@@ -102,10 +81,10 @@ final class WriterQueue: @unchecked Sendable {
 
     /// Ends the queue, and waits until the writer has ended.
     func close() {
-        locked {
+        changed.withLock {
             isClosed = true
-            pthread_cond_broadcast(changed)
-            while !news.hasEnded { pthread_cond_wait(changed, lock) }
+            changed.broadcast()
+            while !news.hasEnded { changed.wait() }
         }
     }
 
@@ -115,8 +94,8 @@ final class WriterQueue: @unchecked Sendable {
     ///
     /// - Parameter deadline: milliseconds of the monotonic clock.
     func receive(until deadline: UInt64?) -> Received {
-        pthread_mutex_lock(lock)
-        defer { pthread_mutex_unlock(lock) }
+        changed.lock()
+        defer { changed.unlock() }
         defer { awaited = 0 }
         if items.isEmpty, !isClosed {
             // Let a few gather while there is a steady flow: waking up for each would cost more than writing it.
@@ -141,17 +120,16 @@ final class WriterQueue: @unchecked Sendable {
         awaited = count
         while awaited > 0, !isClosed {
             guard let deadline else {
-                pthread_cond_wait(changed, lock)
+                changed.wait()
                 continue
             }
-            var time = timespec(tv_sec: Int(deadline / 1000), tv_nsec: Int(deadline % 1000) * 1_000_000)
-            if pthread_cond_timedwait(changed, lock, &time) == ETIMEDOUT { return false }
+            if !changed.wait(until: deadline) { return false }
         }
         return true
     }
 
     func report(visible: [ContentKey]) {
-        locked {
+        changed.withLock {
             news.visible += visible
             hasNews = true
         }
@@ -159,12 +137,12 @@ final class WriterQueue: @unchecked Sendable {
 
     /// The writer ends, with an error or nil.
     func end(_ error: (any Error)?) {
-        locked {
+        changed.withLock {
             news.hasEnded = true
             news.error = error
             hasNews = true
             items = []
-            pthread_cond_broadcast(changed)
+            changed.broadcast()
             onNews?()
         }
     }

@@ -73,15 +73,20 @@ public final class ContentFetcher: @unchecked Sendable {
 
     /// Answers a reader as soon as the bytes are there. May be called from any thread.
     public func read(_ want: FetchRequest, _ reader: any ContentReader) {
-        let mayStart = shared.withLock { shared -> Bool in
-            if shared.isStopping { return false }
-            if !shared.isStarted {
-                shared.isStarted = true
-                Thread.detachNewThread { [self] in work() }
+        let isRunning: Bool
+        do {
+            isRunning = try shared.withLock { shared throws(IcecoreError) -> Bool in
+                if shared.isStopping { return false }
+                if !shared.isStarted {
+                    try SystemThread.detach("content-fetcher") { [self] in work() }
+                    shared.isStarted = true
+                }
+                return true
             }
-            return true
+        } catch {
+            return reader.fail(error)
         }
-        guard mayStart, messages.send(.read(want, reader)) else {
+        guard isRunning, messages.send(.read(want, reader)) else {
             return reader.fail(IcecoreError(.interrupted, "the file system is being unmounted"))
         }
         wake()
@@ -205,7 +210,7 @@ public final class ContentFetcher: @unchecked Sendable {
         if let known = self.pool {
             pool = known
         } else {
-            pool = WorkPool { [weak self] in self?.hearNews() }
+            pool = try WorkPool { [weak self] in self?.hearNews() }
             self.pool = pool
         }
         let content = try FetchedContent(

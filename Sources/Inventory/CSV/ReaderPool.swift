@@ -1,5 +1,4 @@
 import Basics
-import Glibc
 
 /// The threads that read list files ahead of the thread that consumes their rows.
 ///
@@ -26,7 +25,7 @@ final class ReaderPool: @unchecked Sendable {
     private var idleChunks: [CompressedChunk] = []
     private var idleBlocks: [TextBlock] = []
     private var idleBatches: [RowBatch] = []
-    private var threads: [pthread_t] = []
+    private var threads: [SystemThread] = []
     private var idleThreads = 0
 
     /// About how many bytes a file takes while it is read, apart from the read-ahead.
@@ -100,7 +99,7 @@ final class ReaderPool: @unchecked Sendable {
         monitor.announceWork()
         monitor.announceResults()
         monitor.unlock()
-        for thread in running { pthread_join(thread, nil) }
+        for thread in running { thread.join() }
     }
 
     static func size(of batch: RowBatch) -> Int {
@@ -111,23 +110,13 @@ final class ReaderPool: @unchecked Sendable {
 
     private func startThreads() throws {
         while threads.count < threadCount, !isCancelled {
-            var thread = pthread_t()
-            let pool = Unmanaged.passRetained(self)
-            let status = pthread_create(
-                &thread, nil,
-                { argument in
-                    if let argument { Unmanaged<ReaderPool>.fromOpaque(argument).takeRetainedValue().work() }
-                    return nil
-                }, pool.toOpaque())
-            guard status == 0 else {
-                pool.release()
+            do {
+                threads.append(try SystemThread("list-reader") { [self] in work() })
+            } catch {
                 // One thread is enough.
-                if !threads.isEmpty { return }
-                throw IcecoreError(
-                    .system, "cannot start a thread to read the inventory: \(String(cString: strerror(status)))",
-                    errno: status)
+                if threads.isEmpty { throw error }
+                return
             }
-            threads.append(thread)
         }
     }
 

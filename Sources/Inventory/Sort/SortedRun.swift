@@ -1,29 +1,10 @@
 import Basics
 import Glibc
 
-/// A file without a name: nothing is left of it when the process ends, in whatever way.
-private func openUnnamedFile(in directory: String) throws -> Int32 {
-    // O_TMPFILE of Linux, a macro made of two others.
-    let unnamed: Int32 = 0o20_000_000 | O_DIRECTORY
-    let descriptor = open(directory, unnamed | O_RDWR | O_CLOEXEC, 0o600)
-    if descriptor >= 0 { return descriptor }
-    guard [EOPNOTSUPP, EISDIR, EINVAL].contains(errno) else {
-        throw IcecoreError.system("cannot create a temporary file in", directory, errno: errno)
-    }
-    var template = Array("\(directory)/.icecore-sort-XXXXXX\0".utf8CString)
-    let named = mkstemp(&template)
-    guard named >= 0 else {
-        throw IcecoreError.system("cannot create a temporary file in", directory, errno: errno)
-    }
-    unlink(template)
-    _ = fcntl(named, F_SETFD, FD_CLOEXEC)
-    return named
-}
-
 /// Sorted rows in a temporary file: batches, each with a header of its row count and byte count, in this machine's byte
 /// order. Written once, then read once.
 final class SortedRun: RowSource {
-    private let descriptor: Int32
+    private let file: File
     private let directory: String
     private let batch = RowBatch(capacity: 1 << 16, rows: 512)
     private var offset = 0
@@ -38,11 +19,10 @@ final class SortedRun: RowSource {
 
     init(directory: String) throws {
         self.directory = directory
-        descriptor = try openUnnamedFile(in: directory)
+        file = try File.unnamed(in: directory)
     }
 
     deinit {
-        _ = close(descriptor)
         buffer.deallocate()
     }
 
@@ -91,7 +71,7 @@ final class SortedRun: RowSource {
         var done = 0
         while done < buffered {
             let count = try systemCall("cannot write a temporary file in", directory) {
-                Glibc.write(descriptor, buffer + done, buffered - done)
+                Glibc.write(file.descriptor, buffer + done, buffered - done)
             }
             done += count
         }
@@ -121,7 +101,7 @@ final class SortedRun: RowSource {
         var done = 0
         while done < bytes.count {
             let count = try systemCall("cannot read a temporary file in", directory) {
-                pread(descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done, off_t(offset))
+                pread(file.descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done, off_t(offset))
             }
             guard count > 0 else {
                 throw IcecoreError(.system, "a temporary file in '\(directory)' was truncated while it was read")

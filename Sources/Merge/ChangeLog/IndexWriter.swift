@@ -49,18 +49,24 @@ public final class IndexWriter: ChangeSink {
         worker = Worker(applier)
         for _ in 0..<8 { empty.send(ChangeBuffer()) }
         let (worker, full, empty, finished) = (worker, full, empty, finished)
-        Thread.detachNewThread {
-            while let buffer = full.receive() {
-                do {
-                    if worker.failure == nil { empty.send(try worker.applier.take(buffer)) }
-                } catch {
-                    worker.failure = error
-                    // Whoever waits for an empty buffer must not wait for ever.
-                    full.close()
-                    empty.close()
+        do {
+            try SystemThread.detach("index-writer") {
+                while let buffer = full.receive() {
+                    do {
+                        if worker.failure == nil { empty.send(try worker.applier.take(buffer)) }
+                    } catch {
+                        worker.failure = error
+                        // Whoever waits for an empty buffer must not wait for ever.
+                        full.close()
+                        empty.close()
+                    }
                 }
+                finished.signal()
             }
+        } catch {
+            // The rollback waits for the thread.
             finished.signal()
+            throw error
         }
     }
 

@@ -15,8 +15,6 @@ public final class FetchQueue {
 
     /// - Parameter directory: the store's `tmp/`.
     public init(directory: String) throws {
-        // SQLite's own sorter needs a place for its files, and /var/tmp may be small.
-        setenv("SQLITE_TMPDIR", directory, 1)
         let path = "\(directory)/wants-\(getpid())-\(UInt64.random(in: 0 ... .max))"
         try File(path, O_RDWR | O_CREAT | O_EXCL, mode: 0o600).close()
         connection = try Connection(path, readOnly: false)

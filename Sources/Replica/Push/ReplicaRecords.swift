@@ -43,8 +43,7 @@ final class ReplicaRecords: UploadJournal, @unchecked Sendable {
         try Files.createDirectory(directory)
         let path = "\(directory)/\(id).sqlite"
         lock = try File("\(directory)/\(id).lock", O_RDWR | O_CREAT)
-        if flock(lock.descriptor, LOCK_EX | LOCK_NB) != 0 {
-            guard errno == EWOULDBLOCK else { throw IcecoreError.system("cannot lock", lock.path, errno: errno) }
+        guard try FileLock.exclusive.acquireNow(lock) else {
             throw IcecoreError(.busy, "another push of this store to the same replica is running: wait for it")
         }
         if Files.size(path) == nil {

@@ -28,9 +28,9 @@ struct CachedContents {
         guard total > limit else { return }
         // Contents that were read in part go first, unless a process is using them.
         for (path, size) in partial where !path.hasSuffix(".log") {
-            guard let file = try? File(path, O_RDWR | O_NOFOLLOW), flock(file.descriptor, LOCK_EX | LOCK_NB) == 0 else {
-                continue
-            }
+            guard let file = try? File(path, O_RDWR | O_NOFOLLOW),
+                (try? FileLock.exclusive.acquireNow(file)) == true
+            else { continue }
             try Files.remove("\(path).log")
             try Files.remove(path)
             total -= size

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// One request to S3, not signed yet.
@@ -65,26 +66,6 @@ public struct S3Request: Sendable {
             if !add(header.name, header.value) { return nil }
         }
         return lines
-    }
-}
-
-/// Text from outside made fit for a terminal and a log.
-public enum Display {
-    static func text(_ bytes: some Collection<UInt8>, limit: Int) -> String {
-        var text = ""
-        for scalar in String(decoding: bytes.prefix(limit), as: UTF8.self).unicodeScalars {
-            switch scalar.properties.generalCategory {
-            case .control, .format, .surrogate, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned:
-                text.unicodeScalars.append("\u{FFFD}")
-            default: text.unicodeScalars.append(scalar)
-            }
-        }
-        return bytes.count > limit ? text + "…" : text
-    }
-
-    /// At most `limit` bytes of it, without what a terminal obeys.
-    public static func text(_ string: String, limit: Int) -> String {
-        text(Array(string.utf8), limit: limit)
     }
 }
 

@@ -20,7 +20,6 @@ final class PruneContents {
 
     /// - Parameter directory: the store's `tmp/`.
     init(directory: String) throws {
-        setenv("SQLITE_TMPDIR", directory, 1)
         let path = "\(directory)/prune-\(getpid())-\(UInt64.random(in: 0 ... .max))"
         try File(path, O_RDWR | O_CREAT | O_EXCL, mode: 0o600).close()
         connection = try Connection(path, readOnly: false)

@@ -30,6 +30,7 @@ struct CloneCommand: ParsableCommand {
 
     func run() throws {
         let url = try ReplicaURL(url)
+        sortInside("\(Files.absolute(store))/tmp")
         let line = ProgressLine()
         let clone = Clone(
             try Replica(url, flags.options(jobs: jobs.jobs)), to: store, acceptsMissing: acceptMissing

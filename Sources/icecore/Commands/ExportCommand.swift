@@ -60,7 +60,7 @@ struct ExportCommand: ParsableCommand {
 
     private func report(_ key: [UInt8], _ reason: MissingReason, _ output: Output) throws {
         guard format.json else {
-            return Console.note("\(reason.rawValue): \(String(decoding: key, as: UTF8.self).printable)")
+            return Console.note("\(reason.rawValue): \(Display.line(String(decoding: key, as: UTF8.self)))")
         }
         var json = JSONLine()
         json.begin()

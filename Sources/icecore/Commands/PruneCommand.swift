@@ -68,7 +68,7 @@ struct PruneCommand: ParsableCommand {
         rules.weekly = keepWeekly
         rules.monthly = keepMonthly
         rules.yearly = keepYearly
-        let store = try options.open()
+        let store = try options.openForSorting()
         let line = ProgressLine()
         let prune = Prune(store, rules, prefix: prefix.map { Array($0.utf8) }, isDryRun: dryRun) { progress in
             switch progress {

@@ -54,7 +54,7 @@ struct PushCommand: ParsableCommand {
 
     func run() throws {
         let url = try ReplicaURL(url)
-        let store = try options.open()
+        let store = try options.openForSorting()
         let line = ProgressLine()
         let push = Push(
             store, try Replica(url, flags.options(jobs: jobs.jobs)), isConditional: !noCAS, isChecking: check,
@@ -91,7 +91,7 @@ struct PushCommand: ParsableCommand {
     }
 
     private func report(_ outcome: PushOutcome) throws {
-        for (name, reason) in outcome.damaged { Console.note("damaged: \(name): \(reason)".printable) }
+        for (name, reason) in outcome.damaged { Console.note(Display.line("damaged: \(name): \(reason)")) }
         let output = Output()
         if format.json {
             try output.record(PushRecord(outcome))

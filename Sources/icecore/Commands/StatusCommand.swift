@@ -57,7 +57,7 @@ struct StatusCommand: ParsableCommand {
             try output.write("  ".utf8)
             try output.name(failure.key)
             let id = failure.versionId.map { " (version \(String(decoding: $0, as: UTF8.self)))" } ?? ""
-            try output.line("\(id.printable): \(failure.reason.printable)")
+            try output.line("\(Display.line(id)): \(Display.line(failure.reason))")
             return true
         }
     }

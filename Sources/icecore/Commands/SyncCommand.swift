@@ -102,7 +102,7 @@ struct SyncCommand: ParsableCommand {
         syncOptions.chunks.size = chunkSize
         syncOptions.limitRate = limitRate
         syncOptions.requesterPays = requestPayer != nil
-        let store = try options.open()
+        let store = try options.openForSorting()
         let reporter = TerminalSyncReporter()
         let run = try SyncRun(store, syncOptions, environment: Console.environment, reporter: reporter)
         if listDates { return try list(try run.dates()) }
@@ -148,7 +148,7 @@ struct SyncCommand: ParsableCommand {
 
     private func report(_ outcome: SyncOutcome, _ output: Output) throws {
         if format.json { return try output.record(SyncRecord(outcome, dryRun: dryRun)) }
-        for example in outcome.examples { Console.note("  \(example.printable)") }
+        for example in outcome.examples { Console.note("  \(Display.line(example))") }
         if outcome.gone + outcome.failed > outcome.examples.count, !outcome.examples.isEmpty {
             Console.note("  … ('icecore status' lists them all)")
         }
@@ -215,12 +215,5 @@ private struct SyncRecord: Encodable {
         milliseconds = outcome.milliseconds
         gone = outcome.gone
         failed = outcome.failed
-    }
-}
-
-extension String {
-    /// Without control characters.
-    var printable: String {
-        String(String.UnicodeScalarView(unicodeScalars.map { $0.value < 32 || $0.value == 127 ? "?" : $0 }))
     }
 }

@@ -51,7 +51,7 @@ struct VerifyCommand: ParsableCommand {
         verifyOptions.since = since
         verifyOptions.rate = limitRate
         verifyOptions.indexOnly = indexOnly
-        let store = try options.open()
+        let store = try options.openForSorting()
         let reporter = TerminalVerifyReporter(json: format.json)
         let outcome = try interruptible(reporter.line, "Run the same command again to resume.") {
             repair

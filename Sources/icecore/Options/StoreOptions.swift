@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import Store
 
 /// Where the store is.
@@ -12,4 +13,19 @@ struct StoreOptions: ParsableArguments {
     func open() throws -> Store {
         try Store.find(store, environment: Console.environment)
     }
+
+    /// ``open()`` for a command that may sort more than fits in memory.
+    func openForSorting() throws -> Store {
+        let store = try open()
+        sortInside(store.temporaryPath)
+        return store
+    }
+}
+
+/// Makes SQLite sort in a store's `tmp/`, as /var/tmp may be small.
+///
+/// To be called when a command begins: SQLite reads the variable when the first database is opened, and no other thread may
+/// read the environment meanwhile.
+func sortInside(_ directory: String) {
+    setenv("SQLITE_TMPDIR", directory, 1)
 }

@@ -25,7 +25,7 @@ final class Output {
 
     /// Adds a name from outside; on a terminal, control characters become `?`.
     func name(_ bytes: [UInt8]) throws {
-        try write(isTerminal ? bytes.map { $0 < 32 || $0 == 127 ? UInt8(ascii: "?") : $0 } : bytes)
+        try write(isTerminal ? Display.name(bytes) : bytes)
     }
 
     /// Writes what was added.

@@ -109,7 +109,7 @@ final class ProgressLine {
     /// Prints a remark in place of the line.
     func note(_ text: String) {
         clear()
-        Console.note(text.printable)
+        Console.note(Display.line(text))
     }
 
     /// Prints a warning in place of the line.

@@ -33,13 +33,14 @@ final class TerminalVerifyReporter: VerifyReporter {
             json.end()
             try output.write(json.bytes)
         } else {
-            try output.write("\(finding.kind.rawValue): \(finding.path.printable): \(finding.reason.printable)".utf8)
+            try output.write(
+                "\(finding.kind.rawValue): \(Display.line(finding.path)): \(Display.line(finding.reason))".utf8)
             if let key = finding.key {
                 try output.write("; needed by '".utf8)
                 try output.name(key.map { $0 == 10 ? UInt8(ascii: "?") : $0 })
                 try output.write("' of \(finding.lastModified?.rfc3339 ?? "unknown date")".utf8)
                 if let id = finding.versionId {
-                    try output.write(" (version \(String(decoding: id, as: UTF8.self).printable))".utf8)
+                    try output.write(" (version \(Display.line(String(decoding: id, as: UTF8.self))))".utf8)
                 }
             }
             try output.write([UInt8(ascii: "\n")])

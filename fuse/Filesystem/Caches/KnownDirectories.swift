@@ -1,3 +1,5 @@
+import Basics
+
 /// The directories whose attributes and listing the kernel may keep until it is told otherwise: those to invalidate
 /// when a sync has committed. Bounded: a directory that finds no room gets short time-outs.
 final class KnownDirectories: @unchecked Sendable {

@@ -1,3 +1,5 @@
+import Basics
+
 /// Where listings resume: the name in the index at a position that the kernel was given. Without it a listing would have
 /// to search for its position from the beginning of the directory; with it, nothing has to be kept for an open
 /// directory, and positions stay valid for seekdir(3), forever.

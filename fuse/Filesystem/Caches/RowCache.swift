@@ -1,3 +1,4 @@
+import Basics
 import CFuse3
 import Glibc
 

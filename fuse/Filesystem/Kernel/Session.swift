@@ -14,7 +14,7 @@ final class Session: @unchecked Sendable {
     private var workers: [RequestWorker] = []
     private var turnstile: RequestTurnstile?
     private var commitWatcher: CommitWatcher?
-    private var threads: [pthread_t] = []
+    private var threads: [SystemThread] = []
     private let running = Atomic<Int>(0)
     private let isStopping = Atomic<Bool>(false)
     /// A pipe that reaches its end once no thread serves requests any more.
@@ -66,10 +66,10 @@ final class Session: @unchecked Sendable {
     func start() throws {
         for worker in workers {
             running.add(1, ordering: .relaxed)
-            try thread { [self] in serve(worker) }
+            threads.append(try SystemThread("fuse-worker") { [self] in serve(worker) })
         }
-        try thread { [self] in follow() }
-        if let turnstile { try thread { turnstile.watch() } }
+        threads.append(try SystemThread("commit-watcher") { [self] in follow() })
+        if let turnstile { threads.append(try SystemThread("turnstile") { turnstile.watch() }) }
         // INIT has been on its way since the mount.
         var patience = 10_000
         while !files.isReady {
@@ -141,13 +141,6 @@ final class Session: @unchecked Sendable {
         }
     }
 
-    private func thread(_ body: @escaping @Sendable () -> Void) throws {
-        var thread = pthread_t()
-        let status = spawn(&thread, body)
-        if status != 0 { throw IcecoreError.system("cannot start a thread for", mountPoint, errno: status) }
-        threads.append(thread)
-    }
-
     /// With the default of 128 KiB a large file takes eight times as many requests. Only root can change it.
     private func readAhead() {
         var status = stat()
@@ -174,7 +167,7 @@ final class Session: @unchecked Sendable {
             }
         }
         guard hasEnded(within: 5000) else { return }
-        for thread in threads { pthread_join(thread, nil) }
+        for thread in threads { thread.join() }
         threads = []
         fuse_session_unmount(session)
         fuse_session_destroy(session)
@@ -199,20 +192,3 @@ final class Session: @unchecked Sendable {
 
 /// Where libfuse's own messages go once something is mounted. Its hook is not told of the session.
 let libraryLog = Mutex<MountLog?>(nil)
-
-/// Starts a thread. A free function because of its closure (see ``makeOperations()``).
-private func spawn(_ thread: inout pthread_t, _ body: @escaping @Sendable () -> Void) -> Int32 {
-    final class Body {
-        let body: @Sendable () -> Void
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-    }
-    let context = Unmanaged.passRetained(Body(body)).toOpaque()
-    let status = pthread_create(
-        &thread, nil,
-        { pointer in
-            if let pointer { Unmanaged<Body>.fromOpaque(pointer).takeRetainedValue().body() }
-            return nil
-        }, context)
-    if status != 0 { Unmanaged<Body>.fromOpaque(context).release() }
-    return status
-}

@@ -1,7 +1,6 @@
 import Basics
 import CFuse3
 import Download
-import Foundation
 import Glibc
 import S3
 import Store
@@ -95,18 +94,24 @@ private final class Refresher: Sendable {
     }
 
     func start() {
-        Thread.detachNewThread { [self] in
-            var last = ""
-            while true {
-                sleep(UInt32(max(1, seconds)))
-                do {
-                    try call()
-                    last = ""
-                } catch {
-                    // An error that repeats is logged once.
-                    if "\(error)" != last { log.write("\(error)") }
-                    last = "\(error)"
-                }
+        do {
+            try SystemThread.detach("refresher") { [self] in refresh() }
+        } catch {
+            log.write("\(error)")
+        }
+    }
+
+    private func refresh() {
+        var last = ""
+        while true {
+            sleep(UInt32(max(1, seconds)))
+            do {
+                try call()
+                last = ""
+            } catch {
+                // An error that repeats is logged once.
+                if "\(error)" != last { log.write("\(error)") }
+                last = "\(error)"
             }
         }
     }

@@ -1,3 +1,5 @@
+import Basics
+
 /// The views of one mount by number. The mount's own is 0 (with `--history`, `latest/`), `versions/` is 1, the snapshot
 /// of id n is 2n, and any other date that was named below `at/` has an odd number from 3 on that follows from its name.
 ///

@@ -27,7 +27,7 @@ final class S3Uploader {
         self.journal = journal
         loop = try TransferLoop(bucket.client, options: bucket.loopOptions)
         let wakeup = loop.wakeup
-        pool = WorkPool { wakeup.wake() }
+        pool = try WorkPool { wakeup.wake() }
     }
 
     func run(

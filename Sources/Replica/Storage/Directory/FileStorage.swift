@@ -47,14 +47,7 @@ final class FileStorage: ReplicaStorage {
     func exchange(_ path: String, _ bytes: [UInt8], expecting tag: String?) throws -> Bool {
         try makeParent(of: path)
         let lock = try File(full("lock"), O_RDWR | O_CREAT | O_NOFOLLOW)
-        let descriptor = lock.descriptor
-        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-            guard errno == EWOULDBLOCK || errno == EINTR else {
-                throw IcecoreError.system("cannot lock", lock.path, errno: errno)
-            }
-            try Interruption.check()
-            usleep(20_000)
-        }
+        try FileLock.exclusive.acquire(lock, pause: 20_000)
         guard try read(path, limit: ReplicaFormat.documentLimit)?.tag == tag else { return false }
         try write(path, bytes)
         return true

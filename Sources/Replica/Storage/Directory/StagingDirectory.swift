@@ -43,7 +43,7 @@ final class StagingDirectory {
         for _ in 0..<100 {
             try Files.createDirectories(full)
             if let handle = try? File(full, O_RDONLY | O_DIRECTORY),
-                flock(handle.descriptor, LOCK_EX | LOCK_NB) == 0, Files.exists(full)
+                (try? FileLock.exclusive.acquireNow(handle)) == true, Files.exists(full)
             {
                 self.handle = consume handle
                 return
@@ -60,7 +60,7 @@ final class StagingDirectory {
         try directory.refuseLinks("tmp/")
         for name in try Files.names(in: parent) where name.hasPrefix(StagingDirectory.prefix) {
             guard let handle = try? File("\(parent)/\(name)", O_RDONLY | O_DIRECTORY | O_NOFOLLOW),
-                flock(handle.descriptor, LOCK_EX | LOCK_NB) == 0
+                (try? FileLock.exclusive.acquireNow(handle)) == true
             else { continue }
             try Files.removeAll("\(parent)/\(name)")
         }

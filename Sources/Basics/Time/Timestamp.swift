@@ -1,6 +1,6 @@
 import Glibc
 
-/// An instant: milliseconds since 1970-01-01T00:00:00Z, the resolution of S3's own time stamps.
+/// An instant: milliseconds since 1970-01-01T00:00:00Z, the resolution of S3's own timestamps.
 public struct Timestamp: Hashable, Comparable, Sendable {
     public var milliseconds: Int64
 
@@ -12,11 +12,11 @@ public struct Timestamp: Hashable, Comparable, Sendable {
         left.milliseconds < right.milliseconds
     }
 
-    /// Before and after every instant that has a time stamp.
+    /// Before and after every instant that a timestamp can hold.
     public static let distantPast = Timestamp(milliseconds: .min)
     public static let distantFuture = Timestamp(milliseconds: .max)
 
-    /// The system's clock.
+    /// The current time of the system clock.
     public static func now() -> Timestamp {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
@@ -25,7 +25,7 @@ public struct Timestamp: Hashable, Comparable, Sendable {
 
     /// The instant of a civil date and time in UTC (proleptic Gregorian calendar); nil for a date that does not exist.
     ///
-    /// A leap second (60) counts as the second after it, as in POSIX.
+    /// A leap second (60) counts as the following second, as in POSIX.
     public init?(year: Int, month: Int, day: Int, hour: Int = 0, minute: Int = 0, second: Int = 0, millisecond: Int = 0)
     {
         guard (0...9999).contains(year), (1...12).contains(month), (0...23).contains(hour), (0...59).contains(minute),
@@ -45,7 +45,7 @@ public struct Timestamp: Hashable, Comparable, Sendable {
         }
     }
 
-    /// Days from 1970-01-01: counts in eras of 400 years that begin on 1 March, so that leap days come last.
+    /// Days since 1970-01-01, counted in eras of 400 years that begin on 1 March, so that leap days come last.
     private static func daysSinceEpoch(year: Int, month: Int, day: Int) -> Int {
         let shifted = month <= 2 ? year - 1 : year
         let era = (shifted >= 0 ? shifted : shifted - 399) / 400
@@ -57,7 +57,7 @@ public struct Timestamp: Hashable, Comparable, Sendable {
 
     /// Parses an RFC 3339 time: `2024-03-01T01:00:00Z`, with a fraction (cut to milliseconds) or an offset `±hh:mm`.
     ///
-    /// The date must be followed by `T`, `t` or one space. Nil for anything else, before or after it.
+    /// Date and time are separated by `T`, `t` or one space. Nil for anything else, or anything more.
     public init?(rfc3339 bytes: UnsafeRawBufferPointer) {
         guard bytes.count >= 20,
             let year = decimal(bytes, 0, 4), bytes[4] == UInt8(ascii: "-"),
@@ -112,7 +112,7 @@ public struct Timestamp: Hashable, Comparable, Sendable {
         self = parsed
     }
 
-    /// Parses the one form of a time that HTTP servers write: `Sun, 06 Nov 1994 08:49:37 GMT`.
+    /// Parses a time as HTTP servers write it: `Sun, 06 Nov 1994 08:49:37 GMT`.
     public init?(http text: String) {
         let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
         let words = text.utf8.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
@@ -133,7 +133,7 @@ public struct Timestamp: Hashable, Comparable, Sendable {
 
     /// The parts of the date and time in UTC.
     public var civil: (year: Int, month: Int, day: Int, hour: Int, minute: Int, second: Int, millisecond: Int) {
-        // Rounded towards −∞, without a product that the extremes would overflow.
+        // Rounded towards −∞, without a product that could overflow.
         let (quotient, remainder) = milliseconds.quotientAndRemainder(dividingBy: 86_400_000)
         let day = Int(remainder < 0 ? quotient - 1 : quotient)
         let rest = Int(remainder < 0 ? remainder + 86_400_000 : remainder)
@@ -150,7 +150,7 @@ public struct Timestamp: Hashable, Comparable, Sendable {
         )
     }
 
-    /// `2024-03-01T01:00:00Z`; with milliseconds (`.250`) only where there are any.
+    /// `2024-03-01T01:00:00Z`; with milliseconds (`.250`) only if they are not 0.
     public var rfc3339: String {
         let parts = civil
         var text = ""
@@ -176,7 +176,7 @@ extension Timestamp: CustomStringConvertible {
     public var description: String { rfc3339 }
 }
 
-/// `length` ASCII digits from `offset` on as a number; nil where one of them is none.
+/// `length` ASCII digits from `offset` on as a number; nil if any of them is not a digit.
 @inline(__always)
 private func decimal(_ bytes: UnsafeRawBufferPointer, _ offset: Int, _ length: Int) -> Int? {
     var value = 0

@@ -1,14 +1,14 @@
 import Foundation
 
-/// Reads JSON that nobody vouches for.
+/// Decodes JSON from untrusted sources.
 ///
-/// Foundation's reader stops the program at a document that ends where it is nested one level too deep (513 times `[`), so
-/// what is nested deeper than anything we read is refused before that.
+/// Foundation's decoder traps on a document that ends one level beyond its limit of nesting (513 times `[`), so anything
+/// nested deeper than the documents read here is refused first.
 public enum UntrustedJSON {
-    /// More than any document that is read has.
+    /// Deeper than any valid document.
     private static let depthLimit = 64
 
-    /// What is wrong with a document that is no JSON at all.
+    /// The document is nested too deeply to be valid.
     public struct TooDeep: Error {}
 
     /// - Throws: `DecodingError`, or ``TooDeep``.

@@ -1,29 +1,29 @@
 import Glibc
 import Synchronization
 
-/// Ctrl-C and SIGTERM, asked for rather than suffered: long work looks at ``isRequested`` between steps and winds up.
+/// Ctrl-C and SIGTERM as requests: long work checks ``isRequested`` between steps and winds up.
 ///
 /// The second signal ends the process at once.
 public enum Interruption {
     private static let requests = Atomic<Int>(0)
     private static let shields = Atomic<Int>(0)
 
-    /// Whether somebody asked to stop.
+    /// Whether to stop.
     public static var isRequested: Bool {
         requests.load(ordering: .relaxed) > 0 && shields.load(ordering: .relaxed) == 0
     }
 
-    /// Runs what has to be done even though somebody asked to stop; it must take no more than a second or so.
+    /// Runs what must be done even after a request to stop; it must not take more than about a second.
     public static func shielded<Result>(_ body: () throws -> Result) rethrows -> Result {
         shields.add(1, ordering: .relaxed)
         defer { shields.subtract(1, ordering: .relaxed) }
         return try body()
     }
 
-    /// Makes SIGINT and SIGTERM requests, and SIGPIPE an error of the write that caused it.
+    /// Turns SIGINT and SIGTERM into requests, and SIGPIPE into an error of the write that caused it.
     public static func handleSignals() {
         let handler: @convention(c) (Int32) -> Void = { signal in
-            // _exit and an atomic counter are all that is safe in a signal handler.
+            // In a signal handler only an atomic counter and _exit are safe.
             if Interruption.requests.add(1, ordering: .relaxed).oldValue > 0 { _exit(128 + signal) }
         }
         signal(SIGINT, handler)
@@ -31,12 +31,12 @@ public enum Interruption {
         signal(SIGPIPE, SIG_IGN)
     }
 
-    /// As if the signal had come: for tests, and for parts that stop each other.
+    /// Acts as the signal does: for tests, and for parts that stop each other.
     public static func request() {
         requests.add(1, ordering: .relaxed)
     }
 
-    /// Throws ``IcecoreError/Code/interrupted`` once somebody asked to stop.
+    /// Throws ``IcecoreError/Code/interrupted`` after a request to stop.
     @inline(__always)
     public static func check() throws(IcecoreError) {
         if isRequested { throw IcecoreError(.interrupted, "interrupted") }

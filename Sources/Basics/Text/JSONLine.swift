@@ -1,11 +1,11 @@
-/// Writes one JSON object as bytes: for records by the million, where an encoder would be most of the work.
+/// Writes one JSON object as bytes, for millions of records, where an encoder would take most of the time.
 public struct JSONLine {
     public private(set) var bytes: [UInt8] = []
     private var isFirst = true
 
     public init() {}
 
-    /// Begins a new object; the memory stays.
+    /// Begins a new object in the same memory.
     public mutating func begin() {
         bytes.removeAll(keepingCapacity: true)
         bytes.append(UInt8(ascii: "{"))
@@ -23,7 +23,7 @@ public struct JSONLine {
         add(text)
     }
 
-    /// A text as JSON writes it, quotation marks included.
+    /// A string as JSON, with its quotation marks.
     public static func quoted(_ text: String) -> String {
         var line = JSONLine()
         line.add(text.utf8)

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Comparisons of byte strings, without a copy.
+/// Comparisons of byte strings without copying.
 extension UnsafeRawBufferPointer {
     @inline(__always)
     public func isEqual(to other: UnsafeRawBufferPointer) -> Bool {
@@ -9,7 +9,7 @@ extension UnsafeRawBufferPointer {
         return memcmp(left, right, count) == 0
     }
 
-    /// Whether this comes before `other` in the order of bytes.
+    /// Whether this sorts before `other`, byte by byte.
     @inline(__always)
     public func precedes(_ other: UnsafeRawBufferPointer) -> Bool {
         let common = Swift.min(count, other.count)
@@ -27,13 +27,5 @@ extension UnsafeRawBufferPointer {
         return prefix.withUnsafeBytes { bytes in
             bytes.baseAddress.map { memcmp(start, $0, prefix.count) == 0 } ?? true
         }
-    }
-}
-
-extension Int64 {
-    /// The sum, or the number nearest to it that there is: sizes that an inventory claims must not end the program.
-    public func addingClamped(_ other: Int64) -> Int64 {
-        let (sum, overflow) = addingReportingOverflow(other)
-        return overflow ? (other < 0 ? .min : .max) : sum
     }
 }

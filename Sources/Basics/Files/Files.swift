@@ -1,116 +1,9 @@
 import CSystem
 import Glibc
 
-/// An open file descriptor that closes itself; every failure is an ``IcecoreError``.
-public struct File: ~Copyable, Sendable {
-    public let descriptor: Int32
-    public let path: String
-    private var isOpen = true
-
-    /// Opens (or creates) a file; always close-on-exec.
-    ///
-    /// - Parameters:
-    ///   - flags: the flags of open(2), such as `O_RDONLY` or `O_WRONLY | O_CREAT | O_EXCL`.
-    ///   - mode: the permissions of a file that is created; the umask applies.
-    public init(_ path: String, _ flags: Int32, mode: mode_t = 0o644) throws(IcecoreError) {
-        let action = flags & O_CREAT != 0 ? "cannot create" : "cannot open"
-        descriptor = try systemCall(action, path) { open(path, flags | O_CLOEXEC, mode) }
-        self.path = path
-    }
-
-    deinit {
-        if isOpen { Glibc.close(descriptor) }
-    }
-
-    /// Closes the file, and says so when that fails: a write error can come as late as here.
-    public consuming func close() throws(IcecoreError) {
-        isOpen = false
-        // Linux has released the descriptor even when close(2) says EINTR.
-        if Glibc.close(descriptor) != 0, errno != EINTR { throw .system("cannot close", path, errno: errno) }
-    }
-
-    /// Reads up to `buffer.count` bytes at the file position; 0 at the end.
-    public borrowing func read(into buffer: UnsafeMutableRawBufferPointer) throws(IcecoreError) -> Int {
-        let descriptor = self.descriptor
-        return try systemCall("cannot read", path) { Glibc.read(descriptor, buffer.baseAddress, buffer.count) }
-    }
-
-    /// Fills the buffer from `offset` on; an end before that is `damaged`.
-    public borrowing func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(IcecoreError) {
-        let descriptor = self.descriptor
-        var done = 0
-        while done < buffer.count {
-            let start = done
-            let count = try systemCall("cannot read", path) {
-                pread(descriptor, buffer.baseAddress.map { $0 + start }, buffer.count - start, off_t(offset) + start)
-            }
-            if count == 0 { throw IcecoreError(.damaged, "'\(path)' ends too early") }
-            done += count
-        }
-    }
-
-    /// A file without a name, which goes when it is closed or the process ends, in whatever way.
-    public static func unnamed(in directory: String) throws(IcecoreError) -> File {
-        let flags = O_RDWR | 0o20_000_000 | O_DIRECTORY  // O_TMPFILE, which Glibc's macro hides from Swift
-        if let file = try? File(directory, flags, mode: 0o600) { return file }
-        // A file system without O_TMPFILE: a name for a moment.
-        let path = "\(directory)/\(getpid())-\(UInt64.random(in: 0 ... .max)).unnamed"
-        let file = try File(path, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
-        try Files.remove(path)
-        return file
-    }
-
-    /// Writes all bytes at the file position.
-    public borrowing func write(_ bytes: UnsafeRawBufferPointer) throws(IcecoreError) {
-        let descriptor = self.descriptor
-        var rest = bytes
-        while !rest.isEmpty {
-            let current = rest
-            let count: Int = try systemCall("cannot write", path) {
-                Glibc.write(descriptor, current.baseAddress, current.count)
-            }
-            rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-        }
-    }
-
-    /// Writes all bytes at `offset`.
-    public borrowing func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(IcecoreError) {
-        let descriptor = self.descriptor
-        var rest = bytes
-        var position = offset
-        while !rest.isEmpty {
-            let current = rest
-            let count: Int = try systemCall("cannot write", path) {
-                pwrite(descriptor, current.baseAddress, current.count, off_t(position))
-            }
-            rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-            position += Int64(count)
-        }
-    }
-
-    /// Makes the content durable (fdatasync).
-    public borrowing func synchronize() throws(IcecoreError) {
-        let descriptor = self.descriptor
-        try systemCall("cannot make durable", path) { fdatasync(descriptor) }
-    }
-
-    /// Has the kernel begin to write some bytes to the disk, without waiting for it.
-    public borrowing func beginWriting(_ range: Range<Int64>) {
-        // SYNC_FILE_RANGE_WRITE. It is a hint: what cannot be written is said by synchronize().
-        _ = sync_file_range(descriptor, Int(range.lowerBound), range.count, 2)
-    }
-
-    /// The size in bytes.
-    public borrowing func size() throws(IcecoreError) -> Int64 {
-        var status = stat()
-        try systemCall("cannot examine", path) { fstat(descriptor, &status) }
-        return Int64(status.st_size)
-    }
-}
-
-/// Operations on paths. All of them follow the rule "data, then name, then record": what they name is durable.
+/// Operations on paths, after the rule "data, then name, then record": what they give a name to is durable already.
 public enum Files {
-    /// Whether something exists at the path (without following a symbolic link at its end).
+    /// Whether anything exists at the path; a final symbolic link is not followed.
     public static func exists(_ path: String) -> Bool {
         var status = stat()
         return lstat(path, &status) == 0
@@ -123,12 +16,12 @@ public enum Files {
         return Int64(status.st_size)
     }
 
-    /// Creates a directory; one that exists already is fine.
+    /// Creates a directory unless it exists.
     public static func createDirectory(_ path: String, mode: mode_t = 0o755) throws(IcecoreError) {
         if mkdir(path, mode) != 0, errno != EEXIST { throw .system("cannot create directory", path, errno: errno) }
     }
 
-    /// Creates a directory and those above it.
+    /// Creates a directory and its missing parents.
     public static func createDirectories(_ path: String, mode: mode_t = 0o755) throws(IcecoreError) {
         var end = path.startIndex
         while let slash = path[end...].dropFirst().firstIndex(of: "/") {
@@ -145,13 +38,13 @@ public enum Files {
         try systemCall("cannot make durable", path) { fsync(descriptor) }
     }
 
-    /// Makes everything on a directory's file system durable: contents, names, all at once.
+    /// Makes everything on the file system of a directory durable at once (syncfs).
     public static func synchronizeFileSystem(_ directory: borrowing File) throws(IcecoreError) {
         let descriptor = directory.descriptor
         try systemCall("cannot make durable", directory.path) { syncfs(descriptor) }
     }
 
-    /// How many bytes a process without privileges may still write to the file system of a path.
+    /// How many bytes an unprivileged process can still write to the file system of a path.
     public static func freeBytes(_ path: String) throws(IcecoreError) -> Int64 {
         var status = statvfs()
         try systemCall("cannot examine", path) { statvfs(path, &status) }
@@ -159,17 +52,17 @@ public enum Files {
         return overflow ? .max : Int64(clamping: bytes)
     }
 
-    /// Renames; an existing file at the new path is replaced.
+    /// Renames a file, replacing one at the new path.
     public static func rename(_ old: String, _ new: String) throws(IcecoreError) {
         try systemCall("cannot rename '\(old)' to", new) { Glibc.rename(old, new) }
     }
 
-    /// Removes a file; one that is gone already is fine.
+    /// Removes a file if it exists.
     public static func remove(_ path: String) throws(IcecoreError) {
         if unlink(path) != 0, errno != ENOENT { throw .system("cannot remove", path, errno: errno) }
     }
 
-    /// Replaces a small file as a whole: after a crash there is the old content or the new, durable, never a mixture.
+    /// Replaces a small file atomically and durably: after a crash it has the old content or the new.
     public static func replace(_ path: String, with bytes: [UInt8], mode: mode_t = 0o644) throws {
         let temporary = "\(path).\(getpid()).new"
         do {
@@ -207,7 +100,7 @@ public enum Files {
         }
     }
 
-    /// Removes a file, or a directory with everything in it; one that is gone already is fine.
+    /// Removes a file or a directory tree, if it exists.
     public static func removeAll(_ path: String) throws {
         var status = stat()
         guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { return try remove(path) }
@@ -228,18 +121,18 @@ public enum Files {
             }
             if name != ".", name != ".." { names.append(name) }
         }
-        // A list that ended early is none.
+        // An incomplete list must not pass for a whole one.
         if errno != 0 { throw .system("cannot list", path, errno: errno) }
         return names.sorted()
     }
 
-    /// What is before the last `/`: "." for a bare name, "/" for a name in the root.
+    /// The path up to the last `/`: "." for a bare name, "/" for a name in the root.
     public static func directory(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
-    /// The path without links, as far as it exists.
+    /// The path with symbolic links resolved, as far as it exists.
     public static func resolved(_ path: String) -> String {
         let path = absolute(path)
         if let real = realpath(path, nil) {
@@ -251,7 +144,7 @@ public enum Files {
         return (parent == "/" ? "" : parent) + path[slash...]
     }
 
-    /// The path made absolute by the current directory (nothing else about it changes).
+    /// The path, absolute by the current directory and otherwise unchanged.
     public static func absolute(_ path: String) -> String {
         if path.hasPrefix("/") { return path }
         guard let current = getcwd(nil, 0) else { return path }

@@ -1,0 +1,9 @@
+import CSystem
+
+extension File {
+    /// Makes an empty file share this one's blocks (a reflink, `FICLONE`). False: it could not, and errno says why;
+    /// most file systems cannot.
+    public borrowing func clone(to target: Int32) -> Bool {
+        icecore_clone(descriptor, target) == 0
+    }
+}

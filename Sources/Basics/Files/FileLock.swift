@@ -1,0 +1,33 @@
+import Glibc
+
+/// An advisory lock on an open file, by flock(2). It lasts until the file is closed; the kernel releases it with the
+/// process, however that ends.
+///
+/// Between machines it is as good as the file system they share: see ``FileSystemKind``.
+public enum FileLock: Sendable {
+    /// Held by any number of processes at once.
+    case shared
+    /// Held by one, while nobody else holds it in either way.
+    case exclusive
+
+    /// Takes the lock, or returns false at once where another open file holds it.
+    public func acquireNow(_ file: borrowing File) throws(IcecoreError) -> Bool {
+        let operation = self == .shared ? LOCK_SH : LOCK_EX
+        while flock(file.descriptor, operation | LOCK_NB) != 0 {
+            let number = errno
+            if number == EWOULDBLOCK { return false }
+            if number != EINTR { throw .system("cannot lock", file.path, errno: number) }
+        }
+        return true
+    }
+
+    /// Takes the lock once it is free, or throws ``IcecoreError/Code/interrupted``.
+    ///
+    /// - Parameter pause: microseconds between attempts; a wait inside flock(2) would not notice an ``Interruption``.
+    public func acquire(_ file: borrowing File, pause: UInt32) throws(IcecoreError) {
+        while try !acquireNow(file) {
+            try Interruption.check()
+            usleep(pause)
+        }
+    }
+}
