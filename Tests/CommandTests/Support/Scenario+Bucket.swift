@@ -3,39 +3,49 @@ import Foundation
 import Testbed
 import Testing
 
-/// A store of a made-up bucket, and the server that has its objects.
-final class SyncBench {
-    static let bucket = "bucket"
-    let bench: Bench
+/// A bucket that exists only in inventories, and on a server that has its objects.
+struct MadeUpBucket {
     let server: FaultServer
     let folder: InventoryFolder
+}
 
-    private init(_ bench: Bench, _ server: FaultServer) throws {
-        self.bench = bench
-        self.server = server
-        folder = try InventoryFolder("\(bench.directory)/inventories", bucket: Self.bucket)
+extension Scenario {
+    /// The name of the made-up bucket.
+    static let bucket = "bucket"
+
+    private var part: MadeUpBucket {
+        guard let madeUpBucket else { preconditionFailure("this scenario has no made-up bucket") }
+        return madeUpBucket
     }
 
+    /// The server with the objects of the made-up bucket.
+    var server: FaultServer { part.server }
+    /// The inventories of the made-up bucket.
+    var folder: InventoryFolder { part.folder }
+
+    /// Runs a test with a store of a made-up bucket.
+    ///
     /// - Parameters:
     ///   - permanentFilter: what `init` is told.
     ///   - place: where all of it is, if not where temporary files are.
-    static func use(
-        permanentFilter: String? = nil, in place: String? = nil, _ body: (SyncBench) throws -> Void
+    static func withBucket(
+        permanentFilter: String? = nil, in place: String? = nil, _ body: (Scenario) throws -> Void
     ) throws {
         let server = try FaultServer()
-        try Bench.use(server, in: place) { bench in
+        try use(server, in: place) { scenario in
             // The server checks nothing, but what is sent must not be seen anywhere.
-            bench.environment["AWS_ACCESS_KEY_ID"] = "AKIAEXAMPLEEXAMPLE"
-            bench.environment["AWS_SECRET_ACCESS_KEY"] = "hidden/secret+key/of/the/test"
-            bench.environment["AWS_SESSION_TOKEN"] = "hidden-token-of-the-test"
-            bench.hide("hidden/secret+key/of/the/test")
-            bench.hide("hidden-token-of-the-test")
-            let sync = try SyncBench(bench, server)
+            scenario.environment["AWS_ACCESS_KEY_ID"] = "AKIAEXAMPLEEXAMPLE"
+            scenario.environment["AWS_SECRET_ACCESS_KEY"] = "hidden/secret+key/of/the/test"
+            scenario.environment["AWS_SESSION_TOKEN"] = "hidden-token-of-the-test"
+            scenario.hide("hidden/secret+key/of/the/test")
+            scenario.hide("hidden-token-of-the-test")
+            let folder = try InventoryFolder("\(scenario.directory)/inventories", bucket: bucket)
+            scenario.madeUpBucket = MadeUpBucket(server: server, folder: folder)
             let filter = permanentFilter.map { ["--filter", $0] } ?? []
-            let run = try bench.run(
-                ["init", bench.store, "--bucket", "s3://\(Self.bucket)", "--inventory", sync.folder.url] + filter)
+            let run = try scenario.run(
+                ["init", scenario.store, "--bucket", "s3://\(bucket)", "--inventory", folder.url] + filter)
             try #require(run.status == 0, "\(run)")
-            try body(sync)
+            try body(scenario)
         }
     }
 
@@ -57,11 +67,11 @@ final class SyncBench {
     }
 
     var blobs: [String] {
-        get throws { try StoreDigest.blobs(bench.store).keys.sorted() }
+        get throws { try StoreDigest.blobs(store).keys.sorted() }
     }
 
     /// What `status --json` says could not be had.
     func failures() throws -> [[String: Any]] {
-        Array(try bench.succeed("status", "--json").records.dropFirst())
+        Array(try succeed("status", "--json").records.dropFirst())
     }
 }
