@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what mount(8) and systemd call, with the path of the program that they are to start.
+# Installs what mount(8) and systemd call, with the path of the program they start.
 # usage: install.sh PREFIX DESTDIR SBINDIR UNITDIR
 set -eu
 cd "$(dirname "$0")"

@@ -11,32 +11,13 @@ import Store
 /// The way of a content: ``FetchGroups`` chooses a key, ``WholeTransfer`` or ``ChunkedDownload`` fetches and checks it, and
 /// ``BlobCommitter`` makes it a blob. Large contents come in chunks, since a failure then costs no more than a chunk.
 public final class Downloader {
-    /// The result of a download.
-    public struct Summary: Sendable {
-        /// Contents that were fetched, and their bytes.
-        public internal(set) var fetched = 0
-        public internal(set) var bytes: Int64 = 0
-        /// Contents that were there already, under another key or from an interrupted sync.
-        public internal(set) var shared = 0
-        public internal(set) var sharedBytes: Int64 = 0
-        /// Objects that the source has lost for good, and others that could not be fetched.
-        public internal(set) var gone = 0
-        public internal(set) var failed = 0
-        /// The first few failures, as sentences.
-        public internal(set) var examples: [String] = []
-        /// Requests, retries, and bytes in flight.
-        public internal(set) var transfers = TransferLoop.Statistics()
-        /// Bytes that have arrived of contents that are not complete yet.
-        public internal(set) var unfinishedBytes: Int64 = 0
-    }
-
     private let store: Store
     private let client: S3Client
     private let origin: ContentOrigin
     private let jobs: Int
     private let chunks: ChunkLimits
-    private let progress: (Summary) -> Void
-    private let batch: BlobCommitter
+    private let progress: (DownloadSummary) -> Void
+    private let committer: BlobCommitter
     private let reader: IndexReader
     private let memory = ContentMemory()
     private var wants: WantQueue
@@ -45,7 +26,7 @@ public final class Downloader {
     private var aside: WantQueue?
     /// How many contents had been settled when `aside` became `wants`.
     private var settledBefore = 0
-    private var summary = Summary()
+    private var summary = DownloadSummary()
     /// Contents in flight, and the other keys that have them.
     private var groups: FetchGroups
     /// Requests that go before new wants: for part sizes, by key after a refusal, once more after a failed check.
@@ -76,7 +57,7 @@ public final class Downloader {
     public init(
         _ store: Store, _ client: S3Client, origin: ContentOrigin? = nil, wants: WantQueue, jobs: Int,
         chunks: ChunkLimits = ChunkLimits(),
-        progress: @escaping (Summary) -> Void
+        progress: @escaping (DownloadSummary) -> Void
     ) throws {
         self.store = store
         self.client = client
@@ -86,21 +67,21 @@ public final class Downloader {
         self.chunks = chunks
         self.progress = progress
         groups = FetchGroups(mostAttempts: jobs / 2)
-        batch = try BlobCommitter(store)
+        committer = try BlobCommitter(store)
         let reader = try store.reader()
         self.reader = reader
-        batch.recorded = { try reader.begin() }
+        committer.recorded = { try reader.begin() }
     }
 
     /// Fetches everything. What was complete stays, even if this throws.
-    public func run() throws -> Summary {
+    public func run() throws -> DownloadSummary {
         var options = client.loopOptions
         options.maxInFlight = jobs
         let loop = try TransferLoop(client, options: options)
         let wakeup = loop.wakeup
         self.wakeup = wakeup
         defer { pool?.stop() }
-        batch.notify { wakeup.wake() }
+        committer.notify { wakeup.wake() }
         loop.progress = { [unowned self] statistics in
             summary.transfers = statistics
             summary.unfinishedBytes = large.reduce(statistics.bytesInFlight) {
@@ -111,11 +92,11 @@ public final class Downloader {
         do {
             try loop.run { try self.next() }
         } catch {
-            try? batch.finish()
+            try? committer.finish()
             if let failure = error as? S3Failure { throw failure.asError }
             throw error
         }
-        try batch.finish()
+        try committer.finish()
         summary.transfers = loop.statistics
         return summary
     }
@@ -123,9 +104,9 @@ public final class Downloader {
     // MARK: - What to fetch
 
     private func next() throws -> NextTransfer {
-        try batch.check()
+        try committer.check()
         if let transfer = urgent.popLast() { return .transfer(transfer) }
-        while !batch.isFull {
+        while !committer.isFull {
             if let transfer = try nextChunk() { return .transfer(transfer) }
             if large.count >= Downloader.mostLarge { return .waiting }
             if let want = groups.takeReady() {
@@ -161,7 +142,7 @@ public final class Downloader {
             try wait(want)
             return nil
         }
-        if try batch.isPending(want) || store.blob(etag: want.contentETag, size: want.size, reader) != nil {
+        if try committer.isPending(want) || store.blob(etag: want.contentETag, size: want.size, reader) != nil {
             summary.shared += 1
             summary.sharedBytes = summary.sharedBytes.addingClamped(want.size)
             return nil
@@ -360,7 +341,7 @@ public final class Downloader {
         }
         summary.shared += waiting
         summary.sharedBytes = summary.sharedBytes.addingClamped(blob.want.size * Int64(waiting))
-        batch.add(blob)
+        committer.add(blob)
         summary.fetched += 1
         summary.bytes += blob.want.size
         progress(summary)
@@ -420,7 +401,7 @@ public final class Downloader {
 
     private func record(_ failure: FetchGroups.Failure) {
         let want = failure.want
-        batch.add(want, isGone: failure.isGone, reason: failure.reason)
+        committer.add(want, isGone: failure.isGone, reason: failure.reason)
         if failure.isGone { summary.gone += 1 } else { summary.failed += 1 }
         if summary.examples.count < 10 {
             let id = want.versionId.map { " (version \(String(decoding: $0, as: UTF8.self)))" } ?? ""

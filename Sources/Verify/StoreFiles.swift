@@ -5,11 +5,11 @@ import Inventory
 import Model
 import Store
 
-/// The files of a store beside its blobs and its index.
+/// The files of a store other than its blobs and its index.
 struct StoreFiles {
     let store: Store
 
-    /// What stands in the store and below `blobs/` without belonging there.
+    /// Finds what does not belong in the store or directly in `blobs/`.
     func foreign(_ body: (Finding) throws -> Void) throws {
         for name in try Files.names(in: store.path) where !StoreLayout.isOwn(name) {
             try body(Finding(.foreign, name, "does not belong to the store"))
@@ -18,17 +18,17 @@ struct StoreFiles {
             var status = stat()
             guard lstat("\(store.path)/\(name)", &status) == 0 else { continue }
             if status.st_mode & S_IFMT != S_IFDIR {
-                try body(Finding(.damaged, name, "is no directory of this store: nothing in it is looked at"))
+                try body(Finding(.damaged, name, "is not a directory of this store: nothing in it is checked"))
             }
         }
         guard let names = try? Files.names(in: store.blobs.path) else { return }
         for name in names {
             let isFan = name.utf8.count == 2 && name.utf8.allSatisfy { Hex.value($0) != nil && !(65...70).contains($0) }
-            if !isFan { try body(Finding(.foreign, "blobs/\(name)", "is no directory of blobs")) }
+            if !isFan { try body(Finding(.foreign, "blobs/\(name)", "is not a directory of blobs")) }
         }
     }
 
-    /// Checks the inventories that are kept of the snapshots.
+    /// Checks the kept inventories of the snapshots.
     func inventories(
         _ snapshots: [String: [UInt8]], throttle: Throttle?, progress: (Int, Int) -> Void,
         _ body: (Finding) throws -> Void
@@ -38,10 +38,10 @@ struct StoreFiles {
             progress(place, names.count)
             let directory = "\(store.inventoriesPath)/\(name)"
             guard InventoryName.isValid(name) else {
-                try body(Finding(.foreign, "inventories/\(name)", "is no inventory"))
+                try body(Finding(.foreign, "inventories/\(name)", "is not an inventory"))
                 continue
             }
-            // Of what is no snapshot, a sync that was interrupted may have left any part.
+            // An interrupted sync may have left part of an inventory that is not a snapshot's.
             guard let md5 = snapshots[name], Files.exists("\(directory)/manifest.json") else { continue }
             try check(directory, name, md5, throttle, body)
         }

@@ -30,7 +30,7 @@ public final class VerifyRun {
     }
 
     /// - Parameter needed: called with each version that needs a damaged or missing content.
-    func look(_ needed: (LostContents.Version, _ isDamaged: Bool) throws -> Void) throws {
+    func look(_ needed: (LostContents.Occurrence, _ isDamaged: Bool) throws -> Void) throws {
         try checkIndex()
         if options.indexOnly { return }
         let throttle = options.rate.map { Throttle(bytesPerSecond: $0) }
@@ -142,7 +142,7 @@ public final class VerifyRun {
     // MARK: - The rows
 
     /// Finds missing blobs, and the versions that need damaged ones.
-    private func checkRows(_ needed: (LostContents.Version, Bool) throws -> Void) throws {
+    private func checkRows(_ needed: (LostContents.Occurrence, Bool) throws -> Void) throws {
         var unnamed = damaged
         do {
             let reader = try store.reader()
@@ -194,7 +194,7 @@ public final class VerifyRun {
 extension String {
     /// Reports what was found of the blob of this name, which has been counted already.
     fileprivate func withFinding(
-        _ kind: Finding.Kind, _ reason: String, _ version: LostContents.Version?, _ reporter: VerifyReporter
+        _ kind: Finding.Kind, _ reason: String, _ version: LostContents.Occurrence?, _ reporter: VerifyReporter
     ) throws {
         try reporter.finding(Finding(kind, "blobs/\(Blobs.fan(self))/\(self)", reason, version))
     }

@@ -75,7 +75,7 @@ import Testing
         try Files.createDirectory(point)
         let result = try mount([store.path, point])
         #expect(result.status == 0 && result.error.isEmpty, "\(result)")
-        #expect(result.output == "mounted snapshot 2024-03-02T01-00Z, and newer ones as they come\n")
+        #expect(result.output == "mounted snapshot 2024-03-02T01-00Z, and newer ones as they arrive\n")
         #expect(try Seen.content(point + "/dir/file") == "content")
         let process = try daemon(store)
         #expect(isRunning(process))

@@ -6,7 +6,7 @@ import re
 import source
 
 # What every reader takes for a part of the type around it.
-NESTED = {"CodingKeys", "Kind", "Options", "Row", "State"}
+NESTED = {"CodingKeys", "Flags", "Kind", "Options", "Outcome", "Row", "State"}
 # Swift wants this name.
 FILES = {"main.swift"}
 

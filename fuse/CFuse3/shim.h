@@ -26,7 +26,15 @@ static inline long icecore_read_cached(int descriptor, void *buffer, unsigned lo
 #endif
 }
 
-// Puts hooks between libfuse and the kernel. Newer versions of the library make a macro of the name.
+// libfuse's flag for passthrough in what the kernel is capable of and what is wanted of it; 0 before libfuse 3.17, which
+// does not know passthrough. Its soname changed with 3.17, so the version at compile time is that at run time, too.
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+static const uint32_t icecore_capability_passthrough = FUSE_CAP_PASSTHROUGH;
+#else
+static const uint32_t icecore_capability_passthrough = 0;
+#endif
+
+// Puts hooks between libfuse and the kernel. Newer versions of the library define a wrapper of this name.
 static inline int icecore_custom_io(struct fuse_session *session, const struct fuse_custom_io *hooks, int descriptor) {
     return fuse_session_custom_io(session, hooks, descriptor);
 }

@@ -36,7 +36,7 @@ public final class ContentFetcher: @unchecked Sendable {
 
     private var client: S3Client?
     private var loop: TransferLoop?
-    private var batch: BlobCommitter?
+    private var committer: BlobCommitter?
     private var pool: WorkPool?
     /// The most recently used one comes last.
     private var contents: [FetchedContent] = []
@@ -124,7 +124,7 @@ public final class ContentFetcher: @unchecked Sendable {
         while let message = messages.receiveNow() { take(message) }
         failAll(IcecoreError(.interrupted, "the file system is being unmounted"))
         pool?.stop()
-        try? batch?.finish()
+        try? committer?.finish()
         ended.signal()
     }
 
@@ -159,12 +159,12 @@ public final class ContentFetcher: @unchecked Sendable {
     private func next() throws -> NextTransfer {
         if isStopping { throw IcecoreError(.interrupted, "the file system is being unmounted") }
         while let message = messages.receiveNow() { take(message) }
-        checkBatch()
+        checkCommitter()
         let again = waiting
         waiting = []
         for (want, reader, since) in again { begin(want, reader, since: since) }
         var isBusy = !waiting.isEmpty
-        let isFull = batch.map { $0.pendingCount >= mostPending } ?? false
+        let isFull = committer.map { $0.pendingCount >= mostPending } ?? false
         for content in contents {
             if let transfer = content.next(mayBegin: !isFull) { return .transfer(transfer) }
             isBusy = isBusy || content.isBusy
@@ -223,7 +223,7 @@ public final class ContentFetcher: @unchecked Sendable {
             // Its requests still refer to it.
             if content.hasRequests { return false }
             if content.isOver { return true }
-            if content.isDone { return !(batch?.isPending(content.want) ?? false) }
+            if content.isDone { return !(committer?.isPending(content.want) ?? false) }
             guard !content.isBusy,
                 surplus > 0 || !waiting.isEmpty || now >= content.touched + ContentFetcher.longestIdle
             else {
@@ -250,20 +250,20 @@ public final class ContentFetcher: @unchecked Sendable {
     /// stays as it is for the next sync.
     private func keep(_ blob: CheckedContent) {
         do {
-            let batch = try self.batch ?? BlobCommitter(store)
-            if self.batch == nil { batch.notify { [weak self] in self?.hearNews() } }
-            self.batch = batch
-            batch.add(blob)
+            let committer = try self.committer ?? BlobCommitter(store)
+            if self.committer == nil { committer.notify { [weak self] in self?.hearNews() } }
+            self.committer = committer
+            committer.add(blob)
         } catch {
             log("cannot keep a fetched content: \(error)")
         }
     }
 
-    private func checkBatch() {
+    private func checkCommitter() {
         do {
-            try batch?.check()
+            try committer?.check()
         } catch {
-            batch = nil
+            committer = nil
             log("cannot keep fetched contents: \(error)")
         }
     }

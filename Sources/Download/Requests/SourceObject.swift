@@ -8,10 +8,10 @@ struct SourceObject {
     let want: Want
     let bucket: String
     /// The object is a blob of a replica.
-    let replica: Blob?
+    let replica: ReplicaBlob?
 
     /// A blob of a replica: its key, and what is known of its content.
-    struct Blob {
+    struct ReplicaBlob {
         var key: [UInt8]
         /// The SHA-256 of a content whose ETag is not an MD5.
         var sha256: [UInt8]?
@@ -32,7 +32,7 @@ struct SourceObject {
             bucket = location.bucket
             let (sha256, partSize) = try facts(want)
             let name = sha256.map { BlobName.file(sha256: $0, size: want.size) } ?? want.blobName
-            replica = Blob(
+            replica = ReplicaBlob(
                 key: location.key + Array("blobs/\(Blobs.fan(name))/\(name)".utf8), sha256: sha256, partSize: partSize)
         }
     }

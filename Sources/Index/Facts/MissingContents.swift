@@ -20,7 +20,7 @@ public final class LostContents {
     }
 
     /// One version of a content that is looked for.
-    public struct Version: Sendable {
+    public struct Occurrence: Sendable {
         public var content: ContentKey
         /// As S3 gave it.
         public var etag: ETag
@@ -78,7 +78,7 @@ public final class LostContents {
     ///   - body: told of each row of such a version; a version can have several rows.
     public func scan(
         _ known: Set<ContentKey>, looksForMissing: Bool, progress: (Int64) throws -> Void = { _ in },
-        _ body: (Version, _ isKnown: Bool) throws -> Void
+        _ body: (Occurrence, _ isKnown: Bool) throws -> Void
     ) throws {
         let statement = try reader.connection.prepare(
             "SELECT \(EntryRow.columnsAndDirectory) FROM entry WHERE child IS NULL AND \(EntryRow.Flags.condition(none: .marker))"
@@ -124,7 +124,7 @@ public final class LostContents {
                 if isThere { continue }
             }
             try body(
-                Version(
+                Occurrence(
                     content: content, etag: etag, key: try inDirectory() + Array(row.name),
                     versionId: row.versionIsUnknown ? nil : Array(row.versionId), lastModified: row.lastModified,
                     flags: row.flags, isLatest: reader.timeline.covers(row.seenFrom, row.seenTo, newest),
@@ -133,7 +133,7 @@ public final class LostContents {
     }
 
     /// Whether the source has said of a version that it is gone for good.
-    public func isGone(_ version: Version) throws -> Bool {
+    public func isGone(_ version: Occurrence) throws -> Bool {
         let etag = Array(version.content.etag.description.utf8)
         return try version.key.withUnsafeBytes { key in
             try (version.versionId ?? []).withUnsafeBytes { versionId in

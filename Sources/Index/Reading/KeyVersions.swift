@@ -4,7 +4,7 @@ import Model
 /// All versions of one key, as the index has them.
 public struct KeyVersions: Sendable {
     /// One version with what `icecore versions` says of it.
-    public struct Version: Sendable {
+    public struct Entry: Sendable {
         public var identity: VersionIdentity
         public var flags: EntryRow.Flags
         /// The newest synced inventory marks it latest.
@@ -14,7 +14,7 @@ public struct KeyVersions: Sendable {
     }
 
     /// Newest first: the reverse of succession.
-    public let versions: [Version]
+    public let versions: [Entry]
 }
 
 extension IndexReader {
@@ -64,7 +64,7 @@ extension IndexReader {
         return KeyVersions(
             versions: order.reversed().map { place in
                 let version = stored[place]
-                return KeyVersions.Version(
+                return KeyVersions.Entry(
                     identity: version.evidence.identity, flags: version.flags,
                     isLatest: version.evidence.latest.contains(newest), slot: version.rows[0].slot)
             })

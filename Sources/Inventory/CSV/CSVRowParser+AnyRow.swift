@@ -27,27 +27,12 @@ extension CSVRowParser {
         var place = 0
         var used = 0
         while true {
-            var field: ByteSlice
+            let field: ByteSlice
             if position < end, position.pointee == quote {
-                position += 1
-                field = ByteSlice(start: UnsafePointer(scratch) + used, count: 0)
-                while true {
-                    let rest = end - position
-                    guard rest > 0, let found = memchr(position, Int32(quote), rest) else {
-                        guard isLast else { return nil }
-                        throw damaged("the quotation mark that opens field \(place + 1) is never closed")
-                    }
-                    let close = UnsafePointer(found.assumingMemoryBound(to: UInt8.self))
-                    memcpy(scratch + used, position, close - position)
-                    used += close - position
-                    position = close + 1
-                    if position == end, !isLast { return nil }
-                    guard position < end, position.pointee == quote else { break }
-                    scratch[used] = quote
-                    used += 1
-                    position += 1
+                guard let content = try readQuotedField(&position, end, isLast: isLast, place: place, &used) else {
+                    return nil
                 }
-                field.count = UnsafePointer(scratch) + used - field.start
+                field = content
             } else {
                 let content = position
                 while position < end, position.pointee != comma, position.pointee != newline {
@@ -95,5 +80,37 @@ extension CSVRowParser {
             }
             return position
         }
+    }
+
+    /// Reads a field in quotation marks, without them and with doubled ones made single, into `scratch`.
+    ///
+    /// - Parameters:
+    ///   - position: of the opening mark; then behind the closing one.
+    ///   - used: bytes of `scratch` that earlier fields take.
+    /// - Returns: nil if the field is not complete yet.
+    private func readQuotedField(
+        _ position: inout UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>, isLast: Bool, place: Int,
+        _ used: inout Int
+    ) throws(IcecoreError) -> ByteSlice? {
+        let quote = UInt8(ascii: "\"")
+        let start = used
+        position += 1
+        while true {
+            let rest = end - position
+            guard rest > 0, let found = memchr(position, Int32(quote), rest) else {
+                guard isLast else { return nil }
+                throw damaged("the quotation mark that opens field \(place + 1) is never closed")
+            }
+            let close = UnsafePointer(found.assumingMemoryBound(to: UInt8.self))
+            memcpy(scratch + used, position, close - position)
+            used += close - position
+            position = close + 1
+            if position == end, !isLast { return nil }
+            guard position < end, position.pointee == quote else { break }
+            scratch[used] = quote
+            used += 1
+            position += 1
+        }
+        return ByteSlice(start: UnsafePointer(scratch) + start, count: used - start)
     }
 }

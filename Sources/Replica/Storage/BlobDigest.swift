@@ -27,6 +27,11 @@ struct BlobDigest: ~Copyable {
         digest?.update(bytes)
     }
 
+    /// Takes the MD5 of the next part of a multipart upload, in place of its bytes.
+    mutating func append(part md5: [UInt8]) {
+        digest?.append(md5)
+    }
+
     /// What is wrong with the content; nil: nothing was found.
     consuming func problem() -> String? {
         guard let digest = digest.take() else { return nil }

@@ -3,9 +3,7 @@ import Sync
 
 /// Shows the progress of a sync or a reindex.
 final class TerminalSyncReporter: SyncReporter {
-    private typealias Part = ProgressLine.Part
-
-    private enum Phase: String {
+    private enum Stage: String {
         case none = ""
         case inventory, merging, downloading, committing
     }
@@ -14,7 +12,7 @@ final class TerminalSyncReporter: SyncReporter {
     private static let objectCost = 32_768.0
 
     let line = ProgressLine(interval: 10)
-    private var phase = Phase.none
+    private var phase = Stage.none
     private var mostBytes: Int64 = 0
     private var bytes = RateMeter(memory: 5)
     private var objects = RateMeter(memory: 5)
@@ -28,9 +26,9 @@ final class TerminalSyncReporter: SyncReporter {
             enter(.merging)
             line.show(phase.rawValue, Double(read) / Double(max(1, total))) { seconds in
                 objects.note(Double(rows), seconds: seconds)
-                var parts = [Part("\(rows) rows")]
-                if seconds > 1, let rate = objects.rate { parts.append(Part("\(Int(rate)) rows/s", rank: 2)) }
-                parts.append(Part("\(files) of \(count) list files", rank: 1))
+                var parts = [ProgressLine.Part("\(rows) rows")]
+                if seconds > 1, let rate = objects.rate { parts.append(ProgressLine.Part("\(Int(rate)) rows/s", rank: 2)) }
+                parts.append(ProgressLine.Part("\(files) of \(count) list files", rank: 1))
                 return parts
             }
         case .downloading(let progress):
@@ -42,7 +40,7 @@ final class TerminalSyncReporter: SyncReporter {
         }
     }
 
-    private func enter(_ phase: Phase) {
+    private func enter(_ phase: Stage) {
         guard phase != self.phase else { return }
         self.phase = phase
         mostBytes = 0
@@ -59,19 +57,19 @@ final class TerminalSyncReporter: SyncReporter {
             bytes.note(Double(progress.received), seconds: seconds)
             objects.note(Double(progress.objects), seconds: seconds)
             var parts = [
-                Part("\(progress.objects) of \(progress.ofObjects) objects"),
-                Part("\(mostBytes.byteCount) of \(progress.ofBytes.byteCount)", rank: 2),
+                ProgressLine.Part("\(progress.objects) of \(progress.ofObjects) objects"),
+                ProgressLine.Part("\(mostBytes.byteCount) of \(progress.ofBytes.byteCount)", rank: 2),
             ]
             if seconds > 1, let bytes = bytes.rate, let objects = objects.rate {
-                parts.append(Part("\(Int64(bytes).byteCount)/s", rank: 3))
-                parts.append(Part("\(Self.text(objects)) objects/s", rank: 6))
+                parts.append(ProgressLine.Part("\(Int64(bytes).byteCount)/s", rank: 3))
+                parts.append(ProgressLine.Part("\(Self.text(objects)) objects/s", rank: 6))
             }
-            parts.append(Part("\(progress.inFlight) in flight", rank: 7))
+            parts.append(ProgressLine.Part("\(progress.inFlight) in flight", rank: 7))
             if progress.retries > 0 {
-                parts.append(Part(progress.retries == 1 ? "1 retry" : "\(progress.retries) retries", rank: 5))
+                parts.append(ProgressLine.Part(progress.retries == 1 ? "1 retry" : "\(progress.retries) retries", rank: 5))
             }
-            if progress.gone > 0 { parts.append(Part("\(progress.gone) gone", rank: 4)) }
-            if progress.failed > 0 { parts.append(Part("\(progress.failed) failed", rank: 2)) }
+            if progress.gone > 0 { parts.append(ProgressLine.Part("\(progress.gone) gone", rank: 4)) }
+            if progress.failed > 0 { parts.append(ProgressLine.Part("\(progress.failed) failed", rank: 2)) }
             return parts
         }
     }

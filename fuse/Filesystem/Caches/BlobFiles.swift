@@ -3,10 +3,9 @@ import Blobs
 import Glibc
 import Model
 
-/// The blobs' files as one thread opens them. The only place that knows whether a content is in the store.
+/// The blobs that one thread opens. The only place that knows whether a content is in the store.
 ///
-/// A content that is not is ``Opened/absent``: what happens then is decided in one place,
-/// `RequestWorker.answerAbsent`.
+/// A content that is not in it is ``Opened/absent``; `ObjectFile.answerAbsent` decides what happens then.
 struct BlobFiles: ~Copyable {
     enum Opened {
         case descriptor(Int32)
@@ -34,8 +33,8 @@ struct BlobFiles: ~Copyable {
 
     /// Opens a content for its caller to close.
     ///
-    /// - Parameter facts: the SHA-256 that the index has of an opaque content; asked only if no file has the ETag's
-    ///  name.
+    /// - Parameter sha256: gives the SHA-256 that the index has of an opaque content; called only if no file has the
+    ///   ETag's name.
     func open(etag: ETag, size: Int64, sha256: () throws -> [UInt8]?) rethrows -> Opened {
         if let name = BlobName.file(etag: etag, size: size) {
             switch open(blobs.path(ofName: name)) {
@@ -48,7 +47,7 @@ struct BlobFiles: ~Copyable {
     }
 
     private func open(_ path: String) -> Opened {
-        // A blob is a file: a link in its place could lead to anything that the mounting user may read.
+        // A blob is a regular file: a link in its place could lead to anything that the mounting user can read.
         let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         if descriptor >= 0 { return .descriptor(descriptor) }
         return errno == ENOENT ? .absent : .failed(errno)
@@ -60,14 +59,14 @@ struct BlobFiles: ~Copyable {
         return place.node == node ? place.descriptor : -1
     }
 
-    /// Keeps a descriptor for the node's next read, in place of another one.
+    /// Keeps a descriptor for the node's next read, in place of another node's.
     mutating func keep(_ descriptor: Int32, for node: UInt64) {
         let place = place(node)
         if kept[place].descriptor >= 0 { close(kept[place].descriptor) }
         kept[place] = Kept(node: node, descriptor: descriptor)
     }
 
-    /// Closes what is kept: a blob may have been replaced since.
+    /// Closes all that are kept: a blob may have been replaced since.
     mutating func closeAll() {
         for place in kept.indices where kept[place].descriptor >= 0 {
             close(kept[place].descriptor)

@@ -1,8 +1,8 @@
 import Synchronization
 
-/// Files of which readers were given bytes that turned out to be wrong: the kernel is to forget what it keeps of them.
+/// Files whose readers were given bytes that turned out to be wrong: the kernel must drop what it has cached of them.
 ///
-/// Not by the thread that finds out, for the kernel may wait for reads that this one has to answer.
+/// The thread that finds out must not tell the kernel, which may be waiting for reads that this thread has to answer.
 final class DistrustedFiles: Sendable {
     private let nodes = Mutex<Set<UInt64>>([])
 

@@ -1,5 +1,5 @@
-/// The directories whose attributes and listing the kernel may keep until it is told otherwise: those to tell about
-/// when a sync has committed. Bounded: a directory that finds no room is given short time-outs.
+/// The directories whose attributes and listing the kernel may keep until it is told otherwise: those to invalidate
+/// when a sync has committed. Bounded: a directory that finds no room gets short time-outs.
 final class KnownDirectories: @unchecked Sendable {
     private let lock = Lock()
     private let limit: Int
@@ -18,7 +18,7 @@ final class KnownDirectories: @unchecked Sendable {
         }
     }
 
-    /// All of them; the set is empty then.
+    /// All of them; empties the set.
     func takeAll() -> Set<UInt64> {
         lock.withLock {
             defer { nodes = [] }

@@ -1,11 +1,11 @@
-/// Where listings go on: the index's name at a position that the kernel was given. Without it a listing that goes on
-/// would have to look for its position from the beginning of the directory; with it, nothing has to be kept for an open
-/// directory, and positions stay good for seekdir(3), for ever.
+/// Where listings resume: the name in the index at a position that the kernel was given. Without it a listing would have
+/// to search for its position from the beginning of the directory; with it, nothing has to be kept for an open
+/// directory, and positions stay valid for seekdir(3), forever.
 ///
-/// Of each directory: exact ends of batches, and where the newest batch began, for a caller whose buffer took only part
-/// of it. Bounded; what is forgotten only costs time.
+/// For each directory: exact ends of batches, and where the newest batch began, for a caller whose buffer held only part
+/// of it. Bounded; a forgotten position only costs time.
 final class ResumePoints: @unchecked Sendable {
-    struct Point: Hashable {
+    struct Place: Hashable {
         var node: UInt64
         /// The position; -1: the beginning of the newest batch.
         var position: Int64
@@ -13,9 +13,9 @@ final class ResumePoints: @unchecked Sendable {
 
     private let lock = Lock()
     private let limit: Int
-    private var names: [Point: [UInt8]] = [:]
+    private var names: [Place: [UInt8]] = [:]
     /// The keys of `names` in order of age, as a ring.
-    private var ages: [Point] = []
+    private var ages: [Place] = []
     private var oldest = 0
 
     init(limit: Int = 4096) {
@@ -24,7 +24,7 @@ final class ResumePoints: @unchecked Sendable {
 
     /// The name in the index that the listing had reached at the position.
     func name(_ node: UInt64, at position: Int64) -> [UInt8]? {
-        lock.withLock { names[Point(node: node, position: position)] }
+        lock.withLock { names[Place(node: node, position: position)] }
     }
 
     /// The name after which the newest batch of the directory began.
@@ -35,12 +35,12 @@ final class ResumePoints: @unchecked Sendable {
     /// Remembers a batch that is not the last of its directory.
     func insert(_ node: UInt64, from start: [UInt8], to name: [UInt8], at position: Int64) {
         lock.withLock {
-            put(Point(node: node, position: -1), start)
-            put(Point(node: node, position: position), name)
+            put(Place(node: node, position: -1), start)
+            put(Place(node: node, position: position), name)
         }
     }
 
-    private func put(_ point: Point, _ name: [UInt8]) {
+    private func put(_ point: Place, _ name: [UInt8]) {
         if names.updateValue(name, forKey: point) != nil { return }
         if ages.count < limit {
             ages.append(point)

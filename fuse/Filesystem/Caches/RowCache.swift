@@ -1,9 +1,9 @@
 import CFuse3
 import Glibc
 
-/// The rows that were last looked up or listed, with their names, by node id: so that a node's row is found without
+/// The rows that were last looked up or listed, with their names, by node id, so that a node's row is found without
 /// scanning its directory. A ring of records, the oldest overwritten first, and a table of where each is; both of fixed
-/// size, and memory only as far as it was used.
+/// size, taking memory only as they are used.
 final class RowCache: @unchecked Sendable {
     private let lock = Lock()
     private let ring: UnsafeMutableRawPointer
@@ -18,7 +18,7 @@ final class RowCache: @unchecked Sendable {
     ///   - bytes: of the ring; a power of two.
     ///   - places: in the table; a power of two.
     init(bytes: Int = 64 << 20, places: Int = 1 << 20) {
-        // Allocations of this size are mappings: untouched pages cost nothing. Large ones make the touching cheap.
+        // Allocations of this size are mappings: untouched pages cost nothing. Large pages make first use cheap.
         ring = .allocate(byteCount: bytes, alignment: 1 << 21)
         madvise(ring, bytes, MADV_HUGEPAGE)
         capacity = UInt64(bytes)
@@ -56,7 +56,7 @@ final class RowCache: @unchecked Sendable {
         position(node).map { ring + Int($0 & (capacity - 1)) }
     }
 
-    /// Remembers a row. What a slot holds never changes, so nothing is ever out of date.
+    /// Remembers a row. The contents of a slot never change, so a record is never out of date.
     func insert(_ given: RowRecord, name: UnsafeRawBufferPointer) {
         guard name.count <= 4096, let start = name.baseAddress ?? UnsafeRawPointer(bitPattern: 8) else { return }
         var record = given
@@ -96,10 +96,5 @@ final class RowCache: @unchecked Sendable {
                 contentsOf: UnsafeRawBufferPointer(start: record + RowCache.header, count: Int(found.nameCount)))
             return found
         }
-    }
-
-    /// The record of a node.
-    func find(_ node: UInt64) -> RowRecord? {
-        lock.withLock { stored(node)?.load(as: RowRecord.self) }
     }
 }

@@ -1,7 +1,7 @@
 import Index
 import Model
 
-/// What a mount needs of a row again and again: its file's attributes and its content's name.
+/// What a mount often needs of a row: its file's attributes and its content's name.
 struct RowRecord {
     struct Flags: OptionSet {
         let rawValue: UInt16
@@ -9,7 +9,7 @@ struct RowRecord {
         static let hasETag = Flags(rawValue: 2)
         /// The ETag does not fit: ask the index.
         static let verbatimETag = Flags(rawValue: 4)
-        /// The content is filed under a name that only the version has: ask the index.
+        /// The content is filed under a name of this version alone: ask the index.
         static let ownContent = Flags(rawValue: 8)
     }
 
@@ -21,7 +21,7 @@ struct RowRecord {
     var etagLow: UInt64 = 0
     var etagParts: UInt32 = 0
     var flags: Flags = []
-    /// Bytes of the name that stands behind the record in the cache.
+    /// Bytes of the name that follows the record in the cache.
     var nameCount: UInt16 = 0
 
     init() {}
@@ -45,7 +45,7 @@ struct RowRecord {
         }
     }
 
-    /// What the content is filed under; nil for what has none, and where only the index has it.
+    /// The ETag that the content is filed under; nil if there is none, or only the index has it.
     var etag: ETag? {
         guard flags.contains(.hasETag), !flags.contains(.ownContent) else { return nil }
         return ETag(high: etagHigh, low: etagLow, parts: etagParts)

@@ -5,12 +5,13 @@ import Index
 import Model
 import Synchronization
 
-/// The thread that looks for commits: it makes the workers read the new state, lets go of old ones, and tells the
-/// kernel what it may have kept in vain. It never serves a request, so it can wait for those that do.
+/// Looks for commits on a thread of its own: makes the workers read the new state, releases old ones, and tells the
+/// kernel what it may have cached of them. The thread never serves a request, so it can wait for those that do.
 final class CommitWatcher: @unchecked Sendable {
-    /// How often the index is looked at.
+    /// How often to look at the index, in microseconds.
     static let interval: useconds_t = 250_000
-    /// How long a state of the index may be kept from being checkpointed, in looks.
+    /// After how many looks without a commit the workers release their state of the index, which keeps the write-ahead
+    /// log from being checkpointed.
     static let renewal = 240
 
     private let files: FileSystem
@@ -27,7 +28,7 @@ final class CommitWatcher: @unchecked Sendable {
         self.workers = workers
         self.session = session
         watch = try CommitWatch(path: files.store.indexPath)
-        // In this order: a commit in between is seen as new.
+        // In this order, so that a commit in between is seen as new.
         version = try watch.dataVersion()
         reader = try files.store.reader()
         points = reader.timeline.points
@@ -42,32 +43,32 @@ final class CommitWatcher: @unchecked Sendable {
         let newest = try watch.dataVersion()
         if newest != version {
             version = newest
-            try moveOn()
+            try advance()
         } else if looks % CommitWatcher.renewal == 0 {
             for worker in workers { worker.rest() }
         }
     }
 
-    private func moveOn() throws {
+    private func advance() throws {
         try reader.begin()
         let known = reader.timeline.points
         reader.end()
-        // The index is a function of the set of snapshots: what else a sync commits on its way changes no view.
+        // The index is a function of the set of snapshots: a sync's other commits change no view.
         let isNew = known != points
         points = known
         if isNew { files.knowledge.add(1, ordering: .relaxed) }
         files.generation.add(1, ordering: .releasing)
-        // Once each worker was idle for a moment, the kernel has every answer from older states.
+        // Once each worker has been idle for a moment, the kernel has received every answer from older states.
         for worker in workers { worker.rest() }
         if isNew { invalidate() }
     }
 
-    /// Makes the kernel look up all names again, and ask for the directories that it may have kept.
+    /// Makes the kernel look up all names again, and drop the directories that it may have cached.
     private func invalidate() {
         let directories = files.knownDirectories.takeAll()
         if files.kernel.hasEpochs {
-            // struct fuse_out_header: length, FUSE_NOTIFY_INC_EPOCH, and no request's number. libfuse has no call for
-            // it.
+            // struct fuse_out_header: length, FUSE_NOTIFY_INC_EPOCH, and no request's number. libfuse has no function
+            // for it.
             var header: (UInt32, Int32, UInt64) = (16, 8, 0)
             if write(fuse_session_fd(session), &header, 16) != 16 {
                 files.log.write("cannot tell the kernel of a new snapshot: \(String(cString: strerror(errno)))")
@@ -75,7 +76,7 @@ final class CommitWatcher: @unchecked Sendable {
         }
         fuse_lowlevel_notify_inval_inode(session, Node.rootId, 0, 0)
         for node in directories where node != Node.rootId {
-            // One that the kernel has forgotten is ENOENT: just as well.
+            // ENOENT for one that the kernel has forgotten is fine.
             fuse_lowlevel_notify_inval_inode(session, node, 0, 0)
         }
     }

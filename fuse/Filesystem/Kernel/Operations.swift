@@ -27,7 +27,7 @@ enum CurrentWorker {
 }
 
 /// The table of operations. A free function, because closures made in an actor's context would be bound to that actor
-/// and trap on libfuse's threads. What is not in it, libfuse answers with ENOSYS, which the kernel remembers.
+/// and trap on libfuse's threads. libfuse answers other operations with ENOSYS, which the kernel remembers.
 func makeOperations() -> fuse_lowlevel_ops {
     var operations = fuse_lowlevel_ops()
     operations.`init` = { pointer, connection in
@@ -91,7 +91,7 @@ func makeOperations() -> fuse_lowlevel_ops {
     return operations
 }
 
-/// The mount is read-only, so that the kernel refuses what would change it; this is for one that was remounted.
+/// The mount is read-only, so the kernel itself refuses changes; this is for one that was remounted.
 private func refuseChanges(_ operations: inout fuse_lowlevel_ops) {
     operations.setattr = { request, _, _, _, _ in fuse_reply_err(request, EROFS) }
     operations.mknod = { request, _, _, _, _ in fuse_reply_err(request, EROFS) }

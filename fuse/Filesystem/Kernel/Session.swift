@@ -17,11 +17,11 @@ final class Session: @unchecked Sendable {
     private var threads: [pthread_t] = []
     private let running = Atomic<Int>(0)
     private let isStopping = Atomic<Bool>(false)
-    /// A pipe whose end is reached once no thread serves requests any more.
+    /// A pipe that reaches its end once no thread serves requests any more.
     let ended: Int32
     private let ending: Int32
 
-    /// Mounts; the file system answers once ``start()`` was called.
+    /// Mounts; the file system answers after ``start()``.
     init(_ files: FileSystem, at mountPoint: String, options: [String]) throws {
         self.files = files
         self.mountPoint = mountPoint
@@ -62,7 +62,7 @@ final class Session: @unchecked Sendable {
 
     // MARK: Threads
 
-    /// Serves requests from now on; returns once the kernel has agreed on how.
+    /// Begins to serve requests; returns once the kernel and libfuse have agreed on a protocol.
     func start() throws {
         for worker in workers {
             running.add(1, ordering: .relaxed)
@@ -70,17 +70,18 @@ final class Session: @unchecked Sendable {
         }
         try thread { [self] in follow() }
         if let turnstile { try thread { turnstile.watch() } }
-        // INIT is on its way since the mount.
+        // INIT has been on its way since the mount.
         var patience = 10_000
         while !files.isReady {
             if running.load(ordering: .relaxed) == 0 || patience == 0 {
-                throw IcecoreError(.system, "the kernel and libfuse do not agree on how to talk: see the log")
+                throw IcecoreError(.system, "the kernel and libfuse do not agree on a protocol: see the log")
             }
             patience -= 1
             usleep(1000)
         }
-        files.passthrough.tryOut("\(files.store.path)/icecore.json")
         readAhead()
+        // After a request of our own, which the kernel holds back until it has the answer to INIT.
+        files.passthrough.tryOut("\(files.store.path)/icecore.json")
     }
 
     private func serve(_ worker: RequestWorker) {
@@ -97,14 +98,14 @@ final class Session: @unchecked Sendable {
                 count = fuse_session_receive_buf(session, &buffer)
             }
             if count == -EAGAIN, !hasToken {
-                // Nothing is left in the queue to help with.
+                // The queue is empty: there is nothing to help with.
                 turnstile.take()
                 hasToken = true
             }
             if count == -EINTR || count == -EAGAIN { continue }
             if count <= 0 { break }
             if hasToken {
-                // Whoever had to be waited for is alone.
+                // A request that had to be waited for is the only one.
                 if wasThere, turnstile.hasMore {
                     turnstile.pass()
                     hasToken = false
@@ -119,7 +120,7 @@ final class Session: @unchecked Sendable {
                 worker.turn = 0
             }
         }
-        // The next one sees the end, too.
+        // The next holder must see the end, too.
         turnstile.pass()
         free(buffer.mem)
         if running.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
@@ -147,7 +148,7 @@ final class Session: @unchecked Sendable {
         threads.append(thread)
     }
 
-    /// With the default of 128 KiB a large file comes in eight times as many requests. Only root may change it.
+    /// With the default of 128 KiB a large file takes eight times as many requests. Only root can change it.
     private func readAhead() {
         var status = stat()
         guard geteuid() == 0, stat(mountPoint, &status) == 0 else { return }
@@ -158,12 +159,12 @@ final class Session: @unchecked Sendable {
 
     // MARK: The end
 
-    /// Takes the mount away, if nobody else did, and waits for the threads, unless somebody still has a file open.
+    /// Unmounts, if that has not happened yet, and waits for the threads, unless some program still has a file open.
     ///
-    /// Not by libfuse: it would close the descriptor that threads are reading from.
+    /// Not with libfuse, which would close the descriptor that threads are reading from.
     func stop() {
         isStopping.store(true, ordering: .relaxed)
-        // Whoever waits for the network would keep the mount busy.
+        // A reader that waits for the network would keep the mount busy.
         files.fetcher?.stop()
         if !hasEnded(within: 0) {
             if geteuid() == 0 {
@@ -180,7 +181,7 @@ final class Session: @unchecked Sendable {
         close(ended)
     }
 
-    /// Whether no thread serves requests any more.
+    /// Whether all threads have stopped serving requests.
     private func hasEnded(within milliseconds: Int32) -> Bool {
         var descriptor = pollfd(fd: ended, events: Int16(POLLIN), revents: 0)
         return poll(&descriptor, 1, milliseconds) == 1
@@ -196,10 +197,10 @@ final class Session: @unchecked Sendable {
     }
 }
 
-/// Where libfuse's own messages go once something is mounted. Its hook knows nothing of sessions.
+/// Where libfuse's own messages go once something is mounted. Its hook is not told of the session.
 let libraryLog = Mutex<MountLog?>(nil)
 
-/// Starts a thread. A free function for the sake of its closure (see ``makeOperations()``).
+/// Starts a thread. A free function because of its closure (see ``makeOperations()``).
 private func spawn(_ thread: inout pthread_t, _ body: @escaping @Sendable () -> Void) -> Int32 {
     final class Body {
         let body: @Sendable () -> Void

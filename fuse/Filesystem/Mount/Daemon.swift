@@ -1,12 +1,12 @@
 import Basics
 import Glibc
 
-/// A process of its own that goes on when its starter is gone.
+/// A process that outlives the one that started it.
 enum Daemon {
     /// Forks, and returns what the child reports once it is ready; or throws what the child threw.
     ///
-    /// - Parameter body: runs in the child, calls its argument once with what to report, and goes on until its work is
-    ///   done. Whatever it opens, it opens there.
+    /// - Parameter body: runs in the child, calls its argument once with what to report, and returns when its work is
+    ///   done. It opens everything it needs itself.
     static func start(_ body: (_ report: @escaping (String) -> Void) throws -> Void) throws -> String {
         let pipe = try makePipe()
         fflush(nil)
@@ -27,7 +27,7 @@ enum Daemon {
             var status: Int32 = 0
             waitpid(child, &status, 0)
             guard let code = codes.first(where: { $0.description == word }) else {
-                throw IcecoreError(.system, "the daemon died before the mount was made (wait status \(status))")
+                throw IcecoreError(.system, "the daemon died before it mounted anything (wait status \(status))")
             }
             throw IcecoreError(code, text)
         }
@@ -39,7 +39,7 @@ enum Daemon {
     {
         setsid()
         _ = chdir("/")
-        // Nothing of the caller's stays open: a pipe of its would never end, a file system never be unmounted.
+        // Nothing of the caller's stays open: its pipes would never end, its file systems never be unmounted.
         closeAll(but: pipe)
         let null = open("/dev/null", O_RDWR)
         for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where descriptor != null {

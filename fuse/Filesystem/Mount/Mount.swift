@@ -8,13 +8,13 @@ import Store
 
 /// Mounts a view of a store, or its whole history.
 ///
-/// Returns when the mount can be used; a daemon serves it from then on, which keeps none of the caller's descriptors
-/// and writes what goes wrong to `mount.log` in the store. With `foreground` it returns when the mount was taken away.
-/// Either way SIGTERM, SIGINT and SIGHUP to the serving process take it away, and so does `fusermount3 -u`.
+/// Returns when the mount can be used; from then on a daemon serves it, which keeps none of the caller's descriptors and
+/// writes errors to `mount.log` in the store. With `foreground` it returns when the mount is gone. Either way SIGTERM,
+/// SIGINT and SIGHUP to the serving process unmount it, and so does `fusermount3 -u`.
 ///
 /// Call it before the process has other threads or an open index: the daemon is a fork of it.
 ///
-/// - Throws: what stands in the way, in one sentence.
+/// - Throws: the obstacle, in one sentence.
 public func mount(store: Store, options: MountOptions) throws {
     var options = options
     try MountPoint.checkMachine(options)
@@ -31,7 +31,7 @@ public func mount(store: Store, options: MountOptions) throws {
             let (log, lacks) = try openLog("\(store.path)/mount.log")
             try serve(store, options, log) { mounted in
                 log.write("mounted \(mounted.shows) of \(store.configuration.bucket) on \(mounted.mountPoint)")
-                report(mounted.shows + (lacks.map { " (\($0): what goes wrong is written nowhere)" } ?? ""))
+                report(mounted.shows + (lacks.map { " (\($0): errors are not logged)" } ?? ""))
             }
             log.write("unmounted \(options.mountPoint)")
         }
@@ -39,9 +39,9 @@ public func mount(store: Store, options: MountOptions) throws {
     }
 }
 
-/// A store on a read-only medium, or of somebody else, can be mounted all the same: its log is nowhere then.
+/// A store on a read-only medium, or another user's, can still be mounted: without a log.
 ///
-/// - Returns: the log, and why it is nowhere.
+/// - Returns: the log, and why nothing is logged; nil if it is.
 private func openLog(_ path: String) throws -> (MountLog, String?) {
     let opened = Result { try MountLog(path: path) }
     guard case .failure(let error as IcecoreError) = opened, [EROFS, EACCES, EPERM].contains(error.errno) else {
@@ -51,19 +51,19 @@ private func openLog(_ path: String) throws -> (MountLog, String?) {
     return (MountLog(descriptor: nowhere), error.message)
 }
 
-/// Mounts, says so, and serves until the mount is taken away or a signal comes.
+/// Mounts, reports it, and serves until the mount is gone or a signal comes.
 private func serve(
     _ store: Store, _ options: MountOptions, _ log: MountLog, _ whenMounted: (Mounted) -> Void
 ) throws {
     raiseLimitOfOpenFiles()
-    // Before any thread is made, so that all of them leave the signals to this one.
+    // Before any thread starts, so that all of them leave the signals to this one.
     var signals = sigset_t()
     sigemptyset(&signals)
     for number in [SIGTERM, SIGINT, SIGHUP] { sigaddset(&signals, number) }
     pthread_sigmask(SIG_BLOCK, &signals, nil)
     defer { pthread_sigmask(SIG_UNBLOCK, &signals, nil) }
 
-    // Arenas of threads grow page by page, one system call each; the main one in larger steps.
+    // The arenas of threads grow page by page, one system call each; the main arena in larger steps.
     mallopt(M_ARENA_MAX, 1)
     mallopt(M_TOP_PAD, 1 << 20)
     let (session, shows) = try openSession(store, options, log)
@@ -77,12 +77,12 @@ private func serve(
     whenMounted(Mounted(mountPoint: options.mountPoint, shows: shows))
     var ended = pollfd(fd: session.ended, events: Int16(POLLIN), revents: 0)
     var noTime = timespec()
-    // A signal that is blocked interrupts nothing, so it is looked for between short waits.
+    // A blocked signal interrupts nothing, so look for it between short waits.
     while poll(&ended, 1, 200) == 0, sigtimedwait(&signals, nil, &noTime) < 0 {}
     session.stop()
 }
 
-/// Calls something now and then, until the process ends.
+/// Calls something at an interval, until the process ends.
 private final class Refresher: Sendable {
     private let seconds: Int
     private let call: @Sendable () throws -> Void
@@ -103,7 +103,7 @@ private final class Refresher: Sendable {
                     try call()
                     last = ""
                 } catch {
-                    // The same trouble again and again is one line.
+                    // An error that repeats is logged once.
                     if "\(error)" != last { log.write("\(error)") }
                     last = "\(error)"
                 }
@@ -112,7 +112,9 @@ private final class Refresher: Sendable {
     }
 }
 
-/// Opens the index, finds the view and mounts; nothing is served yet. Says in words what is mounted.
+/// Opens the index, finds the view and mounts; serves nothing yet.
+///
+/// - Returns: the session, and in words what is mounted.
 func openSession(_ store: Store, _ options: MountOptions, _ log: MountLog) throws -> (Session, String) {
     let source: ViewSource
     let shows: String
@@ -127,7 +129,7 @@ func openSession(_ store: Store, _ options: MountOptions, _ log: MountLog) throw
         let view = try reader.view(when)
         source = when == .latest ? .latest : ViewSource(view)
         switch view.kind {
-        case .snapshot: shows = "snapshot \(view.name)\(when == .latest ? ", and newer ones as they come" : "")"
+        case .snapshot: shows = "snapshot \(view.name)\(when == .latest ? ", and newer ones as they arrive" : "")"
         case .instant: shows = "the instant \(view.name)"
         }
     }
@@ -140,7 +142,7 @@ func openSession(_ store: Store, _ options: MountOptions, _ log: MountLog) throw
         if let log = libraryLog.withLock({ $0 }) {
             log.write(String(decoding: text.filter { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
         } else {
-            // While mounting, the standard error is read for the reason of a failure.
+            // While mounting, the reason of a failure is looked for in the standard error (``CapturedOutput``).
             _ = text.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
         }
     }

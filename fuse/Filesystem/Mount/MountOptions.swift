@@ -15,21 +15,21 @@ public struct MountOptions: Sendable {
     /// An existing directory.
     public var mountPoint: String
     public var layout: Layout = .view(.latest)
-    /// Serve from the calling process until the mount is taken away, instead of from a daemon.
+    /// Serve from the calling process until it is unmounted, instead of from a daemon.
     public var foreground = false
-    /// Let other users in, too.
+    /// Let other users in.
     public var allowOther = false
     /// Never ask the network for a content that is not in the store.
     public var offline = false
-    /// Of the process: credentials and endpoint, for contents that are not in the store.
+    /// The process's environment: credentials and endpoint, for contents that are not in the store.
     public var environment: [String: String] = [:]
     /// Where contents that are not in the store come from, and how to reach it; nil: the store's bucket.
     public var origin: (ContentOrigin, client: @Sendable () throws -> S3Client)?
-    /// Called every so many seconds while the mount is there, on a thread of its own.
+    /// Called at this interval while the mount exists, on a thread of its own.
     public var refresh: (seconds: Int, call: @Sendable () throws -> Void)?
-    /// Let the kernel read large files itself, where it can and the process may (root).
+    /// Let the kernel read large files itself, where it is able to and the process is allowed to (root).
     public var passthrough = true
-    /// What `mount` and `df` name as the source of the mount; by default `icecore:BUCKET`.
+    /// What `mount` and `df` show as the source of the mount; by default `icecore:BUCKET`.
     public var sourceName: String?
     /// Called once the mount can be used, in the calling process, with what is mounted.
     public var whenMounted: @Sendable (Mounted) -> Void = { _ in }

@@ -1,7 +1,7 @@
 import Basics
 import Glibc
 
-/// What can be known to be wrong with a mount before it is tried, each in a sentence.
+/// What can be checked before a mount is tried, with a sentence for each obstacle.
 enum MountPoint {
     /// The mount point's real path.
     static func check(_ options: MountOptions, storePath: String) throws(IcecoreError) -> String {
@@ -11,12 +11,13 @@ enum MountPoint {
             switch errno {
             case ENOENT:
                 throw IcecoreError(
-                    .notFound, "the mount point '\(given)' does not exist: 'mkdir' it first, or name another directory")
+                    .notFound,
+                    "the mount point '\(given)' does not exist: create it with 'mkdir', or name another directory")
             case ENOTCONN:
                 throw IcecoreError(
                     .busy,
                     "'\(given)' is still the mount point of a file system whose program has died: "
-                        + "'fusermount3 -u \(given)' takes it away")
+                        + "'fusermount3 -u \(given)' unmounts it")
             default: throw .system("cannot use the mount point", given, errno: errno)
             }
         }
@@ -27,7 +28,7 @@ enum MountPoint {
         if isMountPoint(real) {
             throw IcecoreError(
                 .busy,
-                "'\(given)' is busy: something is mounted there already ('fusermount3 -u \(given)' takes it away)")
+                "'\(given)' is busy: something is already mounted there ('fusermount3 -u \(given)' unmounts it)")
         }
         let store = realPath(storePath) ?? storePath
         if store == real || store.hasPrefix(real == "/" ? "/" : real + "/") {
@@ -43,18 +44,18 @@ enum MountPoint {
         guard access("/dev/fuse", F_OK) == 0 else {
             throw IcecoreError(
                 .notFound,
-                "there is no /dev/fuse: load the kernel's module ('modprobe fuse'), "
+                "/dev/fuse does not exist: load the kernel module ('modprobe fuse'), "
                     + "or start the container with --device /dev/fuse")
         }
         if geteuid() == 0 { return }
         guard access("/dev/fuse", R_OK | W_OK) == 0 else {
             throw IcecoreError(
                 .forbidden,
-                "you may not use /dev/fuse: it is normally open to everybody ('chmod 666 /dev/fuse' as root)")
+                "no permission to use /dev/fuse, which is normally open to everybody ('chmod 666 /dev/fuse' as root)")
         }
         guard hasFusermount else {
             throw IcecoreError(
-                .notFound, "fusermount3 is missing, without which only root can mount: install the package fuse3")
+                .notFound, "fusermount3 is missing, and without it only root can mount: install the package fuse3")
         }
         if options.allowOther, !othersMayBeAllowed("/etc/fuse.conf") {
             throw IcecoreError(

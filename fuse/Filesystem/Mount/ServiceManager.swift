@@ -1,7 +1,7 @@
 import Glibc
 
-/// Tells the service manager that started the process how it is, as sd_notify(3) does: one datagram to the socket that
-/// `NOTIFY_SOCKET` names. Without one it does nothing.
+/// Tells the service manager that started the process its state, as sd_notify(3) does: one datagram to the socket that
+/// `NOTIFY_SOCKET` names. Without that variable it does nothing.
 enum ServiceManager {
     static func notify(_ state: String) {
         guard let variable = getenv("NOTIFY_SOCKET") else { return }

@@ -2,14 +2,14 @@ import Model
 
 /// The files of one key under `versions/`, one for each version, in the order of their slots.
 struct VersionFiles {
-    struct File {
+    struct VersionFile {
         /// Of the version's first row.
         var slot: Int64
         var record: RowRecord
         var name: [UInt8]
     }
 
-    private(set) var files: [File] = []
+    private(set) var files: [VersionFile] = []
 
     /// Of a key that has no versions.
     init() {}
@@ -17,7 +17,7 @@ struct VersionFiles {
     /// Of the key `name` in a directory.
     init(of name: [UInt8], in directory: Int64, _ worker: RequestWorker) throws {
         var identities: Set<VersionIdentity> = []
-        var listed: [File] = []
+        var listed: [VersionFile] = []
         var facts: [Naming.VersionFacts] = []
         try name.withUnsafeBytes { bytes in
             try worker.reader.rows(bytes, in: directory) { row in
@@ -26,7 +26,7 @@ struct VersionFiles {
                 guard !row.isDirectory, identities.insert(identity).inserted,
                     let node = Node.objectId(directory, row.slot)
                 else { return }
-                listed.append(File(slot: row.slot, record: RowRecord(row, node: node), name: []))
+                listed.append(VersionFile(slot: row.slot, record: RowRecord(row, node: node), name: []))
                 facts.append(
                     Naming.VersionFacts(
                         lastModified: identity.lastModified, versionId: identity.versionId,

@@ -5,7 +5,7 @@ import Glibc
 
 /// A READ of a content that is not in the store, on its way through the fetcher, which answers it from its own thread.
 final class AbsentRead: ContentReader, @unchecked Sendable {
-    // A request's handle may be used by one thread after the other.
+    // Threads may use a request's handle one after the other.
     private let request: Request
     let range: Range<Int64>
     /// The inode.
@@ -32,7 +32,7 @@ final class AbsentRead: ContentReader, @unchecked Sendable {
         if hasLeft {
             fuse_reply_err(request, EINTR)
         } else {
-            // EINTR would make the reader ask again, for ever where the mount is being taken away.
+            // EINTR would make the reader ask again: forever, while the mount is being unmounted.
             log.write("cannot fetch the content of \(name): \(error)")
             fuse_reply_err(request, EIO)
         }

@@ -7,14 +7,13 @@ struct DirectoryListing {
     private let buffer: UnsafeMutablePointer<CChar>
     private let size: Int
     let isPlus: Bool
-    /// With READDIRPLUS: whether attributes are given, or (as it is allowed to) names and types only.
+    /// With READDIRPLUS: whether it gives attributes, or (as the protocol allows) names and types only.
     var hasAttributes: Bool
     private var used = 0
-    /// Where the last entry stands in the buffer.
+    /// Where the last entry is in the buffer.
     private var last = -1
 
-    /// Positions in a directory. Those of rows follow from their slots, so that they are good in every handle, for
-    /// ever.
+    /// Positions in a directory. Those of rows follow from their slots, so they are valid in every handle, forever.
     enum Position {
         static let start: Int64 = 0
         static let dot: Int64 = 1
@@ -22,6 +21,7 @@ struct DirectoryListing {
         static let object: Int64 = 3
         /// Before the first row.
         static let rows: Int64 = 4
+
         /// After the row of a slot.
         static func after(_ slot: Int64) -> Int64 { slot + 16 }
         static func slot(_ position: Int64) -> Int64 { position - 16 }
@@ -39,14 +39,12 @@ struct DirectoryListing {
         hasAttributes = isPlus
     }
 
-    var isEmpty: Bool { last < 0 }
-
     /// Adds an entry; false where there is no room left for it.
     ///
     /// - Parameters:
     ///   - name: ends with NUL.
-    ///   - entry: its `ino` is 0 for what must not be entered as looked up (`.` and `..`).
-    ///   - position: what the listing goes on with after it.
+    ///   - entry: its `ino` is 0 for what must not count as looked up (`.` and `..`).
+    ///   - position: where the listing resumes after it.
     mutating func add(_ name: UnsafePointer<CChar>, _ entry: inout fuse_entry_param, _ position: Int64) -> Bool {
         if !hasAttributes { entry.ino = 0 }
         let needed: Int
@@ -61,7 +59,7 @@ struct DirectoryListing {
         return true
     }
 
-    /// Says that nothing comes after the last entry, so that its reader need not be asked for the rest.
+    /// Marks the last entry as the end of the directory, so that the next request for it need not look at the index.
     func markEnd() {
         guard last >= 0 else { return }
         // struct fuse_direntplus is a fuse_entry_out of 128 bytes, then a fuse_dirent: ino, off, …

@@ -11,9 +11,8 @@ final class FileSystem: @unchecked Sendable {
     let hasHistory: Bool
     let views: ViewTable
     let log: MountLog
-    /// Inodes of which readers were given bytes that turned out to be wrong.
     let distrusted: DistrustedFiles
-    /// Fetches contents that are not in the store; nil: nothing asks the network.
+    /// Fetches contents that are not in the store; nil: never ask the network.
     let fetcher: ContentFetcher?
     let owner: (user: uid_t, group: gid_t)
     let rows = RowCache()
@@ -21,13 +20,13 @@ final class FileSystem: @unchecked Sendable {
     let knownDirectories = KnownDirectories()
     let readdirPlus = Mutex(ReaddirPlusHeuristic())
     let passthrough = Passthrough()
-    /// Whether large files are to be passed through where it can be done.
+    /// Whether large files are to be passed through where possible.
     let wantsPassthrough: Bool
 
-    /// Counts the states of the index that were seen: a thread that reads an older one moves on.
+    /// Counts the states of the index that were seen: a thread that reads an older one changes to the newest.
     let generation = Atomic<Int>(1)
-    /// Counts the states in which another set of snapshots was known; the nanoseconds of directories' times in views
-    /// that can change without their time changing, so that the kernel sees that they did.
+    /// Counts the changes of the set of snapshots. In views that can change while their time does not, it becomes the
+    /// nanoseconds of directories' times, so that the kernel sees the change.
     let knowledge = Atomic<Int>(0)
 
     /// What the kernel can do; written once, by INIT, before any other request.
@@ -35,7 +34,7 @@ final class FileSystem: @unchecked Sendable {
         /// ENOSYS from open and opendir means "never ask again".
         var skipsOpen = false
         var skipsOpendir = false
-        /// All names can be made to be looked up again by one notification (FUSE 7.44, Linux 6.16).
+        /// One notification makes it look up all names again (FUSE 7.44, Linux 6.16).
         var hasEpochs = false
     }
     private let kernelState = Mutex<(kernel: Kernel, isReady: Bool)>((Kernel(), false))
@@ -43,11 +42,11 @@ final class FileSystem: @unchecked Sendable {
 
     /// The most bytes that one READ asks for; libfuse's buffers allow no more.
     static let largestRead = 1 << 20
-    /// For ever, as far as the kernel is concerned.
+    /// Forever, as far as the kernel is concerned.
     static let forever: Double = 10 * 365 * 86400
-    /// Where nothing tells the kernel of a change.
+    /// Where the kernel is not told of a change.
     static let shortly: Double = 1
-    /// How long the age in `at/3d` counts from the same moment.
+    /// How long the age in `at/3d` is counted from the same moment.
     static let ageTimeout: Double = 60
 
     init(
@@ -77,6 +76,7 @@ final class FileSystem: @unchecked Sendable {
             FUSE_CAP_ASYNC_READ | FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_PARALLEL_DIROPS
             | FUSE_CAP_AUTO_INVAL_DATA
         connection.pointee.want = capable & UInt32(wanted)
+        if wantsPassthrough { connection.pointee.want |= passthrough.agree(capable) }
         connection.pointee.max_read = UInt32(FileSystem.largestRead)
         connection.pointee.max_readahead = UInt32(FileSystem.largestRead)
         connection.pointee.max_background = 64
@@ -90,7 +90,7 @@ final class FileSystem: @unchecked Sendable {
 
     // MARK: Time-outs
 
-    /// How long the kernel may keep a name in a view, or that there is none.
+    /// How long the kernel may keep a name in a view, or its absence.
     func entryTimeout(_ source: ViewSource) -> Double {
         source.follows && !kernel.hasEpochs ? FileSystem.shortly : FileSystem.forever
     }

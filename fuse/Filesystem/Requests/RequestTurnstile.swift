@@ -2,15 +2,15 @@ import CFuse3
 import Glibc
 import Synchronization
 
-/// Which thread takes the next request: the one that holds the token. It alone waits for the kernel, and before it
-/// sleeps it looks for another request for a moment: whoever reads many small files, or asks for many names, comes
-/// again at once, and to wake a sleeping thread costs several times what the request does.
+/// Decides which thread takes the next request: the one that holds the token. It alone waits for the kernel, and polls
+/// for a moment before it sleeps: a program that reads many small files, or asks for many names, has its next request at
+/// once, and waking a sleeping thread costs several times what the request does.
 ///
-/// The holder keeps the token while it serves, as long as nothing else waits and nothing makes it slow. It passes it on
-/// when more requests are queued, and before it waits for the disk; where it does neither and a request still takes
-/// long, the watch takes the token away from it.
+/// The holder keeps the token while it serves, as long as no other request waits and nothing slows it down. It passes it
+/// on when more requests are queued, and before it waits for the disk; if it does neither and a request still takes
+/// long, the watch takes the token from it.
 final class RequestTurnstile: @unchecked Sendable {
-    /// How long to look, in nanoseconds.
+    /// How long to poll, in nanoseconds.
     static let patience = 50_000
     /// How long a request may take before another thread takes the next one, in milliseconds.
     static let longest = 2
@@ -24,13 +24,13 @@ final class RequestTurnstile: @unchecked Sendable {
     private let turns = Atomic<Int>(0)
     /// The turn that has the token; 0: nobody serves with it.
     private let current = Atomic<Int>(0)
-    private let looks: Bool
+    private let polls: Bool
 
     /// Takes over the session's descriptor.
     init(_ descriptor: Int32) {
         self.descriptor = descriptor
-        // Where the client needs the only processor, looking keeps it from coming.
-        looks = sysconf(Int32(_SC_NPROCESSORS_ONLN)) > 1
+        // On a single processor polling would keep the client from running.
+        polls = sysconf(Int32(_SC_NPROCESSORS_ONLN)) > 1
         sem_init(token, 0, 1)
         sem_init(alarm, 0, 0)
         _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
@@ -48,20 +48,20 @@ final class RequestTurnstile: @unchecked Sendable {
         while sem_wait(token) != 0 {}
     }
 
-    /// Gives the token to whoever waits for it, or comes to.
+    /// Gives the token to a thread that waits for it, or to the next that does.
     func pass() {
         sem_post(token)
     }
 
-    /// Receives a request when there is one; with the token only.
+    /// Waits for a request and receives it; with the token only.
     ///
-    /// - Parameter receive: tries to; -EAGAIN where there is none.
-    /// - Returns: what it returned last, and whether the request was there at once.
+    /// - Parameter receive: tries to receive one; returns -EAGAIN if there is none.
+    /// - Returns: what `receive` returned last, and whether the request was there at once.
     @inline(__always)
     func receive(_ receive: () -> Int32) -> (count: Int32, wasThere: Bool) {
         var count = receive()
         if count != -EAGAIN { return (count, true) }
-        if looks {
+        if polls {
             let start = now()
             while now() - start < RequestTurnstile.patience {
                 count = receive()
@@ -73,7 +73,7 @@ final class RequestTurnstile: @unchecked Sendable {
         return (receive(), false)
     }
 
-    /// Whether another request is there.
+    /// Whether another request is waiting.
     var hasMore: Bool {
         var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         return poll(&request, 1, 0) > 0
@@ -81,9 +81,11 @@ final class RequestTurnstile: @unchecked Sendable {
 
     // MARK: Serving with the token in hand
 
-    /// The holder begins to serve: the number of its turn.
+    /// The holder begins to serve.
+    ///
+    /// - Returns: the number of its turn.
     func begin() -> Int {
-        // One holder at a time: nobody else counts meanwhile.
+        // There is one holder at a time, so nothing else counts meanwhile.
         let turn = turns.add(1, ordering: .relaxed).newValue
         current.store(turn, ordering: .releasing)
         if isWatchAsleep.load(ordering: .relaxed), isWatchAsleep.exchange(false, ordering: .acquiring) {
@@ -92,8 +94,8 @@ final class RequestTurnstile: @unchecked Sendable {
         return turn
     }
 
-    /// Takes the token from a turn: the holder after it served or before it waits, the watch when it takes long.
-    /// Whoever gets true has the token, the other has lost it.
+    /// Takes the token from a turn: called by the holder after it has served or before it waits, and by the watch when
+    /// the turn takes long. The one that gets true has the token, the other has lost it.
     func end(_ turn: Int) -> Bool {
         current.compareExchange(expected: turn, desired: 0, ordering: .acquiringAndReleasing).exchanged
     }
@@ -118,7 +120,7 @@ final class RequestTurnstile: @unchecked Sendable {
         }
     }
 
-    /// Lets the watch come to its end.
+    /// Ends the watch.
     func stop() {
         isOver.store(true, ordering: .relaxed)
         sem_post(alarm)

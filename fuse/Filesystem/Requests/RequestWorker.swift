@@ -5,14 +5,15 @@ import Index
 import Model
 import Synchronization
 
-/// What one thread has of its own: a reader of the index that keeps its state between requests, buffers, open blobs.
+/// What each thread that serves requests has of its own: a reader of the index that keeps its state between requests,
+/// buffers, open blobs.
 ///
-/// Its lock is held while it serves a request; between requests the commit watcher may let go of the reader's state.
+/// Its lock is held while it serves a request; between requests the commit watcher may release the reader's state.
 final class RequestWorker: @unchecked Sendable {
     let files: FileSystem
     let lock = Lock()
     let turnstile: RequestTurnstile
-    /// Its turn in the turnstile while it serves with the token; else 0.
+    /// Its turn while it serves with the turnstile's token; else 0.
     var turn = 0
     let reader: IndexReader
     let nodes: NodeLookup
@@ -50,7 +51,7 @@ final class RequestWorker: @unchecked Sendable {
 
     // MARK: The state that is read
 
-    /// Runs a request on the newest state of the index that is known of.
+    /// Serves a request from the newest known state of the index.
     @inline(__always)
     func serve(_ request: Request, _ body: (RequestWorker) throws -> Void) {
         lock.lock()
@@ -74,7 +75,7 @@ final class RequestWorker: @unchecked Sendable {
         generation = newest
     }
 
-    /// Does what need not be done before the answer.
+    /// Does what can wait until the answer is sent.
     @inline(__always)
     func afterAnswer() {
         if unneeded < 0 { return }
@@ -82,12 +83,12 @@ final class RequestWorker: @unchecked Sendable {
         unneeded = -1
     }
 
-    /// Lets another thread take the next request: this one is going to wait.
+    /// Lets another thread take the next request, because this one is about to wait.
     func willWait() {
         if turn != 0, turnstile.end(turn) { turnstile.pass() }
     }
 
-    /// Lets go of the state, so that the write-ahead log can be checkpointed past it. The next request reads a new one.
+    /// Releases the state, so that the write-ahead log can be checkpointed past it. The next request reads a new one.
     func rest() {
         lock.withLock {
             generation = 0
@@ -96,7 +97,7 @@ final class RequestWorker: @unchecked Sendable {
         }
     }
 
-    /// The view of a number; nil if there is none (any more).
+    /// The view of a number; nil if there is none, or no longer.
     func view(_ number: UInt32) throws -> CurrentView? {
         if let known = views[number] { return known }
         guard let source = files.views.source(number), let view = view(source) else { return nil }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// What libfuse and fusermount3 print to the standard error while they mount: the reason, where they fail.
+/// What libfuse and fusermount3 print to the standard error while they mount: the reason, if they fail.
 final class CapturedOutput {
     private var kept: Int32
     private let captured: Int32
@@ -11,13 +11,13 @@ final class CapturedOutput {
         kept = dup(STDERR_FILENO)
         dup2(ends.write, STDERR_FILENO)
         close(ends.write)
-        // Whoever prints must not wait for a reader, nor the reader for more.
+        // Printing must not wait for a reader, nor reading for more output.
         _ = fcntl(captured, F_SETFL, O_NONBLOCK)
     }
 
     deinit { _ = end() }
 
-    /// Gives the standard error back; what was printed, in one line.
+    /// Restores the standard error; returns the first line that was printed.
     func end() -> String {
         guard kept >= 0 else { return "" }
         dup2(kept, STDERR_FILENO)

@@ -1,9 +1,9 @@
 import Basics
 import Glibc
 
-/// Where a mount says what went wrong after its command returned: `mount.log` in the store, or with `--foreground` the
-/// standard error. At most ``limit`` lines a minute, none of them twice; how many were left out is said when
-/// the minute is over.
+/// Where a mount reports errors after its command has returned: `mount.log` in the store, or with `--foreground` the
+/// standard error. At most ``limit`` lines a minute, none of them twice; once the minute is over, it says how many were
+/// omitted.
 final class MountLog: @unchecked Sendable {
     static let limit = 60
     private static let largest: Int64 = 4 << 20
@@ -19,7 +19,7 @@ final class MountLog: @unchecked Sendable {
         self.descriptor = descriptor
     }
 
-    /// Appends to a file; one over 4 MiB is set aside as `….old` first.
+    /// Appends to a file; one over 4 MiB is renamed to `….old` first.
     init(path: String) throws(IcecoreError) {
         if let size = Files.size(path), size > MountLog.largest { try Files.rename(path, path + ".old") }
         descriptor = try systemCall("cannot open", path) {
@@ -31,12 +31,12 @@ final class MountLog: @unchecked Sendable {
         let now = Timestamp.now()
         lock.withLock {
             if now.milliseconds / 60_000 != minute {
-                if lines > MountLog.limit { put(now, "\(lines - MountLog.limit) more messages were left out") }
+                if lines > MountLog.limit { put(now, "\(lines - MountLog.limit) more messages were omitted") }
                 minute = now.milliseconds / 60_000
                 lines = 0
                 said = []
             }
-            // The kernel reads a page again that could not be read ahead.
+            // The kernel reads a page again if it could not be read ahead.
             if said.contains(message) { return }
             lines += 1
             if lines > MountLog.limit { return }

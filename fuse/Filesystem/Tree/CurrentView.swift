@@ -1,7 +1,7 @@
 import Glibc
 import Model
 
-/// A view as it is in the state of the index that a thread reads.
+/// A view in the state of the index that a thread reads.
 struct CurrentView {
     var number: UInt32
     var source: ViewSource

@@ -4,9 +4,9 @@ import Model
 
 /// What one directory shows in one view, in the order of the index: one range scan, however many versions there are.
 ///
-/// The twin rule (an object of the same name as a visible directory stands inside it) needs a look at what follows: in
-/// the index only names that begin with `x` and a byte below `/` stand between the file `x` and the directory `x/`, so
-/// only before such a name the directory is looked up.
+/// The twin rule (an object of the same name as a visible directory is shown inside it) needs a look at what follows: in
+/// the index only names that begin with `x` and a byte below `/` are between the file `x` and the directory `x/`, so the
+/// directory is looked up only before such a name.
 final class DirectoryScan {
     /// The row's name in the index (with `/` for a directory).
     private(set) var name: [UInt8] = []
@@ -26,7 +26,7 @@ final class DirectoryScan {
     private var heldName: [UInt8] = []
     private var heldSlot: Int64 = 0
     private var isHolding = false
-    /// The row that the cursor stands on has not been looked at yet.
+    /// The cursor's row has not been looked at yet.
     private var isUnread = false
     private var probe: [UInt8] = []
 
@@ -40,7 +40,7 @@ final class DirectoryScan {
         child == 0 ? name[...] : name.dropLast()
     }
 
-    /// Stands before the first entry whose name in the index is `start` or after it; after `start` with `isAfter`.
+    /// Moves before the first entry whose name in the index is `start` or after it; after `start` with `isAfter`.
     func seek(_ directory: Int64, _ view: View, from start: [UInt8], isAfter: Bool) {
         self.directory = directory
         self.view = view
@@ -49,7 +49,7 @@ final class DirectoryScan {
         isUnread = false
         name.removeAll(keepingCapacity: true)
         child = 0
-        // Nothing lies between a name and the same name followed by NUL.
+        // Nothing is between a name and the same name followed by NUL.
         cursor.seek(directory: directory, from: isAfter ? start + [0] : start)
     }
 
@@ -59,7 +59,7 @@ final class DirectoryScan {
         isUnread = false
     }
 
-    /// Whether a file's row makes a file: the zero-size `a/` only makes the directory.
+    /// Whether a file's row makes a file: the zero-size `a/` makes only the directory.
     static func isFile(_ row: borrowing EntryRow, in directory: Int64) -> Bool {
         if row.size != 0 { return true }
         if !row.name.isEmpty { return true }
@@ -105,7 +105,7 @@ final class DirectoryScan {
         }
     }
 
-    /// Stands on the entry of one component, if the view shows it: the directory where there is one, else the file.
+    /// Moves to the entry of one component, if the view shows it: the directory if there is one, else the file.
     func find(_ component: [UInt8], in directory: Int64, _ view: View) throws -> Bool {
         seek(directory, view, from: component, isAfter: false)
         defer { cursor.close() }
@@ -148,7 +148,7 @@ final class DirectoryScan {
         return try withProbe { try reader.find($0, in: directory, view) != nil }
     }
 
-    /// Whether the directory of the held file's name can stand in the index at `following` or after it.
+    /// Whether the directory of the held file's name can be in the index at `following` or after it.
     private func isPrefix(of following: UnsafeRawBufferPointer) -> Bool {
         following.count > heldName.count && following.hasPrefix(heldName)
             && following[heldName.count] <= UInt8(ascii: "/")

@@ -1,7 +1,7 @@
 import Basics
 import Model
 
-/// What a view of a mount is, whatever state the index is in.
+/// What a view of a mount is, independently of the index's state.
 enum ViewSource: Hashable, Sendable {
     /// The newest snapshot, whichever that is.
     case latest

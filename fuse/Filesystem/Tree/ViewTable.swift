@@ -1,8 +1,8 @@
 /// The views of one mount by number. The mount's own is 0 (with `--history`, `latest/`), `versions/` is 1, the snapshot
-/// of id n is 2n, and what else somebody named below `at/` has an odd number from 3 on that follows from its name.
+/// of id n is 2n, and any other date that was named below `at/` has an odd number from 3 on that follows from its name.
 ///
-/// Every name has a number of its own even where two name one view: a directory with two names would make the kernel
-/// move it to and fro between them.
+/// Every name has its own number even where two name one view: the kernel would move a directory with two names back and
+/// forth between them.
 final class ViewTable: @unchecked Sendable {
     static let own: UInt32 = 0
     static let versions: UInt32 = 1
@@ -29,7 +29,7 @@ final class ViewTable: @unchecked Sendable {
         id > 0 && id < 1 << 28 ? UInt32(id) * 2 : nil
     }
 
-    /// The view of a number; nil for one that was never given, or so long ago that it is forgotten.
+    /// The view of a number; nil for one that was never given out, or is forgotten.
     func source(_ number: UInt32) -> ViewSource? {
         switch number {
         case ViewTable.own: return ownSource
@@ -40,7 +40,7 @@ final class ViewTable: @unchecked Sendable {
         }
     }
 
-    /// The number of a view under the name that somebody gave it.
+    /// The number of a view under the name that was asked for.
     func number(of name: String, _ source: ViewSource) -> UInt32 {
         let entry = Named(name: name, source: source)
         // FNV-1a: the same in every run, unlike Swift's own hashes.
