@@ -5,7 +5,7 @@ import Testing
 
 /// Who may read a bucket: on a server that checks every signature and every policy.
 @Suite struct AccessTests {
-    /// A bucket with ten objects, and its inventory in a directory of the bench.
+    /// A bucket with ten objects, and its inventory in the directory of the scenario.
     private func use(
         _ server: RGWServer, isPublic: Bool = false, denied: String? = nil,
         _ body: (Scenario, _ bucket: String, _ inventory: String) throws -> Void
