@@ -20,10 +20,10 @@ public final class Downloader {
     private let committer: BlobCommitter
     private let reader: IndexReader
     private let memory = ContentMemory()
-    private var wants: WantQueue
+    private var wants: FetchQueue
     private var isExhausted = false
     /// Wants for which `groups` had no room: read when `wants` is exhausted.
-    private var aside: WantQueue?
+    private var aside: FetchQueue?
     /// How many contents had been settled when `aside` became `wants`.
     private var settledBefore = 0
     private var summary = DownloadSummary()
@@ -34,7 +34,7 @@ public final class Downloader {
     private var counter = 0
     /// Contents that are fetched in chunks, and those that wait for a place or for another attempt at the same content.
     private var large: [ChunkedDownload] = []
-    private var largeToCome: [Want] = []
+    private var largeToCome: [FetchRequest] = []
     private var pool: WorkPool?
     /// Since when another process has held the next large content, in milliseconds of the monotonic clock.
     private var busySince: UInt64?
@@ -55,7 +55,7 @@ public final class Downloader {
     ///   - chunks: which contents are fetched in chunks.
     ///   - progress: called whenever something has been fetched or given up, and four times a second.
     public init(
-        _ store: Store, _ client: S3Client, origin: ContentOrigin? = nil, wants: WantQueue, jobs: Int,
+        _ store: Store, _ client: S3Client, origin: ContentOrigin? = nil, wants: FetchQueue, jobs: Int,
         chunks: ChunkLimits = ChunkLimits(),
         progress: @escaping (DownloadSummary) -> Void
     ) throws {
@@ -123,7 +123,7 @@ public final class Downloader {
         return .waiting
     }
 
-    private func nextWant() throws -> Want? {
+    private func nextWant() throws -> FetchRequest? {
         while true {
             if !isExhausted {
                 if let want = try wants.next() { return want }
@@ -137,7 +137,7 @@ public final class Downloader {
         }
     }
 
-    private func transfer(for want: Want) throws -> Transfer? {
+    private func transfer(for want: FetchRequest) throws -> Transfer? {
         if groups.isUnderWay(want.content) {
             try wait(want)
             return nil
@@ -152,15 +152,15 @@ public final class Downloader {
     }
 
     /// Puts a want aside until its content has been fetched, or not, under another key.
-    private func wait(_ want: Want) throws {
+    private func wait(_ want: FetchRequest) throws {
         if groups.held < Downloader.mostHeld { return groups.wait(want) }
-        let queue = try aside ?? WantQueue(directory: store.temporaryPath)
+        let queue = try aside ?? FetchQueue(directory: store.temporaryPath)
         aside = queue
         try queue.append(want)
     }
 
     /// The transfer of a content that is not there; nil if there is none to start now.
-    private func transfer(of want: Want) throws -> Transfer? {
+    private func transfer(of want: FetchRequest) throws -> Transfer? {
         if want.isArchived {
             try fail(want, isGone: false, "archived (its storage class needs a restore first)")
             return nil
@@ -172,7 +172,7 @@ public final class Downloader {
         return try wholeTransfer(want)
     }
 
-    private func wholeTransfer(_ want: Want) throws -> Transfer? {
+    private func wholeTransfer(_ want: FetchRequest) throws -> Transfer? {
         counter += 1
         let temporary = "\(store.temporaryPath)/\(counter)"
         if want.size == 0, want.etag == .empty, !want.isOpaque {
@@ -185,7 +185,7 @@ public final class Downloader {
         return wholeTransfer(try source(want), temporary)
     }
 
-    private func source(_ want: Want) throws -> SourceObject {
+    private func source(_ want: FetchRequest) throws -> SourceObject {
         try SourceObject(want, origin)
     }
 
@@ -220,7 +220,7 @@ public final class Downloader {
     }
 
     /// Nil: another process holds the content, and may soon let go of it.
-    private func chunkedDownload(_ want: Want) throws -> ChunkedDownload? {
+    private func chunkedDownload(_ want: FetchRequest) throws -> ChunkedDownload? {
         let pool: WorkPool
         if let known = self.pool {
             pool = known
@@ -390,11 +390,11 @@ public final class Downloader {
         }
     }
 
-    private func cancelled(_ want: Want) {
+    private func cancelled(_ want: FetchRequest) {
         for failure in groups.cancelled(want.content) { record(failure) }
     }
 
-    private func fail(_ want: Want, isGone: Bool, _ reason: String) throws {
+    private func fail(_ want: FetchRequest, isGone: Bool, _ reason: String) throws {
         // Nothing is recorded as long as another key may have the content.
         for failure in groups.failed(.init(want: want, isGone: isGone, reason: reason)) { record(failure) }
     }

@@ -4,7 +4,7 @@ import Model
 /// others are asked; the more have failed, the more at once.
 struct FetchGroups {
     struct Failure {
-        var want: Want
+        var want: FetchRequest
         var isGone: Bool
         var reason: String
     }
@@ -12,7 +12,7 @@ struct FetchGroups {
     private struct Group {
         /// How many keys are being asked.
         var attempts = 1
-        var others: [Want] = []
+        var others: [FetchRequest] = []
         /// The first of `others` that has not been asked.
         var next = 0
         var failures: [Failure] = []
@@ -44,7 +44,7 @@ struct FetchGroups {
     }
 
     /// Lets a want wait for the outcome of another key.
-    mutating func wait(_ want: Want) {
+    mutating func wait(_ want: FetchRequest) {
         let content = want.content
         guard groups[content] != nil else { return }
         groups[content]?.others.append(want)
@@ -57,7 +57,7 @@ struct FetchGroups {
     }
 
     /// A want whose turn has come because others have failed.
-    mutating func takeReady() -> Want? {
+    mutating func takeReady() -> FetchRequest? {
         while let content = ready.last {
             if let group = groups[content], mayAsk(group) {
                 groups[content]?.next += 1

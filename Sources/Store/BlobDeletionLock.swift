@@ -5,7 +5,7 @@ import Glibc
 ///
 /// Beside the lock of the one writer, so that a sync can go on while a push takes days. The kernel releases it with the
 /// process.
-public final class StoreGuard: Sendable {
+public final class BlobDeletionLock: Sendable {
     private let descriptor: Int32
 
     /// - Parameter removing: blobs are to be taken away.

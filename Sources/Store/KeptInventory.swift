@@ -48,15 +48,15 @@ public enum KeptInventory {
     }
 
     /// What a snapshot was synced with, as far as it is known; else what a sync without options would do.
-    public static func policy(_ name: String, _ store: Store) throws -> Policy {
+    public static func policy(_ name: String, _ store: Store) throws -> DownloadPolicy {
         let path = "\(store.inventoriesPath)/\(name)/sync.json"
         guard let content = try? Files.read(path, limit: 1 << 20),
             let terms = try? UntrustedJSON.decode(Terms.self, from: content)
         else {
-            return try Policy(
+            return try DownloadPolicy(
                 metadataOnly: false, filter: nil, permanentFilter: store.configuration.filter)
         }
-        return try Policy(
+        return try DownloadPolicy(
             metadataOnly: terms.metadataOnly, filter: terms.filter, permanentFilter: terms.permanentFilter)
     }
 

@@ -20,7 +20,7 @@ extension BlobFlags {
     }
 }
 
-extension LostContents {
+extension MissingContents {
     /// What the index of a store expects, against its blobs.
     public convenience init(_ store: Store, _ reader: IndexReader) throws {
         try self.init(store.blobs, reader)
@@ -57,7 +57,7 @@ extension PartialBlob {
     }
 }
 
-extension WantQueue {
+extension FetchQueue {
     /// How many bytes have to be fetched: each content once, and none that is in the store already.
     public func bytesToFetch(_ store: Store) throws -> Int64 {
         let reader = try store.reader()

@@ -14,7 +14,7 @@ struct InventoryKeeper {
     /// - Returns: the inventory, with the copies in place of the originals.
     @discardableResult
     func keep(
-        _ inventory: FetchedInventory, _ found: FetchedManifest, _ policy: Policy
+        _ inventory: FetchedInventory, _ found: FetchedManifest, _ policy: DownloadPolicy
     ) throws -> FetchedInventory {
         let directory = "\(store.inventoriesPath)/\(inventory.name)"
         let names = KeptInventory.fileNames(inventory.manifest)

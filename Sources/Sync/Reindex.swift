@@ -129,7 +129,7 @@ public final class Reindex {
             let inventory = try source.fetch(record.name, found) { done, count in
                 reporter.progress(.fetchingLists(done: done, of: count))
             }
-            let policy = try Policy(
+            let policy = try DownloadPolicy(
                 metadataOnly: record.metadataOnly, filter: record.filter, permanentFilter: record.permanentFilter)
             let kept = try InventoryKeeper(store: store).keep(inventory, found, policy)
             for (path, file) in zip(kept.paths, kept.manifest.files) where try !InventorySource.isWhole(path, file) {
@@ -153,7 +153,8 @@ public final class Reindex {
             reporter.note("\(inventory.name) (\(number + 1) of \(inventories.count))")
             var policy =
                 try old.map {
-                    try Policy(metadataOnly: $0.metadataOnly, filter: $0.filter, permanentFilter: $0.permanentFilter)
+                    try DownloadPolicy(
+                        metadataOnly: $0.metadataOnly, filter: $0.filter, permanentFilter: $0.permanentFilter)
                 } ?? KeptInventory.policy(inventory.name, store)
             // Content synced before the store distrusted ETags may be stored under its ETag only.
             policy.distrustsETags =

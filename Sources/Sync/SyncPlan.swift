@@ -12,16 +12,19 @@ final class SyncPlan {
     struct Found<Sink: ChangeSink> {
         var summary: IndexMerge.Summary
         var changes: Sink
-        var wants: WantQueue
+        var wants: FetchQueue
     }
 
     private let store: Store
-    private let policy: Policy
+    private let policy: DownloadPolicy
     private let reader: IndexReader
     private let point: Timeline.Point
     private let reporter: SyncReporter
 
-    init(_ store: Store, _ policy: Policy, _ reader: IndexReader, _ point: Timeline.Point, _ reporter: SyncReporter) {
+    init(
+        _ store: Store, _ policy: DownloadPolicy, _ reader: IndexReader, _ point: Timeline.Point,
+        _ reporter: SyncReporter
+    ) {
         self.store = store
         self.policy = policy
         self.reader = reader
@@ -46,7 +49,7 @@ final class SyncPlan {
     private func merge<Sink: ChangeSink>(
         _ inventory: FetchedInventory, _ options: SortedInventory.Options, _ sink: Sink
     ) throws -> Found<Sink> {
-        let wants = try WantQueue(directory: store.temporaryPath)
+        let wants = try FetchQueue(directory: store.temporaryPath)
         let rows = try SortedInventory(manifest: inventory.manifest, files: inventory.paths, options: options)
         let files = inventory.manifest.files
         let parameters = IndexMerge.Parameters(

@@ -12,7 +12,7 @@ public final class SyncRun {
     private var store: Store
     private let options: SyncOptions
     private let reporter: SyncReporter
-    private var policy: Policy
+    private var policy: DownloadPolicy
     private let client: S3Client
     private let source: InventorySource
 
@@ -23,7 +23,7 @@ public final class SyncRun {
         self.store = store
         self.options = options
         self.reporter = reporter
-        policy = try Policy(
+        policy = try DownloadPolicy(
             metadataOnly: options.metadataOnly, filter: options.filter, permanentFilter: store.configuration.filter)
         policy.distrustsETags = options.distrustETags || store.configuration.distrustETagsSince != nil
         var loopOptions = TransferLoop.Options()
@@ -194,7 +194,7 @@ public final class SyncRun {
         outcome.bytes = record.bytes
         guard !policy.metadataOnly else { return outcome }
 
-        let wants = try WantQueue(directory: store.temporaryPath)
+        let wants = try FetchQueue(directory: store.temporaryPath)
         let spool = try ChangeSpool(directory: store.temporaryPath)
         let refetch = Refetch(reader, policy, point)
         let (count, bytes) = try refetch.run(wants: wants, sink: spool)
@@ -222,7 +222,7 @@ public final class SyncRun {
     /// The bytes that will be fetched.
     ///
     /// - Throws: `noSpace` if there is no room for them.
-    private func bytesToFetch(_ wants: WantQueue, _ outcome: SyncOutcome) throws -> Int64 {
+    private func bytesToFetch(_ wants: FetchQueue, _ outcome: SyncOutcome) throws -> Int64 {
         var bytes = outcome.wantedBytes
         guard outcome.wanted > 0 else { return bytes }
         let free = try Files.freeBytes(store.path)
@@ -237,7 +237,7 @@ public final class SyncRun {
         return bytes
     }
 
-    private func download(_ wants: WantQueue, _ bytes: Int64, _ outcome: inout SyncOutcome) throws {
+    private func download(_ wants: FetchQueue, _ bytes: Int64, _ outcome: inout SyncOutcome) throws {
         let asked = outcome.wanted
         guard asked > 0 else { return }
         try client.resolveCredentials()
@@ -306,7 +306,7 @@ extension SnapshotRecord {
     /// Records that a policy requests more of the snapshot.
     ///
     /// - Returns: false if everything had been requested before.
-    fileprivate mutating func widen(by policy: Policy) -> Bool {
+    fileprivate mutating func widen(by policy: DownloadPolicy) -> Bool {
         let before = (metadataOnly, filter, permanentFilter)
         if metadataOnly {
             (metadataOnly, filter, permanentFilter) = (false, policy.filter, policy.permanentFilter)

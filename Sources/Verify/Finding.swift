@@ -26,7 +26,7 @@ public struct Finding: Sendable {
     public var versionId: [UInt8]?
     public var lastModified: Timestamp?
 
-    init(_ kind: Kind, _ path: String, _ reason: String, _ version: LostContents.Occurrence? = nil) {
+    init(_ kind: Kind, _ path: String, _ reason: String, _ version: MissingContents.Occurrence? = nil) {
         self.kind = kind
         self.path = path
         self.reason = reason

@@ -29,11 +29,11 @@ public final class Repair {
 
     public func run() throws -> VerifyOutcome {
         let lock = try StoreLock(store, command: "icecore verify --repair")
-        let hold = try StoreGuard(store, removing: true)
+        let hold = try BlobDeletionLock(store, removing: true)
         defer { withExtendedLifetime((lock, hold)) {} }
         try store.removeLeftovers()
         let verify = VerifyRun(store, options, reporter: reporter)
-        let wants = try WantQueue(directory: store.temporaryPath)
+        let wants = try FetchQueue(directory: store.temporaryPath)
         let asked = RowQueue(try File.unnamed(in: store.temporaryPath))
         var damaged: Set<ContentKey> = []
         var wanted = 0
@@ -105,7 +105,7 @@ public final class Repair {
     // MARK: - Fetching
 
     /// - Returns: how many contents were fetched.
-    private func fetch(_ wants: WantQueue) throws -> Int {
+    private func fetch(_ wants: FetchQueue) throws -> Int {
         let client = try S3Client(store, environment: environment)
         try client.resolveCredentials()
         let reporter = self.reporter
@@ -120,7 +120,7 @@ public final class Repair {
     private func close(_ verify: VerifyRun, _ damaged: Set<ContentKey>) throws {
         _ = try IndexWriter(store).commit(nil)
         let reader = try store.reader()
-        let missing = try LostContents(store, reader)
+        let missing = try MissingContents(store, reader)
         let unrepaired = try damaged.filter { content in
             try store.blob(etag: content.etag, size: content.size, reader) == nil
         }
@@ -161,7 +161,7 @@ private final class RowQueue {
         self.file = file
     }
 
-    func append(_ row: LostContents.Row) throws {
+    func append(_ row: MissingContents.Row) throws {
         withUnsafeBytes(of: (row.directory, row.slot, Int64(row.name.count))) { buffer.append(contentsOf: $0) }
         buffer.append(contentsOf: row.name)
         count += 1
@@ -174,7 +174,7 @@ private final class RowQueue {
         buffer.removeAll(keepingCapacity: true)
     }
 
-    func forEach(_ body: (LostContents.Row) throws -> Void) throws {
+    func forEach(_ body: (MissingContents.Row) throws -> Void) throws {
         try flush()
         var offset: Int64 = 0
         while offset < end {
@@ -183,7 +183,7 @@ private final class RowQueue {
             var name = [UInt8](repeating: 0, count: Int(head.2))
             try name.withUnsafeMutableBytes { try file.read(into: $0, at: offset + 24) }
             offset += 24 + head.2
-            try body(LostContents.Row(directory: head.0, name: name, slot: head.1))
+            try body(MissingContents.Row(directory: head.0, name: name, slot: head.1))
         }
     }
 }

@@ -30,7 +30,7 @@ public final class VerifyRun {
     }
 
     /// - Parameter needed: called with each version that needs a damaged or missing content.
-    func look(_ needed: (LostContents.Occurrence, _ isDamaged: Bool) throws -> Void) throws {
+    func look(_ needed: (MissingContents.Occurrence, _ isDamaged: Bool) throws -> Void) throws {
         try checkIndex()
         if options.indexOnly { return }
         let throttle = options.rate.map { Throttle(bytesPerSecond: $0) }
@@ -142,11 +142,11 @@ public final class VerifyRun {
     // MARK: - The rows
 
     /// Finds missing blobs, and the versions that need damaged ones.
-    private func checkRows(_ needed: (LostContents.Occurrence, Bool) throws -> Void) throws {
+    private func checkRows(_ needed: (MissingContents.Occurrence, Bool) throws -> Void) throws {
         var unnamed = damaged
         do {
             let reader = try store.reader()
-            let missing = try LostContents(store, reader)
+            let missing = try MissingContents(store, reader)
             var files: [ContentKey: String] = [:]
             var digests: Set<[UInt8]> = []
             for name in damaged.keys {
@@ -194,7 +194,7 @@ public final class VerifyRun {
 extension String {
     /// Reports what was found of the blob of this name, which has been counted already.
     fileprivate func withFinding(
-        _ kind: Finding.Kind, _ reason: String, _ version: LostContents.Occurrence?, _ reporter: VerifyReporter
+        _ kind: Finding.Kind, _ reason: String, _ version: MissingContents.Occurrence?, _ reporter: VerifyReporter
     ) throws {
         try reporter.finding(Finding(kind, "blobs/\(Blobs.fan(self))/\(self)", reason, version))
     }

@@ -22,7 +22,7 @@ import Testing
         let bytes = Array(text.utf8)
         guard let held = memory.hold(Int64(bytes.count)) else { throw TestbedError("there is no room") }
         #expect(bytes.withUnsafeBytes { held.append($0) })
-        let want = Want(
+        let want = FetchRequest(
             key: bytes, versionId: nil, etag: ETag(Array(Hex.encode(MD5.digest(bytes)).utf8)), size: Int64(bytes.count),
             isLatest: true, isOpaque: false, isArchived: false, lastModified: .distantPast, replacedAt: .distantFuture)
         return CheckedContent(

@@ -5,17 +5,17 @@ import Testing
 
 /// One content under several keys: who is asked, and when.
 @Suite struct FetchGroupsTests {
-    private func want(_ key: String, content: UInt64 = 1) -> Want {
-        Want(
+    private func want(_ key: String, content: UInt64 = 1) -> FetchRequest {
+        FetchRequest(
             key: Array(key.utf8), versionId: nil, etag: ETag(high: content, low: 0, parts: 0), size: 1, isLatest: true,
             isOpaque: false, isArchived: false, lastModified: .distantPast, replacedAt: .distantFuture)
     }
 
-    private func failure(_ want: Want) -> FetchGroups.Failure {
+    private func failure(_ want: FetchRequest) -> FetchGroups.Failure {
         .init(want: want, isGone: true, reason: "gone")
     }
 
-    private func name(_ want: Want?) -> String? {
+    private func name(_ want: FetchRequest?) -> String? {
         want.map { String(decoding: $0.key, as: UTF8.self) }
     }
 

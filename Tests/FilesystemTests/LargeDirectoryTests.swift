@@ -2,7 +2,6 @@ import Basics
 import CFuse3
 import Foundation
 import Glibc
-import Index
 import Testing
 @testable import Filesystem
 

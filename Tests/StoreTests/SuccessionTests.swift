@@ -168,6 +168,6 @@ import Testing
         }
         let succession = Succession(of: evidence, timeline: timeline)
         #expect(succession.order == Array(0..<count / 2) + Array(count / 2 + 1..<count) + [count / 2])
-        #expect(succession.valid[count / 2] == [TimeInterval(5000, .max)])
+        #expect(succession.valid[count / 2] == [TimeSpan(5000, .max)])
     }
 }

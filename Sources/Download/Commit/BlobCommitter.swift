@@ -47,7 +47,7 @@ final class BlobCommitter {
     var pendingCount: Int { pending.count }
 
     /// Whether a content was added and has no name yet.
-    func isPending(_ want: Want) -> Bool {
+    func isPending(_ want: FetchRequest) -> Bool {
         pending.contains(want.content)
     }
 
@@ -70,7 +70,7 @@ final class BlobCommitter {
     /// Queues the record of an object that could not be fetched.
     ///
     /// - Parameter isGone: the source has lost it for good.
-    func add(_ want: Want, isGone: Bool, reason: String) {
+    func add(_ want: FetchRequest, isGone: Bool, reason: String) {
         queue.send(.failure(want, isGone: isGone, reason: reason))
     }
 

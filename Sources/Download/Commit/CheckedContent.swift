@@ -10,7 +10,7 @@ struct CheckedContent: Sendable {
     var partial: PartialBlob?
     /// The blob's name.
     var name: String
-    var want: Want
+    var want: FetchRequest
     /// What the ETag does not say.
     var partSize: Int64?
     var sha256: [UInt8]?
@@ -21,7 +21,7 @@ struct CheckedContent: Sendable {
 extension CheckedContent {
     /// A content with the name that the verdict gives it; nil where nothing vouches for it.
     init?(
-        _ want: Want, _ verdict: ContentDigest.Verdict, temporary: String, content: ArrivedContent = .file,
+        _ want: FetchRequest, _ verdict: ContentDigest.Verdict, temporary: String, content: ArrivedContent = .file,
         partial: PartialBlob? = nil, headers: String?
     ) {
         self.init(

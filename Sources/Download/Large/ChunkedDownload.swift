@@ -19,7 +19,7 @@ final class ChunkedDownload {
         case beginning, asking, fetching, checking
     }
 
-    let want: Want
+    let want: FetchRequest
     let partial: PartialBlob
     private(set) var source: SourceObject
     private let pool: WorkPool

@@ -14,7 +14,7 @@ public final class ContentFetcher: @unchecked Sendable {
     // Everything below the channel belongs to the fetcher's thread.
 
     private enum Message: Sendable {
-        case read(Want, any ContentReader)
+        case read(FetchRequest, any ContentReader)
         /// Another thread has finished something.
         case news
     }
@@ -47,7 +47,7 @@ public final class ContentFetcher: @unchecked Sendable {
     /// The most contents, with their open files, that may wait for their names.
     private let mostPending: Int
     /// Reads that wait for free file descriptors, and since when.
-    private var waiting: [(want: Want, reader: any ContentReader, since: UInt64)] = []
+    private var waiting: [(want: FetchRequest, reader: any ContentReader, since: UInt64)] = []
     private static let patience: UInt64 = 10_000
     private static let jobs = 32
 
@@ -72,7 +72,7 @@ public final class ContentFetcher: @unchecked Sendable {
     }
 
     /// Answers a reader as soon as the bytes are there. May be called from any thread.
-    public func read(_ want: Want, _ reader: any ContentReader) {
+    public func read(_ want: FetchRequest, _ reader: any ContentReader) {
         let mayStart = shared.withLock { shared -> Bool in
             if shared.isStopping { return false }
             if !shared.isStarted {
@@ -178,7 +178,7 @@ public final class ContentFetcher: @unchecked Sendable {
         begin(want, reader, since: MonotonicClock.milliseconds())
     }
 
-    private func begin(_ want: Want, _ reader: any ContentReader, since: UInt64) {
+    private func begin(_ want: FetchRequest, _ reader: any ContentReader, since: UInt64) {
         do {
             try content(want).add(reader, try SourceObject(want, origin))
         } catch let error as IcecoreError
@@ -192,7 +192,7 @@ public final class ContentFetcher: @unchecked Sendable {
         }
     }
 
-    private func content(_ want: Want) throws -> FetchedContent {
+    private func content(_ want: FetchRequest) throws -> FetchedContent {
         if let place = contents.lastIndex(where: { $0.want.content == want.content }) {
             let known = contents[place]
             if !known.isOver {

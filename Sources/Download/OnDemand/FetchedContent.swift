@@ -7,7 +7,7 @@ import Store
 
 /// A content that is fetched as it is read.
 final class FetchedContent {
-    let want: Want
+    let want: FetchRequest
     private var source: SourceObject
     private let partial: PartialBlob
     private let pool: WorkPool

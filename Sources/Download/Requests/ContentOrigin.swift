@@ -8,5 +8,5 @@ public enum ContentOrigin: Sendable {
     /// A replica of the store: each content is one object, named as in the store.
     ///
     /// - Parameter facts: what the index knows of a content beyond its ETag; called on the fetcher's thread.
-    case replica(S3Location, facts: @Sendable (Want) throws -> (sha256: [UInt8]?, partSize: Int64?))
+    case replica(S3Location, facts: @Sendable (FetchRequest) throws -> (sha256: [UInt8]?, partSize: Int64?))
 }

@@ -5,7 +5,7 @@ import S3
 
 /// The object at the source that has a wanted content: how to request it, and whether an answer is about it.
 struct SourceObject {
-    let want: Want
+    let want: FetchRequest
     let bucket: String
     /// The object is a blob of a replica.
     let replica: ReplicaBlob?
@@ -21,7 +21,7 @@ struct SourceObject {
     /// Requests the current object of the key, if it still has the ETag, instead of the version.
     var byKey: Bool
 
-    init(_ want: Want, _ origin: ContentOrigin) throws {
+    init(_ want: FetchRequest, _ origin: ContentOrigin) throws {
         self.want = want
         byKey = want.versionId == nil
         switch origin {

@@ -6,7 +6,7 @@ import S3
 /// The download of a content in one request, to memory or to `tmp/`, checked on the way.
 final class WholeTransfer: Transfer {
     let source: SourceObject
-    var want: Want { source.want }
+    var want: FetchRequest { source.want }
     let temporary: String
     private(set) var verdict: ContentDigest.Verdict?
     private(set) var headers: String?

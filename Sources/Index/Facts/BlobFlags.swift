@@ -23,7 +23,7 @@ public final class BlobFlags {
     }
 
     /// Takes some flags of a row away, and gives it others.
-    public func change(_ row: LostContents.Row, remove: EntryRow.Flags, add: EntryRow.Flags) throws {
+    public func change(_ row: MissingContents.Row, remove: EntryRow.Flags, add: EntryRow.Flags) throws {
         try row.name.withUnsafeBytes { name in
             update.bind(1, row.directory)
             update.bind(text: name, 2)

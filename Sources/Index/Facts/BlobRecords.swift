@@ -67,7 +67,7 @@ public final class BlobRecords {
     }
 
     /// Records the headers that came with a version: a JSON object.
-    public func add(headers: String, of want: Want) throws {
+    public func add(headers: String, of want: FetchRequest) throws {
         try begin()
         var id: Int64?
         try selectHeaders.run(texts: [(1, headers)]) {
@@ -87,7 +87,7 @@ public final class BlobRecords {
     }
 
     /// Records that an object could not be had.
-    public func add(_ want: Want, isGone: Bool, reason: String) throws {
+    public func add(_ want: FetchRequest, isGone: Bool, reason: String) throws {
         try begin()
         try insertFailure.run(want, want.contentETag) {
             insertFailure.bind(4, want.size)
@@ -100,7 +100,7 @@ public final class BlobRecords {
 
 extension Statement {
     /// Binds key, version id and ETag of an object to the first three parameters, and runs `body` while they are bound.
-    fileprivate func run(_ want: Want, _ etag: ETag, _ body: () throws -> Void) throws {
+    fileprivate func run(_ want: FetchRequest, _ etag: ETag, _ body: () throws -> Void) throws {
         let etag = Array(etag.description.utf8)
         try want.key.withUnsafeBytes { key in
             try (want.versionId ?? []).withUnsafeBytes { versionId in

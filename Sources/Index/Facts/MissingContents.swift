@@ -5,7 +5,7 @@ import SQLite
 
 /// Contents that the store should have and has not, or has damaged: who needs them, and through which versions they can be
 /// had again. One scan of the rows, for there is no index by ETag.
-public final class LostContents {
+public final class MissingContents {
     /// A row of the index, by its primary key.
     public struct Row: Sendable {
         public var directory: Int64
@@ -34,8 +34,8 @@ public final class LostContents {
         public var row: Row
 
         /// How to ask the source for it.
-        public var want: Want {
-            Want(
+        public var want: FetchRequest {
+            FetchRequest(
                 key: key, versionId: versionId, etag: etag, contentETag: content.etag, size: content.size,
                 isLatest: isLatest, isOpaque: flags.contains(.opaque), isArchived: flags.contains(.archived),
                 lastModified: lastModified,

@@ -28,7 +28,7 @@ extension IndexReader {
 
     private func countMissing(_ summaries: inout [SnapshotSummary]) throws {
         let policies = try summaries.map {
-            try Policy(
+            try DownloadPolicy(
                 metadataOnly: $0.record.metadataOnly, filter: $0.record.filter,
                 permanentFilter: $0.record.permanentFilter)
         }
@@ -82,7 +82,7 @@ extension IndexReader {
             statement.isNull(column) ? nil : String(decoding: statement.bytes(column), as: UTF8.self)
         }
         while try statement.step() {
-            let policy = try Policy(
+            let policy = try DownloadPolicy(
                 metadataOnly: statement.integer(5) != 0, filter: text(6), permanentFilter: text(7))
             records.append(
                 SnapshotRecord(

@@ -39,7 +39,7 @@ public struct EntryRow {
     public var slot: Int64 = 0
     public var flags: Flags = []
     /// When the version was current, in milliseconds: half-open; `from == Int64.max` says never, `to == Int64.max` open.
-    public var valid = TimeInterval(.max, .max)
+    public var valid = TimeSpan(.max, .max)
     /// Ids of snapshots, half-open in their order; 0 as `from` says none, 0 as `to` open.
     public var seenFrom: Int64 = 0
     public var seenTo: Int64 = 0

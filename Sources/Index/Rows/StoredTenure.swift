@@ -4,7 +4,7 @@ import Model
 package struct StoredTenure: Hashable {
     package var slot: Int64
     package var flags: EntryRow.Flags
-    package var valid: TimeInterval
+    package var valid: TimeSpan
     package var seenFrom: Int64
     package var seenTo: Int64
     package var listedFrom: Int64
@@ -21,12 +21,12 @@ package struct StoredTenure: Hashable {
     }
 
     package init(
-        slot: Int64, flags: EntryRow.Flags, valid: TimeInterval?, seen: RankInterval?, listed: RankInterval?,
+        slot: Int64, flags: EntryRow.Flags, valid: TimeSpan?, seen: RankInterval?, listed: RankInterval?,
         _ timeline: Timeline
     ) {
         self.slot = slot
         self.flags = flags
-        self.valid = valid ?? TimeInterval(.max, .max)
+        self.valid = valid ?? TimeSpan(.max, .max)
         seenFrom = seen.map { timeline.id(at: $0.from) } ?? 0
         seenTo = seen.map { timeline.id(at: $0.to) } ?? 0
         listedFrom = listed.map { timeline.id(at: $0.from) } ?? 0

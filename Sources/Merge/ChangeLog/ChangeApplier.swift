@@ -196,7 +196,7 @@ extension ChangeBuffer.Header {
         var row = EntryRow(name: name)
         row.slot = slot
         row.flags = EntryRow.Flags(rawValue: flags)
-        row.valid = TimeInterval(validFrom, validTo)
+        row.valid = TimeSpan(validFrom, validTo)
         row.seenFrom = seenFrom
         row.seenTo = seenTo
         row.listedFrom = listedFrom

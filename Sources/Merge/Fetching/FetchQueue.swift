@@ -8,7 +8,7 @@ import SQLite
 ///
 /// What was replaced first expires first, so replaced versions come before current ones, those in the order of their
 /// replacement; SQLite sorts them in bounded memory.
-public final class WantQueue {
+public final class FetchQueue {
     private let connection: Connection
     private let insert: Statement
     private var select: Statement?
@@ -37,7 +37,7 @@ public final class WantQueue {
     }
 
     /// Adds a blob.
-    public func append(_ want: Want) throws {
+    public func append(_ want: FetchRequest) throws {
         insert.bind(1, want.replacedAt.milliseconds)
         insert.bind(2, want.size)
         insert.bind(3, (want.isLatest ? 1 : 0) | (want.isOpaque ? 2 : 0) | (want.isArchived ? 4 : 0))
@@ -66,7 +66,7 @@ public final class WantQueue {
     }
 
     /// The next one, the most urgent first; nil after the last.
-    public func next() throws -> Want? {
+    public func next() throws -> FetchRequest? {
         let statement: Statement
         if let select {
             statement = select
@@ -83,7 +83,7 @@ public final class WantQueue {
             return nil
         }
         let flags = statement.integer(2)
-        return Want(
+        return FetchRequest(
             key: Array(statement.bytes(3)), versionId: statement.isNull(4) ? nil : Array(statement.bytes(4)),
             etag: ETag(Array(statement.bytes(5))), contentETag: ETag(Array(statement.bytes(6))),
             size: statement.integer(1), isLatest: flags & 1 != 0, isOpaque: flags & 2 != 0,

@@ -6,10 +6,10 @@ import SQLite
 /// Finds what a snapshot that was synced before still lacks, under the policy of today.
 public final class Refetch {
     private let reader: IndexReader
-    private let policy: Policy
+    private let policy: DownloadPolicy
     private let rank: Timeline.Rank
 
-    public init(_ reader: IndexReader, _ policy: Policy, _ point: Timeline.Point) {
+    public init(_ reader: IndexReader, _ policy: DownloadPolicy, _ point: Timeline.Point) {
         self.reader = reader
         self.policy = policy
         rank = reader.timeline.rank(of: point.id)
@@ -18,7 +18,7 @@ public final class Refetch {
     /// Adds every blob to `wants`, and to `sink` the rows to be written when the downloads are done.
     ///
     /// - Returns: how many blobs, and their bytes (one content under several versions counts each time).
-    public func run(wants: WantQueue, sink: ChangeSink) throws -> (count: Int, bytes: Int64) {
+    public func run(wants: FetchQueue, sink: ChangeSink) throws -> (count: Int, bytes: Int64) {
         let changes = ChangeWriter(sink)
         var count = 0
         var bytes: Int64 = 0
@@ -70,14 +70,14 @@ public final class Refetch {
         }
     }
 
-    private func add(_ version: StoredVersion, key: [UInt8], to wants: WantQueue) throws {
+    private func add(_ version: StoredVersion, key: [UInt8], to wants: FetchQueue) throws {
         let identity = version.evidence.identity
         let flags = policy.distrustsETags ? version.flags.union(.own) : version.flags
         guard let etag = identity.etag, let filed = identity.contentETag(key: key, flags) else { return }
         let isLatest = version.evidence.latest.contains(rank)
         let ends = version.rows.filter { $0.valid.from != .max }.map(\.valid.to).max() ?? .max
         try wants.append(
-            Want(
+            FetchRequest(
                 key: key, versionId: identity.versionId, etag: etag, contentETag: filed, size: identity.size,
                 isLatest: isLatest, isOpaque: version.flags.contains(.opaque),
                 isArchived: version.flags.contains(.archived), lastModified: identity.lastModified,

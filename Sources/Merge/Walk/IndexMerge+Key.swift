@@ -114,13 +114,14 @@ extension IndexMerge {
         count(newVersion: row)
         var tenure = StoredTenure(
             slot: try takeSlot(frame), flags: flags(row), valid: nil, seen: nil, listed: nil, timeline)
-        tenure.valid = TimeInterval(row.facts.lastModified.milliseconds, .max)
+        tenure.valid = TimeSpan(row.facts.lastModified.milliseconds, .max)
         tenure.seenFrom = row.marksLatest ? snapshotId : 0
         tenure.listedFrom = snapshotId
         let asks = !row.isMarker && asks(name)
         if asks {
             tenure.flags.insert(.expected)
-            try emitWant(row.identity, flags: tenure.flags, isLatest: row.marksLatest, valid: tenure.valid, name: name)
+            try requestFetch(
+                row.identity, flags: tenure.flags, isLatest: row.marksLatest, valid: tenure.valid, name: name)
         }
         put(tenure, row, name: name, frame, checksBlob: asks)
         frame.add(tenure, isShown: !row.isMarker, timeline)
@@ -165,8 +166,8 @@ extension IndexMerge {
         policy.asks(path + Array(name))
     }
 
-    private func emitWant(
-        _ identity: VersionIdentity, flags: EntryRow.Flags, isLatest: Bool, valid: TimeInterval?,
+    private func requestFetch(
+        _ identity: VersionIdentity, flags: EntryRow.Flags, isLatest: Bool, valid: TimeSpan?,
         name: UnsafeRawBufferPointer
     ) throws {
         let key = path + Array(name)
@@ -179,7 +180,7 @@ extension IndexMerge {
             if let valid, valid.from != .max, valid.to != .max { replacedAt = Timestamp(milliseconds: valid.to) }
         }
         try want(
-            Want(
+            FetchRequest(
                 key: key, versionId: identity.versionId, etag: etag, contentETag: filed, size: identity.size,
                 isLatest: isLatest, isOpaque: flags.contains(.opaque), isArchived: flags.contains(.archived),
                 lastModified: identity.lastModified, replacedAt: replacedAt))
@@ -245,7 +246,7 @@ extension IndexMerge {
                 if policy.distrustsETags { flags.insert(.own) }
                 flags.insert(.expected)
                 checksBlob = true
-                try emitWant(
+                try requestFetch(
                     version.evidence.identity, flags: flags, isLatest: isLatest[place],
                     valid: succession.valid[place].last, name: name)
             }
@@ -273,12 +274,12 @@ extension IndexMerge {
     /// After a prune: a version that a view shows again is asked for again, one that came late and that no view can show
     /// is not asked for at all.
     private func settlePruned(
-        _ flags: inout EntryRow.Flags, _ version: StoredVersion, isLatest: Bool, valid: [TimeInterval],
+        _ flags: inout EntryRow.Flags, _ version: StoredVersion, isLatest: Bool, valid: [TimeSpan],
         _ key: @autoclosure () -> [UInt8]
     ) {
         if timeline.horizons.isEmpty || version.evidence.identity.isMarker { return }
         func isShown(since horizon: Timestamp) -> Bool {
-            isLatest || valid.contains { (interval: TimeInterval) in interval.to > horizon.milliseconds }
+            isLatest || valid.contains { (interval: TimeSpan) in interval.to > horizon.milliseconds }
         }
         if flags.contains(.pruned) {
             if isShown(since: timeline.horizon(of: key())) { flags.remove(.pruned) }
@@ -288,7 +289,7 @@ extension IndexMerge {
     }
 
     private func writeRows(
-        _ version: StoredVersion, flags: EntryRow.Flags, valid: [TimeInterval], name: UnsafeRawBufferPointer,
+        _ version: StoredVersion, flags: EntryRow.Flags, valid: [TimeSpan], name: UnsafeRawBufferPointer,
         _ frame: MergeFrame, checksBlob: Bool
     ) throws {
         let evidence = version.evidence

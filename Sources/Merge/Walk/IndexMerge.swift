@@ -34,15 +34,15 @@ public final class IndexMerge {
         public var timeline: Timeline
         /// The inventory's snapshot, which is in the timeline.
         public var snapshotId: Int64
-        public var policy: Policy
+        public var policy: DownloadPolicy
         /// Says where a row stands, for errors: file and line.
         public var place: (InventoryRow) -> String
         /// Called for each blob asked for.
-        public var want: (Want) throws -> Void
+        public var want: (FetchRequest) throws -> Void
 
         public init(
-            timeline: Timeline, snapshotId: Int64, policy: Policy, place: @escaping (InventoryRow) -> String,
-            want: @escaping (Want) throws -> Void
+            timeline: Timeline, snapshotId: Int64, policy: DownloadPolicy, place: @escaping (InventoryRow) -> String,
+            want: @escaping (FetchRequest) throws -> Void
         ) {
             self.timeline = timeline
             self.snapshotId = snapshotId
@@ -59,9 +59,9 @@ public final class IndexMerge {
     let next: Timeline.Rank
     /// No inventory is newer: what it says goes on for ever, and what agrees with the index changes nothing.
     let isNewest: Bool
-    let policy: Policy
+    let policy: DownloadPolicy
     let place: (InventoryRow) -> String
-    let want: (Want) throws -> Void
+    let want: (FetchRequest) throws -> Void
     let changes: ChangeWriter
     var summary = Summary()
 

@@ -71,7 +71,7 @@ package final class MergeFrame {
         guard let validFrom = valid.onlyOpen, let seenFrom = seen.onlyOpen, let listedFrom = listed.onlyOpen else {
             return false
         }
-        return row.flags.isEmpty && row.valid == TimeInterval(validFrom, .max)
+        return row.flags.isEmpty && row.valid == TimeSpan(validFrom, .max)
             && row.seenTo == 0 && row.seenFrom != 0 && timeline.rank(of: row.seenFrom) == seenFrom
             && row.listedTo == 0 && row.listedFrom != 0 && timeline.rank(of: row.listedFrom) == listedFrom
     }

@@ -19,7 +19,7 @@ public struct SnapshotRecord: Sendable {
     public var newBytes: Int64 = 0
 
     public init(
-        id: Int64, name: String, takenAt: Timestamp, syncedAt: Timestamp, manifestMD5: [UInt8], policy: Policy,
+        id: Int64, name: String, takenAt: Timestamp, syncedAt: Timestamp, manifestMD5: [UInt8], policy: DownloadPolicy,
         rowCount: Int64, keys: Int64, bytes: Int64
     ) {
         self.id = id

@@ -1,7 +1,7 @@
 import Basics
 
 /// What a sync downloads of the keys that it lists. The index holds every key in any case.
-public struct Policy: Sendable {
+public struct DownloadPolicy: Sendable {
     /// Nothing.
     public let metadataOnly: Bool
     /// Only keys in which this regular expression matches somewhere; nil: all.
@@ -18,7 +18,7 @@ public struct Policy: Sendable {
         self.metadataOnly = metadataOnly
         self.filter = filter
         self.permanentFilter = permanentFilter
-        expressions = try [filter, permanentFilter].compactMap { $0 }.map { try Policy.expression($0) }
+        expressions = try [filter, permanentFilter].compactMap { $0 }.map { try DownloadPolicy.expression($0) }
     }
 
     /// Compiles a filter.

@@ -1,7 +1,7 @@
 import Basics
 
 /// Which snapshots a prune keeps: those that any of the rules names, and always the newest.
-public struct PruneRules: Sendable {
+public struct RetentionPolicy: Sendable {
     /// Everything of the last so many milliseconds before the newest snapshot.
     public var within: Int64?
     /// The newest so many snapshots.
@@ -35,7 +35,7 @@ public struct PruneRules: Sendable {
         for point in points where point.takenAt >= horizon { kept.insert(point.id) }
         kept.formUnion(points.suffix(last).map(\.id))
         let periods: [(count: Int, of: (Timestamp) -> Int64)] = [
-            (daily, PruneRules.day), (weekly, { (PruneRules.day($0) + 3).flooredQuotient(7) }),
+            (daily, RetentionPolicy.day), (weekly, { (RetentionPolicy.day($0) + 3).flooredQuotient(7) }),
             (monthly, { Int64($0.civil.year * 12 + $0.civil.month) }), (yearly, { Int64($0.civil.year) }),
         ]
         for (count, period) in periods {

@@ -14,5 +14,5 @@ public struct Interval<Bound: FixedWidthInteger & Sendable>: Hashable, Sendable 
     }
 }
 
-public typealias TimeInterval = Interval<Int64>
+public typealias TimeSpan = Interval<Int64>
 public typealias RankInterval = Interval<Timeline.Rank>

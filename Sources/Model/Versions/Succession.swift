@@ -7,7 +7,7 @@ public struct Succession: Sendable {
     /// The versions' places in the array that was given, oldest first.
     public let order: [Int]
     /// For each version (by its place in the array that was given): when it was current, in order, never touching.
-    public let valid: [[TimeInterval]]
+    public let valid: [[TimeSpan]]
 
     public init(of versions: [VersionEvidence], timeline: Timeline) {
         if versions.count == 1 {
@@ -21,8 +21,8 @@ public struct Succession: Sendable {
         let latest = Succession.latestByRank(versions)
 
         // From the last in succession backwards: each is current when it exists and none after it does.
-        var valid = [[TimeInterval]](repeating: [], count: versions.count)
-        var covered: [TimeInterval] = []
+        var valid = [[TimeSpan]](repeating: [], count: versions.count)
+        var covered: [TimeSpan] = []
         for place in order.reversed() {
             let exists = Succession.existence(place, versions, starts, timeline, latest)
             valid[place] = exists.subtracting(covered)
@@ -72,8 +72,8 @@ public struct Succession: Sendable {
     private static func existence(
         _ place: Int, _ versions: [VersionEvidence], _ starts: [Int64], _ timeline: Timeline,
         _ latest: [(interval: RankInterval, place: Int)]
-    ) -> [TimeInterval] {
-        var result: [TimeInterval] = []
+    ) -> [TimeSpan] {
+        var result: [TimeSpan] = []
         for (index, run) in versions[place].listed.enumerated() {
             let from = index == 0 ? starts[place] : timeline.points[Int(run.from)].takenAt.milliseconds
             var to = Int64.max
@@ -81,7 +81,7 @@ public struct Succession: Sendable {
                 to = timeline.points[Int(run.to)].takenAt.milliseconds
                 if let successor = latest.place(at: run.to) { to = max(to, starts[successor]) }
             }
-            if from < to { result = result.union([TimeInterval(from, to)]) }
+            if from < to { result = result.union([TimeSpan(from, to)]) }
         }
         return result
     }

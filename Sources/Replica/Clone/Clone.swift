@@ -164,13 +164,13 @@ public final class Clone {
     // MARK: - The blobs
 
     private struct MissingBlobs {
-        var queue: WantQueue
+        var queue: FetchQueue
         var count = 0
         var bytes: Int64 = 0
     }
 
     private func missingBlobs(_ store: Store, _ head: Replica.Head, _ index: IndexReader) throws -> MissingBlobs {
-        var missing = MissingBlobs(queue: try WantQueue(directory: store.temporaryPath))
+        var missing = MissingBlobs(queue: try FetchQueue(directory: store.temporaryPath))
         var named: Int64 = 0
         defer {
             // A listing may find fewer blobs than the manifest named.

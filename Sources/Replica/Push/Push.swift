@@ -32,7 +32,7 @@ public final class Push {
 
     public func run() throws -> PushOutcome {
         try refuseOwnStore()
-        let hold = try StoreGuard(store, removing: false)
+        let hold = try BlobDeletionLock(store, removing: false)
         defer { withExtendedLifetime(hold) {} }
         try refuseEmptyStore()
         let marker = try replica.begin(for: store)

@@ -67,7 +67,7 @@ struct PushChecks {
     /// Counts the contents that the index calls present, and that are neither on the disk nor in the replica.
     func missingBlobs() throws -> Int64 {
         var missing: Int64 = 0
-        let scan = try LostContents(context.store, index.reader)
+        let scan = try MissingContents(context.store, index.reader)
         try scan.scan([], looksForMissing: true) { version, _ in
             guard version.flags.contains(.present) else { return }
             let state = try state(version.content.etag, version.content.size)

@@ -6,7 +6,7 @@ import Synchronization
 
 extension ReplicaCache {
     /// Calls `body` with the content of a version, piece by piece, fetching what the cache lacks.
-    public func read(_ want: Want, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+    public func read(_ want: FetchRequest, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
         guard let origin else {
             throw IcecoreError(
                 .notFound, "the replica does not have the content of '\(String(decoding: want.key, as: UTF8.self))'")

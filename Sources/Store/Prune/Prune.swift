@@ -35,14 +35,14 @@ public enum PruneProgress: Sendable {
 /// next one does not find. That one looks again which of them are named: a sync in between may have found one useful.
 public final class Prune {
     private let store: Store
-    private let rules: PruneRules
+    private let rules: RetentionPolicy
     private let prefix: [UInt8]?
     private let isDryRun: Bool
     private let progress: (PruneProgress) -> Void
 
     /// - Parameter prefix: only contents of keys that begin so are dropped; every snapshot and version stays known.
     public init(
-        _ store: Store, _ rules: PruneRules, prefix: [UInt8]?, isDryRun: Bool,
+        _ store: Store, _ rules: RetentionPolicy, prefix: [UInt8]?, isDryRun: Bool,
         progress: @escaping (PruneProgress) -> Void
     ) {
         self.store = store
@@ -58,7 +58,7 @@ public final class Prune {
             throw IcecoreError(.usage, "say what is to be kept, such as --keep-within 180d: nothing was pruned")
         }
         let lock = try StoreLock(store, command: "icecore prune")
-        let hold = try StoreGuard(store, removing: true)
+        let hold = try BlobDeletionLock(store, removing: true)
         defer { withExtendedLifetime((lock, hold)) {} }
         try store.removeLeftovers()
         if !isDryRun { _ = try IndexDatabase(path: store.indexPath) }

@@ -117,7 +117,7 @@ final class PruneWalk {
 
     /// Whether a kept view shows the tenure, or would if the version were no marker.
     @inline(__always)
-    private func isKept(_ valid: TimeInterval, _ seenFrom: Int64, _ seenTo: Int64) -> Bool {
+    private func isKept(_ valid: TimeSpan, _ seenFrom: Int64, _ seenTo: Int64) -> Bool {
         if valid.from != .max, valid.to > horizon { return true }
         guard seenFrom != 0 else { return false }
         let count = Timeline.Rank(keptBefore.count) - 1
@@ -184,10 +184,10 @@ final class PruneWalk {
     }
 
     /// Which versions need not be known any more, and when each of the others was current without them. Empty: none.
-    private func removable(_ versions: [StoredVersion], _ isShown: [Bool]) -> ([Bool], [[TimeInterval]]) {
+    private func removable(_ versions: [StoredVersion], _ isShown: [Bool]) -> ([Bool], [[TimeSpan]]) {
         let isRemoved = versions.indices.map { !isShown[$0] && !versions[$0].evidence.listed.contains(newest) }
         guard isRemoved.contains(true) else { return ([], []) }
-        var valid = [[TimeInterval]](repeating: [], count: versions.count)
+        var valid = [[TimeSpan]](repeating: [], count: versions.count)
         let remaining = versions.indices.filter { !isRemoved[$0] }
         if remaining.isEmpty { return (isRemoved, valid) }
         let before = Succession(of: versions.map(\.evidence), timeline: timeline)
@@ -201,13 +201,13 @@ final class PruneWalk {
     }
 
     /// What lies at or after an instant.
-    private func since(_ time: Int64, _ intervals: [TimeInterval]) -> [TimeInterval] {
-        intervals.compactMap { $0.to > time ? TimeInterval(max($0.from, time), $0.to) : nil }
+    private func since(_ time: Int64, _ intervals: [TimeSpan]) -> [TimeSpan] {
+        intervals.compactMap { $0.to > time ? TimeSpan(max($0.from, time), $0.to) : nil }
     }
 
     /// - Parameter valid: nil: as it is.
     private func writeRows(
-        _ version: StoredVersion, _ flags: EntryRow.Flags, _ valid: [TimeInterval]?, name: UnsafeRawBufferPointer,
+        _ version: StoredVersion, _ flags: EntryRow.Flags, _ valid: [TimeSpan]?, name: UnsafeRawBufferPointer,
         _ frame: MergeFrame
     ) throws {
         let evidence = version.evidence

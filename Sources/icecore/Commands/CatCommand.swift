@@ -40,7 +40,7 @@ struct CatCommand: ParsableCommand {
         guard let path = try store.blob(etag: filed, size: identity.size, reader) else {
             // The replica may have what the bucket no longer had when the store lost it.
             if let cache, !flags.contains(.pruned), cache.hasContents || !flags.contains(.gone) {
-                let want = Want(
+                let want = FetchRequest(
                     key: bytes, versionId: nil, etag: etag, contentETag: filed, size: identity.size, isLatest: false,
                     isOpaque: flags.contains(.opaque), isArchived: false, lastModified: identity.lastModified,
                     replacedAt: .distantFuture)

@@ -57,7 +57,7 @@ struct InitCommand: ParsableCommand {
     func run() throws {
         let bucket = try InitArguments.bucket(bucket)
         if let inventory { _ = try InventoryURL(inventory) }
-        if let filter { _ = try Policy.expression(filter) }
+        if let filter { _ = try DownloadPolicy.expression(filter) }
         // What a sync would refuse, above all a password in a URL, must not enter the configuration.
         _ = try S3Configuration(region: region, endpointURL: endpointURL, unsigned: true, environment: [:])
         var configuration = StoreConfiguration(bucket: bucket, inventory: inventory)

@@ -61,7 +61,7 @@ struct PruneCommand: ParsableCommand {
     }
 
     func run() throws {
-        var rules = PruneRules()
+        var rules = RetentionPolicy()
         rules.within = keepWithin
         rules.last = keepLast
         rules.daily = keepDaily

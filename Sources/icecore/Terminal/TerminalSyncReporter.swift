@@ -27,7 +27,9 @@ final class TerminalSyncReporter: SyncReporter {
             line.show(phase.rawValue, Double(read) / Double(max(1, total))) { seconds in
                 objects.note(Double(rows), seconds: seconds)
                 var parts = [ProgressLine.Part("\(rows) rows")]
-                if seconds > 1, let rate = objects.rate { parts.append(ProgressLine.Part("\(Int(rate)) rows/s", rank: 2)) }
+                if seconds > 1, let rate = objects.rate {
+                    parts.append(ProgressLine.Part("\(Int(rate)) rows/s", rank: 2))
+                }
                 parts.append(ProgressLine.Part("\(files) of \(count) list files", rank: 1))
                 return parts
             }
@@ -66,7 +68,8 @@ final class TerminalSyncReporter: SyncReporter {
             }
             parts.append(ProgressLine.Part("\(progress.inFlight) in flight", rank: 7))
             if progress.retries > 0 {
-                parts.append(ProgressLine.Part(progress.retries == 1 ? "1 retry" : "\(progress.retries) retries", rank: 5))
+                parts.append(
+                    ProgressLine.Part(progress.retries == 1 ? "1 retry" : "\(progress.retries) retries", rank: 5))
             }
             if progress.gone > 0 { parts.append(ProgressLine.Part("\(progress.gone) gone", rank: 4)) }
             if progress.failed > 0 { parts.append(ProgressLine.Part("\(progress.failed) failed", rank: 2)) }

@@ -136,10 +136,10 @@ struct ObjectFile: FileNode {
     }
 
     /// How to fetch the content from the bucket, or why that is impossible; nil if the index has no such row.
-    private func want(_ worker: RequestWorker) throws -> (Want, loss: String?)? {
-        try withRow(worker) { row -> (Want, String?)? in
+    private func want(_ worker: RequestWorker) throws -> (FetchRequest, loss: String?)? {
+        try withRow(worker) { row -> (FetchRequest, String?)? in
             guard let etag = row.etagValue, let prefix = try worker.reader.prefix(of: directory) else { return nil }
-            let want = Want(
+            let want = FetchRequest(
                 key: prefix + row.name, versionId: row.versionIsUnknown ? nil : Array(row.versionId), etag: etag,
                 contentETag: row.contentETag(prefix: prefix), size: row.size,
                 isLatest: row.seenFrom != 0 && row.seenTo == 0, isOpaque: row.flags.contains(.opaque),

@@ -1,6 +1,6 @@
 import Model
 
-extension Want {
+extension FetchRequest {
     /// What the content is filed under.
     var content: ContentKey { ContentKey(etag: contentETag, size: size) }
 

@@ -1,7 +1,7 @@
 import Basics
 
 /// A blob that a sync asks for, and one version through which it can be had.
-public struct Want: Sendable {
+public struct FetchRequest: Sendable {
     public var key: [UInt8]
     /// nil: unknown.
     public var versionId: [UInt8]?
