@@ -1,6 +1,7 @@
 #!/bin/bash
 # Checks the scripts: that they can be read, and are small things that no formatter would have to be asked about. Then
-# the guards in Tests/lint: sizes, names, floors and versions, and that each of them finds what it is for.
+# the guards in Tests/lint: sizes, names, floors, versions and what documents name, and that each guard finds what it is
+# for.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 failed=0

@@ -5,11 +5,12 @@ import sys
 
 import floors
 import names
+import references
 import sizes
 import source
 import versions
 
-GUARDS = (sizes, names, floors, versions)
+GUARDS = (sizes, names, floors, references, versions)
 
 
 def complaints(root):

@@ -67,6 +67,9 @@ OFFENCES = [
     ({"Sources/Low/Low.swift": "import CThing\nstruct Low {}\n"}, "declares HeapModule for Low, which does not import"),
     ({"Tests/LowTests/LowTests.swift": "struct LowTests {}\n"}, "declares Low for LowTests, which does not import it"),
     ({"Tests/LowTests/Other.swift": "import HeapModule\n"}, "Package.swift does not declare for LowTests"),
+    ({"docs/X.md": "as in `Sources/Low/Gone.swift`\n"}, "docs/X.md:1: names Sources/Low/Gone.swift, which is not there"),
+    ({"docs/X.md": "see `GoneTests`\n"}, "names the tests GoneTests"),
+    ({"docs/X.md": "see `LowTests/aTestThatIsGone`\n"}, "names the test aTestThatIsGone"),
     ({"README.md": "With Swift 6.0 or newer\n"}, "README.md: says 'Swift 6.0 or newer', and Package.swift is for 6.1"),
     ({"README.md": "With Swift\n"}, "README.md: does not say 'Swift N or newer'"),
     ({".build/checkouts/x/Package.swift": "// swift-tools-version:6.2\n"}, "and x needs 6.2"),
@@ -74,6 +77,8 @@ OFFENCES = [
 ]
 
 ALLOWED = {
+    "docs/X.md": "`Sources/Low`, `Sources/Low/Low`, `Tests/LowTests/`, `LowTests`, `LowTests/aTest` and `NoTestsAt/all`\n",
+    "Tests/LowTests/Other.swift": "extension LowTests {\n    func aTest() {}\n}\n",
     ".build/checkouts/x/Package.swift": "// swift-tools-version:6.2\n",
     ".build/checkouts/x/Package@swift-5.9.swift": "// swift-tools-version: 5.9\n",
 }

@@ -31,11 +31,11 @@ import Testing
     ]
 
     @Test func thePairIsWhatItIsSaidToBe() throws {
-        try Bench.use { bench in
+        try Scenario.use { scenario in
             for (name, content) in [("first", Self.first), ("second", Self.second)] {
-                try Files.replace("\(bench.directory)/\(name)", with: content)
+                try Files.replace("\(scenario.directory)/\(name)", with: content)
             }
-            let sums = try bench.shell("cmp -s first second || md5sum first second").text.split(separator: "\n")
+            let sums = try scenario.shell("cmp -s first second || md5sum first second").text.split(separator: "\n")
             try #require(sums.count == 2 && sums[0].prefix(32) == sums[1].prefix(32), "\(sums)")
             #expect(sums[0].hasPrefix("79054025255fb1a26e4bc422aef54eb4"))
             #expect(MD5.digest(Self.first + Self.tail) == MD5.digest(Self.second + Self.tail))
@@ -44,22 +44,22 @@ import Testing
 
     /// What docs/SECURITY.md says of a store that trusts ETags.
     @Test func aStoreThatTrustsETagsKeepsTheContentThatCameFirst() throws {
-        try SyncBench.use { sync in
-            try sync.add(Self.names[0], Self.rows)
-            try sync.bench.succeed("sync")
-            let contents = try ["a", "dir/b"].map { try sync.bench.succeed("cat", $0).stdout }
+        try Scenario.withBucket { scenario in
+            try scenario.add(Self.names[0], Self.rows)
+            try scenario.succeed("sync")
+            let contents = try ["a", "dir/b"].map { try scenario.succeed("cat", $0).stdout }
             #expect(contents[0] == contents[1] && [Self.first, Self.second].contains(contents[0]))
-            #expect(try sync.blobs.count == 3)
+            #expect(try scenario.blobs.count == 3)
         }
     }
 
-    private static func expectAll(_ sync: SyncBench, _ place: SourceLocation = #_sourceLocation) throws {
+    private static func expectAll(_ scenario: Scenario, _ place: SourceLocation = #_sourceLocation) throws {
         for row in rows {
-            let seen = try sync.bench.succeed("cat", row.key, "--version-id", row.versionId, sourceLocation: place)
+            let seen = try scenario.succeed("cat", row.key, "--version-id", row.versionId, sourceLocation: place)
                 .stdout
             #expect(seen == row.content, "\(row.key) \(row.versionId)", sourceLocation: place)
         }
-        let present = try sync.bench.succeed("versions", "--json", "twice").records.map { $0["present"] as? Bool }
+        let present = try scenario.succeed("versions", "--json", "twice").records.map { $0["present"] as? Bool }
         #expect(present == [true, true], sourceLocation: place)
     }
 
@@ -71,30 +71,30 @@ import Testing
 
     @Test(arguments: ["64M", "1M"])
     func everyVersionHasItsOwnContent(threshold: String) throws {
-        try SyncBench.use { sync in
-            try sync.add(Self.names[0], Self.rows)
-            try sync.bench.succeed(
+        try Scenario.withBucket { scenario in
+            try scenario.add(Self.names[0], Self.rows)
+            try scenario.succeed(
                 "sync", "--distrust-etags", "--chunk-threshold", threshold, "--chunk-size", "1M")
-            try Self.expectAll(sync)
-            #expect(Set(try sync.blobs).count == Self.ownNames.count)
-            for name in Self.ownNames { #expect(Files.exists("\(sync.bench.store)/blobs/\(name)")) }
+            try Self.expectAll(scenario)
+            #expect(Set(try scenario.blobs).count == Self.ownNames.count)
+            for name in Self.ownNames { #expect(Files.exists("\(scenario.store)/blobs/\(name)")) }
 
             // The flag is remembered: what comes later is fetched on its own as well.
             var later = Self.rows
             later.append(Row("later/a", Self.second, versionId: "x1"))
             later.append(Row("later/b", Self.first, versionId: "x2"))
-            try sync.add(Self.names[1], later)
-            try sync.server.reset()
-            let run = try sync.bench.succeed("sync", "--json").record
+            try scenario.add(Self.names[1], later)
+            try scenario.server.reset()
+            let run = try scenario.succeed("sync", "--json").record
             #expect(run["fetched"] as? Int == 2 && run["wanted"] as? Int == 2)
-            #expect(try sync.bench.succeed("cat", "later/a").stdout == Self.second)
-            #expect(try sync.bench.succeed("cat", "later/b").stdout == Self.first)
-            try sync.bench.succeed("verify")
+            #expect(try scenario.succeed("cat", "later/a").stdout == Self.second)
+            #expect(try scenario.succeed("cat", "later/b").stdout == Self.first)
+            try scenario.succeed("verify")
 
             // In every view, mounted and exported.
-            let mount = try sync.bench.mount("--history")
-            let export = "\(sync.bench.directory)/export"
-            try sync.bench.succeed("export", export)
+            let mount = try scenario.mount("--history")
+            let export = "\(scenario.directory)/export"
+            try scenario.succeed("export", export)
             for row in later where row.isLatest {
                 for place in ["\(mount)/latest", "\(mount)/at/\(Self.names[1])", export] {
                     #expect(try Files.read("\(place)/\(row.key)", limit: 1 << 24) == row.content, "\(place)/\(row.key)")
@@ -106,122 +106,122 @@ import Testing
             ] {
                 #expect(try Files.read("\(mount)/versions/twice/\(version)", limit: 1 << 24) == content)
             }
-            sync.bench.unmount(mount)
+            scenario.unmount(mount)
 
-            try sync.bench.succeed("reindex")
-            try Self.expectAll(sync)
-            try sync.bench.succeed("verify")
-            #expect(try sync.bench.succeed("sync", "--json").record["wanted"] as? Int == 0)
+            try scenario.succeed("reindex")
+            try Self.expectAll(scenario)
+            try scenario.succeed("verify")
+            #expect(try scenario.succeed("sync", "--json").record["wanted"] as? Int == 0)
         }
     }
 
     @Test func aReplicaKeepsThemApart() throws {
-        try SyncBench.use { sync in
-            try sync.add(Self.names[0], Self.rows)
-            try sync.bench.succeed("sync", "--distrust-etags")
-            let place = ReplicaPlace.directory(sync.bench)
-            try sync.bench.push(place)
+        try Scenario.withBucket { scenario in
+            try scenario.add(Self.names[0], Self.rows)
+            try scenario.succeed("sync", "--distrust-etags")
+            let place = ReplicaPlace.directory(scenario)
+            try scenario.push(place)
             // What nobody names any more goes from the replica too, and nothing else.
             let kept = Self.rows.filter { $0.key == "a" || $0.key == "large/b" }
             for name in ["2024-06-01T01-00Z", "2024-07-01T01-00Z"] {
-                try sync.add(name, kept)
-                try sync.bench.succeed("sync")
+                try scenario.add(name, kept)
+                try scenario.succeed("sync")
             }
-            try sync.bench.push(place)
-            let whole = try sync.bench.clone(place, "whole")
+            try scenario.push(place)
+            let whole = try scenario.clone(place, "whole")
             for row in Self.rows {
-                let seen = try sync.bench.run(["cat", row.key, "--version-id", row.versionId, "--store", whole])
+                let seen = try scenario.run(["cat", row.key, "--version-id", row.versionId, "--store", whole])
                 #expect(seen.stdout == row.content, "\(seen.stderr)")
-                let read = try sync.bench.run(
+                let read = try scenario.run(
                     ["cat", row.key, "--version-id", row.versionId, "--replica", place.url, "--cache"]
-                        + ["\(sync.bench.directory)/cache"])
+                        + ["\(scenario.directory)/cache"])
                 #expect(read.stdout == row.content, "\(read.stderr)")
             }
-            #expect(try sync.bench.run(["verify", "--store", whole]).status == 0)
-            try sync.bench.succeed("prune", "--keep-within", "1d")
-            try sync.bench.push(place)
-            let rest = try sync.bench.clone(place, "rest")
+            #expect(try scenario.run(["verify", "--store", whole]).status == 0)
+            try scenario.succeed("prune", "--keep-within", "1d")
+            try scenario.push(place)
+            let rest = try scenario.clone(place, "rest")
             for row in kept {
-                #expect(try sync.bench.run(["cat", row.key, "--store", rest]).stdout == row.content)
+                #expect(try scenario.run(["cat", row.key, "--store", rest]).stdout == row.content)
             }
-            #expect(try sync.bench.run(["verify", "--store", rest]).status == 0)
+            #expect(try scenario.run(["verify", "--store", rest]).status == 0)
         }
     }
 
     @Test func damageAndLossAreFoundAndHealed() throws {
-        try SyncBench.use { sync in
-            try sync.add(Self.names[0], Self.rows)
-            try sync.bench.succeed("sync", "--distrust-etags")
+        try Scenario.withBucket { scenario in
+            try scenario.add(Self.names[0], Self.rows)
+            try scenario.succeed("sync", "--distrust-etags")
             let digest = Hex.encode(SHA256.digest(Self.second))
-            let blob = "\(sync.bench.store)/blobs/\(digest.prefix(2))/x-\(digest)-128"
+            let blob = "\(scenario.store)/blobs/\(digest.prefix(2))/x-\(digest)-128"
             // The very damage that an MD5 does not show.
-            try VerifyBench.change(blob) { $0 = Self.first }
-            let found = try sync.bench.run("verify", "--json")
+            try Scenario.change(blob) { $0 = Self.first }
+            let found = try scenario.run("verify", "--json")
             #expect(found.status == 1 && found.text.contains("x-\(digest)-128"), "\(found)")
-            #expect(try sync.bench.run("verify", "--repair").status == 0)
-            try Self.expectAll(sync)
+            #expect(try scenario.run("verify", "--repair").status == 0)
+            try Self.expectAll(scenario)
             try Files.remove(blob)
-            let missing = try sync.bench.run("verify")
+            let missing = try scenario.run("verify")
             #expect(missing.status == 3 && missing.text.contains("is not there"), "\(missing)")
-            #expect(try sync.bench.run("verify", "--repair").status == 0)
-            try Self.expectAll(sync)
+            #expect(try scenario.run("verify", "--repair").status == 0)
+            try Self.expectAll(scenario)
         }
     }
 
     @Test func aPruneKeepsTheOtherOfThePair() throws {
-        try SyncBench.use { sync in
-            try sync.add(Self.names[0], Self.rows)
-            try sync.bench.succeed("sync", "--distrust-etags")
+        try Scenario.withBucket { scenario in
+            try scenario.add(Self.names[0], Self.rows)
+            try scenario.succeed("sync", "--distrust-etags")
             let kept = Self.rows.filter { $0.key == "a" || $0.key == "large/b" }
             // What an inventory no longer lists was there until it was taken.
             for name in ["2024-06-01T01-00Z", "2024-07-01T01-00Z"] {
-                try sync.add(name, kept)
-                try sync.bench.succeed("sync")
+                try scenario.add(name, kept)
+                try scenario.succeed("sync")
             }
-            let rehearsal = try sync.bench.succeed("prune", "--keep-within", "1d", "--dry-run", "--json").records
-            let pruned = try sync.bench.succeed("prune", "--keep-within", "1d", "--json").records
+            let rehearsal = try scenario.succeed("prune", "--keep-within", "1d", "--dry-run", "--json").records
+            let pruned = try scenario.succeed("prune", "--keep-within", "1d", "--json").records
             #expect(rehearsal.last?["bytes"] as? Int == pruned.last?["bytes"] as? Int)
-            for row in kept { #expect(try sync.bench.succeed("cat", row.key).stdout == row.content) }
-            #expect(try sync.blobs.count == 2)
-            try sync.bench.succeed("verify")
+            for row in kept { #expect(try scenario.succeed("cat", row.key).stdout == row.content) }
+            #expect(try scenario.blobs.count == 2)
+            try scenario.succeed("verify")
         }
     }
 
     /// A store that has trusted ETags, and does so no longer.
     @Test func aStoreCanStopTrusting() throws {
-        try SyncBench.use { sync in
-            try sync.add(Self.names[0], Self.rows)
-            try sync.bench.succeed("sync")
-            let rehearsal = try sync.bench.succeed("sync", "--distrust-etags", "--dry-run", "--json").record
+        try Scenario.withBucket { scenario in
+            try scenario.add(Self.names[0], Self.rows)
+            try scenario.succeed("sync")
+            let rehearsal = try scenario.succeed("sync", "--distrust-etags", "--dry-run", "--json").record
             #expect((rehearsal["wantedBytes"] as? Int ?? 0) > 2 * Self.tail.count)
-            #expect(try sync.bench.succeed("status", "--json").records[0]["format"] as? Int == 1)
+            #expect(try scenario.succeed("status", "--json").records[0]["format"] as? Int == 1)
             // One of them cannot be had any more: it keeps what it had. The others get what is theirs.
-            try Files.remove("\(sync.server.directory)/data/\(SyncBench.bucket)/.v/o1")
-            try Files.remove("\(sync.server.directory)/data/\(SyncBench.bucket)/.c/other")
-            let run = try sync.bench.run("sync", "--distrust-etags")
+            try Files.remove("\(scenario.server.directory)/data/\(Scenario.bucket)/.v/o1")
+            try Files.remove("\(scenario.server.directory)/data/\(Scenario.bucket)/.c/other")
+            let run = try scenario.run("sync", "--distrust-etags")
             #expect(run.status == 0, "\(run)")
-            try Self.expectAll(sync)
-            #expect(try sync.bench.succeed("status", "--json").records[0]["format"] as? Int == 2)
-            try sync.bench.succeed("verify")
+            try Self.expectAll(scenario)
+            #expect(try scenario.succeed("status", "--json").records[0]["format"] as? Int == 2)
+            try scenario.succeed("verify")
             // What is gone is not asked for again and again.
-            #expect(try sync.bench.succeed("sync", "--json").record["wanted"] as? Int == 0)
-            try sync.bench.succeed("reindex")
-            try Self.expectAll(sync)
-            try sync.bench.succeed("verify")
+            #expect(try scenario.succeed("sync", "--json").record["wanted"] as? Int == 0)
+            try scenario.succeed("reindex")
+            try Self.expectAll(scenario)
+            try scenario.succeed("verify")
         }
     }
 
     @Test func whatIsReadFromAMountIsFetchedOnItsOwn() throws {
-        try SyncBench.use { sync in
-            try sync.add(Self.names[0], Self.rows)
-            try sync.bench.succeed("sync", "--distrust-etags", "--metadata-only")
-            let mount = try sync.bench.mount()
+        try Scenario.withBucket { scenario in
+            try scenario.add(Self.names[0], Self.rows)
+            try scenario.succeed("sync", "--distrust-etags", "--metadata-only")
+            let mount = try scenario.mount()
             for row in Self.rows where row.isLatest {
                 #expect(try Files.read("\(mount)/\(row.key)", limit: 1 << 24) == row.content, "\(row.key)")
             }
-            sync.bench.unmount(mount)
-            #expect(try Clock.wait(seconds: 60) { try sync.blobs.count == 5 })
-            for name in try sync.blobs { #expect(name.contains("/x-") || name.hasPrefix("x-"), "\(name)") }
+            scenario.unmount(mount)
+            #expect(try Clock.wait(seconds: 60) { try scenario.blobs.count == 5 })
+            for name in try scenario.blobs { #expect(name.contains("/x-") || name.hasPrefix("x-"), "\(name)") }
         }
     }
 
@@ -232,8 +232,8 @@ import Testing
         let admin = try S3Admin(server)
         let bucket = "collisions-\(UInt32.random(in: 0 ... .max))"
         try admin.createBucket(bucket, versioned: false)
-        try Bench.use(server) { bench in
-            let folder = "\(bench.directory)/inventories"
+        try Scenario.use(server) { scenario in
+            let folder = "\(scenario.directory)/inventories"
             try Files.createDirectory(folder)
             let old = try admin.put(bucket, "k", Self.first)
             func inventory(_ name: String) throws {
@@ -247,16 +247,16 @@ import Testing
             usleep(2_100_000)
             let new = try admin.put(bucket, "k", Self.second)
             try #require(old.etag == new.etag)
-            try bench.initialize(bucket, inventory: "file://\(folder)", "--distrust-etags")
-            let run = try bench.run("sync", "--json")
+            try scenario.initialize(bucket, inventory: "file://\(folder)", "--distrust-etags")
+            let run = try scenario.run("sync", "--json")
             #expect(run.status == 0, "\(run)")
             #expect(try run.record["gone"] as? Int == 1, "\(run)")
-            #expect(try bench.run("cat", "k").status == 1)
+            #expect(try scenario.run("cat", "k").status == 1)
             try inventory("2024-03-03T01-00Z")
-            try bench.succeed("sync")
-            #expect(try bench.succeed("cat", "k").stdout == Self.second)
-            #expect(try bench.run("cat", "k", "--at", "2024-03-02T01-00Z").status == 1)
-            try bench.succeed("verify")
+            try scenario.succeed("sync")
+            #expect(try scenario.succeed("cat", "k").stdout == Self.second)
+            #expect(try scenario.run("cat", "k", "--at", "2024-03-02T01-00Z").status == 1)
+            try scenario.succeed("verify")
         }
     }
 }

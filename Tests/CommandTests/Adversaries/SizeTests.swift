@@ -13,25 +13,25 @@ import Testing
 
     /// Runs a sync that is to end in a sentence.
     private static func refuse(
-        _ bench: Bench, says: String..., status: Int32 = 1, seconds: Double = 120,
+        _ scenario: Scenario, says: String..., status: Int32 = 1, seconds: Double = 120,
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
-        let (run, peak) = try bench.measured(["sync", "--store", bench.store], seconds: seconds)
+        let (run, peak) = try scenario.measured(["sync", "--store", scenario.store], seconds: seconds)
         #expect(run.status == status, "\(run)", sourceLocation: sourceLocation)
         for text in says { #expect(run.stderr.contains(text), "\(text): \(run)", sourceLocation: sourceLocation) }
         #expect(peak < mostMemory, "\(run)", sourceLocation: sourceLocation)
         #expect(run.stderr.utf8.count < 4000, "a sentence that fills the screen", sourceLocation: sourceLocation)
-        #expect(try bench.succeed("snapshots", "--json").stdout.isEmpty, sourceLocation: sourceLocation)
+        #expect(try scenario.succeed("snapshots", "--json").stdout.isEmpty, sourceLocation: sourceLocation)
     }
 
     private static let name = "2024-03-02T01-00Z"
     private static let rows = [InventoryFolder.Row("key", bytes("content"))]
 
     /// Writes an inventory whose one list file is a gzip of `text`, `count` times: of what says the same, a thousandth.
-    private static func write(_ sync: SyncBench, before: String = "", unit: [UInt8], count: Int) throws {
+    private static func write(_ scenario: Scenario, before: String = "", unit: [UInt8], count: Int) throws {
         let before = before.isEmpty ? [] : try gzip(bytes(before))
         let unit = try gzip(unit)
-        try sync.folder.write(
+        try scenario.folder.write(
             name, rows,
             spoilFile: { file in
                 file = before
@@ -44,40 +44,41 @@ import Testing
     @Test func aListFileOfZeros() throws {
         let isSoak = ProcessInfo.processInfo.environment["ICECORE_SOAK"] != nil
         let total = isSoak ? 1_000_000_000_000 : 10_000_000_000
-        try SyncBench.use { sync in
+        try Scenario.withBucket { scenario in
             let unit = 10_000_000
-            try Self.write(sync, unit: [UInt8](repeating: 0, count: unit), count: total / unit)
-            try Self.refuse(sync.bench, says: "list file", "longer than 1 MiB", seconds: 600)
+            try Self.write(scenario, unit: [UInt8](repeating: 0, count: unit), count: total / unit)
+            try Self.refuse(scenario, says: "list file", "longer than 1 MiB", seconds: 600)
         }
         if isSoak { print("a list file of \(total) zeros was refused") }
     }
 
     @Test(arguments: ["\"bucket\",\"", "bucket,", "\"bucket\",\"a\"\""])
     func aFieldOfTwoGigabytes(_ beginning: String) throws {
-        try SyncBench.use { sync in
+        try Scenario.withBucket { scenario in
             let unit = 8 << 20
-            try Self.write(sync, before: beginning, unit: [UInt8](repeating: 97, count: unit), count: (2 << 30) / unit)
-            try Self.refuse(sync.bench, says: "list file", "line 1", "longer than 1 MiB")
+            try Self.write(
+                scenario, before: beginning, unit: [UInt8](repeating: 97, count: unit), count: (2 << 30) / unit)
+            try Self.refuse(scenario, says: "list file", "line 1", "longer than 1 MiB")
         }
     }
 
     @Test func aHundredThousandColumns() throws {
-        try SyncBench.use { sync in
+        try Scenario.withBucket { scenario in
             let columns = InventoryFolder.columns + (0..<100_000).map { "Column\($0)" }
-            try sync.folder.write(Self.name, Self.rows, columns: columns)
-            try Self.refuse(sync.bench, says: "more than 1000 columns")
+            try scenario.folder.write(Self.name, Self.rows, columns: columns)
+            try Self.refuse(scenario, says: "more than 1000 columns")
             // And in the list file alone.
-            try sync.folder.write(
+            try scenario.folder.write(
                 "2024-03-03T01-00Z", Self.rows,
                 spoilText: { $0 = Array(repeating: "\"bucket\"", count: 100_000).joined(separator: ",") + "\n" })
-            try Self.refuse(sync.bench, says: "list file", "line 1")
+            try Self.refuse(scenario, says: "list file", "line 1")
         }
     }
 
     @Test func aHugeManifest() throws {
-        try SyncBench.use { sync in
+        try Scenario.withBucket { scenario in
             let digest = String(repeating: "0", count: 32)
-            try sync.folder.write(
+            try scenario.folder.write(
                 Self.name, Self.rows,
                 spoilManifest: { text in
                     let files = (0..<1_000_000).map {
@@ -85,38 +86,38 @@ import Testing
                     }
                     text = text.replacing("\"files\": [", with: "\"files\": [" + files.joined(separator: ",") + ",")
                 })
-            try Self.refuse(sync.bench, says: "manifest.json", "larger than", "not plausible")
+            try Self.refuse(scenario, says: "manifest.json", "larger than", "not plausible")
             // As large as may be, and empty of sense.
-            try sync.folder.write(
+            try scenario.folder.write(
                 "2024-03-03T01-00Z", Self.rows,
                 spoilManifest: { text in
                     let objects = String(repeating: "{},", count: (31 << 20) / 3)
                     text = text.replacing("\"files\": [", with: "\"files\": [" + objects)
                 })
-            try Self.refuse(sync.bench, says: "manifest", "more than 3000000 fields")
-            try sync.folder.write(
+            try Self.refuse(scenario, says: "manifest", "more than 3000000 fields")
+            try scenario.folder.write(
                 "2024-03-04T01-00Z", Self.rows,
                 spoilManifest: { $0 = String(repeating: "[", count: 31 << 20) })
-            try Self.refuse(sync.bench, says: "manifest", "more than 3000000 fields")
+            try Self.refuse(scenario, says: "manifest", "more than 3000000 fields")
             // As many as are looked at.
-            try sync.folder.write(
+            try scenario.folder.write(
                 "2024-03-04T02-00Z", Self.rows,
                 spoilManifest: { text in
                     let objects = String(repeating: "{},", count: 1_490_000)
                     text = text.replacing("\"files\": [", with: "\"files\": [" + objects)
                 })
-            try Self.refuse(sync.bench, says: "manifest", "files[].key")
-            try sync.folder.write(
+            try Self.refuse(scenario, says: "manifest", "files[].key")
+            try scenario.folder.write(
                 "2024-03-04T03-00Z", Self.rows, spoilManifest: { $0 = String(repeating: "[", count: 2_900_000) })
-            try Self.refuse(sync.bench, says: "manifest", "not a JSON object")
+            try Self.refuse(scenario, says: "manifest", "not a JSON object")
             // More list files than there can be, each in as few bytes as it takes.
-            try sync.folder.write(
+            try scenario.folder.write(
                 "2024-03-05T01-00Z", Self.rows,
                 spoilManifest: { text in
                     let files = (0..<400_000).map { #"{"key":"\#($0)","MD5checksum":"\#(digest)"}"# }
                     text = text.replacing("\"files\": [", with: "\"files\": [" + files.joined(separator: ",") + ",")
                 })
-            try Self.refuse(sync.bench, says: "more than 150000 list files")
+            try Self.refuse(scenario, says: "more than 150000 list files")
         }
     }
 
@@ -152,33 +153,33 @@ import Testing
             says: "ends early"),
     ])
     func aListingThatGrows(_ answer: LargeAnswer) throws {
-        try SyncBench.use { sync in
-            try Self.useListing(sync)
-            _ = try sync.bench.run("sync")
-            let target = try #require(try sync.requests().keys.first { $0.contains("list-type=2") })
-            try sync.server.can(target, FaultServer.Canned(body: answer.text))
-            try Self.refuse(sync.bench, says: answer.says)
+        try Scenario.withBucket { scenario in
+            try Self.useListing(scenario)
+            _ = try scenario.run("sync")
+            let target = try #require(try scenario.requests().keys.first { $0.contains("list-type=2") })
+            try scenario.server.can(target, FaultServer.Canned(body: answer.text))
+            try Self.refuse(scenario, says: answer.says)
         }
     }
 
     /// Many small things in an answer of a size that is looked at.
     @Test func aListingOfVeryMuch() throws {
-        try SyncBench.use { sync in
-            try Self.useListing(sync)
-            _ = try sync.bench.run("sync")
-            let target = try #require(try sync.requests().keys.first { $0.contains("list-type=2") })
+        try Scenario.withBucket { scenario in
+            try Self.useListing(scenario)
+            _ = try scenario.run("sync")
+            let target = try #require(try scenario.requests().keys.first { $0.contains("list-type=2") })
             let object = "<Contents><Key>k</Key></Contents>"
-            try sync.server.can(
+            try scenario.server.can(
                 target, FaultServer.Canned(body: "<ListBucketResult>" + String(repeating: object, count: 700_000)))
-            try Self.refuse(sync.bench, says: "ends early")
+            try Self.refuse(scenario, says: "ends early")
         }
     }
 
     /// Has the store look for its inventories in a bucket.
-    private static func useListing(_ sync: SyncBench) throws {
-        let path = "\(sync.bench.store)/icecore.json"
+    private static func useListing(_ scenario: Scenario) throws {
+        let path = "\(scenario.store)/icecore.json"
         let text = String(decoding: try Files.read(path, limit: 1 << 20), as: UTF8.self)
-        try Files.replace(path, with: bytes(text.replacing(sync.folder.url, with: "s3://bucket/inventory/")))
+        try Files.replace(path, with: bytes(text.replacing(scenario.folder.url, with: "s3://bucket/inventory/")))
     }
 
     /// The answer to the question for an object. The sync goes on, and says what it could not have.
@@ -193,12 +194,12 @@ import Testing
         LargeAnswer(testDescription: "no XML", text: String(repeating: "x", count: 20 << 20)),
     ])
     func anErrorThatGrows(_ answer: LargeAnswer) throws {
-        try SyncBench.use { sync in
-            try sync.add(Self.name, Self.rows)
-            for target in [sync.target(Self.rows[0]), "/\(SyncBench.bucket)/key"] {
-                try sync.server.can(target, FaultServer.Canned(status: 403, body: answer.text))
+        try Scenario.withBucket { scenario in
+            try scenario.add(Self.name, Self.rows)
+            for target in [scenario.target(Self.rows[0]), "/\(Scenario.bucket)/key"] {
+                try scenario.server.can(target, FaultServer.Canned(status: 403, body: answer.text))
             }
-            let run = try sync.bench.run("sync")
+            let run = try scenario.run("sync")
             #expect(run.status == 3 && run.stderr.contains("403"), "\(run)")
             #expect(run.stderr.utf8.count < 2000, "\(run)")
         }

@@ -7,8 +7,6 @@ import Testing
 /// Kills at any moment, of every command that writes: nothing of what was there is lost, and once the same command has
 /// come to its end, nothing is left of the one that did not.
 @Suite struct CrashTests {
-    private typealias Command = CrashBench.Command
-
     private static let isSoak = ProcessInfo.processInfo.environment["ICECORE_SOAK"] == "1"
 
     /// What a command does when nobody kills it.
@@ -21,15 +19,15 @@ import Testing
 
     @Test func aKilledCommandLosesNothingAndLeavesNothing() throws {
         let goal = Self.isSoak ? 500 : 10
-        try CrashBench.use(seed: 1) { crash in
+        try CrashSeries.use(seed: 1) { crash in
             var random = SplitMix64(seed: 2)
-            var measures: [Command: Measure] = [:]
-            for command in Command.allCases { measures[command] = try measure(crash, command) }
-            var killed: [Command: Int] = [:]
+            var measures: [CrashCommand: Measure] = [:]
+            for command in CrashCommand.allCases { measures[command] = try measure(crash, command) }
+            var killed: [CrashCommand: Int] = [:]
             var (rounds, kills) = (0, 0)
             while kills < goal {
                 // All five get their share, in another order each time.
-                for command in random.shuffle(Command.allCases) where kills < goal {
+                for command in random.shuffle(CrashCommand.allCases) where kills < goal {
                     let measure = try #require(measures[command])
                     try crash.prepare(command)
                     let (moment, isKilled) = try kill(crash, command, measure, rounds, &random)
@@ -37,58 +35,59 @@ import Testing
                     kills += isKilled ? 1 : 0
                     killed[command, default: 0] += isKilled ? 1 : 0
                     try crash.expectUnharmed(command, moment)
-                    let next = try crash.bench.run(crash.words)
+                    let next = try crash.scenario.run(crash.words)
                     try #require(next.status == 0, "\(moment): \(next)")
                     try crash.expectFinished(command, moment)
                 }
                 try #require(rounds < 3 * goal, "most commands should have been killed before their end")
             }
-            let counts = Command.allCases.map { "\($0.rawValue) \(killed[$0, default: 0])" }.joined(separator: ", ")
+            let counts = CrashCommand.allCases.map { "\($0.rawValue) \(killed[$0, default: 0])" }.joined(
+                separator: ", ")
             print("kill -9: \(kills) in \(rounds) rounds (\(counts)); no snapshot lost, nothing left in tmp/")
         }
     }
 
     /// Runs a command to its end.
-    private func measure(_ crash: CrashBench, _ command: Command) throws -> Measure {
+    private func measure(_ crash: CrashSeries, _ command: CrashCommand) throws -> Measure {
         try crash.prepare(command)
-        try crash.sync.server.reset()
-        let count = "\(crash.bench.directory)/count"
+        try crash.scenario.server.reset()
+        let count = "\(crash.scenario.directory)/count"
         let start = Timestamp.now()
-        let run = try crash.bench.run(crash.words, environment: FaultShim.environment(["FAULT_COUNT": count]))
+        let run = try crash.scenario.run(crash.words, environment: FaultShim.environment(["FAULT_COUNT": count]))
         try #require(run.status == 0, "\(run)")
         var measure = Measure()
         measure.milliseconds = Double(Timestamp.now().milliseconds - start.milliseconds)
         let text = String(decoding: try Files.read(count, limit: 100), as: UTF8.self)
         measure.calls = try #require(Int(text.dropLast()))
-        measure.requests = try crash.sync.server.statistics().requests
+        measure.requests = try crash.scenario.server.statistics().requests
         try crash.expectFinished(command, "undisturbed \(command.rawValue)")
         return measure
     }
 
     /// Starts a command, and kills it somewhere between its beginning and its end; whether it had not ended before.
     private func kill(
-        _ crash: CrashBench, _ command: Command, _ measure: Measure, _ round: Int, _ random: inout SplitMix64
+        _ crash: CrashSeries, _ command: CrashCommand, _ measure: Measure, _ round: Int, _ random: inout SplitMix64
     ) throws -> (moment: String, isKilled: Bool) {
         let name = "round \(round), \(command.rawValue)"
         // By what it has done, by what it has asked for, by the time that has passed.
         switch random.below(measure.requests > 0 ? 4 : 3) {
         case 0, 1:
             let call = 1 + random.below(measure.calls)
-            let run = try crash.bench.run(
+            let run = try crash.scenario.run(
                 crash.words, environment: FaultShim.environment(["FAULT_KILL": "\(call)"]))
             return ("\(name) at call \(call) of \(measure.calls)", run.status == 128 + SIGKILL)
         case 2:
             let part = Double(random.below(1000)) / 1000
-            let program = try crash.bench.start(crash.words)
+            let program = try crash.scenario.start(crash.words)
             _ = Clock.wait(seconds: measure.milliseconds / 1000 * part) { program.hasEnded }
             program.kill(SIGKILL)
             return ("\(name) after \(Int(part * 100)) % of its time", try program.wait().status == 128 + SIGKILL)
         default:
             let request = 1 + random.below(measure.requests)
-            try crash.sync.server.reset()
-            let program = try crash.bench.start(crash.words)
+            try crash.scenario.server.reset()
+            let program = try crash.scenario.start(crash.words)
             _ = try Clock.wait(seconds: 30) {
-                try program.hasEnded || crash.sync.server.statistics().requests >= request
+                try program.hasEnded || crash.scenario.server.statistics().requests >= request
             }
             program.kill(SIGKILL)
             return ("\(name) at request \(request) of \(measure.requests)", try program.wait().status == 128 + SIGKILL)
@@ -97,18 +96,18 @@ import Testing
 
     @Test func aKilledPruneLeavesNoPiecesOfWhatItDropped() throws {
         typealias Row = InventoryFolder.Row
-        try SyncBench.use { sync in
-            let (store, saved) = (sync.bench.store, "\(sync.bench.directory)/saved")
+        try Scenario.withBucket { scenario in
+            let (store, saved) = (scenario.store, "\(scenario.directory)/saved")
             let (old, new) = (Row("key", bytes("old content")), Row("key", bytes("new")))
-            try sync.add("2024-03-02T01-00Z", [old])
+            try scenario.add("2024-03-02T01-00Z", [old])
             // It never came, but for a piece.
-            try sync.server.can(sync.target(old), .init(status: 500))
-            #expect(try sync.bench.run("sync").status == 3)
+            try scenario.server.can(scenario.target(old), .init(status: 500))
+            #expect(try scenario.run("sync").status == 3)
             let piece = "\(store)/tmp/partial-\(Hex.encode(MD5.digest(old.content)))-\(old.content.count)"
             try Files.replace(piece, with: old.content, mode: 0o600)
             try Files.replace("\(piece).log", with: bytes("icecore-partial 1\n0 5 -\n"), mode: 0o600)
-            try sync.add("2024-03-03T01-00Z", [new])
-            try sync.bench.succeed("sync")
+            try scenario.add("2024-03-03T01-00Z", [new])
+            try scenario.succeed("sync")
             #expect(Files.exists(piece))
             try Files.rename(store, saved)
 
@@ -118,19 +117,19 @@ import Testing
                 try FileManager.default.copyItem(atPath: saved, toPath: store)
             }
             try restore()
-            let count = "\(sync.bench.directory)/count"
-            let whole = try sync.bench.run(words, environment: FaultShim.environment(["FAULT_COUNT": count]))
+            let count = "\(scenario.directory)/count"
+            let whole = try scenario.run(words, environment: FaultShim.environment(["FAULT_COUNT": count]))
             #expect(whole.status == 0, "\(whole)")
             let calls = try #require(Int(String(decoding: Files.read(count, limit: 100), as: UTF8.self).dropLast()))
             var killed = 0
             for call in stride(from: 1, through: calls, by: Self.isSoak ? 1 : max(1, calls / 15)) {
                 try restore()
-                let run = try sync.bench.run(words, environment: FaultShim.environment(["FAULT_KILL": "\(call)"]))
+                let run = try scenario.run(words, environment: FaultShim.environment(["FAULT_KILL": "\(call)"]))
                 killed += run.status == 128 + SIGKILL ? 1 : 0
-                let next = try sync.bench.run(words)
+                let next = try scenario.run(words)
                 #expect(next.status == 0, "\(next)")
                 #expect(try Files.names(in: "\(store)/tmp").isEmpty, "call \(call) of \(calls)")
-                #expect(try sync.bench.succeed("cat", "key").text == "new")
+                #expect(try scenario.succeed("cat", "key").text == "new")
             }
             #expect(killed > 5)
         }

@@ -17,18 +17,18 @@ import Testing
     }
 
     /// How many blobs a verification looked at.
-    private func checked(_ store: VerifyBench, _ words: String..., environment: [String: String] = [:]) throws -> Int {
-        let run = try store.bench.run(["verify", "--store", store.store] + words, environment: environment)
+    private func checked(_ scenario: Scenario, _ words: String..., environment: [String: String] = [:]) throws -> Int {
+        let run = try scenario.run(["verify", "--store", scenario.store] + words, environment: environment)
         #expect(run.status == 0 && run.stdout.isEmpty, "\(run)")
         let text = run.stderr.split(separator: "checked ").last?.prefix { $0.isNumber }
         return try #require(text.flatMap { Int($0) }, "\(run)")
     }
 
     @Test func aSyncShowsTheSameByWhateverClock() throws {
-        try VerifyBench.use(small: 8) { store in
+        try Scenario.withContents(small: 8) { scenario in
             let shown = {
-                try [VerifyBench.names[0], "2024-03-02T12:30:00Z", "latest"].map {
-                    try store.bench.succeed("ls", "-R", "--json", "--at", $0).stdout
+                try [Scenario.inventoryNames[0], "2024-03-02T12:30:00Z", "latest"].map {
+                    try scenario.succeed("ls", "-R", "--json", "--at", $0).stdout
                 }
             }
             let views = try shown()
@@ -36,120 +36,121 @@ import Testing
                 (Self.backwards, 0), (Self.forwards, 0), (Self.backwards, 3), (Self.forwards, 3), (Self.backwards, 8),
                 (Self.forwards, 8),
             ] {
-                try FileManager.default.removeItem(atPath: store.store)
-                try store.bench.initialize(SyncBench.bucket, inventory: store.sync.folder.url)
-                for name in VerifyBench.names {
-                    let run = try store.bench.run(
-                        ["sync", "--store", store.store, "--date", name], environment: clock(seconds, after: looks))
+                try FileManager.default.removeItem(atPath: scenario.store)
+                try scenario.initialize(Scenario.bucket, inventory: scenario.folder.url)
+                for name in Scenario.inventoryNames {
+                    let run = try scenario.run(
+                        ["sync", "--store", scenario.store, "--date", name], environment: clock(seconds, after: looks))
                     #expect(run.status == 0, "\(run)")
                 }
                 #expect(try shown() == views, "\(seconds) after \(looks)")
                 // And by a clock that went back to what it was.
-                try store.bench.succeed("sync")
-                try store.bench.succeed("reindex")
+                try scenario.succeed("sync")
+                try scenario.succeed("reindex")
                 #expect(try shown() == views, "\(seconds) after \(looks)")
-                #expect(try store.findings(status: 0).isEmpty)
+                #expect(try scenario.findings(status: 0).isEmpty)
             }
         }
     }
 
     @Test func whatAWrongClockVerifiedIsVerifiedAgain() throws {
-        try VerifyBench.use { store in
-            let all = try StoreDigest.files("\(store.store)/blobs").count
+        try Scenario.withContents { scenario in
+            let all = try StoreDigest.files("\(scenario.store)/blobs").count
             // ctimes of this moment would be later than the look at them.
-            #expect(try checked(store) == all)
+            #expect(try checked(scenario) == all)
             usleep(20_000)
-            #expect(try checked(store) == all)
-            #expect(try checked(store, "--since", "1d") == 0)
+            #expect(try checked(scenario) == all)
+            #expect(try checked(scenario, "--since", "1d") == 0)
             for seconds in [Self.backwards, Self.forwards] {
-                #expect(try checked(store, "--since", "1d", environment: clock(seconds)) == all, "\(seconds)")
-                #expect(try checked(store, "--since", "1d") == all, "\(seconds): what that one has noted")
-                #expect(try checked(store, "--since", "1d") == 0)
-                _ = try checked(store, environment: clock(seconds, after: 5))
-                _ = try checked(store, "--since", "1d", environment: clock(seconds, after: 5))
-                #expect(try checked(store) == all)
-                #expect(try checked(store, "--since", "1d") == 0)
+                #expect(try checked(scenario, "--since", "1d", environment: clock(seconds)) == all, "\(seconds)")
+                #expect(try checked(scenario, "--since", "1d") == all, "\(seconds): what that one has noted")
+                #expect(try checked(scenario, "--since", "1d") == 0)
+                _ = try checked(scenario, environment: clock(seconds, after: 5))
+                _ = try checked(scenario, "--since", "1d", environment: clock(seconds, after: 5))
+                #expect(try checked(scenario) == all)
+                #expect(try checked(scenario, "--since", "1d") == 0)
             }
             // One that was interrupted is gone on with by the same clock only.
             for seconds in [Self.backwards, Self.forwards] {
-                let process = try store.startVerification(environment: clock(seconds))
+                let process = try scenario.startVerification(environment: clock(seconds))
                 process.kill(SIGINT)
                 #expect(try process.wait().status != 0)
-                #expect(try checked(store) == all, "\(seconds)")
+                #expect(try checked(scenario) == all, "\(seconds)")
             }
         }
     }
 
     @Test func aPruneCountsFromTheNewestSnapshotAndNotFromAClock() throws {
-        try SyncBench.use { sync in
+        try Scenario.withBucket { scenario in
             let (first, second, third) = (
                 Row("a", bytes("first")), Row("a", bytes("second"), at: "2024-03-02T12:00:00.000Z"),
                 Row("a", bytes("third"), at: "2024-03-03T12:00:00.000Z")
             )
             for (day, row) in [(2, first), (3, second), (4, third)] {
-                try sync.add("2024-03-0\(day)T01-00Z", [row])
-                try sync.bench.succeed("sync")
+                try scenario.add("2024-03-0\(day)T01-00Z", [row])
+                try scenario.succeed("sync")
             }
-            let words = ["prune", "--store", sync.bench.store, "--keep-within", "36h", "--dry-run", "--json"]
-            let expected = try sync.bench.run(words)
+            let words = ["prune", "--store", scenario.store, "--keep-within", "36h", "--dry-run", "--json"]
+            let expected = try scenario.run(words)
             #expect(try expected.records.last?["keptSnapshots"] as? Int == 2, "\(expected)")
             for looks in [0, 2] {
                 #expect(
-                    try sync.bench.run(words, environment: clock(Self.forwards, after: looks)).text == expected.text)
+                    try scenario.run(words, environment: clock(Self.forwards, after: looks)).text == expected.text)
                 #expect(
-                    try sync.bench.run(words, environment: clock(-365 * 86_400, after: looks)).text == expected.text)
+                    try scenario.run(words, environment: clock(-365 * 86_400, after: looks)).text == expected.text)
             }
             // By this clock the newest snapshot is not taken yet: one of the two is wrong, and a prune cannot be undone.
-            let before = try StoreDigest.of(sync.bench.store)
+            let before = try StoreDigest.of(scenario.store)
             for words in [words, words.filter { $0 != "--dry-run" }] {
-                let refused = try sync.bench.run(words, environment: clock(Self.backwards))
+                let refused = try scenario.run(words, environment: clock(Self.backwards))
                 #expect(refused.status == 1 && refused.stdout.isEmpty && refused.complaints.count == 1, "\(refused)")
                 for text in ["2024-03-04T01-00Z", "clock", "Nothing was pruned"] {
                     #expect(refused.stderr.contains(text), "\(refused)")
                 }
             }
-            StoreDigest.expectSame(try StoreDigest.of(sync.bench.store), before)
+            StoreDigest.expectSame(try StoreDigest.of(scenario.store), before)
             // An inventory that was made by a machine with a wrong clock would be the measure of all others.
-            try sync.add("2056-03-04T01-00Z", [third])
-            try sync.bench.succeed("sync")
-            let kept = try sync.bench.run("prune", "--keep-within", "36h")
+            try scenario.add("2056-03-04T01-00Z", [third])
+            try scenario.succeed("sync")
+            let kept = try scenario.run("prune", "--keep-within", "36h")
             #expect(kept.status == 1 && kept.stderr.contains("2056-03-04T01-00Z"), "\(kept)")
-            #expect(try sync.bench.succeed("snapshots", "--json").records.count == 4)
+            #expect(try scenario.succeed("snapshots", "--json").records.count == 4)
             // Who names what is to be kept by number is obeyed.
-            try sync.bench.succeed("prune", "--keep-last", "2")
-            #expect(try sync.bench.succeed("snapshots", "--json").records.count == 2)
+            try scenario.succeed("prune", "--keep-last", "2")
+            #expect(try scenario.succeed("snapshots", "--json").records.count == 2)
         }
     }
 
     @Test func whatAWrongClockCalledGoneIsAskedForAgain() throws {
-        try SyncBench.use { sync in
+        try Scenario.withBucket { scenario in
             let row = Row("key", bytes("content"))
             let body = "<Error><Code>NoSuchVersion</Code><Message>gone</Message></Error>"
-            try sync.server.can(sync.target(row), .init(status: 404, body: body))
-            try sync.add("2024-03-02T01-00Z", [row])
-            let run = try sync.bench.run("sync", environment: clock(Self.forwards))
+            try scenario.server.can(scenario.target(row), .init(status: 404, body: body))
+            try scenario.add("2024-03-02T01-00Z", [row])
+            let run = try scenario.run("sync", environment: clock(Self.forwards))
             #expect(run.status == 0, "\(run)")
-            #expect(try sync.failures().first?["gone"] as? Bool == true)
+            #expect(try scenario.failures().first?["gone"] as? Bool == true)
             // An inventory of after that says that it is there. (It is later than 2024, and earlier than that clock.)
-            try sync.server.reset()
-            try sync.add("2024-03-03T01-00Z", [row])
-            try sync.bench.succeed("sync")
-            #expect(try sync.bench.succeed("cat", "key").stdout == row.content)
+            try scenario.server.reset()
+            try scenario.add("2024-03-03T01-00Z", [row])
+            try scenario.succeed("sync")
+            #expect(try scenario.succeed("cat", "key").stdout == row.content)
         }
     }
 
     @Test func mountsAndAgesFollowTheClockAndNothingElseDoes() throws {
-        try VerifyBench.use { store in
-            let reference = try SeenTree(try store.bench.mount("--at", VerifyBench.names[0], name: "reference"))
+        try Scenario.withContents { scenario in
+            let reference = try SeenTree(try scenario.mount("--at", Scenario.inventoryNames[0], name: "reference"))
             for (number, seconds) in [Self.backwards, Self.forwards].enumerated() {
                 for (when, isSame) in [
-                    (VerifyBench.names[0], true), ("2024-03-02T12:30:00Z", false), ("latest", false),
+                    (Scenario.inventoryNames[0], true), ("2024-03-02T12:30:00Z", false), ("latest", false),
                 ] {
-                    let point = "\(store.bench.directory)/mnt\(number)-\(isSame)-\(when.count)"
+                    let point = "\(scenario.directory)/mnt\(number)-\(isSame)-\(when.count)"
                     try Files.createDirectory(point)
-                    defer { store.bench.unmount(point) }
-                    let run = try store.bench.run(
-                        ["mount", point, "--store", store.store, "--at", when], environment: clock(seconds, after: 2))
+                    defer { scenario.unmount(point) }
+                    let run = try scenario.run(
+                        ["mount", point, "--store", scenario.store, "--at", when], environment: clock(seconds, after: 2)
+                    )
                     #expect(run.status == 0, "\(run)")
                     let tree = try SeenTree(point)
                     #expect(!tree.files.isEmpty)
@@ -157,25 +158,25 @@ import Testing
                 }
             }
             // An age is one of the few things that a clock decides: what no snapshot knows is an error.
-            let late = try store.bench.run("ls", "--at", "1d", environment: clock(Self.forwards))
-            #expect(late.status == 1 && late.stderr.contains(VerifyBench.names[1]), "\(late)")
-            let early = try store.bench.run("ls", "--at", "1d", environment: clock(Self.backwards))
+            let late = try scenario.run("ls", "--at", "1d", environment: clock(Self.forwards))
+            #expect(late.status == 1 && late.stderr.contains(Scenario.inventoryNames[1]), "\(late)")
+            let early = try scenario.run("ls", "--at", "1d", environment: clock(Self.backwards))
             #expect(early.status == 1 && early.stderr.contains("before"), "\(early)")
         }
     }
 
     @Test func aServerThatSeesTheWrongClockIsQuoted() throws {
         let bucket = try RealBucket.shared()
-        try Bench.use(bucket.server) { bench in
-            try bench.initialize(bucket.name, inventory: "file://\(bucket.directory)")
+        try Scenario.use(bucket.server) { scenario in
+            try scenario.initialize(bucket.name, inventory: "file://\(bucket.directory)")
             for seconds in [Self.backwards, Self.forwards] {
-                let run = try bench.run("sync", environment: clock(seconds))
+                let run = try scenario.run("sync", environment: clock(seconds))
                 #expect(run.status == 1 && run.stderr.contains("clock"), "\(run)")
-                #expect(try bench.succeed("snapshots").text.isEmpty)
+                #expect(try scenario.succeed("snapshots").text.isEmpty)
             }
-            try FileManager.default.removeItem(atPath: bench.store)
-            try bench.initialize(bucket.name, inventory: bucket.inventoryURL)
-            let run = try bench.run("sync", environment: clock(Self.backwards))
+            try FileManager.default.removeItem(atPath: scenario.store)
+            try scenario.initialize(bucket.name, inventory: bucket.inventoryURL)
+            let run = try scenario.run("sync", environment: clock(Self.backwards))
             #expect(run.status == 1 && run.stderr.contains("clock"), "\(run)")
         }
     }

@@ -19,9 +19,9 @@ import Testing
     }
 
     /// Makes a file system of so many kibibytes, for as long as `body` runs.
-    private func withDisk(_ sync: SyncBench, kibibytes: Int, _ body: (String) throws -> Void) throws {
-        let outputs = "\(sync.bench.directory)/outputs"
-        let point = "\(sync.bench.directory)/small"
+    private func withDisk(_ scenario: Scenario, kibibytes: Int, _ body: (String) throws -> Void) throws {
+        let outputs = "\(scenario.directory)/outputs"
+        let point = "\(scenario.directory)/small"
         try Files.createDirectory(point)
         try run("/bin/mount", ["-t", "tmpfs", "-o", "size=\(kibibytes)k", "tmpfs", point], in: outputs)
         defer { try? run("/bin/umount", ["-l", point], in: outputs) }
@@ -36,33 +36,33 @@ import Testing
         try systemCall("cannot fill", point) { posix_fallocate(descriptor, 0, off_t(max(4096, length))) == 0 ? 0 : -1 }
     }
 
-    private func views(_ sync: SyncBench) throws -> [[UInt8]] {
-        try Self.names.map { try sync.bench.succeed("ls", "-R", "--json", "--at", $0).stdout }
-            + [try sync.bench.succeed("snapshots", "--json").stdout]
+    private func views(_ scenario: Scenario) throws -> [[UInt8]] {
+        try Self.names.map { try scenario.succeed("ls", "-R", "--json", "--at", $0).stdout }
+            + [try scenario.succeed("snapshots", "--json").stdout]
     }
 
     /// Enough rows that each command writes more than the least of the disks has room for.
-    private func use(_ body: (SyncBench) throws -> Void) throws {
-        try SyncBench.use { sync in
+    private func use(_ body: (Scenario) throws -> Void) throws {
+        try Scenario.withBucket { scenario in
             var rows = (0..<400).map { Row("many/\($0 % 7)/key-\($0)", bytes("content \($0 % 60)")) }
             for (day, name) in Self.names.enumerated() {
                 for place in rows.indices where place % 3 == day {
                     rows[place] = Row(
                         rows[place].key, bytes("newer \(place % 60) \(day)"), at: "2024-03-0\(day + 1)T02:00:00.000Z")
                 }
-                try sync.add(name, rows)
-                try sync.bench.succeed("sync")
+                try scenario.add(name, rows)
+                try scenario.succeed("sync")
             }
-            try body(sync)
+            try body(scenario)
         }
     }
 
     @Test(arguments: ["prune", "repair", "reindex", "sync"])
     func aStoreWithoutRoomStaysWhatItIs(command: String) throws {
-        try use { sync in
-            let store = sync.bench.store
-            let views = try views(sync)
-            let saved = "\(sync.bench.directory)/saved"
+        try use { scenario in
+            let store = scenario.store
+            let views = try views(scenario)
+            let saved = "\(scenario.directory)/saved"
             try Files.rename(store, saved)
             let words =
                 switch command {
@@ -71,12 +71,12 @@ import Testing
                 case "reindex": ["reindex", "--store", store]
                 default: ["sync", "--store", store]
                 }
-            try withDisk(sync, kibibytes: 32 << 10) { point in
+            try withDisk(scenario, kibibytes: 32 << 10) { point in
                 try Files.createDirectory("\(point)/store")
                 symlink("\(point)/store", store)
                 defer { unlink(store) }
                 if command == "sync" {
-                    try sync.add(
+                    try scenario.add(
                         "2024-03-05T01-00Z", (0..<400).map { Row("all/new/\($0)", bytes("new content \($0)")) })
                 }
                 var (failed, succeeded) = (0, 0)
@@ -87,11 +87,11 @@ import Testing
                     try FileManager.default.copyItem(atPath: saved, toPath: "\(point)/store")
                     if command == "repair" {
                         for path in try StoreDigest.files("\(store)/blobs").prefix(40) {
-                            try VerifyBench.change("\(store)/blobs/\(path)") { $0[0] ^= 1 }
+                            try Scenario.change("\(store)/blobs/\(path)") { $0[0] ^= 1 }
                         }
                     }
                     try fill(point, leaving: free)
-                    let run = try sync.bench.run(words)
+                    let run = try scenario.run(words)
                     if run.status == 0 {
                         succeeded += 1
                     } else {
@@ -104,15 +104,15 @@ import Testing
                     }
                     if command != "prune" || run.status != 0 {
                         // Nothing that there was before is hidden or lost.
-                        let seen = try self.views(sync)
+                        let seen = try self.views(scenario)
                         if command != "prune" || seen.last == views.last {
                             #expect(seen.prefix(3).elementsEqual(views.prefix(3), by: ==), "\(free) KiB")
                         }
                     }
                     // With room, all is well.
                     try Files.remove("\(point)/filler")
-                    if run.status != 0 { #expect(try sync.bench.run(words).status == 0, "\(free) KiB") }
-                    let verify = try sync.bench.run("verify", "--json")
+                    if run.status != 0 { #expect(try scenario.run(words).status == 0, "\(free) KiB") }
+                    let verify = try scenario.run("verify", "--json")
                     #expect(verify.status == 0 && verify.stdout.isEmpty, "\(free) KiB: \(verify)")
                     #expect(try Files.names(in: "\(store)/tmp").isEmpty, "\(free) KiB")
                 }
@@ -122,25 +122,25 @@ import Testing
     }
 
     @Test func anExportThatFillsItsDiskGoesOnWithMoreRoom() throws {
-        try use { sync in
-            let before = try StoreDigest.of(sync.bench.store)
-            try withDisk(sync, kibibytes: 4 << 10) { point in
+        try use { scenario in
+            let before = try StoreDigest.of(scenario.store)
+            try withDisk(scenario, kibibytes: 4 << 10) { point in
                 let target = "\(point)/target"
                 for free in [0, 4, 40, 400] {
                     try fill(point, leaving: free)
-                    let run = try sync.bench.run("export", target)
+                    let run = try scenario.run("export", target)
                     #expect(run.status == 1 && run.complaints.count == 1, "\(free) KiB: \(run)")
                     #expect(run.stderr.contains("No space left on device"), "\(free) KiB: \(run)")
                     try Files.remove("\(point)/filler")
                 }
-                let run = try sync.bench.succeed("export", target, "--json")
+                let run = try scenario.succeed("export", target, "--json")
                 #expect(try run.record["files"] as? Int == 400)
                 #expect(try StoreDigest.files(target).count == 400)
                 for row in [("many/0/key-7", "newer 7 1"), ("many/3/key-3", "newer 3 0")] {
                     #expect(try Files.read("\(target)/\(row.0)", limit: 100) == bytes(row.1))
                 }
             }
-            StoreDigest.expectSame(try StoreDigest.of(sync.bench.store), before)
+            StoreDigest.expectSame(try StoreDigest.of(scenario.store), before)
         }
     }
 }

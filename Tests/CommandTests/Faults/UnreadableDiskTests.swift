@@ -23,138 +23,138 @@ import Testing
     }
 
     @Test func aVerificationGoesOnBehindABlobThatCannotBeRead() throws {
-        try VerifyBench.use { store in
+        try Scenario.withContents { scenario in
             for key in ["small/2/2", "parted", "secret"] {
-                let before = try StoreDigest.of(store.store)
-                let blob = store.blob(try store.row(key))
-                let other = store.blob(try store.row("small/0/3"))
+                let before = try StoreDigest.of(scenario.store)
+                let blob = scenario.blob(try scenario.row(key))
+                let other = scenario.blob(try scenario.row("small/0/3"))
                 let good = try Files.read(other, limit: 100)
-                try VerifyBench.change(other) { $0[0] ^= 1 }
-                let run = try store.bench.run("verify", "--json", environment: faults(name(blob)))
+                try Scenario.change(other) { $0[0] ^= 1 }
+                let run = try scenario.run("verify", "--json", environment: faults(name(blob)))
                 #expect(run.status == 1, "\(run)")
                 let kinds = try run.records.reduce(into: [:]) { kinds, record in
                     kinds[record["path"] as? String ?? ""] = record["kind"] as? String
                 }
-                let paths = [blob, other].map { String($0.dropFirst(store.store.utf8.count + 1)) }
+                let paths = [blob, other].map { String($0.dropFirst(scenario.store.utf8.count + 1)) }
                 #expect(kinds == [paths[0]: "unreadable", paths[1]: "damaged"], "\(run)")
                 #expect(run.text.contains("Input/output error"), "\(run)")
                 #expect(try run.records.contains { $0["key"] as? String == key }, "\(run)")
                 // The disk is well again.
-                try VerifyBench.change(other) { $0 = good }
-                #expect(try store.findings(status: 0).isEmpty)
-                try Files.remove("\(store.store)/verify.state")
-                StoreDigest.expectSame(try StoreDigest.of(store.store), before)
+                try Scenario.change(other) { $0 = good }
+                #expect(try scenario.findings(status: 0).isEmpty)
+                try Files.remove("\(scenario.store)/verify.state")
+                StoreDigest.expectSame(try StoreDigest.of(scenario.store), before)
 
                 // Or it is not, and the source has it.
-                let repair = try store.bench.run("verify", "--repair", environment: faults(name(blob)))
+                let repair = try scenario.run("verify", "--repair", environment: faults(name(blob)))
                 #expect(repair.status == 0 && repair.stderr.contains("fetched 1 contents again"), "\(repair)")
-                #expect(try store.findings(status: 0).isEmpty)
-                let kept = try Files.names(in: "\(store.store)/quarantine").filter { $0.hasPrefix(name(blob)) }
+                #expect(try scenario.findings(status: 0).isEmpty)
+                let kept = try Files.names(in: "\(scenario.store)/quarantine").filter { $0.hasPrefix(name(blob)) }
                 #expect(kept.count == 1)
-                for name in try Files.names(in: "\(store.store)/quarantine") {
-                    try Files.remove("\(store.store)/quarantine/\(name)")
+                for name in try Files.names(in: "\(scenario.store)/quarantine") {
+                    try Files.remove("\(scenario.store)/quarantine/\(name)")
                 }
-                try Files.remove("\(store.store)/verify.state")
+                try Files.remove("\(scenario.store)/verify.state")
             }
         }
     }
 
     @Test func aDirectoryOfBlobsThatCannotBeListedIsNotTakenForEmpty() throws {
-        try VerifyBench.use { store in
-            let fan = Files.directory(of: store.blob(try store.row("small/2/2")))
-            let run = try store.bench.run("verify", "--json", environment: faults("blobs/\(name(fan))"))
+        try Scenario.withContents { scenario in
+            let fan = Files.directory(of: scenario.blob(try scenario.row("small/2/2")))
+            let run = try scenario.run("verify", "--json", environment: faults("blobs/\(name(fan))"))
             #expect(run.status == 1, "\(run)")
-            let path = String(fan.dropFirst(store.store.utf8.count + 1))
+            let path = String(fan.dropFirst(scenario.store.utf8.count + 1))
             #expect(try run.records.compactMap { $0["path"] as? String } == [path], "\(run)")
             #expect(try run.records.compactMap { $0["kind"] as? String } == ["unreadable"], "\(run)")
             // Not being seen is no reason to be counted as verified.
-            let again = try store.bench.run("verify", "--since", "1d")
+            let again = try scenario.run("verify", "--since", "1d")
             #expect(again.status == 0 && !again.stderr.contains("checked 0 blobs"), "\(again)")
         }
     }
 
     @Test func whoReadsIsToldWhichFileCannotBeRead() throws {
-        try VerifyBench.use { store in
-            let (row, other) = (try store.row("small/2/2"), try store.row("small/0/3"))
-            let blob = store.blob(row)
-            let before = try StoreDigest.of(store.store)
-            expectSentence(try store.bench.run("cat", row.key, environment: faults(name(blob))), blob)
-            #expect(try store.bench.run("cat", other.key, environment: faults(name(blob))).stdout == other.content)
+        try Scenario.withContents { scenario in
+            let (row, other) = (try scenario.row("small/2/2"), try scenario.row("small/0/3"))
+            let blob = scenario.blob(row)
+            let before = try StoreDigest.of(scenario.store)
+            expectSentence(try scenario.run("cat", row.key, environment: faults(name(blob))), blob)
+            #expect(try scenario.run("cat", other.key, environment: faults(name(blob))).stdout == other.content)
 
-            let target = "\(store.bench.directory)/target"
+            let target = "\(scenario.directory)/target"
             expectSentence(
-                try store.bench.run("export", target, "--link", "copy", environment: faults(name(blob))), blob)
+                try scenario.run("export", target, "--link", "copy", environment: faults(name(blob))), blob)
             #expect(!Files.exists("\(target)/\(row.key)"))
-            try store.bench.succeed("export", target)
+            try scenario.succeed("export", target)
             #expect(try Files.read("\(target)/\(row.key)", limit: 100) == row.content)
 
-            let point = "\(store.bench.directory)/mnt"
+            let point = "\(scenario.directory)/mnt"
             try Files.createDirectory(point)
-            defer { store.bench.unmount(point) }
-            let mount = try store.bench.run("mount", point, "--no-passthrough", environment: faults(name(blob)))
+            defer { scenario.unmount(point) }
+            let mount = try scenario.run("mount", point, "--no-passthrough", environment: faults(name(blob)))
             #expect(mount.status == 0, "\(mount)")
             let read = #expect(throws: IcecoreError.self) { try Files.read("\(point)/\(row.key)", limit: 100) }
             #expect(read?.errno == EIO)
             #expect(try Files.read("\(point)/\(other.key)", limit: 100) == other.content)
-            store.bench.unmount(point)
-            let log = String(decoding: try Files.read("\(store.store)/mount.log", limit: 1 << 20), as: UTF8.self)
+            scenario.unmount(point)
+            let log = String(decoding: try Files.read("\(scenario.store)/mount.log", limit: 1 << 20), as: UTF8.self)
             #expect(log.contains(row.key) && log.contains("Input/output error"), "\(log)")
-            try Files.remove("\(store.store)/mount.log")
-            StoreDigest.expectSame(try StoreDigest.of(store.store), before)
+            try Files.remove("\(scenario.store)/mount.log")
+            StoreDigest.expectSame(try StoreDigest.of(scenario.store), before)
         }
     }
 
     @Test func anIndexThatCannotBeReadIsSaidToBe() throws {
-        try VerifyBench.use { store in
-            let views = try store.views()
-            let before = try StoreDigest.of(store.store)
-            let index = "\(store.store)/index.sqlite"
-            let target = "\(store.bench.directory)/target"
-            let point = "\(store.bench.directory)/mnt"
+        try Scenario.withContents { scenario in
+            let views = try scenario.views()
+            let before = try StoreDigest.of(scenario.store)
+            let index = "\(scenario.store)/index.sqlite"
+            let target = "\(scenario.directory)/target"
+            let point = "\(scenario.directory)/mnt"
             try Files.createDirectory(point)
             for words in [
                 ["ls"], ["cat", "shared/a"], ["snapshots"], ["status"], ["versions", "parted"], ["sync"],
                 ["prune", "--keep-last", "1"], ["export", target], ["mount", point],
             ] {
-                let words = [words[0], "--store", store.store] + words.dropFirst()
-                expectSentence(try store.bench.run(words, environment: faults("index.sqlite")), index)
+                let words = [words[0], "--store", scenario.store] + words.dropFirst()
+                expectSentence(try scenario.run(words, environment: faults("index.sqlite")), index)
             }
-            #expect(!Bench.isMounted(point))
-            let verify = try store.bench.run("verify", "--json", environment: faults("index.sqlite"))
+            #expect(!Scenario.isMounted(point))
+            let verify = try scenario.run("verify", "--json", environment: faults("index.sqlite"))
             #expect(verify.status == 1 && verify.text.contains("Input/output error"), "\(verify)")
-            let repair = try store.bench.run("verify", "--repair", "--json", environment: faults("index.sqlite"))
+            let repair = try scenario.run("verify", "--repair", "--json", environment: faults("index.sqlite"))
             #expect(repair.status == 1, "\(repair)")
-            try Files.remove("\(store.store)/verify.state")
-            StoreDigest.expectSame(try StoreDigest.of(store.store), before)
-            #expect(try store.views() == views)
+            try Files.remove("\(scenario.store)/verify.state")
+            StoreDigest.expectSame(try StoreDigest.of(scenario.store), before)
+            #expect(try scenario.views() == views)
         }
     }
 
     @Test func anInventoryThatCannotBeReadChangesNothing() throws {
-        try VerifyBench.use { store in
+        try Scenario.withContents { scenario in
             let third = "2024-03-04T01-00Z"
-            try store.sync.add(third, store.rows)
-            let before = try StoreDigest.of(store.store)
+            try scenario.add(third, scenario.rows)
+            let before = try StoreDigest.of(scenario.store)
             for file in ["\(third)-0.csv.gz", "\(third)/manifest.json"] {
-                let run = try store.bench.run("sync", environment: faults(file))
+                let run = try scenario.run("sync", environment: faults(file))
                 #expect(run.status == 1 && run.complaints.count == 1, "\(run)")
                 #expect(run.stderr.contains(file) && run.stderr.contains("Input/output error"), "\(run)")
-                StoreDigest.expectSame(try StoreDigest.of(store.store), before)
+                StoreDigest.expectSame(try StoreDigest.of(scenario.store), before)
             }
-            try store.bench.succeed("sync")
+            try scenario.succeed("sync")
             // What is kept of one cannot be read: it is found, and the index can be made without it.
             let kept = "inventories/\(third)/data/\(third)-0.csv.gz"
-            let verify = try store.bench.run("verify", "--json", environment: faults(kept))
+            let verify = try scenario.run("verify", "--json", environment: faults(kept))
             #expect(verify.status == 1, "\(verify)")
             #expect(try verify.records.compactMap { $0["path"] as? String } == [kept], "\(verify)")
-            let views = try store.views()
-            let reindex = try store.bench.run("reindex", environment: faults(kept))
+            let views = try scenario.views()
+            let reindex = try scenario.run("reindex", environment: faults(kept))
             #expect(reindex.status == 1 && reindex.stderr.contains("Input/output error"), "\(reindex)")
             #expect(reindex.stderr.contains("Nothing was changed"), "\(reindex)")
-            #expect(try store.views() == views)
-            try store.bench.succeed("reindex")
-            #expect(try store.findings(status: 0).isEmpty)
-            #expect(try store.views() == views)
+            #expect(try scenario.views() == views)
+            try scenario.succeed("reindex")
+            #expect(try scenario.findings(status: 0).isEmpty)
+            #expect(try scenario.views() == views)
         }
     }
 }

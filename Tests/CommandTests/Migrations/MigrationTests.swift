@@ -63,49 +63,48 @@ import Testing
     }()
 
     /// A store without a sync, and the server of its bucket.
-    private static func use(_ body: (SyncBench) throws -> Void) throws {
-        try SyncBench.use { sync in
+    private static func use(_ body: (Scenario) throws -> Void) throws {
+        try Scenario.withBucket { scenario in
             for (name, rows) in zip(names, inventories) {
-                try sync.folder.write(name, rows)
+                try scenario.folder.write(name, rows)
                 // By version id alone: no directory of the server can have a key beside the keys below it.
-                try sync.server.add(SyncBench.bucket, rows.map { row in row.with { $0.isLatest = false } })
+                try scenario.server.add(Scenario.bucket, rows.map { row in row.with { $0.isLatest = false } })
             }
             let missing = "<Error><Code>NoSuchVersion</Code><Message>gone</Message></Error>"
-            try sync.server.can(sync.target(gone), .init(status: 404, body: missing))
+            try scenario.server.can(scenario.target(gone), .init(status: 404, body: missing))
             let denied = "<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
-            try sync.server.can(sync.target(refused), .init(status: 403, body: denied))
-            try sync.server.can("/\(SyncBench.bucket)/refused", .init(status: 403, body: denied))
-            try body(sync)
+            try scenario.server.can(scenario.target(refused), .init(status: 403, body: denied))
+            try scenario.server.can("/\(Scenario.bucket)/refused", .init(status: 403, body: denied))
+            try body(scenario)
         }
     }
 
     /// Syncs the first three inventories.
-    private static func syncFirst(_ sync: SyncBench) throws {
+    private static func syncFirst(_ scenario: Scenario) throws {
         for place in order {
-            let run = try sync.bench.run("sync", "--date", names[place])
+            let run = try scenario.run("sync", "--date", names[place])
             #expect(run.status == 3, "\(run)")
         }
     }
 
     /// Everything that a store says, but for times at which something was done.
-    private static func views(_ sync: SyncBench) throws -> [String: String] {
+    private static func views(_ scenario: Scenario) throws -> [String: String] {
         var views: [String: String] = [:]
-        let bench = sync.bench
         for when in names.prefix(3) + ["2024-03-02T09:30:00Z", "2024-03-03T12:00:00Z"] {
-            views["ls at \(when)"] = try bench.succeed("ls", "-R", "--json", "--at", when).text
+            views["ls at \(when)"] = try scenario.succeed("ls", "-R", "--json", "--at", when).text
         }
         for key in ["k/one", "k/tied", "flip", "gone"] {
-            views["versions of \(key)"] = try bench.succeed("versions", "--json", key).text
+            views["versions of \(key)"] = try scenario.succeed("versions", "--json", key).text
         }
-        views["diff"] = try bench.succeed("diff", names[0], names[2], "--json").text
-        views["snapshots"] = try bench.succeed("snapshots", "--json").text
-        let status = try bench.run("status", "--json").records
+        views["diff"] = try scenario.succeed("diff", names[0], names[2], "--json").text
+        views["snapshots"] = try scenario.succeed("snapshots", "--json").text
+        let status = try scenario.run("status", "--json").records
         for name in ["snapshots", "versions", "versionBytes", "blobs", "blobBytes", "keys", "missing"] {
             views["status: \(name)"] = (status.first?[name] as? Int).map { "\($0)" } ?? "nothing"
         }
         views["failures"] = status.dropFirst().map { "\($0["key"] ?? "") \($0["gone"] ?? "")" }.joined(separator: ", ")
         for key in ["z/parted", "secret"] {
-            views["content of \(key)"] = Hex.encode(MD5.digest(try bench.succeed("cat", key).stdout))
+            views["content of \(key)"] = Hex.encode(MD5.digest(try scenario.succeed("cat", key).stdout))
         }
         return views
     }
@@ -126,20 +125,20 @@ import Testing
     }
 
     /// Writes a fixture, where that was asked for.
-    private static func renew(_ sync: SyncBench) throws {
+    private static func renew(_ scenario: Scenario) throws {
         guard let name = renews else { return }
-        try syncFirst(sync)
+        try syncFirst(scenario)
         try python(
             """
             import sqlite3, sys
             with open(sys.argv[2], "w") as file:
                 for line in sqlite3.connect(sys.argv[1]).iterdump(): file.write(line + "\\n")
-            """, "\(sync.bench.store)/index.sqlite", "\(folder)/\(name).sql")
+            """, "\(scenario.store)/index.sqlite", "\(folder)/\(name).sql")
     }
 
     /// Puts the index of a fixture into a store that has the blobs already.
-    private static func load(_ fixture: String, into sync: SyncBench) throws {
-        let index = "\(sync.bench.store)/index.sqlite"
+    private static func load(_ fixture: String, into scenario: Scenario) throws {
+        let index = "\(scenario.store)/index.sqlite"
         for suffix in ["", "-wal", "-shm"] { try Files.remove(index + suffix) }
         try python(
             """
@@ -156,41 +155,41 @@ import Testing
     }
 
     @Test func everyEarlierIndexIsReadAsTodays() throws {
-        try Self.use { sync in
-            if Self.renews != nil { return try Self.renew(sync) }
-            try Self.syncFirst(sync)
-            let views = try Self.views(sync)
-            let saved = "\(sync.bench.directory)/saved"
-            try FileManager.default.copyItem(atPath: sync.bench.store, toPath: saved)
-            #expect(try sync.bench.run("sync").status == 3)
-            let synced = try Self.views(sync)
+        try Self.use { scenario in
+            if Self.renews != nil { return try Self.renew(scenario) }
+            try Self.syncFirst(scenario)
+            let views = try Self.views(scenario)
+            let saved = "\(scenario.directory)/saved"
+            try FileManager.default.copyItem(atPath: scenario.store, toPath: saved)
+            #expect(try scenario.run("sync").status == 3)
+            let synced = try Self.views(scenario)
             #expect(synced["snapshots"] != views["snapshots"])
             let fixtures = try Self.fixtures
             #expect(fixtures.count >= 4)
             for fixture in fixtures {
-                try FileManager.default.removeItem(atPath: sync.bench.store)
-                try FileManager.default.copyItem(atPath: saved, toPath: sync.bench.store)
-                try Self.load(fixture, into: sync)
+                try FileManager.default.removeItem(atPath: scenario.store)
+                try FileManager.default.copyItem(atPath: saved, toPath: scenario.store)
+                try Self.load(fixture, into: scenario)
                 // As it is, by who only reads.
-                Self.expectSame(try Self.views(sync), views, "\(fixture) as it was")
-                let verify = try sync.bench.run("verify", "--json")
+                Self.expectSame(try Self.views(scenario), views, "\(fixture) as it was")
+                let verify = try scenario.run("verify", "--json")
                 #expect(verify.status == 3, "\(fixture): \(verify)")
                 #expect(try verify.records.compactMap { $0["key"] as? String } == ["refused"], "\(fixture): \(verify)")
-                let mount = try sync.bench.mount("--at", Self.names[1], "--offline", name: "mnt-\(fixture)")
+                let mount = try scenario.mount("--at", Self.names[1], "--offline", name: "mnt-\(fixture)")
                 #expect(try Files.read("\(mount)/k/one", limit: 10) == bytes("2"), "\(fixture)")
-                sync.bench.unmount(mount)
+                scenario.unmount(mount)
 
                 // By who writes: a sync that finds nothing, one that finds something, a repair, a new index, a prune.
-                #expect(try sync.bench.run("sync", "--date", Self.names[2]).status == 3)
-                Self.expectSame(try Self.views(sync), views, "\(fixture) after a sync of nothing")
-                #expect(try sync.bench.run("sync").status == 3)
-                Self.expectSame(try Self.views(sync), synced, "\(fixture) after a sync")
-                #expect(try sync.bench.run("verify", "--repair").status == 3)
-                #expect(try sync.bench.run("verify").status == 3)
-                try sync.bench.succeed("reindex")
-                Self.expectSame(try Self.views(sync), synced, "\(fixture) made again")
-                try sync.bench.succeed("prune", "--keep-last", "3")
-                #expect(try sync.bench.run("verify").status == 3)
+                #expect(try scenario.run("sync", "--date", Self.names[2]).status == 3)
+                Self.expectSame(try Self.views(scenario), views, "\(fixture) after a sync of nothing")
+                #expect(try scenario.run("sync").status == 3)
+                Self.expectSame(try Self.views(scenario), synced, "\(fixture) after a sync")
+                #expect(try scenario.run("verify", "--repair").status == 3)
+                #expect(try scenario.run("verify").status == 3)
+                try scenario.succeed("reindex")
+                Self.expectSame(try Self.views(scenario), synced, "\(fixture) made again")
+                try scenario.succeed("prune", "--keep-last", "3")
+                #expect(try scenario.run("verify").status == 3)
             }
         }
     }
@@ -199,22 +198,22 @@ import Testing
     @Test(arguments: [["reindex"], ["prune", "--keep-within", "10d"], ["verify", "--repair"]])
     func anEarlierIndexCanBeWrittenToByAnyCommand(words: [String]) throws {
         if Self.renews != nil { return }
-        try Self.use { sync in
-            try Self.syncFirst(sync)
-            let saved = "\(sync.bench.directory)/saved"
-            try Files.rename(sync.bench.store, saved)
+        try Self.use { scenario in
+            try Self.syncFirst(scenario)
+            let saved = "\(scenario.directory)/saved"
+            try Files.rename(scenario.store, saved)
             var views: [String: String]?
             // First to what today's program has written.
             for fixture in [nil] + (try [Self.fixtures.first, Self.fixtures.last]) {
-                try? FileManager.default.removeItem(atPath: sync.bench.store)
-                try FileManager.default.copyItem(atPath: saved, toPath: sync.bench.store)
-                if let fixture { try Self.load(fixture, into: sync) }
-                let run = try sync.bench.run([words[0], "--store", sync.bench.store] + words.dropFirst())
+                try? FileManager.default.removeItem(atPath: scenario.store)
+                try FileManager.default.copyItem(atPath: saved, toPath: scenario.store)
+                if let fixture { try Self.load(fixture, into: scenario) }
+                let run = try scenario.run([words[0], "--store", scenario.store] + words.dropFirst())
                 #expect(run.status == (words[0] == "verify" ? 3 : 0), "\(fixture ?? ""): \(run)")
-                let seen = try Self.views(sync)
+                let seen = try Self.views(scenario)
                 if let views { Self.expectSame(seen, views, "\(fixture ?? "") after \(words[0])") }
                 views = views ?? seen
-                #expect(try sync.bench.run("verify").status == 3, "\(fixture ?? "")")
+                #expect(try scenario.run("verify").status == 3, "\(fixture ?? "")")
             }
         }
     }

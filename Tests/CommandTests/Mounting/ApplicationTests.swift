@@ -26,25 +26,24 @@ import Testing
     }()
 
     /// Mounts the files, and writes them to a directory, too.
-    private func use(_ body: (_ bench: Bench, _ mount: String, _ expected: String) throws -> Void) throws {
-        try SyncBench.use { sync in
-            let bench = sync.bench
-            try sync.add("2024-03-02T01-00Z", ApplicationTests.files.map { Row($0.key, $0.content) })
-            try bench.succeed("sync")
-            let expected = "\(bench.directory)/expected"
+    private func use(_ body: (_ scenario: Scenario, _ mount: String, _ expected: String) throws -> Void) throws {
+        try Scenario.withBucket { scenario in
+            try scenario.add("2024-03-02T01-00Z", ApplicationTests.files.map { Row($0.key, $0.content) })
+            try scenario.succeed("sync")
+            let expected = "\(scenario.directory)/expected"
             for (key, content) in ApplicationTests.files {
                 try FileManager.default.createDirectory(
                     at: URL(filePath: "\(expected)/\(key)").deletingLastPathComponent(),
                     withIntermediateDirectories: true)
                 try Data(content).write(to: URL(filePath: "\(expected)/\(key)"))
             }
-            try body(bench, try bench.mount(), expected)
+            try body(scenario, try scenario.mount(), expected)
         }
     }
 
     @Test func ordinaryProgramsSeeAnOrdinaryDirectory() throws {
-        try use { bench, mount, expected in
-            try bench.shell(
+        try use { scenario, mount, expected in
+            try scenario.shell(
                 """
                 cmp <(cd "$1" && grep -r needle . | sort) <(cd "$2" && grep -r needle . | sort)
                 [ "$(cd "$1" && grep -r needle . | wc -l)" = 60 ]
@@ -52,12 +51,12 @@ import Testing
                 [ "$(du -s --apparent-size -b "$1/large" | cut -f 1)" = \
                     "$(cat "$2"/large/* | wc -c)" ]
                 """, mount, expected)
-            try bench.shell(
+            try scenario.shell(
                 """
                 mkdir fromTar && tar -C "$1" -cf - . | tar -C fromTar -xf -
                 diff -r fromTar "$2" && diff -r "$1" "$2"
                 """, mount, expected)
-            try bench.shell(
+            try scenario.shell(
                 """
                 (cd "$2" && find . -type f -print0 | xargs -0 sha256sum) > sums
                 cd "$1" && sha256sum --quiet -c "$OLDPWD/sums"
@@ -66,15 +65,15 @@ import Testing
     }
 
     @Test func rsyncAndGitTakeACopy() throws {
-        try use { bench, mount, expected in
-            try bench.shell(
+        try use { scenario, mount, expected in
+            try scenario.shell(
                 """
                 rsync -a --checksum "$1/" copy/
                 diff -r copy "$2"
                 again=$(rsync -a --checksum --itemize-changes "$1/" copy/)
                 [ -z "$again" ] || { echo "rsync would change: $again" >&2; exit 1; }
                 """, mount, expected)
-            try bench.shell(
+            try scenario.shell(
                 """
                 git init -q repository && cp -r "$1/." repository/ && cd repository
                 git -c core.autocrlf=false add -A && git fsck --strict
@@ -85,7 +84,7 @@ import Testing
     }
 
     @Test func sixteenProcessesReadHereAndThere() throws {
-        try use { bench, mount, expected in
+        try use { scenario, mount, expected in
             let script = """
                 import os, random, sys
                 mount, expected, seed = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -105,8 +104,8 @@ import Testing
                     assert got == content[offset:offset + count], (path, offset, count)
                     assert whole in (b"", content), path
                 """
-            try Files.replace("\(bench.directory)/read.py", with: bytes(script))
-            try bench.shell(
+            try Files.replace("\(scenario.directory)/read.py", with: bytes(script))
+            try scenario.shell(
                 """
                 for seed in $(seq 16); do
                     python3 read.py "$1" "$2" "$seed" &

@@ -69,26 +69,25 @@ import Testing
         """
 
     @Test func readersSeeWholeFilesAndNothingOldWhileSnapshotsAreSynced() throws {
-        try SyncBench.use { sync in
-            let bench = sync.bench
-            let state = "\(bench.directory)/state"
+        try Scenario.withBucket { scenario in
+            let state = "\(scenario.directory)/state"
             var commits: [String] = []
             func commit(_ day: Int) throws {
-                try sync.add(BusyLatestTests.name(day), BusyLatestTests.rows(day))
-                try bench.succeed("sync", "--date", BusyLatestTests.name(day))
+                try scenario.add(BusyLatestTests.name(day), BusyLatestTests.rows(day))
+                try scenario.succeed("sync", "--date", BusyLatestTests.name(day))
                 let time = Double(Timestamp.now().milliseconds) / 1000
                 commits.append("\(day) \(time)")
                 try Files.replace(state, with: bytes(commits.joined(separator: "\n")))
             }
             try commit(1)
-            let mount = try bench.mount()
-            try Files.replace("\(bench.directory)/reader.py", with: bytes(BusyLatestTests.reader))
+            let mount = try scenario.mount()
+            try Files.replace("\(scenario.directory)/reader.py", with: bytes(BusyLatestTests.reader))
             let readers = try (0..<16).map { seed in
                 try RunningProgram(
                     "/usr/bin/python3",
                     ["reader.py", mount, state, "\(seed)", "\(BusyLatestTests.lateness)"].map { Array($0.utf8) },
-                    environment: ["PATH": "/usr/bin:/bin"], currentDirectory: bench.directory,
-                    outputs: "\(bench.directory)/outputs")
+                    environment: ["PATH": "/usr/bin:/bin"], currentDirectory: scenario.directory,
+                    outputs: "\(scenario.directory)/outputs")
             }
             let end = Timestamp.now().milliseconds + Int64(BusyLatestTests.seconds * 1000)
             var day = 1
@@ -105,7 +104,7 @@ import Testing
                 let run = try reader.wait(seconds: 60)
                 #expect(run.status == 0 && (Int(run.text.dropLast()) ?? 0) > 0, "\(run)")
             }
-            #expect(try bench.succeed("status").status == 0)
+            #expect(try scenario.succeed("status").status == 0)
         }
     }
 }

@@ -25,17 +25,16 @@ import Testing
         """
 
     private func use(_ script: String) throws {
-        try SyncBench.use { sync in
-            let bench = sync.bench
-            try sync.add("2024-03-02T01-00Z", [Row("dir/old", bytes("of the second"))])
-            try sync.add("2024-03-04T01-00Z", [Row("dir/new", bytes("of the fourth"))])
-            try bench.succeed("sync", "--from", "2024-03-02", "--to", "2024-03-04")
+        try Scenario.withBucket { scenario in
+            try scenario.add("2024-03-02T01-00Z", [Row("dir/old", bytes("of the second"))])
+            try scenario.add("2024-03-04T01-00Z", [Row("dir/new", bytes("of the fourth"))])
+            try scenario.succeed("sync", "--from", "2024-03-02", "--to", "2024-03-04")
             let fuse = URL(filePath: #filePath).pathComponents.dropLast(4).joined(separator: "/").dropFirst() + "/fuse"
-            try Files.replace("\(bench.directory)/script", with: bytes(MountHelperTests.preparation + script))
-            let program = try HistoryProgram(directory: bench.directory).path
-            try bench.shell(
+            try Files.replace("\(scenario.directory)/script", with: bytes(MountHelperTests.preparation + script))
+            let program = try HistoryProgram(directory: scenario.directory).path
+            try scenario.shell(
                 "unshare --mount --propagation private bash -euo pipefail script \"$@\"", String(fuse), program,
-                bench.store)
+                scenario.store)
         }
     }
 

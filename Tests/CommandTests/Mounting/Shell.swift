@@ -2,7 +2,7 @@ import Foundation
 import Testbed
 import Testing
 
-extension Bench {
+extension Scenario {
     /// Runs other programs on what is mounted: a script, with what it needs as its arguments `$1`, `$2`, …
     @discardableResult
     func shell(

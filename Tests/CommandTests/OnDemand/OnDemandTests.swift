@@ -12,12 +12,12 @@ import Testing
     private static let mebibyte: Int64 = 1 << 20
 
     /// A store that knows the rows and has none of their contents, mounted.
-    private func withMount(_ rows: [Row], _ words: [String] = [], _ body: (SyncBench, String) throws -> Void) throws {
-        try SyncBench.use { sync in
-            try sync.add(Self.name, rows)
-            try sync.bench.succeed("sync", "--metadata-only")
-            let point = words.isEmpty ? try sync.bench.mount() : try sync.bench.mount(words[0])
-            try body(sync, point)
+    private func withMount(_ rows: [Row], _ words: [String] = [], _ body: (Scenario, String) throws -> Void) throws {
+        try Scenario.withBucket { scenario in
+            try scenario.add(Self.name, rows)
+            try scenario.succeed("sync", "--metadata-only")
+            let point = words.isEmpty ? try scenario.mount() : try scenario.mount(words[0])
+            try body(scenario, point)
         }
     }
 
@@ -28,38 +28,38 @@ import Testing
         return bytes
     }
 
-    private func log(_ sync: SyncBench) throws -> String {
-        String(decoding: try Files.read("\(sync.bench.store)/mount.log", limit: 1 << 20), as: UTF8.self)
+    private func log(_ scenario: Scenario) throws -> String {
+        String(decoding: try Files.read("\(scenario.store)/mount.log", limit: 1 << 20), as: UTF8.self)
     }
 
     @Test func aSmallFileIsFetchedWhenItIsReadAndKept() throws {
         let rows = (0..<20).map { Row("folder/\($0)", RealBucket.content(seed: UInt64($0), count: 5000 * $0)) }
-        try withMount(rows) { sync, point in
+        try withMount(rows) { scenario, point in
             let listed = try FileManager.default.contentsOfDirectory(atPath: "\(point)/folder")
             #expect(listed.count == 20)
-            #expect(try sync.server.statistics().requests == 0, "looking costs nothing")
+            #expect(try scenario.server.statistics().requests == 0, "looking costs nothing")
             for row in rows {
                 #expect(try Files.read("\(point)/\(row.key)", limit: 1 << 20) == row.content, "\(row.key)")
             }
             // Nothing is fetched of the one that is empty.
-            let requests = try sync.requests()
-            for row in rows where !row.content.isEmpty { #expect(requests[sync.target(row)] ?? 0 >= 1) }
-            #expect(try Clock.wait(seconds: 60) { try sync.blobs.count == 19 }, "they are kept")
-            #expect(try Clock.wait(seconds: 60) { try Files.names(in: "\(sync.bench.store)/tmp").isEmpty })
-            try sync.server.reset()
+            let requests = try scenario.requests()
+            for row in rows where !row.content.isEmpty { #expect(requests[scenario.target(row)] ?? 0 >= 1) }
+            #expect(try Clock.wait(seconds: 60) { try scenario.blobs.count == 19 }, "they are kept")
+            #expect(try Clock.wait(seconds: 60) { try Files.names(in: "\(scenario.store)/tmp").isEmpty })
+            try scenario.server.reset()
             for row in rows where !row.content.isEmpty {
-                #expect(try sync.bench.succeed("cat", row.key).stdout == row.content)
+                #expect(try scenario.succeed("cat", row.key).stdout == row.content)
             }
-            try sync.bench.succeed("sync")
-            let run = try sync.bench.succeed("sync", "--json")
+            try scenario.succeed("sync")
+            let run = try scenario.succeed("sync", "--json")
             #expect(try run.record["fetched"] as? Int == 0)
-            #expect(try sync.server.statistics().bytes == 0, "nothing is fetched twice")
+            #expect(try scenario.server.statistics().bytes == 0, "nothing is fetched twice")
         }
     }
 
     @Test func theMiddleOfALargeFileCostsLittleAndASyncFetchesTheRest() throws {
         let object = SyntheticObject(name: "large", size: 1 << 30, partSize: 8 * Self.mebibyte)
-        try withMount([object.row()]) { sync, point in
+        try withMount([object.row()]) { scenario, point in
             let path = "\(point)/\(object.key)"
             let start = Timestamp.now()
             let bytes = try read(path, 1 << 20, at: 512 * Self.mebibyte)
@@ -67,35 +67,35 @@ import Testing
             #expect(bytes == object.bytes(512 * Self.mebibyte, 1 << 20))
             #expect(milliseconds < Patience.milliseconds(1000), "\(milliseconds) ms")
             // What the kernel reads ahead comes a little later.
-            let fetched = try sync.server.bytesAtRest()
+            let fetched = try scenario.server.bytesAtRest()
             #expect(fetched < 20 * Self.mebibyte, "\(fetched)")
-            try sync.bench.succeed("sync")
-            let all = try sync.server.statistics().bytes
+            try scenario.succeed("sync")
+            let all = try scenario.server.statistics().bytes
             #expect(all <= object.size + Self.mebibyte, "\(all - object.size) bytes were fetched twice")
-            let blob = try #require(try StoreDigest.files("\(sync.bench.store)/blobs").first)
-            #expect(try object.isContent(of: "\(sync.bench.store)/blobs/\(blob)"))
-            #expect(try Files.names(in: "\(sync.bench.store)/tmp") == [])
+            let blob = try #require(try StoreDigest.files("\(scenario.store)/blobs").first)
+            #expect(try object.isContent(of: "\(scenario.store)/blobs/\(blob)"))
+            #expect(try Files.names(in: "\(scenario.store)/tmp") == [])
         }
     }
 
     @Test func whoReadsOnAndOnFetchesEachByteOnce() throws {
         let object = SyntheticObject(name: "large", size: 60 * Self.mebibyte + 77, partSize: 5 * Self.mebibyte)
-        try withMount([object.row()]) { sync, point in
+        try withMount([object.row()]) { scenario, point in
             #expect(try object.isContent(of: "\(point)/\(object.key)"))
-            #expect(try sync.server.statistics().bytes == object.size)
-            #expect(try sync.server.statistics().requests < 45)
-            #expect(try Clock.wait(seconds: 60) { try sync.blobs.count == 1 }, "what is complete becomes a blob")
-            try sync.bench.succeed("sync")
-            #expect(try sync.server.statistics().bytes == object.size)
+            #expect(try scenario.server.statistics().bytes == object.size)
+            #expect(try scenario.server.statistics().requests < 45)
+            #expect(try Clock.wait(seconds: 60) { try scenario.blobs.count == 1 }, "what is complete becomes a blob")
+            try scenario.succeed("sync")
+            #expect(try scenario.server.statistics().bytes == object.size)
         }
     }
 
     @Test func manyReadersOfOneRangeCauseOneRequest() throws {
         let object = SyntheticObject(name: "large", size: 100 * Self.mebibyte, partSize: nil)
-        try withMount([object.row()]) { sync, point in
+        try withMount([object.row()]) { scenario, point in
             var faults = FaultServer.Faults()
             faults.latency = 0.5
-            try sync.server.set(faults)
+            try scenario.server.set(faults)
             let path = "\(point)/\(object.key)"
             let right = Mutex(0)
             DispatchQueue.concurrentPerform(iterations: 16) { number in
@@ -107,38 +107,38 @@ import Testing
             }
             #expect(right.withLock { $0 } == 16)
             // One for what all of them want, and at most a few ahead of them.
-            #expect(try sync.server.statistics().requests <= 4)
-            #expect(try sync.server.statistics().bytes <= 8 * Self.mebibyte)
+            #expect(try scenario.server.statistics().requests <= 4)
+            #expect(try scenario.server.statistics().bytes <= 8 * Self.mebibyte)
         }
     }
 
     @Test func offlineNothingIsAskedFor() throws {
         let row = Row("file", bytes("content"))
-        try withMount([row], ["--offline"]) { sync, point in
+        try withMount([row], ["--offline"]) { scenario, point in
             #expect(throws: IcecoreError.self) { try Files.read("\(point)/file", limit: 100) }
             #expect(throws: IcecoreError.self) { try Files.read("\(point)/file", limit: 100) }
-            #expect(try sync.server.statistics().requests == 0)
-            let lines = try log(sync).split(separator: "\n").filter { $0.contains("not in the store") }
+            #expect(try scenario.server.statistics().requests == 0)
+            let lines = try log(scenario).split(separator: "\n").filter { $0.contains("not in the store") }
             #expect(lines.count == 1, "\(lines)")
         }
     }
 
     @Test func aSourceThatFailsIsAnErrorAndHoldsNobodyElseUp() throws {
         let rows = [Row("bad", bytes("bad")), Row("silent", bytes("silent")), Row("good", bytes("good"))]
-        try withMount(rows) { sync, point in
+        try withMount(rows) { scenario, point in
             var faults = FaultServer.Faults()
-            faults.alwaysFail = [sync.target(rows[0])]
-            try sync.server.set(faults)
+            faults.alwaysFail = [scenario.target(rows[0])]
+            try scenario.server.set(faults)
             #expect(throws: IcecoreError.self) { try Files.read("\(point)/bad", limit: 100) }
-            #expect(try log(sync).contains("bad"))
+            #expect(try log(scenario).contains("bad"))
             #expect(try Files.read("\(point)/good", limit: 100) == rows[2].content)
             // Somebody waits for an answer that does not come: the others do not notice.
             faults.stall = 1
-            try sync.server.set(faults)
+            try scenario.server.set(faults)
             let reader = try RunningProgram(
                 "/bin/cat", [Array("\(point)/silent".utf8)], environment: [:], currentDirectory: "/",
-                outputs: "\(sync.bench.directory)/outputs")
-            #expect(try Clock.wait(seconds: 60) { try sync.requests()[sync.target(rows[1])] != nil })
+                outputs: "\(scenario.directory)/outputs")
+            #expect(try Clock.wait(seconds: 60) { try scenario.requests()[scenario.target(rows[1])] != nil })
             #expect(!reader.hasEnded)
             let start = Timestamp.now()
             #expect(try FileManager.default.contentsOfDirectory(atPath: point).count == 3)
@@ -148,50 +148,50 @@ import Testing
             reader.kill(SIGKILL)
             let hasEnded = Clock.wait(seconds: 60) { reader.hasEnded }
             #expect(hasEnded)
-            try sync.server.set(FaultServer.Faults())
+            try scenario.server.set(FaultServer.Faults())
             #expect(try Files.read("\(point)/bad", limit: 100) == rows[0].content)
         }
     }
 
     @Test func wrongBytesAreSeenByNobody() throws {
         let row = Row("file", RealBucket.content(seed: 3, count: 70_000))
-        try withMount([row]) { sync, point in
+        try withMount([row]) { scenario, point in
             var faults = FaultServer.Faults()
-            faults.alwaysWrong = [sync.target(row)]
-            try sync.server.set(faults)
+            faults.alwaysWrong = [scenario.target(row)]
+            try scenario.server.set(faults)
             #expect(throws: IcecoreError.self) { try Files.read("\(point)/file", limit: 1 << 20) }
-            #expect(try log(sync).contains("ETag"))
-            try sync.server.set(FaultServer.Faults())
+            #expect(try log(scenario).contains("ETag"))
+            try scenario.server.set(FaultServer.Faults())
             #expect(try Files.read("\(point)/file", limit: 1 << 20) == row.content)
         }
     }
 
     @Test func whatIsGoneIsAnError() throws {
         let row = Row("file", bytes("content"))
-        try SyncBench.use { sync in
-            try sync.folder.write(Self.name, [row])
-            try sync.bench.succeed("sync", "--metadata-only")
-            let point = try sync.bench.mount()
+        try Scenario.withBucket { scenario in
+            try scenario.folder.write(Self.name, [row])
+            try scenario.succeed("sync", "--metadata-only")
+            let point = try scenario.mount()
             #expect(throws: IcecoreError.self) { try Files.read("\(point)/file", limit: 100) }
-            #expect(try log(sync).contains("NoSuchKey"))
+            #expect(try log(scenario).contains("NoSuchKey"))
         }
     }
 
     @Test func whoeverWaitsDoesNotKeepTheMount() throws {
         let row = Row("file", bytes("content"))
-        try withMount([row]) { sync, point in
+        try withMount([row]) { scenario, point in
             var faults = FaultServer.Faults()
             faults.stall = 1
-            try sync.server.set(faults)
+            try scenario.server.set(faults)
             let reader = try RunningProgram(
                 "/bin/cat", [Array("\(point)/file".utf8)], environment: [:], currentDirectory: "/",
-                outputs: "\(sync.bench.directory)/outputs")
-            #expect(try Clock.wait(seconds: 60) { try sync.requests()[sync.target(row)] != nil })
+                outputs: "\(scenario.directory)/outputs")
+            #expect(try Clock.wait(seconds: 60) { try scenario.requests()[scenario.target(row)] != nil })
             #expect(!reader.hasEnded)
-            let text = try log(sync)
+            let text = try log(scenario)
             let number = try #require(text.firstMatch(of: /icecore\[([0-9]+)\]/).flatMap { Int32($0.1) })
             #expect(kill(number, SIGTERM) == 0)
-            #expect(Clock.wait(seconds: Patience.seconds(5)) { !Bench.isMounted(point) && reader.hasEnded })
+            #expect(Clock.wait(seconds: Patience.seconds(5)) { !Scenario.isMounted(point) && reader.hasEnded })
         }
     }
 }

@@ -11,11 +11,11 @@ import Testing
     private static let name = "2024-03-02T01-00Z"
     private static let mebibyte: Int64 = 1 << 20
 
-    private func withMount(_ rows: [Row], _ body: (SyncBench, String) throws -> Void) throws {
-        try SyncBench.use { sync in
-            try sync.add(Self.name, rows)
-            try sync.bench.succeed("sync", "--metadata-only")
-            try body(sync, try sync.bench.mount())
+    private func withMount(_ rows: [Row], _ body: (Scenario, String) throws -> Void) throws {
+        try Scenario.withBucket { scenario in
+            try scenario.add(Self.name, rows)
+            try scenario.succeed("sync", "--metadata-only")
+            try body(scenario, try scenario.mount())
         }
     }
 
@@ -31,7 +31,7 @@ import Testing
         let objects = (0..<3).map {
             SyntheticObject(name: "\($0)", size: 24 * Self.mebibyte + 5, partSize: $0 == 0 ? nil : 5 * Self.mebibyte)
         }
-        try withMount(objects.map { $0.row() }) { sync, point in
+        try withMount(objects.map { $0.row() }) { scenario, point in
             let isOver = Mutex(false)
             // How many reads were right, and how many wrong.
             let seen = Mutex((0, 0))
@@ -51,9 +51,9 @@ import Testing
                 return thread
             }
             for round in 0..<6 {
-                let program = try sync.bench.start(
+                let program = try scenario.start(
                     [
-                        "sync", "--store", sync.bench.store, "--chunk-threshold", "1M", "--chunk-size", "1M",
+                        "sync", "--store", scenario.store, "--chunk-threshold", "1M", "--chunk-size", "1M",
                         "--limit-rate", "20M",
                     ])
                 usleep(.random(in: 200_000...900_000))
@@ -62,51 +62,51 @@ import Testing
             }
             isOver.withLock { $0 = true }
             #expect(Clock.wait(seconds: 60) { readers.allSatisfy(\.isFinished) })
-            try sync.bench.succeed("sync")
+            try scenario.succeed("sync")
             #expect(seen.withLock { $0.1 } == 0 && seen.withLock { $0.0 } > 10)
             for object in objects {
                 #expect(try object.isContent(of: "\(point)/\(object.key)"))
                 let md5 = object.etag.prefix(2)
-                let names = try Files.names(in: "\(sync.bench.store)/blobs/\(md5)")
+                let names = try Files.names(in: "\(scenario.store)/blobs/\(md5)")
                 for name in names where name.hasPrefix(object.etag) {
-                    #expect(try object.isContent(of: "\(sync.bench.store)/blobs/\(md5)/\(name)"))
+                    #expect(try object.isContent(of: "\(scenario.store)/blobs/\(md5)/\(name)"))
                 }
             }
-            #expect(try sync.blobs.count == 3)
+            #expect(try scenario.blobs.count == 3)
         }
     }
 
     @Test func bytesThatWereWrongAreNotKeptByTheKernel() throws {
         let object = SyntheticObject(name: "object", size: 20 * Self.mebibyte, partSize: nil)
         let row = object.row()
-        try withMount([row]) { sync, point in
+        try withMount([row]) { scenario, point in
             var faults = FaultServer.Faults()
-            faults.alwaysWrong = [sync.target(row)]
-            try sync.server.set(faults)
+            faults.alwaysWrong = [scenario.target(row)]
+            try scenario.server.set(faults)
             // They are seen before they can be checked.
             let seen = try Files.read("\(point)/\(object.key)", limit: 64 << 20)
             #expect(seen.count == object.size && seen[0] != object.bytes(0, 1)[0])
-            let log = "\(sync.bench.store)/mount.log"
+            let log = "\(scenario.store)/mount.log"
             #expect(
                 try Clock.wait(seconds: 60) {
                     String(decoding: try Files.read(log, limit: 1 << 20), as: UTF8.self).contains("ETag")
                 })
-            try sync.server.set(FaultServer.Faults())
+            try scenario.server.set(FaultServer.Faults())
             #expect(try Clock.wait(seconds: 60) { try object.isContent(of: "\(point)/\(object.key)") })
-            #expect(try Clock.wait(seconds: 60) { try sync.blobs.count == 1 })
+            #expect(try Clock.wait(seconds: 60) { try scenario.blobs.count == 1 })
         }
     }
 
     @Test func aReplacedObjectIsAnErrorForManyReadersAndTheMountGoesOn() throws {
         let old = [UInt8](repeating: 1, count: 24 << 20)
         let row = Row("object", old, versionId: "null")
-        try withMount([row, Row("other", bytes("other"))]) { sync, point in
-            try sync.server.add(
-                bucket: SyncBench.bucket, key: "object", versionId: "null",
+        try withMount([row, Row("other", bytes("other"))]) { scenario, point in
+            try scenario.server.add(
+                bucket: Scenario.bucket, key: "object", versionId: "null",
                 content: [UInt8](repeating: 2, count: 24 << 20))
             var faults = FaultServer.Faults()
             faults.latency = 0.2
-            try sync.server.set(faults)
+            try scenario.server.set(faults)
             let failed = Mutex(0)
             DispatchQueue.concurrentPerform(iterations: 6) { number in
                 if read("\(point)/object", 4096, at: Int64(number) * 4 * Self.mebibyte) == nil {
@@ -122,11 +122,11 @@ import Testing
     @Test func aContentThatIsGoneUnderOneKeyIsReadUnderAnother() throws {
         let content = RealBucket.content(seed: 7, count: 300_000)
         let rows = [Row("gone", content), Row("there", content, versionId: "there")]
-        try SyncBench.use { sync in
-            try sync.folder.write(Self.name, rows)
-            try sync.server.add(SyncBench.bucket, [rows[1]])
-            try sync.bench.succeed("sync", "--metadata-only")
-            let point = try sync.bench.mount()
+        try Scenario.withBucket { scenario in
+            try scenario.folder.write(Self.name, rows)
+            try scenario.server.add(Scenario.bucket, [rows[1]])
+            try scenario.succeed("sync", "--metadata-only")
+            let point = try scenario.mount()
             #expect((try? Files.read("\(point)/gone", limit: 1 << 20)) == nil)
             #expect(try Files.read("\(point)/there", limit: 1 << 20) == content)
         }
@@ -135,50 +135,50 @@ import Testing
     @Test func aPartSizeThatCannotBeIsNotBelieved() throws {
         let object = SyntheticObject(name: "object", size: 40 * Self.mebibyte, partSize: 5 * Self.mebibyte)
         let row = object.row()
-        try SyncBench.use { sync in
-            try sync.add(Self.name, [row])
+        try Scenario.withBucket { scenario in
+            try scenario.add(Self.name, [row])
             for length in ["1", "8388608", "9223372036854775807", "0"] {
-                try sync.server.can(
-                    "/\(SyncBench.bucket)/\(object.key)?partNumber=1&versionId=\(row.versionId)",
+                try scenario.server.can(
+                    "/\(Scenario.bucket)/\(object.key)?partNumber=1&versionId=\(row.versionId)",
                     FaultServer.Canned(
                         status: 206, headers: [("x-amz-mp-parts-count", "8"), ("Content-Length", length)]))
-                try FileManager.default.removeItem(atPath: sync.bench.store)
-                try sync.bench.initialize(SyncBench.bucket, inventory: sync.folder.url)
-                try sync.bench.succeed("sync", "--chunk-threshold", "1M")
-                #expect(try sync.blobs.count == 1)
-                #expect(try sync.blobs.allSatisfy { !$0.contains("x-") }, "\(length)")
+                try FileManager.default.removeItem(atPath: scenario.store)
+                try scenario.initialize(Scenario.bucket, inventory: scenario.folder.url)
+                try scenario.succeed("sync", "--chunk-threshold", "1M")
+                #expect(try scenario.blobs.count == 1)
+                #expect(try scenario.blobs.allSatisfy { !$0.contains("x-") }, "\(length)")
             }
         }
     }
 
     @Test func aServerWithoutRangesIsEnoughForSmallFiles() throws {
         let row = Row("file", Array("small and whole".utf8))
-        try withMount([row]) { sync, point in
-            try sync.server.can(sync.target(row), FaultServer.Canned(status: 200, body: "small and whole"))
+        try withMount([row]) { scenario, point in
+            try scenario.server.can(scenario.target(row), FaultServer.Canned(status: 200, body: "small and whole"))
             #expect(try Files.read("\(point)/file", limit: 100) == row.content)
         }
     }
 
     @Test func fewOpenFilesAreEnough() throws {
         let rows = (0..<120).map { Row("file \($0)", Array("content \($0)".utf8)) }
-        try SyncBench.use { sync in
-            try sync.add(Self.name, rows)
-            try sync.bench.succeed("sync", "--metadata-only")
-            let point = "\(sync.bench.directory)/mnt"
+        try Scenario.withBucket { scenario in
+            try scenario.add(Self.name, rows)
+            try scenario.succeed("sync", "--metadata-only")
+            let point = "\(scenario.directory)/mnt"
             try Files.createDirectory(point)
             let program = try RunningProgram(
                 "/bin/sh",
                 [
                     bytes("-c"),
-                    bytes("ulimit -n 64; exec \"$ICECORE\" mount --foreground \(point) --store \(sync.bench.store)"),
-                ], environment: sync.bench.environment.merging(["ICECORE": sync.bench.program]) { $1 },
-                currentDirectory: "/", outputs: "\(sync.bench.directory)/outputs")
+                    bytes("ulimit -n 64; exec \"$ICECORE\" mount --foreground \(point) --store \(scenario.store)"),
+                ], environment: scenario.environment.merging(["ICECORE": scenario.program]) { $1 },
+                currentDirectory: "/", outputs: "\(scenario.directory)/outputs")
             defer {
                 program.kill(SIGTERM)
                 _ = try? program.wait(seconds: 60)
-                sync.bench.unmount(point)
+                scenario.unmount(point)
             }
-            #expect(Clock.wait(seconds: 60) { Bench.isMounted(point) })
+            #expect(Clock.wait(seconds: 60) { Scenario.isMounted(point) })
             for row in rows {
                 #expect((try? Files.read("\(point)/\(row.key)", limit: 100)) == row.content, "\(row.key)")
             }

@@ -29,22 +29,22 @@ import Testing
 
     /// A store of odd keys with all contents.
     private static func withStore(_ body: (PruneTests.Subject) throws -> Void) throws {
-        try Bench.use { bench in
-            let subject = try PruneTests.Subject(bench, seed: 4)
-            for inventory in subject.scenario.inventories { try subject.sync(inventory) }
+        try Scenario.use { scenario in
+            let subject = try PruneTests.Subject(scenario, seed: 4)
+            for inventory in subject.life.inventories { try subject.sync(inventory) }
             try body(subject)
         }
     }
 
     @Test func anExportIsTheMount() throws {
         try Self.withStore { subject in
-            let bench = subject.bench
+            let scenario = subject.scenario
             for (number, inventory) in subject.history.inventories.suffix(3).enumerated() {
-                let mount = try bench.mount("--at", inventory.name, name: "mnt\(number)")
+                let mount = try scenario.mount("--at", inventory.name, name: "mnt\(number)")
                 let mounted = try Tree(mount)
                 for kind in ["copy", "auto", "hard"] {
-                    let target = "\(bench.directory)/\(kind)\(number)"
-                    let run = try bench.succeed("export", target, "--at", inventory.name, "--link", kind, "--json")
+                    let target = "\(scenario.directory)/\(kind)\(number)"
+                    let run = try scenario.succeed("export", target, "--at", inventory.name, "--link", kind, "--json")
                     var exported = try Tree(target)
                     #expect(try run.record["files"] as? Int == mounted.files.count)
                     #expect(exported.modes == (mounted.files.isEmpty ? [] : [kind == "hard" ? 0o100444 : 0o100644]))
@@ -56,7 +56,7 @@ import Testing
                     var status = stat()
                     #expect(stat(target, &status) == 0)
                     #expect(Int64(status.st_mtim.tv_sec) == inventory.takenAt.milliseconds / 1000)
-                    let again = try bench.succeed("export", target, "--at", inventory.name, "--link", kind, "--json")
+                    let again = try scenario.succeed("export", target, "--at", inventory.name, "--link", kind, "--json")
                     #expect(try again.record["skipped"] as? Int == mounted.files.count)
                 }
             }
@@ -65,17 +65,17 @@ import Testing
 
     @Test func aKilledExportGoesOn() throws {
         try Self.withStore { subject in
-            let bench = subject.bench
+            let scenario = subject.scenario
             let name = try #require(subject.history.inventories.last?.name)
-            try bench.succeed("export", "\(bench.directory)/whole", "--at", name)
-            let whole = try Tree("\(bench.directory)/whole")
+            try scenario.succeed("export", "\(scenario.directory)/whole", "--at", name)
+            let whole = try Tree("\(scenario.directory)/whole")
             for round in 0..<6 {
-                let target = "\(bench.directory)/killed\(round)"
-                let program = try bench.start(["export", target, "--store", bench.store, "--at", name])
+                let target = "\(scenario.directory)/killed\(round)"
+                let program = try scenario.start(["export", target, "--store", scenario.store, "--at", name])
                 usleep(UInt32(5000 * round + 5000))
                 program.kill(SIGKILL)
                 _ = try program.wait()
-                try bench.succeed("export", target, "--at", name)
+                try scenario.succeed("export", target, "--at", name)
                 #expect(try Tree(target) == whole)
             }
         }
@@ -83,15 +83,15 @@ import Testing
 
     @Test func nothingLeadsOutOfTheTarget() throws {
         try Self.withStore { subject in
-            let bench = subject.bench
+            let scenario = subject.scenario
             let inventory = try #require(
                 subject.history.inventories.last {
                     $0.rows.contains { $0.isLatest && $0.version.key.bytes.contains(47) }
                 })
-            let mounted = try bench.mount("--at", inventory.name)
+            let mounted = try scenario.mount("--at", inventory.name)
             let names = try Files.names(in: mounted)
-            let outside = "\(bench.directory)/outside"
-            let target = "\(bench.directory)/target"
+            let outside = "\(scenario.directory)/outside"
+            let target = "\(scenario.directory)/target"
             try Files.createDirectory(outside)
             try Files.createDirectory(target)
             try Files.replace("\(outside)/file", with: [1, 2, 3])
@@ -99,43 +99,43 @@ import Testing
                 let isDirectory = Files.size("\(mounted)/\(name)") == nil
                 try #require(symlink(isDirectory ? outside : "\(outside)/file", "\(target)/\(name)") == 0)
             }
-            let run = try bench.run("export", target, "--at", inventory.name)
+            let run = try scenario.run("export", target, "--at", inventory.name)
             // A symbolic link in place of a directory is an error, in place of a file it is replaced.
             #expect(run.status == 1 && run.stderr.contains("in the way"), "\(run)")
             #expect(try Files.names(in: outside) == ["file"])
             #expect(try Files.read("\(outside)/file", limit: 10) == [1, 2, 3])
-            let before = try StoreDigest.of(bench.store)
-            for place in ["\(bench.store)/blobs", bench.store, "\(bench.store)/new"] {
-                #expect(try bench.run("export", place).status == 64)
+            let before = try StoreDigest.of(scenario.store)
+            for place in ["\(scenario.store)/blobs", scenario.store, "\(scenario.store)/new"] {
+                #expect(try scenario.run("export", place).status == 64)
             }
-            try? FileManager.default.removeItem(atPath: "\(bench.store)/new")
-            StoreDigest.expectSame(try StoreDigest.of(bench.store), before)
+            try? FileManager.default.removeItem(atPath: "\(scenario.store)/new")
+            StoreDigest.expectSame(try StoreDigest.of(scenario.store), before)
         }
     }
 
     @Test func whatIsMissingIsSaid() throws {
         try Self.withStore { subject in
-            let bench = subject.bench
+            let scenario = subject.scenario
             let view = subject.history.snapshotView(try #require(subject.history.inventories.last?.name)) ?? [:]
             let version = try #require(view.values.first { $0.size > 0 })
             try Files.remove(subject.path(version))
             let missing = view.values.filter { $0.etag == version.etag }.count
-            let run = try bench.run("export", "\(bench.directory)/target", "--json")
+            let run = try scenario.run("export", "\(scenario.directory)/target", "--json")
             let records = try run.records
             #expect(run.status == 3 && records.last?["missing"] as? Int == missing, "\(run)")
             #expect(records.count == missing + 1)
-            let rehearsal = try bench.run("export", "\(bench.directory)/other", "--dry-run")
-            #expect(rehearsal.status == 3 && !Files.exists("\(bench.directory)/other"))
+            let rehearsal = try scenario.run("export", "\(scenario.directory)/other", "--dry-run")
+            #expect(rehearsal.status == 3 && !Files.exists("\(scenario.directory)/other"))
         }
     }
 
     @Test func aPrefixKeepsWholePaths() throws {
         try Self.withStore { subject in
-            let bench = subject.bench
+            let scenario = subject.scenario
             let view = subject.history.snapshotView(try #require(subject.history.inventories.last?.name)) ?? [:]
             for prefix in ["a", "d/", "l", "dots/", "long/c", "nothing"] {
-                let target = "\(bench.directory)/\(prefix.replacing("/", with: "_"))"
-                try bench.succeed("export", target, "--prefix", prefix)
+                let target = "\(scenario.directory)/\(prefix.replacing("/", with: "_"))"
+                try scenario.succeed("export", target, "--prefix", prefix)
                 let paths = Set(try Tree(target).files.keys)
                 let whole = MountTree(view).nodes.filter { _, node in
                     if case .file(let version) = node { return version.key.hasPrefix(ByteString(prefix)) }

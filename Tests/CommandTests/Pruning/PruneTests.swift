@@ -8,32 +8,32 @@ import Testing
 @Suite struct PruneTests {
     /// A store of a random history with all of its contents, synced up to some inventory.
     final class Subject {
-        let bench: Bench
-        let scenario: HistoryScenario
+        let scenario: Scenario
+        let life: HistoryScenario
         private(set) var history: History
 
-        init(_ bench: Bench, seed: UInt64) throws {
-            self.bench = bench
-            scenario = HistoryScenario(seed: seed)
+        init(_ scenario: Scenario, seed: UInt64) throws {
+            self.scenario = scenario
+            life = HistoryScenario(seed: seed)
             history = try History([])
-            try scenario.writeInventories(to: "\(bench.directory)/inventories")
-            try bench.initialize(scenario.bucket.name, inventory: "file://\(bench.directory)/inventories")
+            try life.writeInventories(to: "\(scenario.directory)/inventories")
+            try scenario.initialize(life.bucket.name, inventory: "file://\(scenario.directory)/inventories")
         }
 
         /// Lays the contents of what is new or current where a download would, and syncs.
         func sync(_ inventory: InventoryReport) throws {
             let known = Set(history.allVersions)
             for row in inventory.rows where !row.version.isMarker && (row.isLatest || !known.contains(row.version)) {
-                try Files.replace(path(row.version), with: scenario.content(of: row.version), mode: 0o444)
+                try Files.replace(path(row.version), with: life.content(of: row.version), mode: 0o444)
             }
-            let sync = try bench.succeed("sync", "--json", "--date", inventory.name)
-            #expect(try sync.record["failed"] as? Int == 0)
+            let synced = try scenario.succeed("sync", "--json", "--date", inventory.name)
+            #expect(try synced.record["failed"] as? Int == 0)
             history = try history.syncing(inventory)
         }
 
         func path(_ version: Version) -> String {
             let name = "\(version.etag.string)-\(version.size)"
-            return "\(bench.store)/blobs/\(name.prefix(2))/\(name)"
+            return "\(scenario.store)/blobs/\(name.prefix(2))/\(name)"
         }
 
         /// What kept views show, markers left out.
@@ -43,8 +43,8 @@ import Testing
         }
 
         func blobBytes() throws -> Int64 {
-            try StoreDigest.files("\(bench.store)/blobs").reduce(0) {
-                $0 + (Files.size("\(bench.store)/blobs/\($1)") ?? 0)
+            try StoreDigest.files("\(scenario.store)/blobs").reduce(0) {
+                $0 + (Files.size("\(scenario.store)/blobs/\($1)") ?? 0)
             }
         }
 
@@ -52,11 +52,11 @@ import Testing
         @discardableResult
         func prune(_ options: [String]) throws -> Int64 {
             let before = try blobBytes()
-            let words = ["prune", "--store", bench.store, "--json"] + options
-            let rehearsal = try bench.run(words + ["--dry-run"])
+            let words = ["prune", "--store", scenario.store, "--json"] + options
+            let rehearsal = try scenario.run(words + ["--dry-run"])
             #expect(rehearsal.status == 0, "\(rehearsal)")
             #expect(try blobBytes() == before, "a rehearsal removes nothing")
-            let run = try bench.run(words)
+            let run = try scenario.run(words)
             try #require(run.status == 0, "\(run)")
             let (said, rehearsed) = (try #require(run.records.last), try #require(rehearsal.records.last))
             let freed = try #require(said["bytes"] as? Int)
@@ -64,13 +64,13 @@ import Testing
             #expect(rehearsed["blobs"] as? Int == said["blobs"] as? Int)
             #expect(Int64(freed) == before - (try blobBytes()), "what it says is what disappeared")
             try expectSound("after a prune")
-            #expect(try Files.names(in: "\(bench.store)/tmp").isEmpty)
+            #expect(try Files.names(in: "\(scenario.store)/tmp").isEmpty)
             return Int64(freed)
         }
 
         /// A verification finds nothing, but for the contents with made-up ETags of many parts.
         func expectSound(_ what: String) throws {
-            let run = try bench.run("verify", "--json")
+            let run = try scenario.run("verify", "--json")
             let findings = try run.records.filter { finding in
                 finding["kind"] as? String != "damaged"
                     || (finding["path"] as? String)?.split(separator: "-").count != 3
@@ -86,20 +86,20 @@ import Testing
         func expectContents(_ versions: Set<Version>, _ what: String) throws {
             for version in versions {
                 let content = try? Files.read(path(version), limit: 1 << 20)
-                #expect(content == scenario.content(of: version), "\(what): \(version)")
+                #expect(content == life.content(of: version), "\(what): \(version)")
             }
         }
     }
 
     @Test(arguments: [UInt64](0..<4))
     func keptContentsStayAndOthersGo(seed: UInt64) throws {
-        try Bench.use { bench in
-            let subject = try Subject(bench, seed: seed)
+        try Scenario.use { scenario in
+            let subject = try Subject(scenario, seed: seed)
             var random = SplitMix64(seed: seed)
             var isFirst = true
-            for (number, inventory) in subject.scenario.inventories.enumerated() {
+            for (number, inventory) in subject.life.inventories.enumerated() {
                 try subject.sync(inventory)
-                guard number + 1 == subject.scenario.inventories.count || number > 2 && random.chance(50) else {
+                guard number + 1 == subject.life.inventories.count || number > 2 && random.chance(50) else {
                     continue
                 }
                 let rules = KeepRules(random: &random)
@@ -108,7 +108,7 @@ import Testing
                 try subject.expectContents(shown, rules.options.joined(separator: " "))
                 if isFirst {
                     let needed = Set(shown.map { "\($0.etag.string)-\($0.size)" })
-                    let left = try StoreDigest.files("\(bench.store)/blobs").map { String($0.dropFirst(3)) }
+                    let left = try StoreDigest.files("\(scenario.store)/blobs").map { String($0.dropFirst(3)) }
                     #expect(Set(left) == needed, "nothing else is left")
                     isFirst = false
                 }
@@ -116,8 +116,8 @@ import Testing
                 // A second prune of the same finds nothing.
                 #expect(try subject.prune(rules.options) == 0)
             }
-            let mount = try bench.mount("--history")
-            let content = { (version: Version) -> [UInt8]? in subject.scenario.content(of: version) }
+            let mount = try scenario.mount("--history")
+            let content = { (version: Version) -> [UInt8]? in subject.life.content(of: version) }
             #expect(
                 try Set(Files.names(in: "\(mount)/at")) == Set(subject.history.kept.map(\.name)),
                 "only kept snapshots are listed")
@@ -130,11 +130,11 @@ import Testing
     }
 
     @Test func aPruneOfAPrefixDropsOnlyContents() throws {
-        try Bench.use { bench in
-            let subject = try Subject(bench, seed: 4)
-            for inventory in subject.scenario.inventories { try subject.sync(inventory) }
+        try Scenario.use { scenario in
+            let subject = try Subject(scenario, seed: 4)
+            for inventory in subject.life.inventories { try subject.sync(inventory) }
             let names = subject.history.inventories.map(\.name)
-            let before = try names.map { try bench.succeed("ls", "-R", "--json", "--at", $0).stdout }
+            let before = try names.map { try scenario.succeed("ls", "-R", "--json", "--at", $0).stdout }
             let keys = subject.history.keys
             let prefix = try #require(keys.first { !$0.bytes.contains(0) && !$0.bytes.contains(10) }).string.prefix(1)
             var rules = KeepRules()
@@ -146,72 +146,72 @@ import Testing
             let freed = try subject.prune(["--keep-last", "1", "--prefix=\(prefix)"])
             #expect(freed > 0)
             try subject.expectContents(shown.union(others), "below \(prefix)")
-            #expect(try names.map { try bench.succeed("ls", "-R", "--json", "--at", $0).stdout } == before)
+            #expect(try names.map { try scenario.succeed("ls", "-R", "--json", "--at", $0).stdout } == before)
             // Nobody asks for them again.
-            let again = try bench.succeed("sync", "--json")
+            let again = try scenario.succeed("sync", "--json")
             #expect(try again.record["wanted"] as? Int == 0)
             #expect(try subject.prune(["--keep-last", "1", "--prefix=\(prefix)"]) == 0)
         }
     }
 
     @Test func aKilledPruneIsFinishedByTheNext() throws {
-        try Bench.use { bench in
-            let subject = try Subject(bench, seed: 8)
-            for inventory in subject.scenario.inventories { try subject.sync(inventory) }
+        try Scenario.use { scenario in
+            let subject = try Subject(scenario, seed: 8)
+            for inventory in subject.life.inventories { try subject.sync(inventory) }
             var rules = KeepRules()
             rules.last = 2
             let shown = subject.shown(rules)
             let kept = subject.history.kept.suffix(2).map(\.name)
-            let listings = try kept.map { try bench.succeed("ls", "-R", "--json", "--at", $0).stdout }
-            let copy = "\(bench.directory)/copy"
-            try FileManager.default.copyItem(atPath: bench.store, toPath: copy)
+            let listings = try kept.map { try scenario.succeed("ls", "-R", "--json", "--at", $0).stdout }
+            let copy = "\(scenario.directory)/copy"
+            try FileManager.default.copyItem(atPath: scenario.store, toPath: copy)
             let start = Timestamp.now()
             try subject.prune(["--keep-last", "2"])
             let duration = Double(Timestamp.now().milliseconds - start.milliseconds) / 2000
-            let reference = try StoreDigest.blobs(bench.store)
+            let reference = try StoreDigest.blobs(scenario.store)
             var random = SplitMix64(seed: UInt64(getpid()))
             for _ in 0..<12 {
-                try FileManager.default.removeItem(atPath: bench.store)
-                try FileManager.default.copyItem(atPath: copy, toPath: bench.store)
-                let program = try bench.start(["prune", "--store", bench.store, "--keep-last", "2"])
+                try FileManager.default.removeItem(atPath: scenario.store)
+                try FileManager.default.copyItem(atPath: copy, toPath: scenario.store)
+                let program = try scenario.start(["prune", "--store", scenario.store, "--keep-last", "2"])
                 _ = Clock.wait(seconds: duration * Double(random.below(1000)) / 1000) { program.hasEnded }
                 program.kill(SIGKILL)
                 _ = try program.wait()
                 try subject.expectContents(shown, "after a kill")
                 try subject.expectSound("after a kill")
-                #expect(try kept.map { try bench.succeed("ls", "-R", "--json", "--at", $0).stdout } == listings)
+                #expect(try kept.map { try scenario.succeed("ls", "-R", "--json", "--at", $0).stdout } == listings)
                 try subject.prune(["--keep-last", "2"])
-                #expect(try StoreDigest.blobs(bench.store) == reference)
+                #expect(try StoreDigest.blobs(scenario.store) == reference)
             }
         }
     }
 
     @Test func withoutARuleNothingIsPruned() throws {
-        try Bench.use { bench in
-            let subject = try Subject(bench, seed: 0)
-            try subject.sync(subject.scenario.inventories[0])
-            let before = try StoreDigest.of(bench.store)
-            let run = try bench.run("prune")
+        try Scenario.use { scenario in
+            let subject = try Subject(scenario, seed: 0)
+            try subject.sync(subject.life.inventories[0])
+            let before = try StoreDigest.of(scenario.store)
+            let run = try scenario.run("prune")
             #expect(run.status == 64 && run.stderr.contains("--keep-within"))
-            StoreDigest.expectSame(try StoreDigest.of(bench.store), before)
+            StoreDigest.expectSame(try StoreDigest.of(scenario.store), before)
         }
     }
 
     @Test func whatWasPrunedIsAnErrorThatSaysSo() throws {
-        try Bench.use { bench in
-            let subject = try Subject(bench, seed: 0)
-            for inventory in subject.scenario.inventories { try subject.sync(inventory) }
+        try Scenario.use { scenario in
+            let subject = try Subject(scenario, seed: 0)
+            for inventory in subject.life.inventories { try subject.sync(inventory) }
             let (oldest, newest) = (
-                try #require(subject.scenario.inventories.first), try #require(subject.scenario.inventories.last)
+                try #require(subject.life.inventories.first), try #require(subject.life.inventories.last)
             )
-            let mount = try bench.mount("--at", oldest.name)
+            let mount = try scenario.mount("--at", oldest.name)
             try subject.prune(["--keep-last", "1"])
-            let byName = try bench.run("ls", "--at", oldest.name)
+            let byName = try scenario.run("ls", "--at", oldest.name)
             #expect(
                 byName.status == 1 && byName.stderr.contains("pruned") && byName.stderr.contains("\(newest.takenAt)"))
-            let byTime = try bench.run("ls", "--at", oldest.takenAt.rfc3339)
+            let byTime = try scenario.run("ls", "--at", oldest.takenAt.rfc3339)
             #expect(byTime.status == 1 && byTime.stderr.contains("pruned"))
-            #expect(try bench.run("sync", "--date", oldest.name).status == 1)
+            #expect(try scenario.run("sync", "--date", oldest.name).status == 1)
             // The mount of what is gone gives errors, and nothing that is wrong.
             let isStale = Clock.wait(seconds: 60) { (try? Files.names(in: mount)) == nil }
             #expect(isStale)

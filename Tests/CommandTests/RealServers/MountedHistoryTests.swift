@@ -7,20 +7,20 @@ import Testing
 @Suite struct MountedHistoryTests {
     @Test(arguments: [UInt64](0..<4))
     func everyMountIsTheTreeThatTheRulesGive(seed: UInt64) throws {
-        let scenario = HistoryScenario(seed: seed, withNUL: seed == 1)
-        try Bench.use { bench in
-            try scenario.writeInventories(to: "\(bench.directory)/inventories")
-            try bench.initialize(scenario.bucket.name, inventory: "file://\(bench.directory)/inventories")
-            let history = try scenario.history()
-            try provideBlobs(history, scenario, bench)
+        let life = HistoryScenario(seed: seed, withNUL: seed == 1)
+        try Scenario.use { scenario in
+            try life.writeInventories(to: "\(scenario.directory)/inventories")
+            try scenario.initialize(life.bucket.name, inventory: "file://\(scenario.directory)/inventories")
+            let history = try life.history()
+            try provideBlobs(history, life, scenario)
             var random = SplitMix64(seed: seed)
-            for inventory in random.shuffle(scenario.inventories) {
-                let sync = try bench.succeed("sync", "--json", "--date", inventory.name)
-                #expect(try sync.record["failed"] as? Int == 0 && sync.record["gone"] as? Int == 0)
+            for inventory in random.shuffle(life.inventories) {
+                let synced = try scenario.succeed("sync", "--json", "--date", inventory.name)
+                #expect(try synced.record["failed"] as? Int == 0 && synced.record["gone"] as? Int == 0)
             }
 
-            let mount = try bench.mount("--history")
-            let content = { (version: Version) -> [UInt8]? in scenario.content(of: version) }
+            let mount = try scenario.mount("--history")
+            let content = { (version: Version) -> [UInt8]? in life.content(of: version) }
             let newest = try #require(history.inventories.last)
             try SeenTree("\(mount)/latest").expect(
                 MountTree(history.snapshotView(newest.name) ?? [:]), "latest", content: content)
@@ -36,7 +36,7 @@ import Testing
             }
             // And as mounts of their own.
             for (number, instant) in instants.prefix(2).enumerated() {
-                let alone = try bench.mount("--at", instant.rfc3339, name: "alone\(number)")
+                let alone = try scenario.mount("--at", instant.rfc3339, name: "alone\(number)")
                 try SeenTree(alone).expect(
                     MountTree(history.instantView(at: instant)), "--at \(instant.rfc3339)", content: content)
             }
@@ -44,11 +44,11 @@ import Testing
     }
 
     /// Lays the contents where a download would, so that nothing has to be fetched.
-    private func provideBlobs(_ history: History, _ scenario: HistoryScenario, _ bench: Bench) throws {
+    private func provideBlobs(_ history: History, _ life: HistoryScenario, _ scenario: Scenario) throws {
         for version in history.allVersions where !version.isMarker {
             let name = "\(version.etag.string)-\(version.size)"
             try Files.replace(
-                "\(bench.store)/blobs/\(name.prefix(2))/\(name)", with: scenario.content(of: version), mode: 0o444)
+                "\(scenario.store)/blobs/\(name.prefix(2))/\(name)", with: life.content(of: version), mode: 0o444)
         }
     }
 }

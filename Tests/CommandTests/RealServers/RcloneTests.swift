@@ -39,16 +39,16 @@ import Testing
         try admin.put(bucket, keys.prefix(5).map { .init(key: $0.string, content: bytes("third")) })
         try nextInstant()
 
-        try Bench.use(server) { bench in
-            try admin.makeInventory(of: bucket, in: "\(bench.directory)/inventories")
-            try bench.initialize(bucket, inventory: "file://\(bench.directory)/inventories")
-            try bench.succeed("sync", "--metadata-only")
+        try Scenario.use(server) { scenario in
+            try admin.makeInventory(of: bucket, in: "\(scenario.directory)/inventories")
+            try scenario.initialize(bucket, inventory: "file://\(scenario.directory)/inventories")
+            try scenario.succeed("sync", "--metadata-only")
             #expect(instants.count == 4)
             for instant in instants {
-                let ours = try bench.succeed("ls", "-R", "--at", instant.rfc3339)
+                let ours = try scenario.succeed("ls", "-R", "--at", instant.rfc3339)
                 let lines = ours.text.split(separator: "\n").map { ByteString(String($0)) }.sorted()
                 #expect(lines.count > 10)
-                let theirs = try rclone(server, bucket, at: instant, bench)
+                let theirs = try rclone(server, bucket, at: instant, scenario)
                 #expect(Set(lines).symmetricDifference(theirs) == [], "at \(instant.rfc3339)")
                 #expect(lines.count == theirs.count)
             }
@@ -68,15 +68,15 @@ import Testing
         try admin.put(bucket, keys.map { .init(key: $0.string, content: bytes("content of ") + $0.bytes) })
         try admin.put(
             bucket, [S3Admin.NewObject(key: "parts/usual", content: RealBucket.usualParts, partSize: 8 << 20)])
-        try Bench.use(server) { bench in
-            try admin.makeInventory(of: bucket, in: "\(bench.directory)/inventories")
-            try bench.initialize(bucket, inventory: "file://\(bench.directory)/inventories")
-            try bench.succeed("sync")
-            let mount = try bench.mount()
+        try Scenario.use(server) { scenario in
+            try admin.makeInventory(of: bucket, in: "\(scenario.directory)/inventories")
+            try scenario.initialize(bucket, inventory: "file://\(scenario.directory)/inventories")
+            try scenario.succeed("sync")
+            let mount = try scenario.mount()
             // Contents too: by MD5 where the ETag is one, and by what a download gives.
             for words in [[], ["--download"]] {
                 let check = try run(
-                    bench, server, "/usr/bin/rclone",
+                    scenario, server, "/usr/bin/rclone",
                     ["check", "--combined", "-"] + words + RcloneTests.access(server) + [":s3:\(bucket)", mount])
                 let lines = check.text.split(separator: "\n")
                 #expect(check.status == 0 && lines.allSatisfy { $0.hasPrefix("= ") }, "\(check)")
@@ -90,8 +90,8 @@ import Testing
                 ("s5cmd", endpoint + ["--dry-run", "sync", "\(mount)/", "s3://\(bucket)/"]),
                 ("aws", endpoint + ["s3", "sync", "--dryrun", "--no-progress", "\(mount)/", "s3://\(bucket)/"]),
             ] {
-                let sync = try run(bench, server, "\(programs)/\(program)", words)
-                #expect(sync.status == 0 && sync.text.isEmpty, "\(sync)")
+                let synced = try run(scenario, server, "\(programs)/\(program)", words)
+                #expect(synced.status == 0 && synced.text.isEmpty, "\(synced)")
             }
         }
     }
@@ -105,19 +105,19 @@ import Testing
         ]
     }
 
-    private func run(_ bench: Bench, _ server: RGWServer, _ program: String, _ words: [String]) throws -> Run {
+    private func run(_ scenario: Scenario, _ server: RGWServer, _ program: String, _ words: [String]) throws -> Run {
         try RunningProgram(
             program, words.map { Array($0.utf8) },
             environment: [
-                "HOME": bench.directory, "PATH": "/usr/bin:/bin", "AWS_ACCESS_KEY_ID": server.accessKey,
+                "HOME": scenario.directory, "PATH": "/usr/bin:/bin", "AWS_ACCESS_KEY_ID": server.accessKey,
                 "AWS_SECRET_ACCESS_KEY": server.secretKey, "AWS_REGION": "us-east-1",
             ],
-            currentDirectory: bench.directory, outputs: "\(bench.directory)/outputs"
+            currentDirectory: scenario.directory, outputs: "\(scenario.directory)/outputs"
         ).wait(seconds: 120)
     }
 
     private func rclone(
-        _ server: RGWServer, _ bucket: String, at instant: Timestamp, _ bench: Bench
+        _ server: RGWServer, _ bucket: String, at instant: Timestamp, _ scenario: Scenario
     ) throws -> [ByteString] {
         let words = [
             "lsf", "-R", "--files-only", "--s3-version-at", instant.rfc3339, "--s3-provider", "Ceph", "--s3-endpoint",
@@ -127,8 +127,8 @@ import Testing
         ]
         let run = try RunningProgram(
             "/usr/bin/rclone", words.map { Array($0.utf8) },
-            environment: ["HOME": bench.directory, "PATH": "/usr/bin:/bin"],
-            currentDirectory: bench.directory, outputs: "\(bench.directory)/outputs"
+            environment: ["HOME": scenario.directory, "PATH": "/usr/bin:/bin"],
+            currentDirectory: scenario.directory, outputs: "\(scenario.directory)/outputs"
         ).wait()
         #expect(run.status == 0, "\(run.stderr)")
         return run.text.split(separator: "\n").map { ByteString(String($0)) }.sorted()

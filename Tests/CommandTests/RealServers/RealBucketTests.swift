@@ -9,16 +9,16 @@ import Testing
     @Test(arguments: ["file", "s3"])
     func everyFileOfTheMountIsTheObject(inventory: String) throws {
         let bucket = try RealBucket.shared()
-        try Bench.use(bucket.server) { bench in
-            try bench.initialize(
+        try Scenario.use(bucket.server) { scenario in
+            try scenario.initialize(
                 bucket.name, inventory: inventory == "s3" ? bucket.inventoryURL : "file://\(bucket.directory)")
-            let sync = try bench.succeed("sync", "--json")
-            #expect(try sync.record["failed"] as? Int == 0)
-            #expect(try sync.record["gone"] as? Int == 0)
-            let mount = try bench.mount()
+            let synced = try scenario.succeed("sync", "--json")
+            #expect(try synced.record["failed"] as? Int == 0)
+            #expect(try synced.record["gone"] as? Int == 0)
+            let mount = try scenario.mount()
             try SeenTree(mount).expect(MountTree(bucket.view), "the mount of latest", content: bucket.content)
             if inventory == "file" {
-                let past = try bench.mount("--history", name: "history")
+                let past = try scenario.mount("--history", name: "history")
                 try SeenTree("\(past)/at/\(bucket.inventory.name)").expect(
                     MountTree(bucket.view), "the snapshot in the history", content: bucket.content)
                 try SeenTree("\(past)/versions").expect(versionsOf: bucket.history, content: bucket.content)
@@ -28,13 +28,13 @@ import Testing
 
     @Test func everyContentCanBePrinted() throws {
         let bucket = try RealBucket.shared()
-        try Bench.use(bucket.server) { bench in
-            try bench.initialize(bucket.name, inventory: "file://\(bucket.directory)")
-            try bench.succeed("sync")
+        try Scenario.use(bucket.server) { scenario in
+            try scenario.initialize(bucket.name, inventory: "file://\(bucket.directory)")
+            try scenario.succeed("sync")
             for (index, version) in bucket.objects.enumerated() where index % 4 == 0 || version.key.hasPrefix("parts/")
             {
-                let run = try bench.run([
-                    "cat", "--store", bench.store, "--version-id", version.id.description, "--", version.key.string,
+                let run = try scenario.run([
+                    "cat", "--store", scenario.store, "--version-id", version.id.description, "--", version.key.string,
                 ])
                 #expect(
                     run.status == 0 && run.stdout.isSame(as: bucket.content(version) ?? []), "\(version): \(run.stderr)"
@@ -42,7 +42,7 @@ import Testing
             }
             for (index, (key, version)) in bucket.view.enumerated() where index % 8 == 0 {
                 for when in ["latest", bucket.inventory.name] {
-                    let run = try bench.run(["cat", "--store", bench.store, "--at", when, "--", key.string])
+                    let run = try scenario.run(["cat", "--store", scenario.store, "--at", when, "--", key.string])
                     #expect(
                         run.status == 0 && run.stdout.isSame(as: bucket.content(version) ?? []),
                         "\(version): \(run.stderr)")
@@ -50,9 +50,9 @@ import Testing
             }
             // What a marker hides is not there, and a marker has no content.
             for marker in bucket.rows.filter({ $0.deleteMarker && $0.isLatest }).prefix(3) {
-                #expect(try bench.run(["cat", "--store", bench.store, "--", marker.key]).status == 1)
-                let run = try bench.run([
-                    "cat", "--store", bench.store, "--version-id", marker.versionId, "--", marker.key,
+                #expect(try scenario.run(["cat", "--store", scenario.store, "--", marker.key]).status == 1)
+                let run = try scenario.run([
+                    "cat", "--store", scenario.store, "--version-id", marker.versionId, "--", marker.key,
                 ])
                 #expect(run.status == 1 && run.stderr.contains("delete marker"), "\(run)")
             }
@@ -61,13 +61,13 @@ import Testing
 
     @Test func versionsAreThoseOfTheServer() throws {
         let bucket = try RealBucket.shared()
-        try Bench.use(bucket.server) { bench in
-            try bench.initialize(bucket.name, inventory: "file://\(bucket.directory)")
-            try bench.succeed("sync", "--metadata-only")
+        try Scenario.use(bucket.server) { scenario in
+            try scenario.initialize(bucket.name, inventory: "file://\(bucket.directory)")
+            try scenario.succeed("sync", "--metadata-only")
             // Not grouped by String: two keys may be equal as Unicode and not as bytes.
             let byKey = Dictionary(grouping: bucket.rows) { ByteString($0.key) }
             for (index, (key, rows)) in byKey.enumerated() where index % 4 == 0 || rows.count > 3 {
-                let run = try bench.run(["versions", "--json", "--store", bench.store, "--", key.string])
+                let run = try scenario.run(["versions", "--json", "--store", scenario.store, "--", key.string])
                 #expect(run.status == 0)
                 let ids = try run.records.map { $0["versionId"] as? String }
                 #expect(Set(ids) == Set(rows.map(\.versionId)), "\(key)")
@@ -86,15 +86,15 @@ import Testing
         try admin.createBucket("\(name)-inventories")
         for number in 0..<40 { try admin.put(name, "key \(number % 30)", Array("content \(number)".utf8)) }
         try admin.delete(name, "key 1")
-        try Bench.use(server) { bench in
+        try Scenario.use(server) { scenario in
             var options = S3Admin.InventoryOptions()
             options.destination = "\(name)-inventories"
-            let inventory = try admin.makeInventory(of: name, in: "\(bench.directory)/inventories", options)
-            try bench.initialize(name, inventory: "s3://\(name)-inventories/\(inventory.prefix)")
+            let inventory = try admin.makeInventory(of: name, in: "\(scenario.directory)/inventories", options)
+            try scenario.initialize(name, inventory: "s3://\(name)-inventories/\(inventory.prefix)")
             server.mark("\(name)-before", admin)
-            try bench.succeed("sync")
+            try scenario.succeed("sync")
             server.mark("\(name)-between", admin)
-            let second = try bench.succeed("sync", "--json")
+            let second = try scenario.succeed("sync", "--json")
             #expect(try second.record["fetched"] as? Int == 0)
             server.mark("\(name)-after", admin)
 

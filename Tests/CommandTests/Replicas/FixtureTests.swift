@@ -29,48 +29,48 @@ import Testing
 
     @Test(arguments: [1]) func aReplicaOfAnyFormatIsRead(_ format: Int) throws {
         let file = Self.folder.appendingPathComponent("replica-\(format).json")
-        try Bench.use { bench in
-            let place = ReplicaPlace.directory(bench)
+        try Scenario.use { scenario in
+            let place = ReplicaPlace.directory(scenario)
             if ProcessInfo.processInfo.environment["ICECORE_RENEW_FIXTURE"] == "1" { try Self.renew(file) }
             let data = try Data(contentsOf: file)
             let files = try #require(try JSONSerialization.jsonObject(with: data) as? [String: String])
             for (path, content) in files {
-                let target = "\(bench.directory)/replica/\(path)"
+                let target = "\(scenario.directory)/replica/\(path)"
                 try Files.createDirectories(Files.directory(of: target))
                 try Data(base64Encoded: content)?.write(to: URL(fileURLWithPath: target))
             }
-            let clone = try bench.clone(place, "clone")
-            #expect(try bench.run(["verify", "--store", clone]).status == 0)
+            let clone = try scenario.clone(place, "clone")
+            #expect(try scenario.run(["verify", "--store", clone]).status == 0)
             let keys = ["a/first", "a/second", "secret"]
             func listed(_ words: [String]) throws -> [String] {
-                try bench.run(["ls", "-R", "--json"] + words).records.compactMap { $0["key"] as? String }
+                try scenario.run(["ls", "-R", "--json"] + words).records.compactMap { $0["key"] as? String }
             }
             #expect(try listed(["--store", clone]) == keys)
             #expect(
                 try listed(["--store", clone, "--at", "2024-03-02T01-00Z"]) == [
                     "a/first", "a/second", "deleted", "secret",
                 ])
-            let reading = ["--replica", place.url, "--cache", "\(bench.directory)/cache"]
+            let reading = ["--replica", place.url, "--cache", "\(scenario.directory)/cache"]
             #expect(try listed(reading) == keys)
             for row in Self.rows.prefix(3) {
-                #expect(try bench.run(["cat", row.key, "--store", clone]).stdout == row.content)
-                #expect(try bench.run(["cat", row.key] + reading).stdout == row.content)
+                #expect(try scenario.run(["cat", row.key, "--store", clone]).stdout == row.content)
+                #expect(try scenario.run(["cat", row.key] + reading).stdout == row.content)
             }
             // And can be pushed to.
-            let push = try bench.run(["push", place.url, "--store", clone])
+            let push = try scenario.run(["push", place.url, "--store", clone])
             #expect(push.status == 0, "\(push)")
         }
     }
 
     private static func renew(_ file: URL) throws {
-        try SyncBench.use { sync in
-            try sync.add("2024-03-02T01-00Z", rows)
-            try sync.add("2024-03-03T01-00Z", second)
-            for name in ["2024-03-02T01-00Z", "2024-03-03T01-00Z"] { try sync.bench.succeed("sync", "--date", name) }
-            let place = ReplicaPlace.directory(sync.bench)
-            try sync.bench.push(place)
+        try Scenario.withBucket { scenario in
+            try scenario.add("2024-03-02T01-00Z", rows)
+            try scenario.add("2024-03-03T01-00Z", second)
+            for name in ["2024-03-02T01-00Z", "2024-03-03T01-00Z"] { try scenario.succeed("sync", "--date", name) }
+            let place = ReplicaPlace.directory(scenario)
+            try scenario.push(place)
             var files: [String: String] = [:]
-            let root = "\(sync.bench.directory)/replica"
+            let root = "\(scenario.directory)/replica"
             for path in try StoreDigest.files(root) {
                 files[path] = Data(try Files.read("\(root)/\(path)", limit: 1 << 24)).base64EncodedString()
             }

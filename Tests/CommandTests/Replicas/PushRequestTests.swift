@@ -28,29 +28,29 @@ import Testing
     }
 
     @Test func nothingIsListedAndNothingIsAskedTwice() throws {
-        try VerifyBench.use { bench in
+        try Scenario.withContents { scenario in
             let (place, proxy, _) = try Self.proxied()
-            try bench.bench.push(place)
+            try scenario.push(place)
             #expect(try !proxy.log().contains(where: Self.isListing))
 
             try proxy.reset()
-            try bench.bench.push(place)
+            try scenario.push(place)
             let again = try proxy.log()
             #expect(again.count < 10, "\(again)")
 
             try proxy.reset()
-            try bench.bench.clone(place, "clone")
+            try scenario.clone(place, "clone")
             let asked = try proxy.log()
             #expect(!asked.contains(where: Self.isListing), "\(asked)")
             #expect(!asked.contains { !$0.hasPrefix("GET ") }, "\(asked)")
 
             let new = (0..<20).map { number in
-                VerifyBench.Row("new/\(number)", bytes("new \(number)"), at: "2024-03-03T12:00:00.000Z")
+                InventoryFolder.Row("new/\(number)", bytes("new \(number)"), at: "2024-03-03T12:00:00.000Z")
             }
-            try bench.sync.add("2024-03-04T01-00Z", bench.rows + new)
-            try bench.bench.succeed("sync", "--date", "2024-03-04T01-00Z")
+            try scenario.add("2024-03-04T01-00Z", scenario.rows + new)
+            try scenario.succeed("sync", "--date", "2024-03-04T01-00Z")
             try proxy.reset()
-            try bench.bench.push(place)
+            try scenario.push(place)
             let day = try proxy.log()
             #expect(day.count >= 20 && day.count <= 20 + 20, "\(day)")
         }
@@ -58,17 +58,18 @@ import Testing
 
     /// A blob that is sent in parts, one of which the server refuses three times. It is never in memory.
     @Test func aPartThatFailsIsSentAgainAlone() throws {
-        try VerifyBench.use(small: 3) { bench in
+        try Scenario.withContents(small: 3) { scenario in
             let object = SyntheticObject(name: "large", size: Self.isSoak ? 3 << 30 : 200 << 20, partSize: 8 << 20)
             let large = object.row {
                 $0.lastModified = "2024-03-03T12:00:00.000Z"
             }
-            try bench.sync.add("2024-03-04T01-00Z", bench.rows + [large])
-            try bench.bench.succeed("sync", "--date", "2024-03-04T01-00Z")
+            try scenario.add("2024-03-04T01-00Z", scenario.rows + [large])
+            try scenario.succeed("sync", "--date", "2024-03-04T01-00Z")
             let (place, proxy, admin) = try Self.proxied(Self.isSoak ? RGWServer() : RGWServer.shared())
             try proxy.fail("PUT", "partNumber=17&", count: 3)
-            let (run, peak) = try bench.bench.measured(
-                ["push", place.url, "--store", bench.store] + place.flags, environment: place.environment, seconds: 600)
+            let (run, peak) = try scenario.measured(
+                ["push", place.url, "--store", scenario.store] + place.flags, environment: place.environment,
+                seconds: 600)
             #expect(run.status == 0, "\(run)")
             #expect(peak < 128 << 10, "\(peak) KiB")
             if Self.isSoak { print("a push of \(object.size) bytes, one part failing three times: \(peak) KiB") }
@@ -78,52 +79,52 @@ import Testing
             #expect(parts.count == Int(object.size / (8 << 20)))
             #expect(parts.allSatisfy { $0.value.count == ($0.key == 17 ? 4 : 1) }, "\(parts)")
             #expect(try admin.listUploads(place.bucketName).isEmpty)
-            let clone = try bench.bench.clone(place, "clone")
-            try bench.bench.expectSame(clone, as: bench.store)
+            let clone = try scenario.clone(place, "clone")
+            try scenario.expectSame(clone, as: scenario.store)
         }
     }
 
     /// The server has done what it was asked, but its answer does not arrive: what is asked again must not end the push,
     /// nor leave anything.
     @Test(arguments: ["RGW", "moto"]) func answersThatAreLostDoNoHarm(_ kind: String) throws {
-        try VerifyBench.use(small: 3) { bench in
-            let large = VerifyBench.Row(
+        try Scenario.withContents(small: 3) { scenario in
+            let large = InventoryFolder.Row(
                 "large", RealBucket.content(seed: 9, count: 40 << 20), at: "2024-03-03T12:00:00.000Z")
-            try bench.sync.add("2024-03-04T01-00Z", bench.rows + [large])
-            try bench.bench.succeed("sync", "--date", "2024-03-04T01-00Z")
+            try scenario.add("2024-03-04T01-00Z", scenario.rows + [large])
+            try scenario.succeed("sync", "--date", "2024-03-04T01-00Z")
             let (place, proxy, admin) = try Self.proxied(
                 kind == "RGW" ? RGWServer.shared() : MotoServer.shared())
             for (method, part) in [
                 ("PUT", "probe"), ("PUT", "blobs/"), ("POST", "?uploads"), ("PUT", "partNumber=2&"),
                 ("POST", "?uploadId="), ("PUT", "index"), ("PUT", "metadata.json"), ("PUT", "latest.json"),
             ] { try proxy.lose(method, part, count: 1) }
-            try bench.bench.push(place)
+            try scenario.push(place)
             let begun = try proxy.log().filter { $0.hasPrefix("POST") && $0.contains("uploads") }
             #expect(begun.count == 2, "\(begun)")
             try Self.expectNothingLeft(place, admin)
-            try bench.bench.expectSame(try bench.bench.clone(place, "clone"), as: bench.store)
+            try scenario.expectSame(try scenario.clone(place, "clone"), as: scenario.store)
             // A later one, too.
-            try bench.sync.add("2024-03-05T01-00Z", bench.rows + [large])
-            try bench.bench.succeed("sync", "--date", "2024-03-05T01-00Z")
+            try scenario.add("2024-03-05T01-00Z", scenario.rows + [large])
+            try scenario.succeed("sync", "--date", "2024-03-05T01-00Z")
             try proxy.lose("PUT", "latest.json", count: 1)
             try proxy.lose("PUT", "probe", count: 5)
-            try bench.bench.push(place)
+            try scenario.push(place)
             try Self.expectNothingLeft(place, admin)
-            try bench.bench.expectSame(try bench.bench.clone(place, "clone 2"), as: bench.store)
+            try scenario.expectSame(try scenario.clone(place, "clone 2"), as: scenario.store)
         }
     }
 
     /// Ctrl-C in the middle of an upload in parts takes it back.
     @Test func whatIsStoppedLeavesNoUpload() throws {
-        try VerifyBench.use(small: 3) { bench in
-            let large = VerifyBench.Row(
+        try Scenario.withContents(small: 3) { scenario in
+            let large = InventoryFolder.Row(
                 "large", RealBucket.content(seed: 10, count: 48 << 20), at: "2024-03-03T12:00:00.000Z")
-            try bench.sync.add("2024-03-04T01-00Z", bench.rows + [large])
-            try bench.bench.succeed("sync", "--date", "2024-03-04T01-00Z")
+            try scenario.add("2024-03-04T01-00Z", scenario.rows + [large])
+            try scenario.succeed("sync", "--date", "2024-03-04T01-00Z")
             let (place, proxy, admin) = try Self.proxied()
             try proxy.fail("PUT", "partNumber=3", count: 1_000_000)
-            let push = try bench.bench.start(
-                ["push", place.url, "--store", bench.store] + place.flags, environment: place.environment)
+            let push = try scenario.start(
+                ["push", place.url, "--store", scenario.store] + place.flags, environment: place.environment)
             let hasBegun = try Clock.wait(seconds: 60) { try proxy.log().contains { $0.contains("partNumber=3&") } }
             #expect(hasBegun)
             push.kill(SIGINT)
@@ -133,54 +134,55 @@ import Testing
             #expect(MonotonicClock.milliseconds() - began < Patience.milliseconds(8000))
             #expect(try admin.listUploads(place.bucketName).isEmpty)
             try proxy.reset()
-            try bench.bench.push(place)
-            try bench.bench.expectSame(try bench.bench.clone(place, "clone"), as: bench.store)
+            try scenario.push(place)
+            try scenario.expectSame(try scenario.clone(place, "clone"), as: scenario.store)
         }
     }
 
     /// Killed after any request, a push leaves a replica that can be cloned or none, and the next one cleans up.
     @Test func aPushCanBeKilledAtAnyRequest() throws {
         let wanted = Self.isSoak ? 100 : 3
-        try VerifyBench.use(small: 12) { bench in
-            var rows = bench.rows
+        try Scenario.withContents(small: 12) { scenario in
+            var rows = scenario.rows
             rows.append(
-                VerifyBench.Row(
+                InventoryFolder.Row(
                     "large", RealBucket.content(seed: 11, count: 36 << 20), at: "2024-03-03T12:00:00.000Z"))
             var (kills, rounds) = (0, 0)
             while kills < wanted {
                 // A bucket that has nothing yet, and then a day more before each push.
                 let (place, proxy, admin) = try Self.proxied()
-                try Files.removeAll("\(bench.store)/replicas")
+                try Files.removeAll("\(scenario.store)/replicas")
                 for round in 0..<(Self.isSoak ? 20 : 4) where kills < wanted {
                     rounds += 1
                     let time = Timestamp(milliseconds: 1_709_600_400_000 + Int64(rounds) * 86_400_000).rfc3339
                     rows.append(
-                        VerifyBench.Row("round/\(rounds)", bytes("of round \(rounds)"), at: "2024-03-03T12:00:00.000Z"))
-                    try bench.sync.add("\(time.prefix(10))T01-00Z", rows)
-                    try bench.bench.succeed("sync")
+                        InventoryFolder.Row(
+                            "round/\(rounds)", bytes("of round \(rounds)"), at: "2024-03-03T12:00:00.000Z"))
+                    try scenario.add("\(time.prefix(10))T01-00Z", rows)
+                    try scenario.succeed("sync")
                     try proxy.reset()
-                    let push = try bench.bench.start(
-                        ["push", place.url, "--store", bench.store] + place.flags, environment: place.environment)
+                    let push = try scenario.start(
+                        ["push", place.url, "--store", scenario.store] + place.flags, environment: place.environment)
                     try proxy.kill(push.process, after: Int.random(in: 0..<(round < 3 ? 40 : 16)))
                     if try push.wait().status == 128 + SIGKILL { kills += 1 }
                     try proxy.reset()
-                    try Self.expectSoundOrAbsent(place, bench.bench)
+                    try Self.expectSoundOrAbsent(place, scenario)
                 }
-                try bench.bench.push(place)
+                try scenario.push(place)
                 try Self.expectNothingLeft(place, admin)
-                let clone = try bench.bench.clone(place, "clone-\(rounds)")
-                try bench.bench.expectSame(clone, as: bench.store)
+                let clone = try scenario.clone(place, "clone-\(rounds)")
+                try scenario.expectSame(clone, as: scenario.store)
                 try Files.removeAll(clone)
             }
             if Self.isSoak { print("pushes: \(rounds), of which \(kills) were killed") }
         }
     }
 
-    private static func expectSoundOrAbsent(_ place: ReplicaPlace, _ bench: Bench) throws {
-        let target = "\(bench.directory)/clone"
-        let clone = try bench.run(["clone", place.url, target] + place.flags, environment: place.environment)
+    private static func expectSoundOrAbsent(_ place: ReplicaPlace, _ scenario: Scenario) throws {
+        let target = "\(scenario.directory)/clone"
+        let clone = try scenario.run(["clone", place.url, target] + place.flags, environment: place.environment)
         if clone.status == 0 {
-            let verify = try bench.run(["verify", "--store", target])
+            let verify = try scenario.run(["verify", "--store", target])
             #expect(verify.status == 0, "\(verify)")
         } else {
             #expect(
@@ -215,25 +217,25 @@ import Testing
     /// Two stores with the same history, and each with a new day: one of them wins each time.
     @Test func ofTwoPushesAtOnceOneWins() throws {
         let rounds = Self.isSoak ? 50 : 3
-        try VerifyBench.use(small: 5) { bench in
+        try Scenario.withContents(small: 5) { scenario in
             let place = try ReplicaPlace.bucket(MotoServer.shared())
-            let other = "\(bench.bench.directory)/other"
-            let copy = try bench.bench.shell("cp -a '\(bench.store)' '\(other)'")
+            let other = "\(scenario.directory)/other"
+            let copy = try scenario.shell("cp -a '\(scenario.store)' '\(other)'")
             #expect(copy.status == 0)
-            var rows = bench.rows
+            var rows = scenario.rows
             var both = 0
             for round in 0..<rounds {
                 let time = Timestamp(milliseconds: 1_709_600_400_000 + Int64(round) * 86_400_000).rfc3339
                 let name = "\(time.prefix(10))T01-00Z"
                 rows.append(
-                    VerifyBench.Row("round/\(round)", bytes("of round \(round)"), at: "2024-03-03T12:00:00.000Z"))
-                try bench.sync.add(name, rows)
-                for store in [bench.store, other] {
-                    let sync = try bench.bench.run(["sync", "--date", name, "--store", store])
-                    #expect(sync.status == 0, "\(sync)")
+                    InventoryFolder.Row("round/\(round)", bytes("of round \(round)"), at: "2024-03-03T12:00:00.000Z"))
+                try scenario.add(name, rows)
+                for store in [scenario.store, other] {
+                    let synced = try scenario.run(["sync", "--date", name, "--store", store])
+                    #expect(synced.status == 0, "\(synced)")
                 }
-                let pushes = try [bench.store, other].map {
-                    try bench.bench.start(
+                let pushes = try [scenario.store, other].map {
+                    try scenario.start(
                         ["push", place.url, "--store", $0] + place.flags, environment: place.environment)
                 }
                 let runs = try pushes.map { try $0.wait() }
@@ -242,14 +244,14 @@ import Testing
                     #expect(run.status == 1 && run.stderr.contains("faster"), "\(run)")
                 }
                 if runs.allSatisfy({ $0.status == 0 }) { both += 1 }
-                let list = try bench.bench.run(
-                    ["ls", "-R", "--json", "--replica", place.url, "--cache", "\(bench.bench.directory)/cache"]
+                let list = try scenario.run(
+                    ["ls", "-R", "--json", "--replica", place.url, "--cache", "\(scenario.directory)/cache"]
                         + place.flags,
                     environment: place.environment)
-                let here = try bench.bench.run(["ls", "-R", "--json", "--store", bench.store])
+                let here = try scenario.run(["ls", "-R", "--json", "--store", scenario.store])
                 #expect(list.stdout == here.stdout, "\(list)")
             }
-            try bench.bench.expectSame(try bench.bench.clone(place, "clone"), as: bench.store)
+            try scenario.expectSame(try scenario.clone(place, "clone"), as: scenario.store)
             if Self.isSoak { print("rounds of two pushes: \(rounds), of which both ended well: \(both)") }
         }
     }

@@ -77,63 +77,63 @@ import Testing
     ]
 
     @Test func eachGivesOneSentenceAndTheRightStatus() throws {
-        try Bench.use { bench in
-            let folder = try InventoryFolder("\(bench.directory)/inventories", bucket: "bucket")
+        try Scenario.use { scenario in
+            let folder = try InventoryFolder("\(scenario.directory)/inventories", bucket: "bucket")
             try folder.write("2024-03-02T01-00Z", [InventoryFolder.Row("a", [], versionId: "v")])
-            try bench.initialize("bucket", inventory: folder.url)
-            try bench.succeed("sync")
-            for name in ["mnt", "full"] { try Files.createDirectory("\(bench.directory)/\(name)") }
-            for name in ["file", "full/something"] { try Files.replace("\(bench.directory)/\(name)", with: [1]) }
-            _ = try bench.mount(name: "busy")
-            let before = try StoreDigest.of(bench.store)
+            try scenario.initialize("bucket", inventory: folder.url)
+            try scenario.succeed("sync")
+            for name in ["mnt", "full"] { try Files.createDirectory("\(scenario.directory)/\(name)") }
+            for name in ["file", "full/something"] { try Files.replace("\(scenario.directory)/\(name)", with: [1]) }
+            _ = try scenario.mount(name: "busy")
+            let before = try StoreDigest.of(scenario.store)
             for bad in Self.cases {
                 let fill = { (text: String) in
-                    text.replacing("STORE", with: bench.store).replacing("DIR", with: bench.directory)
+                    text.replacing("STORE", with: scenario.store).replacing("DIR", with: scenario.directory)
                 }
-                let run = try bench.run(fill(bad.line).split(separator: " ").map(String.init))
+                let run = try scenario.run(fill(bad.line).split(separator: " ").map(String.init))
                 #expect(run.status == bad.status, "\(run)")
                 #expect(run.stdout.isEmpty && !run.stderr.isEmpty, "\(run)")
                 if bad.status == 1 { #expect(run.complaints.count == 1 && run.stderr.hasPrefix("icecore: "), "\(run)") }
                 for word in bad.says { #expect(run.stderr.contains(fill(word)), "should say '\(word)': \(run)") }
-                #expect(!Bench.isMounted("\(bench.directory)/mnt"), "\(run)")
-                #expect(!Files.exists("\(bench.directory)/new"), "\(run)")
+                #expect(!Scenario.isMounted("\(scenario.directory)/mnt"), "\(run)")
+                #expect(!Files.exists("\(scenario.directory)/new"), "\(run)")
             }
-            StoreDigest.expectSame(try StoreDigest.of(bench.store), before)
+            StoreDigest.expectSame(try StoreDigest.of(scenario.store), before)
         }
     }
 
     @Test func aStoreOfANewerFormatIsRefused() throws {
-        try Bench.use { bench in
-            try bench.initialize("bucket", inventory: "file://\(bench.directory)/none")
-            let path = "\(bench.store)/icecore.json"
+        try Scenario.use { scenario in
+            try scenario.initialize("bucket", inventory: "file://\(scenario.directory)/none")
+            let path = "\(scenario.store)/icecore.json"
             let text = try String(contentsOfFile: path, encoding: .utf8)
             #expect(text.contains("\"format\" : 1"))
             try Files.replace(path, with: Array(text.replacing("\"format\" : 1", with: "\"format\" : 2").utf8))
-            let before = try StoreDigest.of(bench.store)
-            try Files.createDirectory("\(bench.directory)/mnt")
+            let before = try StoreDigest.of(scenario.store)
+            try Files.createDirectory("\(scenario.directory)/mnt")
             for words in [
-                ["ls"], ["sync"], ["status"], ["snapshots"], ["cat", "a"], ["mount", "\(bench.directory)/mnt"],
+                ["ls"], ["sync"], ["status"], ["snapshots"], ["cat", "a"], ["mount", "\(scenario.directory)/mnt"],
             ] {
-                let run = try bench.run(words + ["--store", bench.store])
+                let run = try scenario.run(words + ["--store", scenario.store])
                 #expect(run.status == 1 && run.complaints.count == 1, "\(run)")
                 #expect(run.stderr.contains("format 2") && run.stderr.contains("newer icecore"), "\(run)")
             }
-            StoreDigest.expectSame(try StoreDigest.of(bench.store), before)
+            StoreDigest.expectSame(try StoreDigest.of(scenario.store), before)
             // And what is no configuration at all.
             for text in ["", "{", "[]", "{\"format\": 1}", "\0"] {
                 try Files.replace(path, with: Array(text.utf8))
-                let run = try bench.run("ls")
+                let run = try scenario.run("ls")
                 #expect(run.status == 1 && run.complaints.count == 1 && run.stderr.contains("icecore.json"), "\(run)")
             }
         }
     }
 
     @Test func anIndexThatIsNoneIsSaidToBeDamaged() throws {
-        try Bench.use { bench in
-            try bench.initialize("bucket", inventory: "file://\(bench.directory)/none")
-            try Files.replace("\(bench.store)/index.sqlite", with: Array(repeating: 65, count: 10_000))
+        try Scenario.use { scenario in
+            try scenario.initialize("bucket", inventory: "file://\(scenario.directory)/none")
+            try Files.replace("\(scenario.store)/index.sqlite", with: Array(repeating: 65, count: 10_000))
             for command in ["ls", "status", "snapshots", "sync"] {
-                let run = try bench.run(command)
+                let run = try scenario.run(command)
                 #expect(run.status == 1 && run.complaints.count == 1 && run.stderr.contains("index.sqlite"), "\(run)")
             }
         }
@@ -142,64 +142,67 @@ import Testing
     // MARK: - Servers
 
     /// A bucket of Ceph's gateway with an inventory in a bucket.
-    private func realBench(_ body: (Bench, RealBucket) throws -> Void) throws {
+    private func withRealBucket(_ body: (Scenario, RealBucket) throws -> Void) throws {
         let bucket = try RealBucket.shared()
-        try Bench.use(bucket.server) { bench in try body(bench, bucket) }
+        try Scenario.use(bucket.server) { scenario in try body(scenario, bucket) }
     }
 
     /// Expects a sync to fail in one sentence, and to leave nothing that can be seen.
-    private func expectFailure(_ bench: Bench, _ environment: [String: String], status: Int32 = 1, says: String...)
+    private func expectFailure(
+        _ scenario: Scenario, _ environment: [String: String], status: Int32 = 1, says: String...
+    )
         throws
     {
-        let run = try bench.run("sync", environment: environment)
+        let run = try scenario.run("sync", environment: environment)
         #expect(run.status == status && run.stdout.isEmpty, "\(run)")
         // That an inventory is sorted first is no complaint.
         #expect(run.complaints.filter { !$0.hasSuffix("sorting first") }.count == 1, "\(run)")
         for word in says { #expect(run.stderr.contains(word), "should say '\(word)': \(run)") }
-        #expect(try bench.succeed("snapshots").text.isEmpty)
+        #expect(try scenario.succeed("snapshots").text.isEmpty)
         // What is empty needs no server.
-        #expect(try StoreDigest.blobs(bench.store).keys.allSatisfy { $0.hasSuffix("-0") })
+        #expect(try StoreDigest.blobs(scenario.store).keys.allSatisfy { $0.hasSuffix("-0") })
     }
 
     @Test func wrongCredentialsAreSaidToBeWrong() throws {
-        try realBench { bench, bucket in
-            bench.hide("not-the-secret/at+all")
+        try withRealBucket { scenario, bucket in
+            scenario.hide("not-the-secret/at+all")
             for inventory in [bucket.inventoryURL, "file://\(bucket.directory)"] {
-                try? FileManager.default.removeItem(atPath: bench.store)
-                try bench.initialize(bucket.name, inventory: inventory)
+                try? FileManager.default.removeItem(atPath: scenario.store)
+                try scenario.initialize(bucket.name, inventory: inventory)
                 try expectFailure(
-                    bench, ["AWS_SECRET_ACCESS_KEY": "not-the-secret/at+all"], says: "SignatureDoesNotMatch")
-                try expectFailure(bench, ["AWS_ACCESS_KEY_ID": "nobody"], says: "InvalidAccessKeyId")
+                    scenario, ["AWS_SECRET_ACCESS_KEY": "not-the-secret/at+all"], says: "SignatureDoesNotMatch")
+                try expectFailure(scenario, ["AWS_ACCESS_KEY_ID": "nobody"], says: "InvalidAccessKeyId")
             }
             // Half of what is needed.
-            try expectFailure(bench, ["AWS_SECRET_ACCESS_KEY": ""], says: "AWS_SECRET_ACCESS_KEY")
+            try expectFailure(scenario, ["AWS_SECRET_ACCESS_KEY": ""], says: "AWS_SECRET_ACCESS_KEY")
             try expectFailure(
-                bench, ["AWS_PROFILE": "none", "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""], says: "none")
+                scenario, ["AWS_PROFILE": "none", "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""], says: "none")
         }
     }
 
     @Test func aWrongBucketIsSaidToBeMissing() throws {
-        try realBench { bench, bucket in
-            try bench.initialize(bucket.name, inventory: "s3://no-such-bucket/prefix/")
-            try expectFailure(bench, [:], says: "no-such-bucket")
-            try FileManager.default.removeItem(atPath: bench.store)
-            try bench.initialize(bucket.name, inventory: "s3://\(bucket.name)-inventories/elsewhere/")
-            try expectFailure(bench, [:], says: "elsewhere", "no inventory")
-            try FileManager.default.removeItem(atPath: bench.store)
-            try bench.initialize("no-such-bucket", inventory: bucket.inventoryURL)
-            try expectFailure(bench, [:], says: "no-such-bucket", bucket.name)
+        try withRealBucket { scenario, bucket in
+            try scenario.initialize(bucket.name, inventory: "s3://no-such-bucket/prefix/")
+            try expectFailure(scenario, [:], says: "no-such-bucket")
+            try FileManager.default.removeItem(atPath: scenario.store)
+            try scenario.initialize(bucket.name, inventory: "s3://\(bucket.name)-inventories/elsewhere/")
+            try expectFailure(scenario, [:], says: "elsewhere", "no inventory")
+            try FileManager.default.removeItem(atPath: scenario.store)
+            try scenario.initialize("no-such-bucket", inventory: bucket.inventoryURL)
+            try expectFailure(scenario, [:], says: "no-such-bucket", bucket.name)
         }
     }
 
     @Test func anEndpointThatNobodyListensOnIsSaidToBeUnreachable() throws {
-        try realBench { bench, bucket in
-            try bench.initialize(bucket.name, inventory: bucket.inventoryURL)
+        try withRealBucket { scenario, bucket in
+            try scenario.initialize(bucket.name, inventory: bucket.inventoryURL)
             // The port of a server that has ended.
             let port = try FaultServer().port
             let start = Timestamp.now()
-            try expectFailure(bench, ["AWS_ENDPOINT_URL": "http://127.0.0.1:\(port)"], says: "127.0.0.1:\(port)")
-            try expectFailure(bench, ["AWS_ENDPOINT_URL": "http://no-such-host.invalid"], says: "no-such-host.invalid")
-            try expectFailure(bench, ["AWS_ENDPOINT_URL": "no address"], status: 64, says: "endpoint")
+            try expectFailure(scenario, ["AWS_ENDPOINT_URL": "http://127.0.0.1:\(port)"], says: "127.0.0.1:\(port)")
+            try expectFailure(
+                scenario, ["AWS_ENDPOINT_URL": "http://no-such-host.invalid"], says: "no-such-host.invalid")
+            try expectFailure(scenario, ["AWS_ENDPOINT_URL": "no address"], status: 64, says: "endpoint")
             #expect(Timestamp.now().milliseconds - start.milliseconds < Patience.milliseconds(60_000))
         }
     }

@@ -181,31 +181,31 @@ import Testing
     @Test(arguments: faults)
     func oneSentenceAndNothingChanges(fault: Fault) throws {
         let server = try FaultServer()
-        try Bench.use(server) { bench in
-            let folder = try InventoryFolder("\(bench.directory)/inventories", bucket: "bucket")
+        try Scenario.use(server) { scenario in
+            let folder = try InventoryFolder("\(scenario.directory)/inventories", bucket: "bucket")
             try folder.write("2024-03-02T01-00Z", Array(Self.rows.prefix(10)))
             try server.add("bucket", Self.rows)
-            try bench.initialize("bucket", inventory: folder.url)
-            try bench.succeed("sync")
-            let before = try StoreDigest.of(bench.store)
-            let listing = try bench.succeed("ls", "-R", "--json").text
+            try scenario.initialize("bucket", inventory: folder.url)
+            try scenario.succeed("sync")
+            let before = try StoreDigest.of(scenario.store)
+            let listing = try scenario.succeed("ls", "-R", "--json").text
 
             try fault.write(folder, Self.rows)
-            let run = try bench.run("sync")
+            let run = try scenario.run("sync")
             #expect(run.status == 1, "\(run)")
             #expect(run.stdout.isEmpty, "\(run)")
             #expect(run.complaints.count == 1 && run.stderr.hasPrefix("icecore: "), "\(run)")
             for word in fault.says {
                 #expect(run.stderr.contains(word), "the sentence should say '\(word)': \(run.stderr)")
             }
-            StoreDigest.expectSame(try StoreDigest.of(bench.store), before)
-            #expect(try bench.succeed("ls", "-R", "--json").text == listing)
+            StoreDigest.expectSame(try StoreDigest.of(scenario.store), before)
+            #expect(try scenario.succeed("ls", "-R", "--json").text == listing)
 
             // And it is no trap: with the inventory repaired, the sync goes on.
             try FileManager.default.removeItem(atPath: "\(folder.path)/\(Self.newest)")
             try folder.write(Self.newest, Self.rows)
-            try bench.succeed("sync")
-            #expect(try bench.succeed("ls", "-R").text.split(separator: "\n").count == Self.rows.count)
+            try scenario.succeed("sync")
+            #expect(try scenario.succeed("ls", "-R").text.split(separator: "\n").count == Self.rows.count)
         }
     }
 }

@@ -5,49 +5,49 @@ import Testing
 
 /// Surroundings in which few people run a program.
 @Suite struct OddEnvironmentTests {
-    private func use(_ body: (Bench) throws -> Void) throws {
-        try Bench.use { bench in
-            let folder = try InventoryFolder("\(bench.directory)/inventories", bucket: "bucket")
+    private func use(_ body: (Scenario) throws -> Void) throws {
+        try Scenario.use { scenario in
+            let folder = try InventoryFolder("\(scenario.directory)/inventories", bucket: "bucket")
             try folder.write(
                 "2024-03-02T01-00Z", ["a", "caf\u{e9}", "cafe\u{301}"].map { InventoryFolder.Row($0, []) })
-            try bench.initialize("bucket", inventory: folder.url)
-            try bench.succeed("sync")
-            try body(bench)
+            try scenario.initialize("bucket", inventory: folder.url)
+            try scenario.succeed("sync")
+            try body(scenario)
         }
     }
 
     @Test func whatIsPrintedToAClosedOutputGoesIntoNoFile() throws {
-        try use { bench in
-            let before = try StoreDigest.of(bench.store)
+        try use { scenario in
+            let before = try StoreDigest.of(scenario.store)
             for words in [["sync"], ["snapshots"], ["ls", "-R"], ["status"]] {
                 for stdout in [RunningProgram.Destination.closed, .path("/dev/full")] {
-                    let run = try bench.run(words + ["--store", bench.store], stdout: stdout)
+                    let run = try scenario.run(words + ["--store", scenario.store], stdout: stdout)
                     #expect(run.status == 1 && run.complaints.count == 1, "\(run)")
                     #expect(run.stderr.contains("cannot write to 'standard output'"), "\(run)")
                 }
             }
-            let lock = try Files.read("\(bench.store)/lock", limit: 4096)
+            let lock = try Files.read("\(scenario.store)/lock", limit: 4096)
             #expect(try JSONSerialization.jsonObject(with: Data(lock)) is [String: Any])
-            StoreDigest.expectSame(try StoreDigest.of(bench.store), before)
+            StoreDigest.expectSame(try StoreDigest.of(scenario.store), before)
             // A mount needs no output.
-            let point = "\(bench.directory)/closed"
+            let point = "\(scenario.directory)/closed"
             try Files.createDirectory(point)
-            defer { bench.unmount(point) }
-            let run = try bench.run(["mount", point, "--store", bench.store], stdout: .closed, seconds: 20)
+            defer { scenario.unmount(point) }
+            let run = try scenario.run(["mount", point, "--store", scenario.store], stdout: .closed, seconds: 20)
             #expect(run.status == 0, "\(run)")
-            #expect(Bench.isMounted(point))
+            #expect(Scenario.isMounted(point))
         }
     }
 
     @Test func whatIsNotUTF8IsRefusedAndMistakenForNothing() throws {
-        try use { bench in
-            let path = bytes("\(bench.directory)/not-\u{fffd}")
-            let notUTF8 = bytes("\(bench.directory)/not-") + [0xff]
+        try use { scenario in
+            let path = bytes("\(scenario.directory)/not-\u{fffd}")
+            let notUTF8 = bytes("\(scenario.directory)/not-") + [0xff]
             for words in [
-                [bytes("versions"), notUTF8, bytes("--store"), bytes(bench.store)],
+                [bytes("versions"), notUTF8, bytes("--store"), bytes(scenario.store)],
                 [bytes("init"), notUTF8, bytes("--bucket"), bytes("s3://bucket")],
             ] {
-                let run = try bench.start(words).wait()
+                let run = try scenario.start(words).wait()
                 #expect(run.status == 64 && run.complaints.count == 1 && run.stderr.contains("UTF-8"), "\(run)")
             }
             #expect(!Files.exists(String(decoding: path, as: UTF8.self)))
@@ -55,45 +55,45 @@ import Testing
     }
 
     @Test func aStoreIsFoundByWhateverPathLeadsToIt() throws {
-        try use { bench in
-            let moved = "\(bench.directory)/a place with spaces"
+        try use { scenario in
+            let moved = "\(scenario.directory)/a place with spaces"
             try Files.createDirectory(moved)
-            try Files.rename(bench.store, "\(moved)/the store")
-            let link = "\(bench.directory)/link"
+            try Files.rename(scenario.store, "\(moved)/the store")
+            let link = "\(scenario.directory)/link"
             #expect(symlink("a place with spaces/the store", link) == 0)
             for path in [
                 "\(moved)/the store", "\(moved)/the store/", "a place with spaces/the store", "link", "./link/", link,
             ] {
-                #expect(try bench.run(["ls", "--store", path]).status == 0, "\(path)")
+                #expect(try scenario.run(["ls", "--store", path]).status == 0, "\(path)")
             }
             let inside = "\(moved)/the store/blobs/00"
-            #expect(try bench.run(["ls"], in: inside).status == 0)
-            #expect(try bench.run(["ls"], environment: ["ICECORE_STORE": link]).status == 0)
-            #expect(try bench.run(["ls", "--store", link], environment: ["HOME": "", "PATH": ""]).status == 0)
-            #expect(try bench.run(["sync", "--store", link], environment: ["HOME": ""]).status == 0)
+            #expect(try scenario.run(["ls"], in: inside).status == 0)
+            #expect(try scenario.run(["ls"], environment: ["ICECORE_STORE": link]).status == 0)
+            #expect(try scenario.run(["ls", "--store", link], environment: ["HOME": "", "PATH": ""]).status == 0)
+            #expect(try scenario.run(["sync", "--store", link], environment: ["HOME": ""]).status == 0)
         }
     }
 
     @Test func keysThatDifferOnlyInNormalizationAreTwo() throws {
-        try use { bench in
-            #expect(try bench.succeed("ls", "-R", "--json").records.count == 3)
-            #expect(try bench.succeed("versions", "--json", "caf\u{e9}").records.count == 1)
-            let mount = try bench.mount()
+        try use { scenario in
+            #expect(try scenario.succeed("ls", "-R", "--json").records.count == 3)
+            #expect(try scenario.succeed("versions", "--json", "caf\u{e9}").records.count == 1)
+            let mount = try scenario.mount()
             #expect(try SeenTree(mount).files.count == 3)
         }
     }
 
     @Test func inventoriesOfNothingAreInventories() throws {
-        try use { bench in
-            let folder = try InventoryFolder("\(bench.directory)/inventories", bucket: "bucket")
+        try use { scenario in
+            let folder = try InventoryFolder("\(scenario.directory)/inventories", bucket: "bucket")
             try folder.write("2024-03-03T01-00Z", [], files: 0)
             try folder.write("2024-03-04T01-00Z", [], files: 1)
             for date in ["2024-03-03", "2024-03-04"] {
-                #expect(try bench.succeed("sync", "--json", "--date", date).record["keys"] as? Int == 0)
+                #expect(try scenario.succeed("sync", "--json", "--date", date).record["keys"] as? Int == 0)
             }
-            #expect(try bench.succeed("ls").text.isEmpty)
-            #expect(try bench.succeed("ls", "--at", "2024-03-02").text.split(separator: "\n").count == 3)
-            let mount = try bench.mount()
+            #expect(try scenario.succeed("ls").text.isEmpty)
+            #expect(try scenario.succeed("ls", "--at", "2024-03-02").text.split(separator: "\n").count == 3)
+            let mount = try scenario.mount()
             #expect(try SeenTree(mount).files.isEmpty)
         }
     }

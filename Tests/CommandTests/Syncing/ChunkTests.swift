@@ -11,13 +11,13 @@ import Testing
     private static let mebibyte: Int64 = 1 << 20
     private static let small = ["--chunk-threshold", "1M", "--chunk-size", "2M"]
 
-    private func sync(_ bench: SyncBench, _ words: [String] = small) throws -> Run {
-        try bench.bench.run(["sync", "--store", bench.bench.store] + words)
+    private func sync(_ scenario: Scenario, _ words: [String] = small) throws -> Run {
+        try scenario.run(["sync", "--store", scenario.store] + words)
     }
 
     /// Expects one blob, which holds the object, and nothing in `tmp/`.
-    private func expectContent(_ bench: SyncBench, _ object: SyntheticObject) throws {
-        let store = bench.bench.store
+    private func expectContent(_ scenario: Scenario, _ object: SyntheticObject) throws {
+        let store = scenario.store
         let files = try StoreDigest.files("\(store)/blobs")
         #expect(files.count == 1)
         if let file = files.first { #expect(try object.isContent(of: "\(store)/blobs/\(file)")) }
@@ -26,184 +26,184 @@ import Testing
 
     @Test(arguments: [nil, 5 * mebibyte, 8 * mebibyte, 40 * mebibyte])
     func everyByteIsFetchedOnce(partSize: Int64?) throws {
-        try SyncBench.use { sync in
+        try Scenario.withBucket { scenario in
             let object = SyntheticObject(name: "object", size: 50 * Self.mebibyte + 321, partSize: partSize)
-            try sync.add(Self.name, [object.row()])
+            try scenario.add(Self.name, [object.row()])
             var faults = FaultServer.Faults()
             faults.latency = 0.02
-            try sync.server.set(faults)
-            let run = try self.sync(sync)
+            try scenario.server.set(faults)
+            let run = try self.sync(scenario)
             #expect(run.status == 0, "\(run)")
-            try expectContent(sync, object)
-            let statistics = try sync.server.statistics()
+            try expectContent(scenario, object)
+            let statistics = try scenario.server.statistics()
             #expect(statistics.bytes == object.size)
             #expect((12...60).contains(statistics.requests), "\(statistics.requests)")
             #expect(statistics.most > 2, "several at a time")
-            #expect(try Files.names(in: "\(sync.bench.store)/quarantine").isEmpty)
+            #expect(try Files.names(in: "\(scenario.store)/quarantine").isEmpty)
         }
     }
 
     @Test func aKilledDownloadGoesOnWhereItStopped() throws {
-        try SyncBench.use { sync in
+        try Scenario.withBucket { scenario in
             let object = SyntheticObject(name: "object", size: 2 << 30, partSize: 8 * Self.mebibyte)
-            try sync.add(Self.name, [object.row()])
+            try scenario.add(Self.name, [object.row()])
             var killed = 0
             for number in 0..<20 {
-                let program = try sync.bench.start(["sync", "--store", sync.bench.store])
-                let target = try sync.server.statistics().bytes + Int64.random(in: 0...(160 * Self.mebibyte))
+                let program = try scenario.start(["sync", "--store", scenario.store])
+                let target = try scenario.server.statistics().bytes + Int64.random(in: 0...(160 * Self.mebibyte))
                 _ = try Clock.wait(seconds: 30) {
                     if program.hasEnded { return true }
-                    return try sync.server.statistics().bytes >= target
+                    return try scenario.server.statistics().bytes >= target
                 }
                 if number % 3 == 0 { usleep(.random(in: 0...20_000)) }
                 program.kill(SIGKILL)
                 if try program.wait().status == 128 + SIGKILL { killed += 1 }
             }
             #expect(killed >= 10, "most should have been killed before their end")
-            let run = try self.sync(sync, [])
+            let run = try self.sync(scenario, [])
             #expect(run.status == 0, "\(run)")
-            let bytes = try sync.server.statistics().bytes
+            let bytes = try scenario.server.statistics().bytes
             #expect(Double(bytes) < 1.3 * Double(object.size), "\(bytes) bytes were sent")
-            try expectContent(sync, object)
+            try expectContent(scenario, object)
         }
     }
 
     @Test func whatGoesWrongInAChunkIsTriedAgainAlone() throws {
-        try SyncBench.use { sync in
+        try Scenario.withBucket { scenario in
             let object = SyntheticObject(name: "object", size: 100 * Self.mebibyte, partSize: 5 * Self.mebibyte)
-            try sync.add(Self.name, [object.row()])
+            try scenario.add(Self.name, [object.row()])
             var faults = FaultServer.Faults()
             (faults.status503, faults.status500, faults.cut, faults.reset) = (0.05, 0.05, 0.1, 0.05)
-            try sync.server.set(faults)
-            let run = try self.sync(sync)
+            try scenario.server.set(faults)
+            let run = try self.sync(scenario)
             #expect(run.status == 0, "\(run)")
-            try expectContent(sync, object)
-            let statistics = try sync.server.statistics()
+            try expectContent(scenario, object)
+            let statistics = try scenario.server.statistics()
             #expect(statistics.bytes < object.size * 3 / 2, "\(statistics.bytes)")
             #expect(statistics.requests < 120, "\(statistics.requests)")
         }
     }
 
     @Test func wrongBytesAreFetchedAgain() throws {
-        try SyncBench.use { sync in
+        try Scenario.withBucket { scenario in
             let object = SyntheticObject(name: "object", size: 20 * Self.mebibyte, partSize: 5 * Self.mebibyte)
-            try sync.add(Self.name, [object.row()])
+            try scenario.add(Self.name, [object.row()])
             var faults = FaultServer.Faults()
             faults.wrong = 0.1
-            try sync.server.set(faults)
-            let run = try self.sync(sync)
+            try scenario.server.set(faults)
+            let run = try self.sync(scenario)
             if run.status == 0 {
-                try expectContent(sync, object)
+                try expectContent(scenario, object)
             } else {
                 // Three times something was wrong with one of its ranges.
                 #expect(run.status == 3, "\(run)")
-                try sync.server.reset()
-                #expect(try self.sync(sync).status == 0)
-                try expectContent(sync, object)
+                try scenario.server.reset()
+                #expect(try self.sync(scenario).status == 0)
+                try expectContent(scenario, object)
             }
         }
     }
 
     @Test func whatStaysWrongIsReportedAndNotKept() throws {
-        try SyncBench.use { sync in
+        try Scenario.withBucket { scenario in
             let object = SyntheticObject(name: "object", size: 6 * Self.mebibyte, partSize: 5 * Self.mebibyte)
             let bad = SyntheticObject(name: "bad", size: 5 * Self.mebibyte, partSize: nil)
             let badRow = bad.row()
-            try sync.add(Self.name, [object.row(), badRow, Row("good", bytes("good"))])
+            try scenario.add(Self.name, [object.row(), badRow, Row("good", bytes("good"))])
             var faults = FaultServer.Faults()
-            faults.alwaysWrong = [sync.target(badRow)]
-            try sync.server.set(faults)
-            let run = try self.sync(sync)
-            let targets = try sync.requests()
+            faults.alwaysWrong = [scenario.target(badRow)]
+            try scenario.server.set(faults)
+            let run = try self.sync(scenario)
+            let targets = try scenario.requests()
             #expect(run.status == 3 && run.stderr.contains(bad.key), "\(run) \(targets)")
-            #expect(try sync.blobs.count == 2)
-            #expect(try Files.names(in: "\(sync.bench.store)/tmp") == [])
-            #expect(try sync.failures().count == 1)
+            #expect(try scenario.blobs.count == 2)
+            #expect(try Files.names(in: "\(scenario.store)/tmp") == [])
+            #expect(try scenario.failures().count == 1)
         }
     }
 
     @Test func whatHasArrivedOfAnObjectThatFailsIsKept() throws {
-        try SyncBench.use { sync in
+        try Scenario.withBucket { scenario in
             let object = SyntheticObject(name: "object", size: 24 * Self.mebibyte, partSize: nil)
             let row = object.row()
-            try sync.add(Self.name, [row])
+            try scenario.add(Self.name, [row])
             var faults = FaultServer.Faults()
             faults.rate = 4 << 20
-            try sync.server.set(faults)
-            let program = try sync.bench.start(["sync", "--store", sync.bench.store] + Self.small)
-            #expect(try Clock.wait(seconds: 60) { try sync.server.statistics().bytes > 8 << 20 })
+            try scenario.server.set(faults)
+            let program = try scenario.start(["sync", "--store", scenario.store] + Self.small)
+            #expect(try Clock.wait(seconds: 60) { try scenario.server.statistics().bytes > 8 << 20 })
             faults.rate = nil
-            faults.alwaysFail = [sync.target(row)]
-            try sync.server.set(faults)
+            faults.alwaysFail = [scenario.target(row)]
+            try scenario.server.set(faults)
             #expect(try program.wait().status == 3)
-            #expect(try Files.names(in: "\(sync.bench.store)/tmp").count == 2)
-            let before = try sync.server.statistics().bytes
-            try sync.server.set(FaultServer.Faults())
-            #expect(try self.sync(sync).status == 0)
-            try expectContent(sync, object)
-            let bytes = try sync.server.statistics().bytes
+            #expect(try Files.names(in: "\(scenario.store)/tmp").count == 2)
+            let before = try scenario.server.statistics().bytes
+            try scenario.server.set(FaultServer.Faults())
+            #expect(try self.sync(scenario).status == 0)
+            try expectContent(scenario, object)
+            let bytes = try scenario.server.statistics().bytes
             #expect(bytes - before < object.size - 4 << 20, "\(bytes - before) of \(object.size) were fetched again")
         }
     }
 
     @Test func anObjectThatIsReplacedMeanwhileIsGoneAndNeverMixed() throws {
-        try SyncBench.use { sync in
+        try Scenario.withBucket { scenario in
             let old = [UInt8](repeating: 1, count: 12 << 20)
             let new = [UInt8](repeating: 2, count: 12 << 20)
-            try sync.add(Self.name, [Row("object", old)], columns: InventoryFolder.columnsWithoutVersions)
+            try scenario.add(Self.name, [Row("object", old)], columns: InventoryFolder.columnsWithoutVersions)
             var faults = FaultServer.Faults()
             faults.rate = 1 << 20
-            try sync.server.set(faults)
-            let program = try sync.bench.start(["sync", "--store", sync.bench.store] + Self.small)
-            #expect(try Clock.wait(seconds: 60) { try sync.server.statistics().bytes > 1 << 20 })
-            try sync.server.add(bucket: SyncBench.bucket, key: "object", content: new)
-            try sync.server.set(FaultServer.Faults())
+            try scenario.server.set(faults)
+            let program = try scenario.start(["sync", "--store", scenario.store] + Self.small)
+            #expect(try Clock.wait(seconds: 60) { try scenario.server.statistics().bytes > 1 << 20 })
+            try scenario.server.add(bucket: Scenario.bucket, key: "object", content: new)
+            try scenario.server.set(FaultServer.Faults())
             let run = try program.wait()
             #expect(run.status == 0 && run.stderr.contains("replaced"), "\(run)")
-            #expect(try sync.blobs.isEmpty)
-            #expect(try sync.failures().first?["gone"] as? Bool == true)
-            #expect(try Files.names(in: "\(sync.bench.store)/tmp") == [])
+            #expect(try scenario.blobs.isEmpty)
+            #expect(try scenario.failures().first?["gone"] as? Bool == true)
+            #expect(try Files.names(in: "\(scenario.store)/tmp") == [])
         }
     }
 
     @Test func whatNoETagVouchesForIsKeptUnderItsOwnDigest() throws {
-        try SyncBench.use { sync in
+        try Scenario.withBucket { scenario in
             let object = SyntheticObject(name: "object", size: 9 * Self.mebibyte, partSize: 5 * Self.mebibyte)
-            try sync.add(Self.name, [object.row { $0.encryption = "SSE-KMS" }])
-            let run = try self.sync(sync)
+            try scenario.add(Self.name, [object.row { $0.encryption = "SSE-KMS" }])
+            let run = try self.sync(scenario)
             #expect(run.status == 0, "\(run)")
-            try expectContent(sync, object)
-            #expect(try sync.blobs.allSatisfy { $0.contains("x-") })
-            #expect(try sync.server.statistics().bytes == object.size)
+            try expectContent(scenario, object)
+            #expect(try scenario.blobs.allSatisfy { $0.contains("x-") })
+            #expect(try scenario.server.statistics().bytes == object.size)
         }
     }
 
     @Test func anUnlikelyPartSizeCountsWhenTheContentComesOutTheSameTwice() throws {
-        try SyncBench.use { sync in
+        try Scenario.withBucket { scenario in
             let object = SyntheticObject(name: "object", size: 9 * Self.mebibyte, partSize: 6_666_656)
-            try sync.add(Self.name, [object.row()])
-            let run = try self.sync(sync)
+            try scenario.add(Self.name, [object.row()])
+            let run = try self.sync(scenario)
             #expect(run.status == 0, "\(run)")
-            try expectContent(sync, object)
-            #expect(try sync.blobs.allSatisfy { $0.contains("x-") })
-            #expect(try sync.server.statistics().bytes == 2 * object.size)
+            try expectContent(scenario, object)
+            #expect(try scenario.blobs.allSatisfy { $0.contains("x-") })
+            #expect(try scenario.server.statistics().bytes == 2 * object.size)
         }
     }
 
     @Test func aServerWithoutRangesIsAskedForTheWhole() throws {
-        try SyncBench.use { sync in
+        try Scenario.withBucket { scenario in
             let content = RealBucket.content(seed: 1, count: 3 << 20)
             let row = Row("object", content)
-            try sync.add(Self.name, [row])
-            try sync.server.can(
-                sync.target(row),
+            try scenario.add(Self.name, [row])
+            try scenario.server.can(
+                scenario.target(row),
                 FaultServer.Canned(body: String(decoding: [UInt8](repeating: 65, count: 100), as: UTF8.self)))
-            var run = try self.sync(sync)
+            var run = try self.sync(scenario)
             #expect(run.status == 3, "a server that answers with something else is not believed")
-            try sync.server.reset()
-            run = try self.sync(sync)
+            try scenario.server.reset()
+            run = try self.sync(scenario)
             #expect(run.status == 0, "\(run)")
-            #expect(try sync.bench.succeed("cat", "object").stdout == content)
+            #expect(try scenario.succeed("cat", "object").stdout == content)
         }
     }
 
@@ -212,9 +212,9 @@ import Testing
         ("--chunk-size", "many"), ("--chunk-size", "1e999"), ("--chunk-threshold", "99999999999999999999T"),
         ("--chunk-threshold", "5"), ("--chunk-threshold", ""),
     ]) func aSillySizeIsRefused(option: String, value: String) throws {
-        try SyncBench.use { sync in
-            try sync.add(Self.name, [Row("good", bytes("good"))])
-            let run = try self.sync(sync, ["\(option)=\(value)"])
+        try Scenario.withBucket { scenario in
+            try scenario.add(Self.name, [Row("good", bytes("good"))])
+            let run = try self.sync(scenario, ["\(option)=\(value)"])
             #expect(run.status == 64 && run.stderr.contains(option), "\(run)")
         }
     }

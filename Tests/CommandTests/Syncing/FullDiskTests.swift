@@ -17,53 +17,53 @@ import Testing
     }
 
     /// Has the store on a file system of its own, of so many kibibytes.
-    private func use(kibibytes: Int, _ body: (SyncBench, _ grow: (Int) throws -> Void) throws -> Void) throws {
-        try SyncBench.use { sync in
-            let outputs = "\(sync.bench.directory)/outputs"
-            let point = "\(sync.bench.directory)/small"
+    private func use(kibibytes: Int, _ body: (Scenario, _ grow: (Int) throws -> Void) throws -> Void) throws {
+        try Scenario.withBucket { scenario in
+            let outputs = "\(scenario.directory)/outputs"
+            let point = "\(scenario.directory)/small"
             try Files.createDirectory(point)
             try run("/bin/mount", ["-t", "tmpfs", "-o", "size=\(kibibytes)k", "tmpfs", point], in: outputs)
             defer {
-                unlink(sync.bench.store)
+                unlink(scenario.store)
                 try? run("/bin/umount", ["-l", point], in: outputs)
             }
-            try FileManager.default.removeItem(atPath: sync.bench.store)
+            try FileManager.default.removeItem(atPath: scenario.store)
             try Files.createDirectory("\(point)/store")
-            symlink("\(point)/store", sync.bench.store)
-            try sync.bench.initialize(SyncBench.bucket, inventory: sync.folder.url)
-            try body(sync) { kibibytes in
+            symlink("\(point)/store", scenario.store)
+            try scenario.initialize(Scenario.bucket, inventory: scenario.folder.url)
+            try body(scenario) { kibibytes in
                 try run("/bin/mount", ["-o", "remount,size=\(kibibytes)k", point], in: outputs)
             }
-            try sync.bench.expectNoSecretInFiles()
+            try scenario.expectNoSecretInFiles()
         }
     }
 
-    private func expectNothingButOneSentence(_ sync: SyncBench, _ run: Run) throws {
+    private func expectNothingButOneSentence(_ scenario: Scenario, _ run: Run) throws {
         #expect(run.status == 1 && run.stdout.isEmpty && run.complaints.count == 1, "\(run)")
-        #expect(try sync.bench.succeed("ls", "-R").text == "before\n")
-        #expect(try sync.bench.succeed("cat", "before").text == "was there before")
-        #expect(try sync.bench.succeed("snapshots", "--json").records.count == 1)
-        #expect(try sync.bench.succeed("status", "--json").records.count == 1)
+        #expect(try scenario.succeed("ls", "-R").text == "before\n")
+        #expect(try scenario.succeed("cat", "before").text == "was there before")
+        #expect(try scenario.succeed("snapshots", "--json").records.count == 1)
+        #expect(try scenario.succeed("status", "--json").records.count == 1)
     }
 
     /// A sync of a store that holds one object already.
     private func expectRecovery(_ rows: [Row], kibibytes: Int, says: String) throws {
-        try use(kibibytes: kibibytes) { sync, grow in
+        try use(kibibytes: kibibytes) { scenario, grow in
             let before = Row("before", bytes("was there before"))
-            try sync.add("2024-03-01T01-00Z", [before])
-            try sync.bench.succeed("sync")
-            try sync.add(Self.name, [before] + rows)
-            let run = try sync.bench.run("sync")
-            try expectNothingButOneSentence(sync, run)
+            try scenario.add("2024-03-01T01-00Z", [before])
+            try scenario.succeed("sync")
+            try scenario.add(Self.name, [before] + rows)
+            let run = try scenario.run("sync")
+            try expectNothingButOneSentence(scenario, run)
             #expect(run.stderr.contains(says), "\(run)")
             // Again, with what the first attempt has left.
-            try expectNothingButOneSentence(sync, try sync.bench.run("sync"))
+            try expectNothingButOneSentence(scenario, try scenario.run("sync"))
             try grow(65536)
-            try sync.bench.succeed("sync")
-            #expect(try sync.blobs.count == rows.count + 1)
-            #expect(try sync.failures().isEmpty)
-            #expect(try Files.names(in: "\(sync.bench.store)/tmp").isEmpty)
-            for row in rows.prefix(3) { #expect(try sync.bench.succeed("cat", row.key).stdout == row.content) }
+            try scenario.succeed("sync")
+            #expect(try scenario.blobs.count == rows.count + 1)
+            #expect(try scenario.failures().isEmpty)
+            #expect(try Files.names(in: "\(scenario.store)/tmp").isEmpty)
+            for row in rows.prefix(3) { #expect(try scenario.succeed("cat", row.key).stdout == row.content) }
         }
     }
 

@@ -60,14 +60,13 @@ import Testing
         var listings: [[UInt8]]
         var versions: [[UInt8]]
 
-        init(_ sync: SyncBench) throws {
-            let bench = sync.bench
-            blobs = try StoreDigest.blobs(bench.store)
-            snapshots = try bench.succeed("snapshots", "--json").stdout
-            listings = try KillTests.names.map { try bench.succeed("ls", "-R", "--json", "--at", $0).stdout }
-            listings.append(try bench.succeed("ls", "-R", "--json", "--at", "2024-03-02T12:30:00Z").stdout)
+        init(_ scenario: Scenario) throws {
+            blobs = try StoreDigest.blobs(scenario.store)
+            snapshots = try scenario.succeed("snapshots", "--json").stdout
+            listings = try KillTests.names.map { try scenario.succeed("ls", "-R", "--json", "--at", $0).stdout }
+            listings.append(try scenario.succeed("ls", "-R", "--json", "--at", "2024-03-02T12:30:00Z").stdout)
             versions = try stride(from: 0, to: 250, by: 25).map {
-                try bench.succeed("versions", "--json", "object/\($0)").stdout
+                try scenario.succeed("versions", "--json", "object/\($0)").stdout
             }
         }
     }
@@ -77,43 +76,43 @@ import Testing
             .after(0.05), .after(0.2), .after(.random(in: 0...1)), .after(.random(in: 0...1)), .after(0.9), .blobs(1),
             .blobs(200), .download, .commit, .commit,
         ]
-        try SyncBench.use { sync in
-            try sync.add(Self.names[0], Self.first)
-            try sync.add(Self.names[1], Self.second)
+        try Scenario.withBucket { scenario in
+            try scenario.add(Self.names[0], Self.first)
+            try scenario.add(Self.names[1], Self.second)
             let start = Timestamp.now()
-            for name in Self.names { try sync.bench.succeed("sync", "--date", name) }
+            for name in Self.names { try scenario.succeed("sync", "--date", name) }
             let duration = Double(Timestamp.now().milliseconds - start.milliseconds) / 2000
-            let reference = try State(sync)
+            let reference = try State(scenario)
             var killed = 0
             for (number, moment) in moments.enumerated() {
-                try FileManager.default.removeItem(atPath: sync.bench.store)
-                try sync.bench.initialize(SyncBench.bucket, inventory: sync.folder.url)
+                try FileManager.default.removeItem(atPath: scenario.store)
+                try scenario.initialize(Scenario.bucket, inventory: scenario.folder.url)
                 // Every other time it is the second sync that does not live to its end.
-                if number % 2 == 1 { try sync.bench.succeed("sync", "--date", Self.names[0]) }
-                if try kill(sync, moment, duration) { killed += 1 }
+                if number % 2 == 1 { try scenario.succeed("sync", "--date", Self.names[0]) }
+                if try kill(scenario, moment, duration) { killed += 1 }
                 // What is there can be read, and is one state or the other.
-                let snapshots = try sync.bench.succeed("snapshots", "--json").records.compactMap {
+                let snapshots = try scenario.succeed("snapshots", "--json").records.compactMap {
                     $0["name"] as? String
                 }
                 let states = number % 2 == 1 ? [[Self.names[0]], Self.names] : [[], [Self.names[1]]]
                 #expect(states.contains(snapshots))
-                for name in Self.names { try sync.bench.succeed("sync", "--date", name) }
-                let state = try State(sync)
+                for name in Self.names { try scenario.succeed("sync", "--date", name) }
+                let state = try State(scenario)
                 #expect(state.blobs == reference.blobs, "\(moment.testDescription)")
                 #expect(state.snapshots == reference.snapshots, "\(moment.testDescription)")
                 #expect(state.listings == reference.listings, "\(moment.testDescription)")
                 #expect(state.versions == reference.versions, "\(moment.testDescription)")
-                #expect(try Files.names(in: "\(sync.bench.store)/tmp").isEmpty, "\(moment.testDescription)")
+                #expect(try Files.names(in: "\(scenario.store)/tmp").isEmpty, "\(moment.testDescription)")
             }
             #expect(killed >= 4, "most syncs should have been killed before their end")
         }
     }
 
     /// Starts the newest sync, and kills it; whether it had not ended before.
-    private func kill(_ sync: SyncBench, _ moment: KillMoment, _ duration: Double) throws -> Bool {
-        let store = sync.bench.store
+    private func kill(_ scenario: Scenario, _ moment: KillMoment, _ duration: Double) throws -> Bool {
+        let store = scenario.store
         let before = try StoreDigest.files("\(store)/blobs").count
-        let program = try sync.bench.start(["sync", "--store", store, "--jobs", "8"])
+        let program = try scenario.start(["sync", "--store", store, "--jobs", "8"])
         _ = try Clock.wait(seconds: 30) {
             if program.hasEnded { return true }
             switch moment {

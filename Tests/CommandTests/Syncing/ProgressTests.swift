@@ -8,23 +8,23 @@ import Testing
     typealias Row = InventoryFolder.Row
 
     /// A sync that takes some seconds.
-    private func use(_ body: (SyncBench) throws -> Void) throws {
-        try SyncBench.use { sync in
+    private func use(_ body: (Scenario) throws -> Void) throws {
+        try Scenario.withBucket { scenario in
             let rows = (0..<60).map { Row("key \($0)", [UInt8](repeating: UInt8($0), count: 20_000)) }
-            try sync.add("2024-03-02T01-00Z", rows)
-            try body(sync)
+            try scenario.add("2024-03-02T01-00Z", rows)
+            try body(scenario)
         }
     }
 
     /// Runs a sync on a terminal of so many columns; all that came out.
-    private func onTerminal(_ sync: SyncBench, columns: Int) throws -> String {
-        let program = sync.bench.program
-        let script = "stty cols \(columns); exec '\(program)' sync --store '\(sync.bench.store)' --limit-rate 250K"
-        let output = "\(sync.bench.directory)/typescript"
+    private func onTerminal(_ scenario: Scenario, columns: Int) throws -> String {
+        let program = scenario.program
+        let script = "stty cols \(columns); exec '\(program)' sync --store '\(scenario.store)' --limit-rate 250K"
+        let output = "\(scenario.directory)/typescript"
         let run = try RunningProgram(
             "/usr/bin/script", ["-qefc", script, output].map { Array($0.utf8) },
-            environment: sync.bench.environment.merging(["TERM": "xterm"]) { $1 },
-            currentDirectory: sync.bench.directory, outputs: "\(sync.bench.directory)/outputs"
+            environment: scenario.environment.merging(["TERM": "xterm"]) { $1 },
+            currentDirectory: scenario.directory, outputs: "\(scenario.directory)/outputs"
         ).wait(seconds: 120)
         try #require(run.status == 0, "\(run)")
         return run.text
@@ -32,8 +32,8 @@ import Testing
 
     @Test(arguments: [120, 60, 30])
     func aTerminalShowsOneLineThatFits(columns: Int) throws {
-        try use { sync in
-            let text = try onTerminal(sync, columns: columns)
+        try use { scenario in
+            let text = try onTerminal(scenario, columns: columns)
             // Each drawing begins at the left and empties the rest of the line.
             let drawings = text.components(separatedBy: "\r").filter { $0.hasSuffix("\u{1b}[K") }
                 .map { String($0.dropLast(3)) }
@@ -60,11 +60,11 @@ import Testing
     }
 
     @Test func elsewhereNoControlCharactersAreWritten() throws {
-        try use { sync in
+        try use { scenario in
             for terminal in ["xterm", "dumb"] {
                 // More than ten seconds, after which a line is due.
-                let run = try sync.bench.run(
-                    ["sync", "--store", sync.bench.store, "--limit-rate", "100K"], environment: ["TERM": terminal])
+                let run = try scenario.run(
+                    ["sync", "--store", scenario.store, "--limit-rate", "100K"], environment: ["TERM": terminal])
                 #expect(run.status == 0, "\(run)")
                 for text in [run.text, run.stderr] {
                     #expect(text.unicodeScalars.allSatisfy { $0.value >= 32 || $0 == "\n" }, "\(run)")
@@ -77,11 +77,11 @@ import Testing
     }
 
     @Test func theSummarySaysHowItWent() throws {
-        try use { sync in
+        try use { scenario in
             var faults = FaultServer.Faults()
             faults.status500 = 0.2
-            try sync.server.set(faults)
-            let run = try sync.bench.succeed("sync", "--limit-rate", "500K")
+            try scenario.server.set(faults)
+            let run = try scenario.succeed("sync", "--limit-rate", "500K")
             // At that rate it cannot be done sooner.
             let match = run.text.firstMatch(of: /fetched 60 blobs, 1.1 MiB in ([0-9]+) s \(/)
             let seconds = try #require(match.flatMap { Double($0.1) }, "\(run)")
@@ -93,9 +93,9 @@ import Testing
     }
 
     @Test func theSummaryIsOneObjectPerInventory() throws {
-        try use { sync in
-            try sync.add("2024-03-03T01-00Z", [Row("other", bytes("other"))])
-            let records = try sync.bench.succeed("sync", "--json", "--from", "2024-03-01", "--to", "2024-03-04").records
+        try use { scenario in
+            try scenario.add("2024-03-03T01-00Z", [Row("other", bytes("other"))])
+            let records = try scenario.succeed("sync", "--json", "--from", "2024-03-01", "--to", "2024-03-04").records
             #expect(records.compactMap { $0["name"] as? String } == ["2024-03-02T01-00Z", "2024-03-03T01-00Z"])
             let numbers = [
                 "rows", "keys", "bytes", "newVersions", "goneVersions", "wanted", "wantedBytes", "fetched",

@@ -14,22 +14,22 @@ import Testing
     }
 
     /// Each blob is what its name says.
-    private func expectSound(_ sync: SyncBench) throws -> Int {
-        let blobs = try StoreDigest.blobs(sync.bench.store)
+    private func expectSound(_ scenario: Scenario) throws -> Int {
+        let blobs = try StoreDigest.blobs(scenario.store)
         for (path, digest) in blobs { #expect(path.hasPrefix("\(digest.prefix(2))/\(digest)-"), "\(path)") }
         return blobs.count
     }
 
     @Test func dataIsMadeDurableInBatches() throws {
-        try SyncBench.use { sync in
-            try sync.add(Self.name, Self.rows(2000))
-            let report = "\(sync.bench.directory)/strace"
+        try Scenario.withBucket { scenario in
+            try scenario.add(Self.name, Self.rows(2000))
+            let report = "\(scenario.directory)/strace"
             let calls = ["fsync", "fdatasync", "syncfs", "sync", "sync_file_range", "msync"]
-            let run = try sync.bench.run(
+            let run = try scenario.run(
                 under: ["/usr/bin/strace", "-f", "-c", "-e", "trace=\(calls.joined(separator: ","))", "-o", report],
                 "sync")
             #expect(run.status == 0, "\(run)")
-            #expect(try expectSound(sync) == 2000)
+            #expect(try expectSound(scenario) == 2000)
             var counts: [String: Int] = [:]
             for line in String(decoding: try Files.read(report, limit: 1 << 20), as: UTF8.self).split(separator: "\n") {
                 let words = line.split(separator: " ")
@@ -45,74 +45,74 @@ import Testing
     }
 
     @Test func aSyncThatIsKilledAgainAndAgainIsCompleteInTheEnd() throws {
-        try SyncBench.use { sync in
-            try sync.add(Self.name, Self.rows(4000))
+        try Scenario.withBucket { scenario in
+            try scenario.add(Self.name, Self.rows(4000))
             var faults = FaultServer.Faults()
             faults.latency = 0.005
-            try sync.server.set(faults)
+            try scenario.server.set(faults)
             var killed = 0
             var most = 0
             for _ in 0..<12 {
                 // By what has been asked for, for the time that this takes says little on a busy machine.
-                let target = try sync.server.statistics().requests + .random(in: 1...400)
-                let program = try sync.bench.start(["sync", "--store", sync.bench.store])
+                let target = try scenario.server.statistics().requests + .random(in: 1...400)
+                let program = try scenario.start(["sync", "--store", scenario.store])
                 _ = try Clock.wait(seconds: 60) {
                     if program.hasEnded { return true }
-                    return try sync.server.statistics().requests >= target
+                    return try scenario.server.statistics().requests >= target
                 }
                 program.kill(SIGKILL)
                 if try program.wait().status == 128 + SIGKILL { killed += 1 }
-                let count = try expectSound(sync)
+                let count = try expectSound(scenario)
                 #expect(count >= most, "what was finished stays")
                 most = count
             }
             #expect(killed >= 2)
-            try sync.bench.succeed("sync")
-            #expect(try expectSound(sync) == 4000)
-            #expect(try Files.names(in: "\(sync.bench.store)/tmp").isEmpty)
-            #expect(try sync.bench.succeed("snapshots", "--json").record["complete"] as? Bool == true)
+            try scenario.succeed("sync")
+            #expect(try expectSound(scenario) == 4000)
+            #expect(try Files.names(in: "\(scenario.store)/tmp").isEmpty)
+            #expect(try scenario.succeed("snapshots", "--json").record["complete"] as? Bool == true)
         }
     }
 
     @Test func aContentThatIsGoneUnderOneKeyIsHadThroughAnother() throws {
-        try SyncBench.use { sync in
+        try Scenario.withBucket { scenario in
             let content = bytes("the same")
             let rows = (0..<20).map { Row("key \($0 + 10)", content) }
-            try sync.folder.write(Self.name, rows)
-            try sync.server.add(SyncBench.bucket, [rows[17]])
-            let record = try sync.bench.succeed("sync", "--json").record
+            try scenario.folder.write(Self.name, rows)
+            try scenario.server.add(Scenario.bucket, [rows[17]])
+            let record = try scenario.succeed("sync", "--json").record
             #expect(record["fetched"] as? Int == 1)
             #expect(record["gone"] as? Int == 0 && record["failed"] as? Int == 0)
-            #expect(try sync.failures().isEmpty)
-            for row in rows { #expect(try sync.bench.succeed("cat", row.key).stdout == content) }
-            #expect(try sync.requests().values.allSatisfy { $0 == 1 })
+            #expect(try scenario.failures().isEmpty)
+            for row in rows { #expect(try scenario.succeed("cat", row.key).stdout == content) }
+            #expect(try scenario.requests().values.allSatisfy { $0 == 1 })
         }
     }
 
     @Test func aContentThatIsGoneUnderAllKeysIsAskedForUnderEachAtOnce() throws {
-        try SyncBench.use { sync in
+        try Scenario.withBucket { scenario in
             let rows = (0..<500).map { Row("key \($0)", bytes("the same")) } + [Row("z", bytes("another"))]
-            try sync.folder.write(Self.name, rows)
-            try sync.server.add(SyncBench.bucket, [rows[500]])
+            try scenario.folder.write(Self.name, rows)
+            try scenario.server.add(Scenario.bucket, [rows[500]])
             var faults = FaultServer.Faults()
             faults.latency = 0.1
-            try sync.server.set(faults)
+            try scenario.server.set(faults)
             let start = Timestamp.now()
-            let record = try sync.bench.succeed("sync", "--json").record
+            let record = try scenario.succeed("sync", "--json").record
             // One after the other they would take fifty seconds.
             #expect(Timestamp.now().milliseconds - start.milliseconds < Patience.milliseconds(6000))
             #expect(record["gone"] as? Int == 500)
             #expect(record["fetched"] as? Int == 1)
-            #expect(try sync.failures().count == 500)
-            #expect(try sync.requests().count == 501)
-            try sync.server.reset()
-            try sync.bench.succeed("sync")
-            #expect(try sync.requests().isEmpty)
+            #expect(try scenario.failures().count == 500)
+            #expect(try scenario.requests().count == 501)
+            try scenario.server.reset()
+            try scenario.succeed("sync")
+            #expect(try scenario.requests().isEmpty)
         }
     }
 
     @Test func aSlowContentUnderThousandsOfKeysHoldsNobodyUp() throws {
-        try SyncBench.use { sync in
+        try Scenario.withBucket { scenario in
             let slow = RealBucket.content(seed: 1, count: 300_000)
             let etag = Hex.encode(MD5.digest(slow))
             // More keys than are kept in memory.
@@ -123,22 +123,22 @@ import Testing
                 }
             }.sorted { $0.key < $1.key }
             let others = (0..<50).map { Row("z/\($0)", bytes("content \($0)")) }
-            try sync.folder.write(Self.name, many + others)
-            try sync.server.add(SyncBench.bucket, others + [many[0].with { $0.content = slow }])
+            try scenario.folder.write(Self.name, many + others)
+            try scenario.server.add(Scenario.bucket, others + [many[0].with { $0.content = slow }])
             var faults = FaultServer.Faults()
             faults.rate = 1000
-            try sync.server.set(faults)
-            let program = try sync.bench.start(["sync", "--store", sync.bench.store, "--json"])
-            let arrived = try Clock.wait(seconds: 60) { try sync.blobs.count >= 50 }
+            try scenario.server.set(faults)
+            let program = try scenario.start(["sync", "--store", scenario.store, "--json"])
+            let arrived = try Clock.wait(seconds: 60) { try scenario.blobs.count >= 50 }
             #expect(arrived && !program.hasEnded)
-            #expect(try sync.blobs.count == 50, "the slow one is still on its way")
-            try sync.server.set(FaultServer.Faults())
+            #expect(try scenario.blobs.count == 50, "the slow one is still on its way")
+            try scenario.server.set(FaultServer.Faults())
             let run = try program.wait()
             #expect(run.status == 0, "\(run)")
             #expect(try run.record["fetched"] as? Int == 51)
-            #expect(try sync.blobs.count == 51)
-            #expect(try sync.requests().count == 51)
-            #expect(try sync.bench.succeed("snapshots", "--json").record["complete"] as? Bool == true)
+            #expect(try scenario.blobs.count == 51)
+            #expect(try scenario.requests().count == 51)
+            #expect(try scenario.succeed("snapshots", "--json").record["complete"] as? Bool == true)
         }
     }
 }

@@ -11,17 +11,17 @@ import Testing
 
     @Test func theRateIsKeptOnARealServer() throws {
         let server = try NginxServer()
-        try Bench.use(server) { bench in
-            let folder = try InventoryFolder("\(bench.directory)/inventories", bucket: "limited")
+        try Scenario.use(server) { scenario in
+            let folder = try InventoryFolder("\(scenario.directory)/inventories", bucket: "limited")
             let large = (0..<5).map { Row("large/\($0)", RealBucket.content(seed: UInt64($0), count: 1 << 20)) }
             let small = (0..<256).map { Row("small/\($0)", RealBucket.content(seed: UInt64(100 + $0), count: 4096)) }
             for row in large + small {
                 try server.add(bucket: "limited", key: row.key, versionId: row.versionId, content: row.content)
             }
             try folder.write(Self.name, large + small)
-            try bench.initialize("limited", inventory: folder.url)
+            try scenario.initialize("limited", inventory: folder.url)
             let start = Timestamp.now()
-            let record = try bench.succeed("sync", "--json", "--limit-rate", "2M").record
+            let record = try scenario.succeed("sync", "--json", "--limit-rate", "2M").record
             let seconds = Double(Timestamp.now().milliseconds - start.milliseconds) / 1000
             #expect(record["fetchedBytes"] as? Int == 6 << 20)
             // Six mebibytes at two a second.
@@ -34,7 +34,7 @@ import Testing
         let admin = try S3Admin(server)
         let bucket = "limited-\(UInt32.random(in: 0 ... .max))"
         try admin.createBucket(bucket)
-        try Bench.use(server) { bench in
+        try Scenario.use(server) { scenario in
             var options = S3Admin.InventoryOptions()
             options.destination = bucket
             // Keys that cannot be compressed to nothing.
@@ -46,12 +46,12 @@ import Testing
                 row.storageClass = "STANDARD"
                 return row
             }
-            let inventory = try admin.makeInventory(of: bucket, in: "\(bench.directory)/inventories", options)
-            let lists = try StoreDigest.files("\(bench.directory)/inventories/data")
-            let size = lists.map { Files.size("\(bench.directory)/inventories/data/\($0)") ?? 0 }.reduce(0, +)
-            try bench.initialize(bucket, inventory: "s3://\(bucket)/\(inventory.prefix)")
+            let inventory = try admin.makeInventory(of: bucket, in: "\(scenario.directory)/inventories", options)
+            let lists = try StoreDigest.files("\(scenario.directory)/inventories/data")
+            let size = lists.map { Files.size("\(scenario.directory)/inventories/data/\($0)") ?? 0 }.reduce(0, +)
+            try scenario.initialize(bucket, inventory: "s3://\(bucket)/\(inventory.prefix)")
             let start = Timestamp.now()
-            try bench.succeed("sync", "--metadata-only", "--limit-rate", "128K")
+            try scenario.succeed("sync", "--metadata-only", "--limit-rate", "128K")
             let seconds = Double(Timestamp.now().milliseconds - start.milliseconds) / 1000
             let expected = Double(size) / Double(128 << 10)
             // The listing and the merge take a while of their own.
@@ -62,8 +62,8 @@ import Testing
 
     @Test(arguments: ["fast", "10", "0", "-5M", "1e3", "10Q", ".5M", "", "99999T"])
     func nonsenseIsNoRate(rate: String) throws {
-        try Bench.use { bench in
-            let run = try bench.run(["sync", "--store", bench.store, "--limit-rate=\(rate)"])
+        try Scenario.use { scenario in
+            let run = try scenario.run(["sync", "--store", scenario.store, "--limit-rate=\(rate)"])
             #expect(run.status == 64 && run.stdout.isEmpty, "\(run)")
             #expect(run.stderr.contains("--limit-rate"), "\(run)")
             #expect(rate.isEmpty || run.stderr.contains("500K") || run.stderr.contains("from 1.0 KiB"), "\(run)")
@@ -71,24 +71,24 @@ import Testing
     }
 
     @Test func requesterPaysIsKeptByTheStoreAndAskedForByASync() throws {
-        try SyncBench.use { sync in
+        try Scenario.withBucket { scenario in
             let row = Row("key", bytes("content"))
-            try sync.folder.write(Self.name, [row])
-            try sync.server.can(sync.target(row), .init(body: "content"))
+            try scenario.folder.write(Self.name, [row])
+            try scenario.server.can(scenario.target(row), .init(body: "content"))
             for (number, words) in [[], ["--request-payer"], ["--request-payer", "requester"]].enumerated() {
                 for isStored in [true, false] {
-                    let store = "\(sync.bench.directory)/store-\(number)-\(isStored)"
-                    let made = try sync.bench.run(
-                        ["init", store, "--bucket", "s3://\(SyncBench.bucket)", "--inventory", sync.folder.url]
+                    let store = "\(scenario.directory)/store-\(number)-\(isStored)"
+                    let made = try scenario.run(
+                        ["init", store, "--bucket", "s3://\(Scenario.bucket)", "--inventory", scenario.folder.url]
                             + (isStored ? words : []))
                     try #require(made.status == 0, "\(made)")
-                    let run = try sync.bench.run(["sync", "--store", store] + (isStored ? [] : words))
+                    let run = try scenario.run(["sync", "--store", store] + (isStored ? [] : words))
                     #expect(run.status == 0, "\(run)")
-                    let payer = try #require(try sync.server.log().last).header("x-amz-request-payer")
+                    let payer = try #require(try scenario.server.log().last).header("x-amz-request-payer")
                     #expect(payer == (words.isEmpty ? nil : "requester"))
                 }
             }
-            let run = try sync.bench.run("sync", "--request-payer", "owner")
+            let run = try scenario.run("sync", "--request-payer", "owner")
             #expect(run.status == 64, "\(run)")
         }
     }

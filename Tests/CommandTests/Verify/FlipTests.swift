@@ -10,18 +10,18 @@ import Testing
     private static let isSoak = ProcessInfo.processInfo.environment["ICECORE_SOAK"] == "1"
 
     @Test func flippedBitsInBlobsAreFoundAndHealed() throws {
-        try VerifyBench.use { store in
+        try Scenario.withContents { scenario in
             var random = SplitMix64(seed: 1)
-            let paths = try StoreDigest.files("\(store.store)/blobs").filter { !$0.hasSuffix("-0") }
-            let before = try StoreDigest.blobs(store.store)
+            let paths = try StoreDigest.files("\(scenario.store)/blobs").filter { !$0.hasSuffix("-0") }
+            let before = try StoreDigest.blobs(scenario.store)
             let (flips, cuts) = Self.isSoak ? (500, 50) : (20, 4)
             var rest = flips + cuts
             // Several files at a time, each damaged once.
             while rest > 0 {
                 var expected: Set<String> = []
                 for path in random.shuffle(paths).prefix(min(rest, 20)) {
-                    let full = "\(store.store)/blobs/\(path)"
-                    try VerifyBench.change(full) { content in
+                    let full = "\(scenario.store)/blobs/\(path)"
+                    try Scenario.change(full) { content in
                         if rest <= cuts {
                             content.removeLast(1 + random.below(content.count))
                         } else {
@@ -31,23 +31,23 @@ import Testing
                     expected.insert(full)
                     rest -= 1
                 }
-                let findings = try store.findings(status: 1)
+                let findings = try scenario.findings(status: 1)
                 #expect(Set(findings.keys) == expected)
-                try expectNoCrash(store)
-                #expect(try Set(store.findings("--repair", status: 0).keys) == expected)
-                #expect(try StoreDigest.blobs(store.store) == before)
+                try expectNoCrash(scenario)
+                #expect(try Set(scenario.findings("--repair", status: 0).keys) == expected)
+                #expect(try StoreDigest.blobs(scenario.store) == before)
             }
         }
     }
 
     @Test func flippedBitsInTheIndexAreFoundOrDoNotMatter() throws {
-        try VerifyBench.use(small: 200) { store in
+        try Scenario.withContents(small: 200) { scenario in
             var random = SplitMix64(seed: 2)
-            let path = "\(store.store)/index.sqlite"
+            let path = "\(scenario.store)/index.sqlite"
             // Nothing may lie in the log beside it.
             for suffix in ["-wal", "-shm"] { try Files.remove(path + suffix) }
             let good = try Files.read(path, limit: 1 << 28)
-            let views = try store.views()
+            let views = try scenario.views()
             let (flips, cuts) = Self.isSoak ? (500, 50) : (26, 4)
             var found = 0
             for number in 0..<flips + cuts {
@@ -63,19 +63,19 @@ import Testing
                     bad = Array(good[..<place])
                 }
                 try write(bad, to: path)
-                let run = try store.bench.run("verify", "--json")
+                let run = try scenario.run("verify", "--json")
                 #expect(run.status < 128, "byte \(place): \(run)")
                 if run.status == 0 {
-                    #expect(try store.views() == views, "byte \(place)")
+                    #expect(try scenario.views() == views, "byte \(place)")
                 } else {
                     found += 1
                     #expect(!run.stdout.isEmpty || run.complaints.count <= 2, "byte \(place): \(run)")
                 }
-                try expectNoCrash(store, mounts: number % 10 == 0)
+                try expectNoCrash(scenario, mounts: number % 10 == 0)
                 try write(good, to: path)
             }
             #expect(found > (flips + cuts) / 4, "most of an index matters")
-            #expect(try store.views() == views)
+            #expect(try scenario.views() == views)
         }
     }
 
@@ -85,26 +85,26 @@ import Testing
     }
 
     /// Every command that reads ends in one of its own ways.
-    private func expectNoCrash(_ store: VerifyBench, mounts: Bool = false) throws {
+    private func expectNoCrash(_ scenario: Scenario, mounts: Bool = false) throws {
         let commands = [
             ["ls", "-R"], ["ls", "-R", "--at", "2024-03-02T12:30:00Z"], ["versions", "small/2/2"], ["status"],
             ["snapshots"],
-            ["cat", "small/2/2"], ["diff", VerifyBench.names[0], "latest"],
+            ["cat", "small/2/2"], ["diff", Scenario.inventoryNames[0], "latest"],
         ]
         for command in commands {
-            let run = try store.bench.run([command[0], "--store", store.store] + command.dropFirst())
+            let run = try scenario.run([command[0], "--store", scenario.store] + command.dropFirst())
             #expect(run.status < 124, "\(run)")
         }
         guard mounts else { return }
-        let point = "\(store.bench.directory)/damaged"
+        let point = "\(scenario.directory)/damaged"
         try Files.createDirectory(point)
-        let run = try store.bench.run(["mount", point, "--store", store.store])
+        let run = try scenario.run(["mount", point, "--store", scenario.store])
         #expect(run.status < 124, "\(run)")
         guard run.status == 0 else { return }
-        let walk = try store.bench.shell("timeout 50 find '\(point)' -type f -exec cat {} + > /dev/null 2>&1; echo $?")
+        let walk = try scenario.shell("timeout 50 find '\(point)' -type f -exec cat {} + > /dev/null 2>&1; echo $?")
         #expect(walk.text != "124\n", "\(walk)")
         // A daemon that had crashed would leave a mount that answers nothing.
         #expect(Files.exists(point))
-        store.bench.unmount(point)
+        scenario.unmount(point)
     }
 }

@@ -9,10 +9,10 @@ import Testing
     private static let unprivileged = "setpriv --bounding-set=-dac_override,-dac_read_search,-fowner"
 
     @Test func aReadOnlyDiskCanBeVerified() throws {
-        try VerifyBench.use { store in
-            let before = try StoreDigest.of(store.store)
+        try Scenario.withContents { scenario in
+            let before = try StoreDigest.of(scenario.store)
             func run(_ command: String) throws -> Run {
-                try store.bench.shell(
+                try scenario.shell(
                     """
                     exec unshare -m sh -c 'mount --bind "$STORE" "$STORE" && mount -o remount,ro,bind "$STORE" && \
                     exec "$ICECORE" \(command) --store "$STORE"'
@@ -25,61 +25,61 @@ import Testing
                 #expect(refused.status == 1 && refused.complaints.count == 1, "\(refused)")
                 #expect(refused.stderr.contains("Read-only"), "\(refused)")
             }
-            StoreDigest.expectSame(try StoreDigest.of(store.store), before)
+            StoreDigest.expectSame(try StoreDigest.of(scenario.store), before)
         }
     }
 
     @Test func fewOpenFilesAreEnough() throws {
-        try VerifyBench.use { store in
-            let bad = store.blob(try store.row("small/2/2"))
-            try VerifyBench.change(bad) { $0[0] ^= 1 }
+        try Scenario.withContents { scenario in
+            let bad = scenario.blob(try scenario.row("small/2/2"))
+            try Scenario.change(bad) { $0[0] ^= 1 }
             for (command, status) in [("verify", 1), ("verify --repair", 0), ("reindex", 0), ("verify", 0)]
                 as [(String, Int32)]
             {
-                let run = try store.bench.shell("ulimit -n 64; exec \"$ICECORE\" \(command) --store \"$STORE\"")
+                let run = try scenario.shell("ulimit -n 64; exec \"$ICECORE\" \(command) --store \"$STORE\"")
                 #expect(run.status == status, "\(run)")
             }
             // Fewer than any program can do with: it says so, and blames no blob.
-            let run = try store.bench.shell("ulimit -n 7; exec \"$ICECORE\" verify --store \"$STORE\"")
+            let run = try scenario.shell("ulimit -n 7; exec \"$ICECORE\" verify --store \"$STORE\"")
             #expect((1..<124).contains(run.status) && !run.text.contains("blobs/"), "\(run)")
         }
     }
 
     @Test func aBlobThatMayNotBeReadIsNotDamaged() throws {
-        try VerifyBench.use { store in
-            let blob = store.blob(try store.row("small/2/2"))
-            let fan = Files.directory(of: store.blob(try store.row("small/0/3")))
+        try Scenario.withContents { scenario in
+            let blob = scenario.blob(try scenario.row("small/2/2"))
+            let fan = Files.directory(of: scenario.blob(try scenario.row("small/0/3")))
             chmod(blob, 0)
             chmod(fan, 0)
             defer { chmod(fan, 0o755) }
             for options in ["", "--repair"] {
-                let run = try store.bench.shell(
+                let run = try scenario.shell(
                     "exec \(Self.unprivileged) \"$ICECORE\" verify \(options) --json --store \"$STORE\"")
                 #expect(run.status == 1, "\(run)")
                 let kinds = try run.records.filter { $0["kind"] as? String == "unreadable" }
                 #expect(
                     Set(kinds.compactMap { $0["path"] as? String })
-                        == Set([blob, fan].map { String($0.dropFirst(store.store.utf8.count + 1)) }), "\(run)")
+                        == Set([blob, fan].map { String($0.dropFirst(scenario.store.utf8.count + 1)) }), "\(run)")
                 #expect(Files.exists(blob))
             }
         }
     }
 
     @Test func aLinkInPlaceOfABlobDirectoryIsNotFollowed() throws {
-        try VerifyBench.use { store in
-            let fan = Files.directory(of: store.blob(try store.row("small/2/2")))
-            let elsewhere = "\(store.bench.directory)/elsewhere"
+        try Scenario.withContents { scenario in
+            let fan = Files.directory(of: scenario.blob(try scenario.row("small/2/2")))
+            let elsewhere = "\(scenario.directory)/elsewhere"
             try Files.rename(fan, elsewhere)
             symlink(elsewhere, fan)
             let before = try StoreDigest.of(elsewhere)
-            let findings = try store.findings(status: 1)
+            let findings = try scenario.findings(status: 1)
             #expect(findings.keys.contains(fan) && findings.count == 1, "\(findings)")
-            _ = try store.findings("--repair", status: 1)
+            _ = try scenario.findings("--repair", status: 1)
             StoreDigest.expectSame(try StoreDigest.of(elsewhere), before)
             // As the sentence says: without the link, a repair makes it good.
             try Files.remove(fan)
-            _ = try store.findings("--repair", status: 0)
-            #expect(try store.findings(status: 0).isEmpty)
+            _ = try scenario.findings("--repair", status: 0)
+            #expect(try scenario.findings(status: 0).isEmpty)
         }
     }
 }
@@ -93,11 +93,11 @@ import Testing
     /// In the place of what has arrived in part, and of its log.
     @Test(arguments: ["directory", "link", "fifo"], ["", ".log"])
     func whatIsInTheWayOfAPartialContentGoes(kind: String, suffix: String) throws {
-        try SyncBench.use { sync in
-            try sync.add("2024-03-02T01-00Z", [Self.large])
+        try Scenario.withBucket { scenario in
+            try scenario.add("2024-03-02T01-00Z", [Self.large])
             let name = "\(Hex.encode(MD5.digest(Self.large.content)))-\(Self.large.content.count)"
-            let path = "\(sync.bench.store)/tmp/partial-\(name)\(suffix)"
-            let elsewhere = "\(sync.bench.directory)/elsewhere"
+            let path = "\(scenario.store)/tmp/partial-\(name)\(suffix)"
+            let elsewhere = "\(scenario.directory)/elsewhere"
             try Files.replace(elsewhere, with: bytes("somebody's"))
             switch kind {
             case "directory":
@@ -106,50 +106,50 @@ import Testing
             case "link": symlink(elsewhere, path)
             default: mkfifo(path, 0o600)
             }
-            let run = try sync.bench.run("sync", "--chunk-threshold", "1M", "--chunk-size", "1M")
+            let run = try scenario.run("sync", "--chunk-threshold", "1M", "--chunk-size", "1M")
             #expect(run.status == 0, "\(run)")
-            #expect(try sync.bench.succeed("cat", "large").stdout == Self.large.content)
+            #expect(try scenario.succeed("cat", "large").stdout == Self.large.content)
             #expect(try Files.read(elsewhere, limit: 100) == bytes("somebody's"))
-            #expect(try Files.names(in: "\(sync.bench.store)/tmp").isEmpty)
+            #expect(try Files.names(in: "\(scenario.store)/tmp").isEmpty)
         }
     }
 
     /// In the place of a blob: with `allow_other`, or as root, a mount must not show what it leads to.
     @Test func aLinkInPlaceOfABlobIsNotFollowed() throws {
-        try VerifyBench.use { store in
-            let row = try store.row("small/2/2")
-            let elsewhere = "\(store.bench.directory)/elsewhere"
+        try Scenario.withContents { scenario in
+            let row = try scenario.row("small/2/2")
+            let elsewhere = "\(scenario.directory)/elsewhere"
             let hidden = [UInt8](repeating: 0x68, count: row.content.count)
             try Files.replace(elsewhere, with: hidden)
-            try Files.remove(store.blob(row))
-            symlink(elsewhere, store.blob(row))
-            let mount = try store.bench.mount("--offline")
+            try Files.remove(scenario.blob(row))
+            symlink(elsewhere, scenario.blob(row))
+            let mount = try scenario.mount("--offline")
             #expect(throws: IcecoreError.self) { try Files.read("\(mount)/\(row.key)", limit: 1 << 20) }
-            #expect(try store.bench.run("cat", row.key).status == 1)
-            let export = "\(store.bench.directory)/export"
-            #expect(try store.bench.run("export", export).status != 0)
+            #expect(try scenario.run("cat", row.key).status == 1)
+            let export = "\(scenario.directory)/export"
+            #expect(try scenario.run("export", export).status != 0)
             #expect(!Files.exists("\(export)/\(row.key)"))
-            store.bench.unmount(mount)
-            #expect(try store.findings(status: 1).count == 1)
-            _ = try store.findings("--repair", status: 0)
-            #expect(try store.bench.succeed("cat", row.key).stdout == row.content)
+            scenario.unmount(mount)
+            #expect(try scenario.findings(status: 1).count == 1)
+            _ = try scenario.findings("--repair", status: 0)
+            #expect(try scenario.succeed("cat", row.key).stdout == row.content)
             #expect(try Files.read(elsewhere, limit: 1 << 20) == hidden)
-            try Files.removeAll("\(store.store)/quarantine")
+            try Files.removeAll("\(scenario.store)/quarantine")
         }
     }
 
     /// Whatever the store writes anew in its place, or adds to.
     @Test(arguments: ["lock", "verify.state", "quarantine/log"])
     func aLinkInPlaceOfAFileThatIsWrittenLeadsNowhere(name: String) throws {
-        try VerifyBench.use { store in
-            let elsewhere = "\(store.bench.directory)/elsewhere"
+        try Scenario.withContents { scenario in
+            let elsewhere = "\(scenario.directory)/elsewhere"
             try Files.replace(elsewhere, with: bytes("somebody's"))
-            let path = "\(store.store)/\(name)"
+            let path = "\(scenario.store)/\(name)"
             try Files.remove(path)
             symlink(elsewhere, path)
-            try VerifyBench.change(store.blob(try store.row("small/2/2"))) { $0[0] ^= 1 }
+            try Scenario.change(scenario.blob(try scenario.row("small/2/2"))) { $0[0] ^= 1 }
             for words in [["verify"], ["sync"], ["verify", "--repair"]] {
-                _ = try store.bench.run(words + ["--store", store.store])
+                _ = try scenario.run(words + ["--store", scenario.store])
                 #expect(try Files.read(elsewhere, limit: 100) == bytes("somebody's"), "\(words)")
             }
             try Files.remove(path)
@@ -158,12 +158,12 @@ import Testing
 
     /// But for list files that are shared with the mirror that they came from.
     @Test func theUmaskCountsForEveryFile() throws {
-        try SyncBench.use { sync in
-            try sync.add("2024-03-02T01-00Z", [Self.large, Row("small", bytes("small"))])
-            let run = try sync.bench.shell(
+        try Scenario.withBucket { scenario in
+            try scenario.add("2024-03-02T01-00Z", [Self.large, Row("small", bytes("small"))])
+            let run = try scenario.shell(
                 """
                 umask 077 && rm -r "$STORE" && {
-                    "$ICECORE" init "$STORE" --bucket s3://bucket --inventory \(sync.folder.url) &&
+                    "$ICECORE" init "$STORE" --bucket s3://bucket --inventory \(scenario.folder.url) &&
                         "$ICECORE" sync --store "$STORE" --chunk-threshold 1M --chunk-size 1M &&
                         "$ICECORE" verify --store "$STORE" && "$ICECORE" reindex --store "$STORE"
                 } >/dev/null && find "$STORE" ! -type l -links -2 -perm /077; \

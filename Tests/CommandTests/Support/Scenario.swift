@@ -6,8 +6,10 @@ import Testing
 /// A directory with a store, and all that a test does with them. Everything that it starts ends with it, and everything
 /// that it mounts is unmounted, in whatever way the test ends.
 ///
+/// What else a scenario can have is in extensions: a made-up bucket, contents of all kinds, replicas.
+///
 /// No output of any program, and no file at the end, may hold a secret: that is looked for without being asked.
-final class Bench {
+final class Scenario {
     let directory: String
     /// The store that commands without another get.
     let store: String
@@ -16,6 +18,10 @@ final class Bench {
     /// What must never be seen.
     var secrets: [String] = []
     let program: String
+    /// See ``withBucket(permanentFilter:in:_:)``.
+    var madeUpBucket: MadeUpBucket?
+    /// What the newest inventory lists: see ``withContents(small:_:)``.
+    var rows: [InventoryFolder.Row] = []
     private var running: [RunningProgram] = []
     private var mounts: [String] = []
 
@@ -40,14 +46,14 @@ final class Bench {
 
     /// Runs a test in a directory of its own, with the credentials of a server if one is given.
     static func use<Result>(
-        _ server: S3Server? = nil, in place: String? = nil, _ body: (Bench) throws -> Result
+        _ server: S3Server? = nil, in place: String? = nil, _ body: (Scenario) throws -> Result
     ) throws -> Result {
         try Testbed.withDirectory(in: place) { directory in
-            let bench = try Bench(directory, server)
-            defer { bench.end() }
-            let result = try body(bench)
-            bench.endAll()
-            try bench.expectNoSecretInFiles()
+            let scenario = try Scenario(directory, server)
+            defer { scenario.end() }
+            let result = try body(scenario)
+            scenario.endAll()
+            try scenario.expectNoSecretInFiles()
             return result
         }
     }
@@ -76,7 +82,7 @@ final class Bench {
     }
 
     private func expectNoSecret(_ content: [UInt8], _ place: String) {
-        for secret in secrets where Bench.find(Array(secret.utf8), in: content) {
+        for secret in secrets where Scenario.find(Array(secret.utf8), in: content) {
             Issue.record("\(place) holds the secret '\(secret)'")
         }
     }
@@ -240,7 +246,7 @@ final class Bench {
 
     func unmount(_ point: String) {
         for option in ["-u", "-uz"] {
-            guard Bench.isMounted(point) else { return }
+            guard Scenario.isMounted(point) else { return }
             _ = try? RunningProgram(
                 "/usr/bin/fusermount3", [option, "-q", "--", point].map { Array($0.utf8) }, environment: [:],
                 currentDirectory: "/", outputs: "\(directory)/outputs"

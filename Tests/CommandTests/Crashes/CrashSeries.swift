@@ -4,13 +4,17 @@ import ReferenceModel
 import Testbed
 import Testing
 
+/// What a crash interrupts.
+enum CrashCommand: String, CaseIterable {
+    case sync, prune, repair, reindex, export
+}
+
 /// A store that grows and is pruned for as long as a test likes, and what has to be in it at every moment.
-final class CrashBench {
+final class CrashSeries {
     typealias Row = InventoryFolder.Row
 
-    let sync: SyncBench
-    var bench: Bench { sync.bench }
-    var store: String { bench.store }
+    let scenario: Scenario
+    var store: String { scenario.store }
     /// The snapshots that there are, oldest first.
     private(set) var names: [String] = []
     private var random: SplitMix64
@@ -21,8 +25,8 @@ final class CrashBench {
     private var day = 0
     private var exports = 0
 
-    private init(_ sync: SyncBench, seed: UInt64) throws {
-        self.sync = sync
+    private init(_ scenario: Scenario, seed: UInt64) throws {
+        self.scenario = scenario
         random = SplitMix64(seed: seed)
         rows = (0..<90).map { Row("small/\($0 % 4)/\($0)", bytes("content \($0)"), at: time) }
         rows += ["shared/a", "shared/b"].map { Row($0, bytes("the same"), at: time) }
@@ -35,12 +39,12 @@ final class CrashBench {
     }
 
     /// A store with two snapshots.
-    static func use(seed: UInt64, _ body: (CrashBench) throws -> Void) throws {
-        try SyncBench.use { sync in
-            let crash = try CrashBench(sync, seed: seed)
+    static func use(seed: UInt64, _ body: (CrashSeries) throws -> Void) throws {
+        try Scenario.withBucket { scenario in
+            let crash = try CrashSeries(scenario, seed: seed)
             for _ in 0..<2 {
                 try crash.changeBucket()
-                try sync.bench.succeed("sync")
+                try scenario.succeed("sync")
                 try crash.expectSynced()
             }
             try body(crash)
@@ -88,7 +92,7 @@ final class CrashBench {
             rows[place].isLatest = false
         }
         rows += added
-        try sync.add(name, rows)
+        try scenario.add(name, rows)
     }
 
     private func blobName(_ row: Row) -> String {
@@ -102,19 +106,15 @@ final class CrashBench {
 
     // MARK: - Commands
 
-    enum Command: String, CaseIterable {
-        case sync, prune, repair, reindex, export
-    }
-
     private(set) var words: [String] = []
     /// The blobs that must be there whatever happens, and of these the ones that were damaged.
     private var needed: [String: String] = [:]
     private var damaged: Set<String> = []
 
-    private var target: String { "\(bench.directory)/export-\(exports)" }
+    private var target: String { "\(scenario.directory)/export-\(exports)" }
 
     /// Makes something to do for a command, and notes what it must not touch.
-    func prepare(_ command: Command) throws {
+    func prepare(_ command: CrashCommand) throws {
         let blobs = try StoreDigest.blobs(store)
         needed = blobs
         damaged = []
@@ -134,7 +134,7 @@ final class CrashBench {
                 if random.chance(25) {
                     try Files.remove(path)
                 } else {
-                    try VerifyBench.change(path) { content in
+                    try Scenario.change(path) { content in
                         content[random.below(content.count)] ^= 1 << UInt8(random.below(8))
                     }
                 }
@@ -152,13 +152,13 @@ final class CrashBench {
     // MARK: - What has to be
 
     /// What must hold at every moment: every snapshot is whole, and its contents are there.
-    func expectUnharmed(_ command: Command, _ moment: String) throws {
+    func expectUnharmed(_ command: CrashCommand, _ moment: String) throws {
         let before = command == .prune ? Array(names.suffix(2)) : names
-        let said = try bench.succeed("snapshots", "--json").records.compactMap { $0["name"] as? String }
+        let said = try scenario.succeed("snapshots", "--json").records.compactMap { $0["name"] as? String }
         let allowed = command == .sync ? [names, names + [name]] : command == .prune ? [names, before] : [names]
         try #require(allowed.contains(said), "\(moment): \(said)")
         for name in before {
-            let listing = try bench.succeed("ls", "-R", "--json", "--at", name).stdout
+            let listing = try scenario.succeed("ls", "-R", "--json", "--at", name).stdout
             #expect(listing.isSame(as: listings[name] ?? []), "\(moment): \(name)")
         }
         let blobs = try StoreDigest.blobs(store)
@@ -168,13 +168,13 @@ final class CrashBench {
     }
 
     /// After a command that came to its end: all of that, nothing is left over, and what it is for is done.
-    func expectFinished(_ command: Command, _ moment: String) throws {
+    func expectFinished(_ command: CrashCommand, _ moment: String) throws {
         switch command {
         case .sync: try expectSynced()
         case .prune:
             for name in names.dropLast(2) { (shown[name], listings[name]) = (nil, nil) }
             names = names.suffix(2)
-            let rest = try bench.succeed("prune", "--keep-last", "2", "--dry-run", "--json").records.last
+            let rest = try scenario.succeed("prune", "--keep-last", "2", "--dry-run", "--json").records.last
             #expect(rest?["bytes"] as? Int == 0 && rest?["blobs"] as? Int == 0, "\(moment)")
             #expect(try Files.names(in: "\(store)/inventories") == names, "\(moment)")
         case .repair: damaged = []
@@ -184,7 +184,7 @@ final class CrashBench {
             try FileManager.default.removeItem(atPath: target)
         }
         try expectUnharmed(command, moment)
-        let verify = try bench.run("verify", "--json")
+        let verify = try scenario.run("verify", "--json")
         #expect(verify.status == 0 && verify.stdout.isEmpty, "\(moment): \(verify)")
         #expect(try Files.names(in: "\(store)/tmp").isEmpty, "\(moment)")
         #expect(try !Files.names(in: store).contains { $0.contains(".new") }, "\(moment)")
@@ -195,7 +195,7 @@ final class CrashBench {
     func expectSynced() throws {
         var expected: [String: Row] = [:]
         for row in rows where row.isLatest && !row.isMarker { expected[row.key] = row }
-        let listing = try bench.succeed("ls", "-R", "--json")
+        let listing = try scenario.succeed("ls", "-R", "--json")
         let seen = try listing.records.reduce(into: [:]) { $0[$1["key"] as? String ?? ""] = $1["versionId"] as? String }
         #expect(seen == expected.mapValues(\.versionId), "\(name)")
         for row in expected.values {

@@ -3,19 +3,16 @@ import Foundation
 import Testbed
 import Testing
 
-/// A store with contents of all kinds, synced from two inventories.
-struct VerifyBench {
+extension Scenario {
     typealias Row = InventoryFolder.Row
 
-    static let names = ["2024-03-02T01-00Z", "2024-03-03T01-00Z"]
-    let sync: SyncBench
-    let rows: [Row]
-    var bench: Bench { sync.bench }
-    var store: String { bench.store }
+    /// The two inventories of a store with contents.
+    static let inventoryNames = ["2024-03-02T01-00Z", "2024-03-03T01-00Z"]
 
-    /// An object in two versions whose contents are both kept, and one content under several keys.
-    static func use(small: Int = 40, _ body: (VerifyBench) throws -> Void) throws {
-        try SyncBench.use { sync in
+    /// Runs a test with a store that has contents of all kinds, synced from two inventories: an object in two versions
+    /// whose contents are both kept, and one content under several keys, among others.
+    static func withContents(small: Int = 40, _ body: (Scenario) throws -> Void) throws {
+        try withBucket { scenario in
             var first = (0..<small).map { Row("small/\($0 % 3)/\($0)", bytes("content \($0)")) }
             first.append(parted)
             first.append(
@@ -31,10 +28,11 @@ struct VerifyBench {
             second.append(
                 Row(second[1].key, [], versionId: "marker", at: "2024-03-02T13:00:00.000Z").with { $0.isMarker = true })
             second[1].isLatest = false
-            try sync.add(names[0], first)
-            try sync.add(names[1], second)
-            for name in names { try sync.bench.succeed("sync", "--date", name) }
-            try body(VerifyBench(sync: sync, rows: second))
+            try scenario.add(inventoryNames[0], first)
+            try scenario.add(inventoryNames[1], second)
+            for name in inventoryNames { try scenario.succeed("sync", "--date", name) }
+            scenario.rows = second
+            try body(scenario)
         }
     }
 
@@ -62,10 +60,10 @@ struct VerifyBench {
 
     /// Everything that views say, as bytes.
     func views() throws -> [[UInt8]] {
-        var views = try Self.names.map { try bench.succeed("ls", "-R", "--json", "--at", $0).stdout }
-        views.append(try bench.succeed("ls", "-R", "--json", "--at", "2024-03-02T12:30:00Z").stdout)
-        views.append(try bench.succeed("snapshots", "--json").stdout)
-        for row in rows.prefix(4) { views.append(try bench.succeed("versions", "--json", row.key).stdout) }
+        var views = try Self.inventoryNames.map { try succeed("ls", "-R", "--json", "--at", $0).stdout }
+        views.append(try succeed("ls", "-R", "--json", "--at", "2024-03-02T12:30:00Z").stdout)
+        views.append(try succeed("snapshots", "--json").stdout)
+        for row in rows.prefix(4) { views.append(try succeed("versions", "--json", row.key).stdout) }
         return views
     }
 
@@ -81,7 +79,7 @@ struct VerifyBench {
 
     /// Starts a verification that takes some seconds, and waits until it reads the largest blob.
     func startVerification(environment: [String: String] = [:]) throws -> RunningProgram {
-        let process = try bench.start(
+        let process = try start(
             ["verify", "--store", store, "--limit-rate", "1M"], environment: environment)
         let large = blob(try row("parted"))
         let isReading = Clock.wait(seconds: 60) { process.hasOpen(large) }
@@ -93,7 +91,7 @@ struct VerifyBench {
     func findings(_ words: String..., status: Int32, sourceLocation: SourceLocation = #_sourceLocation) throws
         -> [String: [String: Any]]
     {
-        let run = try bench.run(["verify", "--store", store, "--json"] + words)
+        let run = try run(["verify", "--store", store, "--json"] + words)
         #expect(run.status == status, "\(run)", sourceLocation: sourceLocation)
         var found: [String: [String: Any]] = [:]
         for record in try run.records { found["\(store)/\(record["path"] as? String ?? "")"] = record }

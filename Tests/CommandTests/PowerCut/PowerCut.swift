@@ -6,7 +6,7 @@ import Testing
 
 /// A store whose power is cut: a command is traced once, and what it did to the disk is done again in a model up to any
 /// point, of which is left what a cut leaves.
-struct PowerCutBench {
+struct PowerCut {
     typealias Row = InventoryFolder.Row
 
     static let names = ["2024-03-02T01-00Z", "2024-03-03T01-00Z", "2024-03-04T01-00Z"]
@@ -14,18 +14,17 @@ struct PowerCutBench {
     /// Also what is not large comes in pieces.
     static let chunks = ["--chunk-threshold", "1M", "--chunk-size", "1M"]
 
-    let sync: SyncBench
+    let scenario: Scenario
     let rows: [[Row]]
-    var bench: Bench { sync.bench }
 
     /// - Parameter body: gets a new store, and a bucket with three inventories, none of which is synced.
-    static func use(_ body: (PowerCutBench) throws -> Void) throws {
+    static func use(_ body: (PowerCut) throws -> Void) throws {
         // What is durable is the model's affair: below it, memory will do.
         let memory = access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : nil
-        try SyncBench.use(in: memory) { sync in
+        try Scenario.withBucket(in: memory) { scenario in
             let rows = inventories()
-            for (name, rows) in zip(names, rows) { try sync.add(name, rows) }
-            try body(PowerCutBench(sync: sync, rows: rows))
+            for (name, rows) in zip(names, rows) { try scenario.add(name, rows) }
+            try body(PowerCut(scenario: scenario, rows: rows))
         }
     }
 
@@ -63,7 +62,7 @@ struct PowerCutBench {
 
     func synchronize(_ days: ClosedRange<Int>) throws {
         for day in days {
-            let run = try bench.run(["sync", "--store", bench.store, "--date", Self.names[day]] + Self.chunks)
+            let run = try scenario.run(["sync", "--store", scenario.store, "--date", Self.names[day]] + Self.chunks)
             try #require(run.status == 0, "\(run)")
         }
     }
@@ -72,14 +71,14 @@ struct PowerCutBench {
 
     /// The disk as it is, all of it durable.
     func disk() throws -> DiskModel {
-        try DiskModel(bench.directory, names: ["store"])
+        try DiskModel(scenario.directory, names: ["store"])
     }
 
     /// Runs a command that must succeed.
     func record(_ words: [String]) throws -> Trace {
-        let path = "\(bench.directory)/outputs/trace"
+        let path = "\(scenario.directory)/outputs/trace"
         let calls = DiskCalls(try disk())
-        let run = try bench.run(under: Trace.wrapper(path), words)
+        let run = try scenario.run(under: Trace.wrapper(path), words)
         try #require(run.status == 0, "\(run)")
         defer { unlink(path) }
         let trace = try Trace(path: path)
@@ -103,7 +102,7 @@ struct PowerCutBench {
 
     /// Lays down what a cut leaves.
     func lay(_ disk: DiskModel, _ cut: DiskCut) throws {
-        if Files.exists(bench.store) { try FileManager.default.removeItem(atPath: bench.store) }
+        if Files.exists(scenario.store) { try FileManager.default.removeItem(atPath: scenario.store) }
         var cut = cut
         try cut.write(disk)
     }
@@ -191,8 +190,8 @@ struct PowerCutBench {
 
     func state() throws -> State {
         var state = State()
-        state.blobs = try StoreDigest.blobs(bench.store)
-        state.snapshots = try snapshots(try bench.succeed("snapshots", "--json"))
+        state.blobs = try StoreDigest.blobs(scenario.store)
+        state.snapshots = try snapshots(try scenario.succeed("snapshots", "--json"))
         for name in state.snapshots.keys { state.listings[name] = try listing(name) }
         return state
     }
@@ -207,7 +206,7 @@ struct PowerCutBench {
     }
 
     private func listing(_ name: String) throws -> [UInt8] {
-        try bench.succeed("ls", "-R", "--json", "--at", name).stdout
+        try scenario.succeed("ls", "-R", "--json", "--at", name).stdout
     }
 
     /// What must be so after a cut.
@@ -224,7 +223,7 @@ struct PowerCutBench {
     /// Opens the store, verifies it, goes on; what is wrong.
     func look(_ promise: Promise, _ point: CutPoint) throws -> [String] {
         var complaints: [String] = []
-        let run = try bench.run("snapshots", "--json")
+        let run = try scenario.run("snapshots", "--json")
         guard run.status == 0 else { return ["the store does not open: \(run)"] }
         let lines = try snapshots(run)
         let kept = promise.before.snapshots.keys.filter { promise.after.snapshots[$0] != nil }
@@ -239,7 +238,7 @@ struct PowerCutBench {
         }
         for name in lines.keys {
             let known = promise.before.listings[name] ?? promise.after.listings[name]
-            let run = try bench.run("ls", "-R", "--json", "--at", name)
+            let run = try scenario.run("ls", "-R", "--json", "--at", name)
             if run.status != 0 || run.stdout != known { complaints.append("the view of \(name) has changed: \(run)") }
         }
         if point.isEnd, Set(lines.keys) != Set(promise.after.snapshots.keys) {
@@ -247,18 +246,18 @@ struct PowerCutBench {
         }
         complaints += try findings().filter { finding in !promise.damage.contains { finding.contains($0) } }
         for words in promise.next {
-            let run = try bench.run(words)
+            let run = try scenario.run(words)
             if run.status != 0 { complaints.append("cannot go on: \(run)") }
         }
         complaints += try findings().map { "afterwards \($0)" }
         if try state() != promise.after { complaints.append("it is not the same afterwards as without a cut") }
-        if try !Files.names(in: "\(bench.store)/tmp").isEmpty { complaints.append("something is left in tmp/") }
+        if try !Files.names(in: "\(scenario.store)/tmp").isEmpty { complaints.append("something is left in tmp/") }
         return complaints
     }
 
     /// What a verification finds.
     private func findings() throws -> [String] {
-        let run = try bench.run("verify", "--json")
+        let run = try scenario.run("verify", "--json")
         if run.status != 0, run.stdout.isEmpty { return ["verify fails: \(run)"] }
         return run.text.split(separator: "\n").map { "verify finds \($0)" }
     }
