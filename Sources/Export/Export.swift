@@ -17,7 +17,6 @@ public final class Export {
     private var tree: TargetTree?
     private var trustsTimes = true
     private var outcome = ExportOutcome()
-    private var path: [UInt8] = []
 
     /// - Parameters:
     ///   - report: called for each key whose content is not in the store.
@@ -42,10 +41,9 @@ public final class Export {
             tree = try TargetTree(destination, store: store.path)
             trustsTimes = try mark.begin()
         }
-        let split = prefix.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
-        path = Array(prefix[..<split])
-        if let directory = try reader.directory(prefix: path) {
-            try exportBeginning(directory, beginning: Array(prefix[split...]))
+        let (parent, beginning) = Key.split(prefix)
+        if let directory = try reader.directory(prefix: parent) {
+            try exportBeginning(directory, path: Array(parent), beginning: Array(beginning))
         }
         if !isDryRun { try mark.end() }
         try setTime()
@@ -53,7 +51,7 @@ public final class Export {
     }
 
     /// Descends to the directory that a prefix names, if the view shows anything there.
-    private func exportBeginning(_ directory: Int64, beginning: [UInt8]) throws {
+    private func exportBeginning(_ directory: Int64, path: [UInt8], beginning: [UInt8]) throws {
         var isEmpty = true
         try reader.list(prefix: path + beginning, recursive: false, view) { _ in
             isEmpty = false
@@ -62,7 +60,7 @@ public final class Export {
         if isEmpty { return }
         let names = path.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).dropLast()
         for name in names { try tree?.enter(Naming.fileName(Array(name))) }
-        try export(directory, beginning: beginning)
+        try export(TreeWalk(reader, directory, path: path, beginning: beginning))
         for _ in names { try leave() }
     }
 
@@ -79,44 +77,43 @@ public final class Export {
         try systemCall("cannot set the time of", tree.describe([])) { futimens(tree.descriptor, times) }
     }
 
-    /// Exports what one directory shows, and everything below it.
-    private func export(_ directory: Int64, beginning: [UInt8]) throws {
-        // Left by a kill.
-        if let tree { withPath(FileWriter.temporaryName) { _ = unlinkat(tree.descriptor, $0, 0) } }
-        let cursor = try reader.cursor()
-        cursor.seek(directory: directory, from: beginning)
-        defer { cursor.close() }
-        var last: Int64 = 0
-        while try cursor.next(), cursor.row.name.hasPrefix(beginning) {
-            let row = cursor.row
+    /// Exports what the directory of a walk shows, and everything below it.
+    private func export(_ walk: TreeWalk) throws {
+        try removeLeftover()
+        while let stop = try walk.next() {
+            guard stop == .row else {
+                if walk.depth > 0 { try leave() }
+                continue
+            }
+            let row = walk.row
             guard view.shows(row, reader.timeline) else { continue }
             try Interruption.check()
             let name = Array(row.name)
-            guard row.isDirectory else {
+            if row.isDirectory {
+                if walk.hasVisitedDirectory { continue }
+                try tree?.enter(Naming.fileName(Array(name.dropLast())))
+                try walk.descend()
+                try removeLeftover()
+            } else if !name.isEmpty || row.size > 0 || walk.directory == IndexReader.root {
                 // The zero-size key 'a/' only makes the directory.
-                if name.isEmpty, row.size == 0, directory != IndexReader.root { continue }
-                try export(name, row, in: directory)
-                continue
+                try export(name, row, below: walk)
             }
-            // A directory that existed several times has several rows.
-            if row.child == last { continue }
-            last = row.child
-            try tree?.enter(Naming.fileName(Array(name.dropLast())))
-            path.append(contentsOf: name)
-            try export(last, beginning: [])
-            path.removeLast(name.count)
-            try leave()
         }
     }
 
-    private func export(_ name: [UInt8], _ row: borrowing EntryRow, in directory: Int64) throws {
-        guard let etag = row.contentETag(prefix: path) else { return }
+    /// Removes what a kill has left in the directory.
+    private func removeLeftover() throws {
+        if let tree { withPath(FileWriter.temporaryName) { _ = unlinkat(tree.descriptor, $0, 0) } }
+    }
+
+    private func export(_ name: [UInt8], _ row: borrowing EntryRow, below walk: TreeWalk) throws {
+        guard let etag = row.contentETag(prefix: walk.path) else { return }
         let (size, time) = (row.size, timespec(milliseconds: row.lastModified.milliseconds))
         let flags = row.flags
         guard let blob = try store.blob(etag: etag, size: size, reader) else {
             outcome.missing += 1
             return try report(
-                path + name,
+                walk.path + name,
                 flags.contains(.pruned)
                     ? .pruned : flags.contains(.gone) ? .gone : flags.contains(.archived) ? .archived : .notHere)
         }
@@ -126,7 +123,7 @@ public final class Export {
         guard let tree else { return }
         // If the view shows a directory of the same name, the object is put inside it.
         let isTwin = try (name + [UInt8(ascii: "/")]).withUnsafeBytes {
-            try reader.find($0, in: directory, view) != nil
+            try reader.find($0, in: walk.directory, view) != nil
         }
         if isTwin { try tree.enter(Naming.fileName(name)) }
         let fileName = isTwin ? Array(".icecore-object".utf8) : Naming.fileName(name)

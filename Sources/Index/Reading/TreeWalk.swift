@@ -6,7 +6,7 @@ import Basics
 /// The caller decides at each row whether to go down into it.
 public final class TreeWalk {
     /// Where the walk stands.
-    public enum Position: Sendable {
+    public enum Stop: Sendable {
         /// On ``row``.
         case row
         /// Behind the last row of a directory, with ``path`` still its prefix.
@@ -42,7 +42,7 @@ public final class TreeWalk {
     }
 
     /// Moves to the next row, or to the end of the directory; nil when the walk is over.
-    public func next() throws(IcecoreError) -> Position? {
+    public func next() throws(IcecoreError) -> Stop? {
         if isAtEnd { leave() }
         guard let cursor = levels.last?.cursor else { return nil }
         if try cursor.next(), levels.count > 1 || cursor.row.name.hasPrefix(beginning) { return .row }

@@ -7,7 +7,7 @@ import Basics
 /// For each directory: exact ends of batches, and where the newest batch began, for a caller whose buffer held only part
 /// of it. Bounded; a forgotten position only costs time.
 final class ResumePoints: @unchecked Sendable {
-    struct Place: Hashable {
+    struct Mark: Hashable {
         var node: UInt64
         /// The position; -1: the beginning of the newest batch.
         var position: Int64
@@ -15,9 +15,9 @@ final class ResumePoints: @unchecked Sendable {
 
     private let lock = Lock()
     private let limit: Int
-    private var names: [Place: [UInt8]] = [:]
+    private var names: [Mark: [UInt8]] = [:]
     /// The keys of `names` in order of age, as a ring.
-    private var ages: [Place] = []
+    private var ages: [Mark] = []
     private var oldest = 0
 
     init(limit: Int = 4096) {
@@ -26,7 +26,7 @@ final class ResumePoints: @unchecked Sendable {
 
     /// The name in the index that the listing had reached at the position.
     func name(_ node: UInt64, at position: Int64) -> [UInt8]? {
-        lock.withLock { names[Place(node: node, position: position)] }
+        lock.withLock { names[Mark(node: node, position: position)] }
     }
 
     /// The name after which the newest batch of the directory began.
@@ -37,12 +37,12 @@ final class ResumePoints: @unchecked Sendable {
     /// Remembers a batch that is not the last of its directory.
     func insert(_ node: UInt64, from start: [UInt8], to name: [UInt8], at position: Int64) {
         lock.withLock {
-            put(Place(node: node, position: -1), start)
-            put(Place(node: node, position: position), name)
+            put(Mark(node: node, position: -1), start)
+            put(Mark(node: node, position: position), name)
         }
     }
 
-    private func put(_ point: Place, _ name: [UInt8]) {
+    private func put(_ point: Mark, _ name: [UInt8]) {
         if names.updateValue(name, forKey: point) != nil { return }
         if ages.count < limit {
             ages.append(point)
