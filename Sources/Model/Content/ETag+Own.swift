@@ -1,19 +1,19 @@
 import Basics
 
-/// Contents that are kept for one version alone.
+/// Contents kept for a single version.
 ///
-/// An ETag is an MD5 at best, and two contents of one MD5 and one size can be made. A store that distrusts ETags files the
-/// content of each version under an ETag that nobody else has: the given one, a space, and the SHA-256 of what makes the version
-/// itself. Such an ETag is no MD5, so that the table `blob` leads from it to the SHA-256 of what really arrived.
+/// An ETag is an MD5 at best, and two contents with the same MD5 and size can be forged. A store that distrusts ETags
+/// files the content of each version under a unique ETag: the given one, a space, and the SHA-256 of the version's
+/// identity. Such an ETag is not an MD5, so the table `blob` maps it to the SHA-256 of what actually arrived.
 extension ETag {
-    /// How many bytes a version's own name adds.
+    /// Bytes that a version's own name adds.
     private static let suffixLength = 65
 
-    /// What the content of one version is filed under.
+    /// The ETag under which the content of one version is filed.
     ///
-    /// - Parameter versionId: nil: unknown.
+    /// - Parameter versionId: nil if unknown.
     public func own(key: [UInt8], versionId: [UInt8]?, lastModified: Timestamp) -> ETag {
-        // The lengths keep apart what could be written together in two ways.
+        // The lengths make the concatenation unambiguous.
         var text = Array("\(lastModified.milliseconds) \(versionId?.count ?? -1) ".utf8)
         text += versionId ?? []
         text += key
@@ -22,7 +22,7 @@ extension ETag {
         return name
     }
 
-    /// The ETag that S3 gave, of the text that a content is filed under.
+    /// The ETag as S3 gave it, from the text under which a content is filed.
     package static func given(_ text: String) -> String {
         let bytes = Array(text.utf8)
         guard bytes.count > suffixLength, bytes[bytes.count - suffixLength] == UInt8(ascii: " "),
