@@ -17,14 +17,14 @@ package final class ChangeApplier: ChangeSink {
     private let isGone: Statement
     private let blobs: Blobs
     private let distrustsETags: Bool
-    /// Rows that asked for their blob, by what became of it.
+    /// Rows that requested their blob, by outcome.
     package private(set) var present = 0
     package private(set) var missing = 0
     package private(set) var gone = 0
-    /// By how much the sum of the rows' digests has changed.
+    /// The change in the sum of the rows' digests.
     package private(set) var digest: UInt64 = 0
 
-    /// - Parameter distrustsETags: a content that a version has of its own counts before one that it shares.
+    /// - Parameter distrustsETags: a version's own content takes precedence over a shared one.
     package init(_ connection: Connection, blobs: Blobs, distrustsETags: Bool) throws {
         self.blobs = blobs
         self.distrustsETags = distrustsETags
@@ -130,7 +130,7 @@ package final class ChangeApplier: ChangeSink {
         }
     }
 
-    /// Takes a row that is about to go out of the digest.
+    /// Removes a row that is about to go from the digest.
     private func forget(_ name: UnsafeRawBufferPointer, _ header: ChangeBuffer.Header) throws {
         old.bind(1, header.directory)
         old.bind(text: name, 2)
@@ -139,10 +139,10 @@ package final class ChangeApplier: ChangeSink {
         old.reset()
     }
 
-    /// What became of the blob that a row asked for: it is there, it is gone for good, or neither.
+    /// Determines whether the blob that a row requested is present, gone for good, or neither.
     ///
-    /// - Returns: the row's flags. A row that is to have a content of its own and could not get it keeps the one that it
-    ///   had, and is asked for again.
+    /// - Returns: the row's flags. A row whose own content could not be fetched keeps the one that it had, and requests
+    ///   its own again.
     private func outcome(
         _ header: ChangeBuffer.Header, _ key: UnsafeRawBufferPointer, _ versionId: UnsafeRawBufferPointer,
         _ etag: UnsafeRawBufferPointer
@@ -188,7 +188,7 @@ package final class ChangeApplier: ChangeSink {
 }
 
 extension ChangeBuffer.Header {
-    /// The row as it will be read again.
+    /// The row as it will be read back.
     @inline(__always)
     fileprivate func row(
         _ name: UnsafeRawBufferPointer, _ versionId: UnsafeRawBufferPointer, _ etag: UnsafeRawBufferPointer

@@ -1,20 +1,20 @@
 import Basics
 
-/// The changes that a sync makes to the index, as a sequence of bytes: made by the merge, carried to the thread that
-/// writes or to a file until the downloads are done, then applied in one transaction.
+/// The changes that a sync makes to the index, as a sequence of bytes: produced by the merge, passed to the writing
+/// thread or kept in a file until the downloads are done, then applied in one transaction.
 ///
-/// The bytes never leave the process, so that their form needs no version.
+/// The bytes never leave the process, so their format needs no version.
 public final class ChangeBuffer: @unchecked Sendable {
-    // One thread at a time has a buffer: it is handed on, never shared.
+    // A buffer belongs to one thread at a time: it is handed over, never shared.
 
     enum Kind: UInt8 {
         case directory, slots, insert, put, delete, longName
     }
 
-    /// What every change begins with. What follows are the bytes whose lengths it gives.
+    /// The start of every change, followed by the bytes whose lengths it gives.
     struct Header {
         var kind: Kind
-        /// `put`: look whether the blob is there. The name is the end of the key, whose whole stands here.
+        /// `put`: check whether the blob is present. The whole key is stored here; the name is its end.
         var checksBlob = false
         var versionIsUnknown = false
         var etagIsText = false
@@ -30,7 +30,7 @@ public final class ChangeBuffer: @unchecked Sendable {
         var child: Int64 = 0
         var size: Int64 = 0
         var lastModified: Int64 = 0
-        /// Bytes of the key (or of the name alone), and how many at its end are the name.
+        /// The length of the key (or of the name alone), and of the name at its end, in bytes.
         var keyLength: UInt32 = 0
         var nameLength: UInt32 = 0
         var versionLength: UInt32 = 0
@@ -41,7 +41,7 @@ public final class ChangeBuffer: @unchecked Sendable {
         }
     }
 
-    /// Handed on when this full.
+    /// The number of bytes at which a buffer is passed on.
     static let target = 1 << 18
 
     private(set) var bytes: UnsafeMutableRawPointer
@@ -75,7 +75,7 @@ public final class ChangeBuffer: @unchecked Sendable {
         capacity = larger
     }
 
-    /// Adds a change: its header, then the pieces of bytes that the header gives the lengths of, in the same order.
+    /// Adds a change: its header, then the pieces whose lengths the header gives, in the same order.
     @inline(__always)
     func append(
         _ header: Header, _ prefix: UnsafeRawBufferPointer, _ name: UnsafeRawBufferPointer,
@@ -98,7 +98,7 @@ public final class ChangeBuffer: @unchecked Sendable {
         used += piece.count
     }
 
-    /// Fills the buffer with what a file gave back.
+    /// Fills the buffer with bytes read back from a file.
     func fill(count: Int, _ read: (UnsafeMutableRawBufferPointer) throws -> Void) throws {
         removeAll()
         reserve(count)

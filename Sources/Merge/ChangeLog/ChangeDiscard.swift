@@ -1,4 +1,4 @@
-/// Throws the changes away: for a dry run.
+/// Discards the changes, for a dry run.
 public final class ChangeDiscard: ChangeSink {
     public init() {}
 

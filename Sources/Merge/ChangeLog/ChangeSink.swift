@@ -1,5 +1,5 @@
-/// Where the merge's changes go.
+/// The destination of a merge's changes.
 public protocol ChangeSink: AnyObject {
-    /// Takes a full buffer and gives an empty one back.
+    /// Takes a full buffer and returns an empty one.
     func take(_ buffer: ChangeBuffer) throws -> ChangeBuffer
 }

@@ -1,6 +1,6 @@
 import Basics
 
-/// Keeps changes in an unnamed file until they can be applied: whatever ends the process removes it.
+/// Keeps changes in an unnamed file, which disappears with the process, until they can be applied.
 public final class ChangeSpool: ChangeSink {
     private let file: File
 
@@ -17,7 +17,7 @@ public final class ChangeSpool: ChangeSink {
         return buffer
     }
 
-    /// Hands all changes to `sink`, in order.
+    /// Passes all changes to `sink`, in order.
     public func replay(into sink: ChangeSink) throws {
         var buffer = ChangeBuffer()
         var offset: Int64 = 0

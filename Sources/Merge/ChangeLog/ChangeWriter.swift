@@ -1,7 +1,7 @@
 import Basics
 import Index
 
-/// Writes changes into buffers and hands the full ones on.
+/// Writes changes into buffers and passes on full ones.
 package final class ChangeWriter {
     private let sink: ChangeSink
     private var buffer = ChangeBuffer()
@@ -11,13 +11,13 @@ package final class ChangeWriter {
         self.sink = sink
     }
 
-    /// Hands on a buffer that is full. Between changes of different keys, so that no step is long.
+    /// Passes on a full buffer. Called between changes of different keys, so that no step is long.
     @inline(__always)
     package func flushIfFull() throws {
         if buffer.isFull { buffer = try sink.take(buffer) }
     }
 
-    /// Hands on what is left.
+    /// Passes on what is left.
     package func flush() throws {
         if buffer.used > 0 { buffer = try sink.take(buffer) }
     }
@@ -37,11 +37,11 @@ package final class ChangeWriter {
         append(header, ChangeWriter.nothing)
     }
 
-    /// Inserts or replaces a row: `tenure` says what differs between tenures, `row` the rest.
+    /// Inserts or replaces a row: `tenure` holds what differs between tenures, `row` the rest.
     ///
     /// - Parameters:
-    ///   - isNew: there is no such row yet.
-    ///   - prefix: of the key, where the blob has to be looked for.
+    ///   - isNew: the row does not exist yet.
+    ///   - prefix: of the key, if the blob has to be checked for.
     @inline(__always)
     package func put(
         _ tenure: StoredTenure, _ row: EntryRow, in directory: Int64, isNew: Bool, prefix: [UInt8] = [],

@@ -5,10 +5,10 @@ import Index
 import Model
 import SQLite
 
-/// Applies a merge's changes in one transaction, on a thread of its own, while the merge goes on. Readers see nothing of
-/// it before ``commit(_:)``; whatever ends the process before that undoes it.
+/// Applies a merge's changes in one transaction, on its own thread, while the merge continues. Readers see nothing of
+/// it before ``commit(_:)``; if the process ends before that, it is rolled back.
 public final class IndexWriter: ChangeSink {
-    /// How many rows that asked for their blob found it, did not, and never will.
+    /// How many rows that requested their blob found it, did not, and never will.
     public struct Outcome: Sendable {
         public var present = 0
         public var missing = 0
@@ -26,7 +26,7 @@ public final class IndexWriter: ChangeSink {
     private let worker: Worker
     private var isOpen = true
 
-    /// What the thread shares with its owner: the failure is read only after `finished`.
+    /// State shared by the thread and its owner: the failure is read only after `finished`.
     private final class Worker: @unchecked Sendable {
         let applier: ChangeApplier
         var failure: (any Error)?
@@ -35,14 +35,14 @@ public final class IndexWriter: ChangeSink {
 
     /// Begins the transaction.
     ///
-    /// - Parameter distrustsETags: every version has a content of its own.
+    /// - Parameter distrustsETags: every version has its own content.
     public init(indexPath: String, blobs: Blobs, distrustsETags: Bool) throws {
         self.blobs = blobs
         connection = try Connection(indexPath, readOnly: false)
-        // Pages are written once when they leave this cache: in key order, nearly all of them are full by then.
+        // Pages are written once, when they leave this cache: in key order, nearly all are full by then.
         try connection.execute(
             "PRAGMA cache_size = -65536; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; BEGIN IMMEDIATE")
-        // An index from before there were digests gets one now.
+        // Computed for an index that predates digests.
         digest = try connection.storedSum(RowDigest.entries) ?? connection.sumOfEntries()
         applier = try ChangeApplier(
             connection, blobs: blobs, distrustsETags: distrustsETags)
@@ -56,7 +56,7 @@ public final class IndexWriter: ChangeSink {
                         if worker.failure == nil { empty.send(try worker.applier.take(buffer)) }
                     } catch {
                         worker.failure = error
-                        // Whoever waits for an empty buffer must not wait for ever.
+                        // The merge must not wait for ever for an empty buffer.
                         full.close()
                         empty.close()
                     }
@@ -64,7 +64,7 @@ public final class IndexWriter: ChangeSink {
                 finished.signal()
             }
         } catch {
-            // The rollback waits for the thread.
+            // The rollback waits for this signal.
             finished.signal()
             throw error
         }
@@ -81,9 +81,9 @@ public final class IndexWriter: ChangeSink {
         throw worker.failure ?? IcecoreError(.damaged, "the index is no longer written to")
     }
 
-    /// Waits until everything is applied, adds the snapshot, and makes all of it visible and durable at once.
+    /// Waits until everything is applied, adds the snapshot, and makes it all visible and durable at once.
     ///
-    /// - Parameter record: nil where only blobs of a known snapshot were fetched.
+    /// - Parameter record: nil if only blobs of a known snapshot were fetched.
     public func commit(_ record: SnapshotRecord?) throws -> Outcome {
         full.close()
         finished.wait()
@@ -101,7 +101,7 @@ public final class IndexWriter: ChangeSink {
         try connection.store(sum: try connection.sumOfSnapshots(), RowDigest.snapshots)
         try connection.execute("COMMIT")
         isOpen = false
-        // Readers may hold the log for a while, and nobody waits for them: what cannot be checkpointed now will be later.
+        // Do not wait for readers, which may hold the log for a while: the rest will be checkpointed later.
         connection.busyTimeout(milliseconds: 0)
         try? connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         try? connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -116,7 +116,7 @@ public final class IndexWriter: ChangeSink {
         guard isOpen else { return }
         isOpen = false
         try? connection.execute("ROLLBACK")
-        // What was written ahead for nothing may be all that a full disk lacks.
+        // The discarded write-ahead log may be taking up just the space that a full disk lacks.
         connection.busyTimeout(milliseconds: 0)
         try? connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     }
@@ -142,9 +142,9 @@ public final class IndexWriter: ChangeSink {
         }
     }
 
-    /// A blob that was missing may have come under another key: rows that expect it are told.
+    /// Updates rows that expect a missing blob which has arrived under another key.
     ///
-    /// - Returns: how many.
+    /// - Returns: the number of rows.
     private func noticeBlobsThatCame() throws -> Int {
         let missing = try connection.prepare(
             "SELECT \(EntryRow.columnsAndDirectory) FROM entry INDEXED BY missing WHERE \(EntryRow.Flags.isMissing)")
@@ -155,7 +155,7 @@ public final class IndexWriter: ChangeSink {
         var count = 0
         var isComplete = false
         while !isComplete {
-            // The index that is read shrinks by what is written, so that reading and writing take turns.
+            // The writes remove rows from the index being scanned, so reading and writing alternate.
             var found: [(directory: Int64, name: [UInt8], slot: Int64)] = []
             isComplete = true
             while try missing.step() {
@@ -184,7 +184,7 @@ public final class IndexWriter: ChangeSink {
         return count
     }
 
-    /// Failures are of use as long as their blob is missing.
+    /// Failures matter only while their blob is missing.
     private func forgetFailuresThatPassed() throws {
         let failures = try connection.prepare("SELECT key, versionId, etag, size FROM failure")
         let delete = try connection.prepare("DELETE FROM failure WHERE key = ? AND versionId = ? AND etag = ?")

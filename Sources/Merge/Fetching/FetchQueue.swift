@@ -4,9 +4,9 @@ import Index
 import Model
 import SQLite
 
-/// The blobs that a sync asks for, in a file without a name: written as the merge finds them, read most urgent first.
+/// The blobs that a sync requests, in an unnamed file: written as the merge finds them, read most urgent first.
 ///
-/// What was replaced first expires first, so replaced versions come before current ones, those in the order of their
+/// The first replaced expires first, so replaced versions come before current ones, in the order of their
 /// replacement; SQLite sorts them in bounded memory.
 public final class FetchQueue {
     private let connection: Connection
@@ -25,7 +25,7 @@ public final class FetchQueue {
                 versionId BLOB, etag TEXT, content TEXT, lastModified INTEGER);
             BEGIN
             """)
-        // The connection keeps the file; the name goes, so that nothing is left over.
+        // The connection keeps the file open; unlinking it ensures that nothing is left over.
         try Files.remove(path)
         insert = try connection.prepare(
             """
@@ -57,13 +57,13 @@ public final class FetchQueue {
         }
     }
 
-    /// Gives each content that is asked for, once, with its size to `body`.
+    /// Passes each requested content, once, with its size to `body`.
     public func forEachContent(_ body: (ETag, Int64) throws -> Void) throws {
         let statement = try connection.prepare("SELECT content, size FROM want GROUP BY content, size")
         while try statement.step() { try body(ETag(Array(statement.bytes(0))), statement.integer(1)) }
     }
 
-    /// The next one, the most urgent first; nil after the last.
+    /// The next blob, most urgent first; nil after the last.
     public func next() throws -> FetchRequest? {
         let statement: Statement
         if let select {

@@ -3,7 +3,7 @@ import Index
 import Model
 import SQLite
 
-/// Finds what a snapshot that was synced before still lacks, under the policy of today.
+/// Finds what a previously synced snapshot still lacks under the current policy.
 public final class Refetch {
     private let reader: IndexReader
     private let policy: DownloadPolicy
@@ -15,9 +15,9 @@ public final class Refetch {
         rank = reader.timeline.rank(of: point.id)
     }
 
-    /// Adds every blob to `wants`, and to `sink` the rows to be written when the downloads are done.
+    /// Adds every such blob to `wants`, and to `sink` the rows to write once the downloads are done.
     ///
-    /// - Returns: how many blobs, and their bytes (one content under several versions counts each time).
+    /// - Returns: the number of blobs, and their bytes (one content under several versions counts each time).
     public func run(wants: FetchQueue, sink: ChangeSink) throws -> (count: Int, bytes: Int64) {
         let changes = ChangeWriter(sink)
         var count = 0
@@ -26,7 +26,7 @@ public final class Refetch {
         var last: (directory: Int64, name: [UInt8]) = (0, [])
         try reader.withoutBlob(orOfTheirOwn: policy.distrustsETags) { directory, row in
             try Interruption.check()
-            // A version has several rows, and a key several versions: all of a key are looked at together, once.
+            // A version can have several rows, and a key several versions: all rows of a key are handled at once.
             if last.directory == directory, last.name.withUnsafeBytes({ row.name.isEqual(to: $0) }) { return }
             last = (directory, Array(row.name))
             if prefix.directory != directory {
@@ -58,7 +58,7 @@ public final class Refetch {
         policy.distrustsETags && !version.flags.contains(.own)
     }
 
-    /// False for what was gone when the snapshot had been taken already.
+    /// False for what was already gone when the snapshot was taken.
     private func isMissingOrBack(_ version: StoredVersion, _ key: [UInt8]) -> Bool {
         let flags = policy.distrustsETags ? version.flags.union(.own) : version.flags
         guard version.flags.contains(.gone) || needsOwn(version),
@@ -87,7 +87,7 @@ public final class Refetch {
 }
 
 extension ChangeWriter {
-    /// Writes all rows of a version again, as expected, and with a look for its blob.
+    /// Rewrites all rows of a version as expected, checking for its blob.
     fileprivate func put(
         _ version: StoredVersion, isOwn: Bool, name: UnsafeRawBufferPointer, prefix: [UInt8], in directory: Int64
     ) {
@@ -113,9 +113,9 @@ extension ChangeWriter {
 }
 
 extension IndexReader {
-    /// Gives every row of a version whose blob was never seen, and was not pruned, to `body`, with its directory.
+    /// Passes every row whose blob was never seen, and was not pruned, to `body`, with its directory.
     ///
-    /// - Parameter orOfTheirOwn: also those whose blob is one that they share.
+    /// - Parameter orOfTheirOwn: also rows whose blob may be shared.
     fileprivate func withoutBlob(orOfTheirOwn: Bool, _ body: (Int64, EntryRow) throws -> Void) throws {
         let shared = orOfTheirOwn ? " OR \(EntryRow.Flags.condition(none: [.marker, .pruned, .own]))" : ""
         let missing = EntryRow.Flags.condition(none: [.marker, .present, .pruned])

@@ -2,8 +2,8 @@ import Index
 import Model
 import SQLite
 
-/// The directories on the way down to where a walk over the whole index stands, each with a cursor over what the index has
-/// there. Frames are used again, the one whose cursor stands before the next directory first.
+/// The directories on the path to the current position of a walk over the whole index, each with a cursor over its
+/// rows. Frames are reused, preferably one whose cursor has reached the next directory.
 package struct FrameStack {
     /// The prefix of keys of the innermost directory, with its `/`.
     package var path: [UInt8] = []
@@ -16,7 +16,7 @@ package struct FrameStack {
         self.reader = reader
     }
 
-    /// The name of the root's own rows, which stand in directory 0, where there is nothing else.
+    /// The name of the root's own rows, which are in directory 0, where there is nothing else.
     package nonisolated(unsafe) static let rootName: UnsafeRawBufferPointer = {
         let byte = UnsafeMutableRawBufferPointer.allocate(byteCount: 1, alignment: 1)
         byte[0] = UInt8(ascii: "/")
@@ -37,7 +37,7 @@ package struct FrameStack {
         frames.append(frame)
     }
 
-    /// Goes down into a directory that the index has.
+    /// Descends into a directory that the index has.
     package mutating func push(_ child: MergeFrame.Child, name: some Collection<UInt8>) throws {
         let frame = try take(child.directory)
         frame.begin(
@@ -48,7 +48,7 @@ package struct FrameStack {
         frames.append(frame)
     }
 
-    /// Goes down into a directory that the index has not.
+    /// Descends into a directory that the index does not have.
     package mutating func pushNew(_ directory: Int64, name: some Collection<UInt8>) throws {
         let frame = try take(directory)
         frame.begin(
@@ -58,20 +58,20 @@ package struct FrameStack {
         frames.append(frame)
     }
 
-    /// Takes the innermost frame off, while ``path`` is still its prefix: ``recycle(_:)`` ends that.
+    /// Pops the innermost frame, leaving ``path`` as its prefix until ``recycle(_:)``.
     package mutating func pop() -> MergeFrame {
         frames.removeLast()
     }
 
-    /// Ends what ``pop()`` began: the frame may be used again.
+    /// Completes ``pop()``: the frame may be reused.
     package mutating func recycle(_ frame: MergeFrame) {
         path.removeLast(path.count - frame.nameOffset)
         spare.append(frame)
     }
 
-    /// A frame that is not in use, the one whose cursor stands before the directory already if there is one.
+    /// An unused frame, if possible one whose cursor has already reached the directory.
     private mutating func take(_ directory: Int64) throws -> MergeFrame {
-        // It is one of the last: those are of the directories just left.
+        // It is among the last, which belong to the directories just left.
         for place in spare.indices.suffix(4).reversed() where spare[place].cursor.ahead == directory {
             return spare.remove(at: place)
         }

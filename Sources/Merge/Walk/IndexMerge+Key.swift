@@ -3,9 +3,9 @@ import Index
 import Inventory
 import Model
 
-/// One key: what the inventory lists against what the index has.
+/// Merging one key: the inventory's rows against the index's.
 extension IndexMerge {
-    /// Merges a key that the inventory lists. The frame's cursor stands on its name, or after it.
+    /// Merges a key that the inventory lists. The frame's cursor is at its name, or after it.
     func merge(_ group: inout KeyGroup, name: UnsafeRawBufferPointer, _ frame: MergeFrame) throws {
         count(group)
         guard frame.hasRow, frame.cursor.row.name.isEqual(to: name) else {
@@ -18,8 +18,8 @@ extension IndexMerge {
             return
         }
 
-        // The rows that the index has, against those of the inventory. What agrees in everything changes nothing:
-        // the case of nearly all keys on nearly all days, and the reason why nothing is copied here.
+        // Compare the rows of the index with those of the inventory. If they agree completely, nothing changes: nearly
+        // always the case, which is why nothing is copied here.
         var agrees = isNewest || group.rows.count == 1
         var listed = 0
         var rows = 0
@@ -49,7 +49,7 @@ extension IndexMerge {
         }
     }
 
-    /// Merges the name that the frame's cursor stands on, which the inventory does not list.
+    /// Merges the name at the frame's cursor, which the inventory does not list.
     func mergeUnlisted(_ frame: MergeFrame) throws {
         frame.takeName()
         tenures.removeAll(keepingCapacity: true)
@@ -80,7 +80,7 @@ extension IndexMerge {
         summary.newBytes = summary.newBytes.addingClamped(row.facts.size)
     }
 
-    /// Whether a row has to be looked at although it lists what the inventory lists.
+    /// Whether a row may have to change although it lists what the inventory lists.
     @inline(__always)
     private func needsChange(
         _ row: EntryRow, _ facts: InventoryRow, _ name: UnsafeRawBufferPointer
@@ -98,18 +98,18 @@ extension IndexMerge {
             && isLastListing(row.listedTo == 0 ? .max : timeline.rank(of: row.listedTo))
     }
 
-    /// Whether a version whose content was gone is there again: the source said so, in an inventory that is newer.
+    /// Whether a version whose content was gone is back, according to this inventory.
     private func isBack(_ name: UnsafeRawBufferPointer, versionId: UnsafeRawBufferPointer, etag: ETag) -> Bool {
         reader.isBack(
             key: path + Array(name), versionId: versionId, etag: etag, listedAt: timeline.points[Int(rank)].takenAt)
     }
 
-    /// Whether the inventory at hand is the last of a run that ends before `end`: what it says of the storage class counts.
+    /// Whether this inventory is the last of a run that ends before `end`: then its storage class counts.
     private func isLastListing(_ end: Timeline.Rank) -> Bool {
         end == .max ? isNewest : end - 1 == rank
     }
 
-    /// A key that the index does not know, with one version, in the newest inventory: the whole of a first sync.
+    /// Inserts a key unknown to the index, with one version, from the newest inventory: all that a first sync does.
     private func insert(_ row: KeyGroup.Row, name: UnsafeRawBufferPointer, _ frame: MergeFrame) throws {
         count(newVersion: row)
         var tenure = StoredTenure(
@@ -161,7 +161,7 @@ extension IndexMerge {
         }
     }
 
-    /// Whether the blob of the key `path` + `name` is asked for.
+    /// Whether to request the blob of the key `path` + `name`.
     private func asks(_ name: UnsafeRawBufferPointer) -> Bool {
         policy.asks(path + Array(name))
     }
@@ -186,14 +186,14 @@ extension IndexMerge {
                 lastModified: identity.lastModified, replacedAt: replacedAt))
     }
 
-    /// Works out all rows of a key anew from what is known of it, and writes those that differ.
+    /// Recomputes all rows of a key from what is known about it, and writes those that differ.
     private func rewrite(_ group: KeyGroup, name: UnsafeRawBufferPointer, _ frame: MergeFrame) throws {
         var versions = frame.isStored ? try reader.storedVersions(name, in: frame.directory, timeline) : []
         var places: [VersionIdentity: Int] = [:]
         for (place, version) in versions.enumerated() { places[version.evidence.identity] = place }
         let wasShown = versions.contains { !$0.evidence.identity.isMarker && $0.evidence.latest.contains(rank) }
 
-        // What this inventory says, into the evidence.
+        // Add what this inventory says to the evidence.
         var isListed = [Bool](repeating: false, count: versions.count)
         var isLatest = isListed
         for row in group.rows {
@@ -256,7 +256,7 @@ extension IndexMerge {
         try changes.flushIfFull()
     }
 
-    /// Whether the version is to get a content of its own, and has one that it may share with others.
+    /// Whether the version must have its own content, but has one that it may share with others.
     private func needsOwn(_ flags: EntryRow.Flags) -> Bool {
         policy.distrustsETags && !flags.contains(.own)
     }
@@ -271,8 +271,8 @@ extension IndexMerge {
         }
     }
 
-    /// After a prune: a version that a view shows again is asked for again, one that came late and that no view can show
-    /// is not asked for at all.
+    /// After a prune: a version that a view shows again is requested again; a late one that no view can show is not
+    /// requested at all.
     private func settlePruned(
         _ flags: inout EntryRow.Flags, _ version: StoredVersion, isLatest: Bool, valid: [TimeSpan],
         _ key: @autoclosure () -> [UInt8]
@@ -327,11 +327,11 @@ extension IndexMerge {
 }
 
 extension KeyGroup {
-    /// The place of the row that is the same version as a row of the index; nil if there is none.
+    /// The index of the row for the same version as a row of the index; nil if there is none.
     @inline(__always)
     mutating func find(_ stored: EntryRow) -> Int? {
         if rows.count == 1 { return rows[0].isVersion(stored) ? 0 : nil }
-        // In order of time: the first that is not before the one looked for, then those of the same time.
+        // In order of time: the first not earlier than the one sought, then those of the same time.
         var low = 0
         var high = rows.count
         while low < high {

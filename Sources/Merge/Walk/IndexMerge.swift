@@ -3,41 +3,41 @@ import Index
 import Inventory
 import Model
 
-/// Merges one inventory with the index, in one pass over both in key order, and says what has to change.
+/// Merges one inventory with the index, in one pass over both in key order, and emits the necessary changes.
 ///
-/// The walk follows the directories: a stack of frames, one for each directory on the way to the current key, each with
-/// a cursor over what the index has there. What the index has and the inventory has not is met on the way. It only
-/// reads: the changes go to a sink, so that whoever owns the sink decides when they become visible.
+/// The walk follows the directories: a stack of frames, one for each directory on the path to the current key, each
+/// with a cursor over its rows in the index. Rows that the inventory lacks are met on the way. It only reads: the
+/// changes go to a sink, whose owner decides when they become visible.
 public final class IndexMerge {
     /// What a merge found.
     public struct Summary: Sendable {
-        /// Rows of the inventory, duplicates included.
+        /// Rows of the inventory, including duplicates.
         public var rows = 0
         public var duplicates = 0
         /// Keys and bytes in the inventory's own view.
         public var keys = 0
         public var bytes: Int64 = 0
-        /// Versions that no earlier sync knew, and versions that this inventory no longer lists.
+        /// Versions that no earlier sync saw, and versions that this inventory no longer lists.
         public var newVersions = 0
         /// The bytes of the new versions, each counted on its own.
         public var newBytes: Int64 = 0
         public var goneVersions = 0
-        /// Keys in the view of the snapshot before, as far as they are not in this one's.
+        /// Keys in the previous snapshot's view that are not in this one's.
         public var goneKeys = 0
-        /// Blobs asked for (one content under several versions counts each time).
+        /// Blobs requested (one content under several versions counts each time).
         public var wants = 0
         public var wantedBytes: Int64 = 0
     }
 
-    /// What the merge needs to know of the inventory.
+    /// What the merge needs to know about the inventory.
     public struct Parameters {
         public var timeline: Timeline
-        /// The inventory's snapshot, which is in the timeline.
+        /// The inventory's snapshot, which the timeline contains.
         public var snapshotId: Int64
         public var policy: DownloadPolicy
-        /// Says where a row stands, for errors: file and line.
+        /// Describes a row's location for errors: file and line.
         public var place: (InventoryRow) -> String
-        /// Called for each blob asked for.
+        /// Called for each requested blob.
         public var want: (FetchRequest) throws -> Void
 
         public init(
@@ -57,7 +57,7 @@ public final class IndexMerge {
     let snapshotId: Int64
     let rank: Timeline.Rank
     let next: Timeline.Rank
-    /// No inventory is newer: what it says goes on for ever, and what agrees with the index changes nothing.
+    /// No inventory is newer: what it says still holds, and what agrees with the index changes nothing.
     let isNewest: Bool
     let policy: DownloadPolicy
     let place: (InventoryRow) -> String
@@ -70,11 +70,11 @@ public final class IndexMerge {
     var path: [UInt8] { stack.path }
     private var nextDirectory: Int64
     private var group = KeyGroup()
-    /// The rows of one name, as far as they differ; reused.
+    /// What differs between the rows of one name; reused.
     var tenures: [StoredTenure] = []
 
     /// - Parameters:
-    ///   - reader: reads the state before; nobody may write meanwhile.
+    ///   - reader: reads the previous state; nothing may write meanwhile.
     ///   - sink: where the changes go.
     public init(_ parameters: Parameters, reader: IndexReader, sink: ChangeSink) throws {
         self.reader = reader
@@ -91,7 +91,7 @@ public final class IndexMerge {
         nextDirectory = try reader.largestDirectory() + 1
     }
 
-    /// Reads all rows, and gives every change to the sink.
+    /// Reads all rows, and passes every change to the sink.
     public func run(_ rows: SortedRows) throws -> Summary {
         try stack.openRoot()
         while let batch = try rows.next() {
@@ -134,17 +134,17 @@ public final class IndexMerge {
         group.rows.removeAll(keepingCapacity: true)
     }
 
-    /// Deals with everything in the index that stands before `name`: the inventory does not have it.
+    /// Handles everything in the index before `name`: the inventory does not have it.
     private func advance(_ frame: MergeFrame, to name: UnsafeRawBufferPointer) throws {
         while frame.hasRow, frame.cursor.row.name.precedes(name) { try passUnlisted(frame) }
     }
 
-    /// Deals with the name that the frame's cursor stands on, which the inventory does not have.
+    /// Handles the name at the frame's cursor, which the inventory does not have.
     private func passUnlisted(_ frame: MergeFrame) throws {
         if frame.cursor.row.isDirectory {
             let child = try frame.takeDirectory()
             if child.rows.contains(where: { timeline.covers($0.listedFrom, $0.listedTo, rank) }) {
-                // Something below it would go on being listed: all of it has to be looked at.
+                // Something below it would still count as listed: visit all of it.
                 try stack.push(child, name: frame.nameBytes)
                 try closeDirectory()
             } else {
@@ -155,7 +155,7 @@ public final class IndexMerge {
         }
     }
 
-    /// Goes down into a directory of the current one.
+    /// Descends into a subdirectory of the current directory.
     private func openDirectory(_ name: UnsafeRawBufferPointer) throws {
         let parent = stack.innermost
         try advance(parent, to: name)
@@ -168,7 +168,7 @@ public final class IndexMerge {
         try noteLongName(name, in: parent)
     }
 
-    /// Leaves the current directory: what the index has after the last key, then the directory's own rows.
+    /// Leaves the current directory: handles what the index has after the last key, then the directory's own rows.
     private func closeDirectory() throws {
         let frame = stack.innermost
         while frame.hasRow { try passUnlisted(frame) }
@@ -187,7 +187,7 @@ public final class IndexMerge {
         stack.recycle(frame)
     }
 
-    /// The root's rows stand in directory 0, where there is nothing else.
+    /// The root's rows are in directory 0, where there is nothing else.
     private func closeRoot() throws {
         let frame = stack.innermost
         while frame.hasRow { try passUnlisted(frame) }
@@ -200,7 +200,7 @@ public final class IndexMerge {
         stack.recycle(stack.pop())
     }
 
-    /// Brings a directory's own rows up to date, and leaves them in `tenures`.
+    /// Updates a directory's own rows, and leaves them in `tenures`.
     private func writeDirectoryRows(
         _ frame: MergeFrame, name: UnsafeRawBufferPointer, parent: Int64, _ takeSlot: () throws -> Int64
     ) throws {
@@ -212,7 +212,7 @@ public final class IndexMerge {
         try frame.takeSlot(reader)
     }
 
-    /// Remembers a new component that some name in a mount may be too long for, or that holds NUL.
+    /// Records a new component that contains NUL or may be too long for a name in a mount.
     func noteLongName(_ name: UnsafeRawBufferPointer, in frame: MergeFrame) throws {
         var component = name
         if component.last == UInt8(ascii: "/") { component = UnsafeRawBufferPointer(rebasing: component.dropLast()) }

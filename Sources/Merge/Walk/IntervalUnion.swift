@@ -1,6 +1,6 @@
 import Model
 
-/// Gathers the union of many intervals in little memory: most are open, and of those only the first counts.
+/// Accumulates the union of many intervals in little memory: most are open, and of those only the earliest counts.
 package struct IntervalUnion<Bound: FixedWidthInteger & Sendable> {
     private var open = Bound.max
     private var closed: [Interval<Bound>] = []
@@ -27,7 +27,7 @@ package struct IntervalUnion<Bound: FixedWidthInteger & Sendable> {
         }
     }
 
-    /// Where the one interval begins, if there is only an open one.
+    /// The start of the interval, if there is just one and it is open.
     @inline(__always)
     package var onlyOpen: Bound? {
         open != .max && (closed.isEmpty || closed.allSatisfy { $0.from >= open }) ? open : nil

@@ -3,14 +3,14 @@ import Index
 import Inventory
 import Model
 
-/// All rows of one key in the inventory that is being merged.
+/// All rows of one key in the inventory being merged.
 struct KeyGroup {
-    /// One row. Its pointers are borrowed from the batch that it came in, or from `arena`.
+    /// One row. Its pointers are borrowed from its batch, or from `arena`.
     struct Row {
         var versionId: UnsafeRawBufferPointer
         var etag: UnsafeRawBufferPointer
         var facts: InventoryRow
-        /// What the merge found in the index: a row that lists this version in this inventory, and one that marks it latest.
+        /// The merge found rows in the index that list this version in this inventory, and that mark it latest.
         var isListed = false
         var isLatest = false
 
@@ -34,9 +34,9 @@ struct KeyGroup {
 
     var key = UnsafeRawBufferPointer(start: nil, count: 0)
     var rows: ContiguousArray<Row> = []
-    /// What the rows pointed into a batch for, copied when the batch has to go before the group is complete.
+    /// Copies of what the rows pointed to, made if a batch is released before the group is complete.
     private var arenas: [UnsafeMutableRawBufferPointer] = []
-    /// Where the rows are by the hash of their version ids; made when many have one time.
+    /// The rows' indices by the hash of their version ids; built if many share one time.
     private var placesByHash: [Int: [Int]] = [:]
 
     mutating func begin(_ key: UnsafeRawBufferPointer) {
@@ -81,7 +81,7 @@ struct KeyGroup {
         begin(UnsafeRawBufferPointer(start: nil, count: 0))
     }
 
-    /// The place of a version among so many of one time that they are not looked through. The rows do not change any more.
+    /// The index of a version among too many of one time for a linear search. The rows no longer change.
     mutating func findByHash(_ stored: EntryRow) -> Int? {
         func hash(_ bytes: UnsafeRawBufferPointer) -> Int {
             var hasher = Hasher()
@@ -94,15 +94,15 @@ struct KeyGroup {
         return placesByHash[hash(stored.versionId)]?.first { rows[$0].isVersion(stored) }
     }
 
-    /// Orders the rows by time, drops exact duplicates, and refuses what contradicts itself.
+    /// Orders the rows by time, drops exact duplicates, and refuses contradictions.
     ///
-    /// - Returns: how many duplicates there were.
+    /// - Returns: the number of duplicates.
     mutating func settle(_ place: (InventoryRow) -> String) throws(IcecoreError) -> Int {
         guard rows.count > 1 else { return 0 }
         rows.sort { $0.facts.lastModified < $1.facts.lastModified }
         var duplicates = 0
         var kept = 0
-        // The versions of the second at hand; nearly always one.
+        // The versions of the current second; nearly always one.
         var first = 0
         var identities: [VersionIdentity: Int] = [:]
         for index in rows.indices {

@@ -2,29 +2,29 @@ import Basics
 import Index
 import Model
 
-/// One directory on the way to the key that is being merged.
+/// A directory on the path to the key being merged.
 package final class MergeFrame {
-    /// A directory as its parent has it.
+    /// A directory as its parent lists it.
     package struct Child {
         package var directory: Int64
         package var rows: [StoredTenure]
     }
 
-    /// Over what the index has in the directory; unused where the directory is new.
+    /// Scans the directory's rows in the index; unused if the directory is new.
     package let cursor: WalkCursor
-    /// The cursor stands on a row.
+    /// The cursor is at a row.
     package var hasRow = false
     package private(set) var directory: Int64 = 0
     package private(set) var isStored = false
-    /// The length of the directory's prefix, and where in it its own name begins.
+    /// The length of the directory's prefix, and the offset of its own name in it.
     package private(set) var prefixLength = 0
     package private(set) var nameOffset = 0
     /// The directory's own rows.
     package var stored: [StoredTenure] = []
-    /// Slots given so far; -1 until somebody needs to know.
+    /// Slots assigned so far; -1 until needed.
     package var slots: Int64 = -1
     package var storedSlots: Int64 = -1
-    /// What the children add up to.
+    /// The union of the children's intervals.
     package var valid = IntervalUnion<Int64>()
     package var seen = IntervalUnion<Timeline.Rank>()
     package var listed = IntervalUnion<Timeline.Rank>()
@@ -65,7 +65,7 @@ package final class MergeFrame {
         }
     }
 
-    /// Whether the children add up to exactly this row: the case of nearly all directories on nearly all days.
+    /// Whether the children add up to exactly this row: nearly always the case.
     @inline(__always)
     package func addsUp(to row: StoredTenure, _ timeline: Timeline) -> Bool {
         guard let validFrom = valid.onlyOpen, let seenFrom = seen.onlyOpen, let listedFrom = listed.onlyOpen else {
@@ -76,7 +76,7 @@ package final class MergeFrame {
             && row.listedTo == 0 && row.listedFrom != 0 && timeline.rank(of: row.listedFrom) == listedFrom
     }
 
-    /// Takes the rows of the directory that the cursor stands on, and moves past them. Its name is in `nameBytes`.
+    /// Takes the rows of the directory at the cursor, and moves past them. Its name is in `nameBytes`.
     package func takeDirectory() throws -> Child {
         takeName()
         var child = Child(directory: cursor.row.child, rows: [])
@@ -87,14 +87,14 @@ package final class MergeFrame {
         return child
     }
 
-    /// Copies the name that the cursor stands on.
+    /// Copies the name at the cursor.
     @inline(__always)
     package func takeName() {
         nameBytes.removeAll(keepingCapacity: true)
         nameBytes.append(contentsOf: cursor.row.name)
     }
 
-    /// Whether the cursor still stands on the name last taken.
+    /// Whether the cursor is still at the name last taken.
     @inline(__always)
     package func standsOnName() -> Bool {
         nameBytes.withUnsafeBytes { cursor.row.name.isEqual(to: $0) }
@@ -112,9 +112,9 @@ extension MergeFrame {
         return slots
     }
 
-    /// Brings the directory's own rows up to date with what its children add up to, and leaves them in `tenures`.
+    /// Updates the directory's own rows to what its children add up to, and leaves them in `tenures`.
     ///
-    /// - Parameter takeSlot: gives the next slot of the parent.
+    /// - Parameter takeSlot: returns the next slot of the parent.
     package func settleRows(
         name: UnsafeRawBufferPointer, parent: Int64, _ timeline: Timeline, _ changes: ChangeWriter,
         into tenures: inout [StoredTenure], _ takeSlot: () throws -> Int64
