@@ -1,15 +1,15 @@
 import Basics
 import Glibc
 
-/// Keeps what the store has where it is: pushes hold it, several at once; who takes blobs away holds it alone.
+/// Protects blobs from deletion: pushes hold it, several at once; whatever removes blobs holds it alone.
 ///
-/// Beside the lock of the one writer, so that a sync can go on while a push takes days. The kernel releases it with the
+/// Separate from the writer's lock, so that syncs can run while a push takes days. The kernel releases it with the
 /// process.
 public final class BlobDeletionLock: Sendable {
     private let file: File
 
-    /// - Parameter removing: blobs are to be taken away.
-    /// - Throws: `busy` where somebody else is in the way.
+    /// - Parameter removing: blobs are to be removed.
+    /// - Throws: `busy` if another process is in the way.
     public init(_ store: Store, removing: Bool) throws {
         let path = "\(store.path)/\(StoreLayout.deletionLock)"
         file = try File(path, O_RDWR | O_CREAT)
@@ -17,7 +17,7 @@ public final class BlobDeletionLock: Sendable {
         throw IcecoreError(
             .busy,
             removing
-                ? "the store '\(store.path)' is being pushed to a replica: wait for that, or stop it"
-                : "the store '\(store.path)' is being pruned or repaired: wait for that, or stop it")
+                ? "the store '\(store.path)' is being pushed to a replica: wait for the push, or stop it"
+                : "the store '\(store.path)' is being pruned or repaired: wait until that is done, or stop it")
     }
 }

@@ -4,20 +4,20 @@ import Index
 import Model
 import SQLite
 
-/// What can still be read of an index that may be damaged: the snapshots, and what inventories do not say.
+/// What can still be read from a possibly damaged index: the snapshots, and what inventories do not tell.
 public final class IndexRecovery {
-    /// As far as they can be read, without those that a prune has dropped; oldest first.
+    /// Those that can be read and that no prune has dropped; oldest first.
     public private(set) var snapshots: [SnapshotRecord] = []
-    /// The names of those that a prune has dropped, as far as they can be read.
+    /// The names of those that a prune has dropped, if they can be read.
     public private(set) var pruned: Set<String> = []
-    /// Nothing of these lists can have been lost.
+    /// These lists are known to be complete.
     public private(set) var hasAllSnapshots = false
     /// What could not be read.
     public private(set) var warnings: [String] = []
     private let path: String
     private let connection: Connection?
 
-    /// The tables that are carried over, each with its columns and its primary key.
+    /// The tables to carry over, each with its columns and its primary key.
     private static let tables: [(name: String, columns: [String], key: [String])] = [
         ("blob", ["etag", "size", "partSize", "sha256"], ["etag", "size"]),
         ("headerSet", ["id", "headers"], ["id"]),
@@ -27,7 +27,7 @@ public final class IndexRecovery {
             ["key", "versionId", "etag"]
         ),
     ]
-    /// Those of them that prunes write to. What lies before a prune's horizon is not asked for again.
+    /// The tables that prunes write to. What lies before a prune's horizon is not requested again.
     private static let pruneTables: [(name: String, columns: [String], key: [String])] = [
         ("prune", ["prefix", "horizon", "prunedAt"], ["prefix"]), ("doomed", ["name", "size"], ["name"]),
     ]
@@ -44,7 +44,7 @@ public final class IndexRecovery {
             let stored = try connection.storedSum(RowDigest.snapshots)
             hasAllSnapshots = try stored == connection.sumOfSnapshots()
         } catch {
-            warnings.append("the old index does not say which snapshots there were: \(error)")
+            warnings.append("the snapshots of the old index could not be read: \(error)")
         }
     }
 
@@ -55,7 +55,7 @@ public final class IndexRecovery {
         try target.execute("PRAGMA synchronous = FULL; BEGIN IMMEDIATE")
         let knowsPrunes = (try? connection.knowsPrunes()) ?? false
         for table in IndexRecovery.tables + (knowsPrunes ? IndexRecovery.pruneTables : []) {
-            // From the beginning, and if there is damage on the way, from the end as well.
+            // From the beginning, and if damage is met on the way, also from the end.
             if try !copy(table.name, table.columns, "ORDER BY \(table.key.joined(separator: ", "))", target) {
                 let reversed = table.key.map { "\($0) DESC" }.joined(separator: ", ")
                 _ = try copy(table.name, table.columns, "ORDER BY \(reversed)", target)
@@ -68,8 +68,8 @@ public final class IndexRecovery {
         try target.execute("COMMIT")
     }
 
-    /// Remembers in a new index which snapshots a prune has dropped: they are not synced again. Last of all, for a merge
-    /// would take them for snapshots that list nothing.
+    /// Records in a new index which snapshots a prune has dropped, so that they are not synced again. This comes last,
+    /// because a merge would take them for snapshots that list nothing.
     public func copyPruned(into new: Store) throws {
         guard !pruned.isEmpty else { return }
         let target = try Connection(new.indexPath, readOnly: false)
@@ -78,15 +78,15 @@ public final class IndexRecovery {
             "name", "takenAt", "syncedAt", "manifestMD5", "metadataOnly", "filter", "permanentFilter", "rowCount",
             "keys", "bytes", "prunedAt",
         ]
-        // With new ids: those that they had may be others' by now.
+        // With new ids: their old ones may be taken by now.
         if try !copy("snapshot", columns, "WHERE prunedAt IS NOT NULL", target) {
-            warnings.append("not all snapshots that were pruned could be read: they can be synced again")
+            warnings.append("not all pruned snapshots could be read: those can be synced again")
         }
         try target.renewDigests()
         try target.execute("COMMIT")
     }
 
-    /// False: not all rows could be read.
+    /// Returns false if not all rows could be read.
     private func copy(
         _ table: String, from source: String? = nil, _ columns: [String], _ clause: String, _ target: Connection
     ) throws -> Bool {
@@ -102,7 +102,7 @@ public final class IndexRecovery {
                 for column in Int32(0)..<Int32(columns.count) {
                     sqlite3_bind_value(insert.handle, column + 1, select.value(column).handle)
                 }
-                // A row that breaks the rules of its table is damage too.
+                // A row that violates its table's constraints is damage, too.
                 if (try? insert.run()) == nil { insert.reset() }
             }
             return true

@@ -4,10 +4,10 @@ import Glibc
 import Inventory
 import Model
 
-/// The copy of an inventory that a store keeps, from which its index can be made again: `inventories/<name>/`.
+/// The copy of an inventory that a store keeps, from which its index can be rebuilt: `inventories/<name>/`.
 public enum KeptInventory {
     /// The names of the list files below `data/`, in the manifest's order: the last components of their keys, or
-    /// numbers where two of those would be the same or one could be no file.
+    /// numbers if two of those are equal or one cannot be a file name.
     public static func fileNames(_ manifest: InventoryManifest) -> [String] {
         let names = manifest.files.map { file in
             file.key.split(separator: "/", omittingEmptySubsequences: false).last.map(String.init) ?? ""
@@ -19,7 +19,7 @@ public enum KeptInventory {
         return names.indices.map { "list-\($0)" }
     }
 
-    /// The names of the inventories that a store keeps whole, as far as their files tell; oldest first.
+    /// The names of the inventories that a store keeps whole, judging by their files; oldest first.
     public static func names(_ store: Store) -> [String] {
         ((try? Files.names(in: store.inventoriesPath)) ?? []).filter { name in
             InventoryName.isValid(name) && Files.size("\(store.inventoriesPath)/\(name)/manifest.json") != nil
@@ -27,14 +27,14 @@ public enum KeptInventory {
         }
     }
 
-    /// What a snapshot was synced with, for the day on which no index says it: `inventories/<name>/sync.json`.
+    /// The options that a snapshot was synced with, in case the index is lost: `inventories/<name>/sync.json`.
     private struct Terms: Codable {
         var metadataOnly: Bool
         var filter: String?
         var permanentFilter: String?
     }
 
-    /// Writes what a snapshot is synced with beside its inventory.
+    /// Writes the options that a snapshot is synced with beside its inventory.
     public static func write(
         metadataOnly: Bool, filter: String?, permanentFilter: String?, _ name: String, _ store: Store
     )
@@ -47,7 +47,7 @@ public enum KeptInventory {
             "\(store.inventoriesPath)/\(name)/sync.json", with: Array(try encoder.encode(terms)) + [UInt8(ascii: "\n")])
     }
 
-    /// What a snapshot was synced with, as far as it is known; else what a sync without options would do.
+    /// The options that a snapshot was synced with, if known; otherwise those of a sync without options.
     public static func policy(_ name: String, _ store: Store) throws -> DownloadPolicy {
         let path = "\(store.inventoriesPath)/\(name)/sync.json"
         guard let content = try? Files.read(path, limit: 1 << 20),
@@ -60,14 +60,14 @@ public enum KeptInventory {
             metadataOnly: terms.metadataOnly, filter: terms.filter, permanentFilter: terms.permanentFilter)
     }
 
-    /// Removes kept inventories, their manifests first: without one, what is left is nothing. No manifest comes back after
-    /// a power cut without what it names.
+    /// Removes kept inventories, their manifests first: without a manifest, the rest does not count. No manifest comes
+    /// back after a power cut without the files that it names.
     public static func remove(_ names: [String], _ store: Store) throws {
         let directories = names.map { "\(store.inventoriesPath)/\($0)" }
         var count = 0
         for directory in directories {
             var status = stat()
-            // Nothing is followed that a name of an inventory may be a link to.
+            // If an inventory's name is a link, it is not followed.
             guard lstat(directory, &status) == 0, status.st_mode & S_IFMT == S_IFDIR,
                 Files.exists("\(directory)/manifest.json")
             else { continue }

@@ -4,7 +4,7 @@ import Index
 import Merge
 import Model
 
-// What works on a part of a store is opened with that part's path: below, by the store that it belongs to.
+// Types that work on a part of a store are opened with that part's path; these initializers take the store instead.
 
 extension BlobRecords {
     /// The records of a store's index.
@@ -14,14 +14,14 @@ extension BlobRecords {
 }
 
 extension BlobFlags {
-    /// Begins to change the rows of a store's index.
+    /// Begins changing the rows of a store's index.
     public convenience init(_ store: Store) throws {
         try self.init(indexPath: store.indexPath)
     }
 }
 
 extension MissingContents {
-    /// What the index of a store expects, against its blobs.
+    /// Compares what the index of a store expects with its blobs.
     public convenience init(_ store: Store, _ reader: IndexReader) throws {
         try self.init(store.blobs, reader)
     }
@@ -44,21 +44,21 @@ extension IndexWriter {
 }
 
 extension PartialBlob {
-    /// Opens what there is of a content in a store's `tmp/`, or begins it.
+    /// Opens a content that has partly arrived in a store's `tmp/`, or begins it.
     ///
-    /// - Throws: `busy` while another process is fetching it.
+    /// - Throws: `busy` while another owner holds it.
     public convenience init(_ store: Store, etag: ETag, size: Int64) throws {
         try self.init(in: store.temporaryPath, etag: etag, size: size)
     }
 
-    /// Where the bytes of a content are while they arrive.
+    /// The path of a content while it arrives.
     public static func path(_ store: Store, etag: ETag, size: Int64) -> String {
         path(in: store.temporaryPath, etag: etag, size: size)
     }
 }
 
 extension FetchQueue {
-    /// How many bytes have to be fetched: each content once, and none that is in the store already.
+    /// How many bytes must be fetched: each content once, except those already in the store.
     public func bytesToFetch(_ store: Store) throws -> Int64 {
         let reader = try store.reader()
         var total: Int64 = 0

@@ -7,30 +7,30 @@ import SQLite
 
 /// A store: one directory with the blobs, the index and the configuration of one bucket.
 public struct Store: Sendable {
-    /// Absolute.
+    /// The absolute path.
     public let path: String
     public let configuration: StoreConfiguration
 
     public var configurationPath: String { "\(path)/\(StoreLayout.configuration)" }
-    /// `index.sqlite`, but for an index that is being made again.
+    /// `index.sqlite`, except while the index is being rebuilt.
     public var indexPath: String
     public var temporaryPath: String { "\(path)/\(StoreLayout.temporary)" }
     public var inventoriesPath: String { "\(path)/\(StoreLayout.inventories)" }
     public var quarantinePath: String { "\(path)/\(StoreLayout.quarantine)" }
-    /// `blobs`, but for a cache of a replica that lies in a directory.
+    /// `blobs`, except for the cache of a replica in a directory.
     public var blobsPath: String
     public var blobs: Blobs { Blobs(path: blobsPath) }
 
     /// Opens the store at a path.
     ///
-    /// - Throws: `notFound` for a directory that is no store.
+    /// - Throws: `notFound` for a directory that is not a store.
     public init(path: String) throws {
         let path = Files.absolute(path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path)
         guard Files.exists("\(path)/\(StoreLayout.configuration)") else {
             throw IcecoreError(
                 .notFound,
                 Files.exists(path)
-                    ? "'\(path)' is no store (it has no icecore.json): 'icecore init' makes one"
+                    ? "'\(path)' is not a store (it has no icecore.json): 'icecore init' creates one"
                     : "there is no store at '\(path)': the directory does not exist")
         }
         self.path = path
@@ -46,8 +46,8 @@ public struct Store: Sendable {
         self.configuration = configuration
     }
 
-    /// Finds the store that a command works on: the path given, else `$ICECORE_STORE`, else the current directory or
-    /// the nearest one above it that is a store.
+    /// Finds the store that a command works on: the given path, else `$ICECORE_STORE`, else the current directory or
+    /// its nearest ancestor that is a store.
     public static func find(_ given: String?, environment: [String: String]) throws -> Store {
         if let given { return try Store(path: given) }
         if let named = environment["ICECORE_STORE"], !named.isEmpty { return try Store(path: named) }
@@ -62,20 +62,20 @@ public struct Store: Sendable {
             .notFound, "no store here: give --store PATH, set ICECORE_STORE, or change to a directory inside a store")
     }
 
-    /// Makes a store in a new or empty directory. The configuration comes last: a directory without it is no store.
+    /// Creates a store in a new or empty directory. The configuration comes last: it makes the directory a store.
     public static func create(at path: String, _ configuration: StoreConfiguration) throws -> Store {
         let path = Files.absolute(path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path)
         if Files.exists("\(path)/\(StoreLayout.configuration)") {
-            throw IcecoreError(.busy, "'\(path)' is a store already")
+            throw IcecoreError(.busy, "'\(path)' is already a store")
         }
         try prepare(path)
         try configuration.write(to: "\(path)/\(StoreLayout.configuration)")
         return try Store(path: path)
     }
 
-    /// The store that is to become a clone: one that exists, or everything but the configuration of a new one.
+    /// The store that is to become a clone: an existing one, or a new one without its configuration.
     ///
-    /// - Parameter configuration: of the store that is cloned.
+    /// - Parameter configuration: of the cloned store.
     public static func forClone(at path: String, _ configuration: StoreConfiguration) throws -> (Store, isNew: Bool) {
         let path = Files.absolute(path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path)
         if Files.exists("\(path)/\(StoreLayout.configuration)") { return (try Store(path: path), false) }
@@ -83,8 +83,8 @@ public struct Store: Sendable {
         return (Store(path: path, configuration), true)
     }
 
-    /// Writes the configuration, with which a clone becomes a store; of a store that is one already, what belongs to the
-    /// index: where the inventories are, and how to reach the bucket, is its own affair.
+    /// Writes the configuration, which makes a clone a store. In an existing store, replaces only what belongs to the
+    /// index: the location of the inventories and the access to the bucket are its own.
     public func adopt(_ configuration: StoreConfiguration) throws {
         guard Files.exists(configurationPath) else { return try configuration.write(to: configurationPath) }
         var own = try StoreConfiguration(path: configurationPath)
@@ -96,13 +96,13 @@ public struct Store: Sendable {
 
     private static func prepare(_ path: String) throws {
         if Files.exists(path) {
-            // What an interrupted init left behind may be there; anything else is somebody's data.
+            // The leftovers of an interrupted init are allowed; anything else is someone's data.
             if let foreign = try Files.names(in: path).first(where: { !StoreLayout.mayPrecede($0) }) {
                 throw IcecoreError(
-                    .busy, "'\(path)' is not empty (it holds '\(foreign)'): give a new or an empty directory")
+                    .busy, "'\(path)' is not empty (it holds '\(foreign)'): give a new or empty directory")
             }
         }
-        // A new directory is as durable as the names that lead to it. Its own may be that of an init that was killed.
+        // A new directory is only as durable as the names that lead to it. Its own may stem from a killed init.
         var parents = [Files.directory(of: path)]
         while let parent = parents.last, !Files.exists(parent) { parents.append(Files.directory(of: parent)) }
         try Files.createDirectories(path)
@@ -112,11 +112,11 @@ public struct Store: Sendable {
         try Blobs(path: "\(path)/\(StoreLayout.blobs)").prepare()
         _ = try IndexDatabase(path: "\(path)/\(StoreLayout.index)")
         try Files.synchronizeDirectory(path)
-        // One may write to a directory without being allowed to read it.
+        // A directory can be writable without being readable.
         for parent in parents where access(parent, R_OK) == 0 { try Files.synchronizeDirectory(parent) }
     }
 
-    /// Removes what processes that ended early have left. Only for the holder of the lock: it says that they are gone.
+    /// Removes what killed processes left behind. Only for the holder of the lock, which proves that they are gone.
     public func removeLeftovers() throws {
         try PartialBlob.removeFinished(in: temporaryPath)
         for name in try Files.names(in: temporaryPath) where !name.hasPrefix(PartialBlob.prefix) {
@@ -132,7 +132,7 @@ public struct Store: Sendable {
         try IndexReader(path: indexPath)
     }
 
-    /// The path of the blob of an ETag; nil where it is not in the store.
+    /// The path of the blob of an ETag; nil if the store lacks it.
     public func blob(etag: ETag, size: Int64, _ reader: IndexReader) throws -> String? {
         try blobs.find(etag: etag, size: size) { try reader.blobFacts(etag: etag, size: size).sha256 }
     }

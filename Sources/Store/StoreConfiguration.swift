@@ -1,19 +1,19 @@
 import Basics
 import Foundation
 
-/// `icecore.json`: what a store is, readable without SQLite. Unknown fields are kept by nobody and hurt nobody.
+/// `icecore.json`: what a store is, readable without SQLite. Unknown fields are ignored, and lost when it is rewritten.
 public struct StoreConfiguration: Codable, Sendable, Equatable {
-    /// The format of a new store. A store that distrusts ETags has another, so that no program that knows nothing of
-    /// that takes one content for another.
+    /// The format of a new store. A store that distrusts ETags has a later one, so that a program unaware of that
+    /// cannot mistake one content for another.
     public static let currentFormat = 1
-    /// The newest that this program reads.
+    /// The newest format that this program reads.
     public static let newestFormat = 2
 
     public var format: Int
-    /// Says which store this is, wherever it was moved or copied to.
+    /// Identifies the store, wherever it is moved or copied.
     public var storeId: String
     public var bucket: String
-    /// `s3://bucket/prefix/` or `file:///directory/`; nil: the store only reads what it has.
+    /// `s3://bucket/prefix/` or `file:///directory/`; nil if the store only reads what it has.
     public var inventory: String?
     public var region: String?
     public var endpointURL: String?
@@ -22,9 +22,9 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
     public var requesterPays: Bool?
     /// A regular expression: only keys that match it are downloaded.
     public var filter: String?
-    /// How many inventories the store keeps, the newest; nil: all.
+    /// How many of the newest inventories the store keeps; nil for all.
     public var keepInventories: Int?
-    /// Since when every version is fetched on its own (RFC 3339); nil: contents are shared by their ETag.
+    /// Since when each version is fetched separately (RFC 3339); nil if contents are shared by ETag.
     public var distrustETagsSince: String?
     public var createdAt: String
 
@@ -54,29 +54,29 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
         } catch {
             throw IcecoreError(.damaged, "'\(path)' is not the configuration of a store: restore it from a copy")
         }
-        // Format 2 is that of stores that distrust ETags, and of no others.
+        // Only stores that distrust ETags have format 2.
         let newest = isDistrusting ? StoreConfiguration.newestFormat : StoreConfiguration.currentFormat
         if format > newest {
             throw IcecoreError(
                 .unsupported,
-                "'\(path)': the store has format \(format), this icecore reads formats up to \(newest): install a newer "
-                    + "icecore")
+                "'\(path)': the store has format \(format), but this icecore reads formats up to \(newest): install a "
+                    + "newer icecore")
         }
         do {
             self = try UntrustedJSON.decode(StoreConfiguration.self, from: data)
         } catch {
-            throw IcecoreError(.damaged, "'\(path)' lacks what a store's configuration must have (\(error))")
+            throw IcecoreError(.damaged, "'\(path)' is not a complete store configuration (\(error))")
         }
     }
 
-    /// Writes the configuration, durable, as a whole.
+    /// Writes the configuration atomically and durably.
     public func write(to path: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         try Files.replace(path, with: Array(try encoder.encode(self)) + [UInt8(ascii: "\n")])
     }
 
-    /// From now on every version is fetched on its own.
+    /// Fetches each version separately from now on.
     public mutating func distrustETags() {
         guard distrustETagsSince == nil else { return }
         distrustETagsSince = Timestamp.now().rfc3339

@@ -1,15 +1,15 @@
-/// Every name that may stand in the directory of a store: the one list that `init`, `verify`, the removal of leftovers and
-/// the table in docs/FORMAT.md agree by.
+/// Every name allowed in the directory of a store: the single list behind `init`, `verify`, the removal of leftovers
+/// and the table in docs/FORMAT.md.
 public enum StoreLayout {
     /// What a name is.
     public enum Kind: Sendable {
         /// Part of what the store keeps.
         case file, directory
-        /// Belongs to a process, and says nothing once that has ended.
+        /// Belongs to a process, and means nothing once that has ended.
         case lock
-        /// Says how far something has come, or what happened; may be deleted.
+        /// Records progress or events; may be deleted.
         case record
-        /// Only in the cache of a replica that is read in place.
+        /// Only in the cache of a replica read in place.
         case cache
     }
 
@@ -24,7 +24,7 @@ public enum StoreLayout {
     public static let replicas = "replicas"
     public static let verifyState = "verify.state"
     public static let mountLog = "mount.log"
-    /// Appended to the name of a mount's log that has grown too long.
+    /// The suffix of a mount's log that was rotated because it grew too long.
     public static let rotatedSuffix = ".old"
 
     /// All names.
@@ -36,14 +36,13 @@ public enum StoreLayout {
         ("current.json", .cache),
     ]
 
-    /// Whether a name belongs to a store: one of its own, or what a process that was killed has left of one that it was
-    /// about to replace.
+    /// Whether a name belongs to a store: one of its own, or a replacement of one that a killed process left behind.
     public static func isOwn(_ name: String) -> Bool {
         names.contains { $0.name == name && $0.kind != .cache } || isReplacement(name)
     }
 
-    /// Whether a name may stand where a store, or the cache of a replica, is about to be made: an attempt that was
-    /// interrupted may have left it.
+    /// Whether a name may exist where a store or a replica's cache is about to be created: an interrupted attempt may
+    /// have left it.
     public static func mayPrecede(_ name: String) -> Bool {
         name != configuration && (names.contains { $0.name == name } || isReplacement(name))
     }

@@ -2,34 +2,34 @@ import Basics
 import Foundation
 import Glibc
 
-/// The one writer of a store. The kernel releases the lock with the process, however it ends.
+/// The lock of a store's single writer. The kernel releases it with the process, however that ends.
 ///
-/// Between machines the lock is as good as the file system that they share: see ``FileSystemKind``.
+/// Between machines, the lock is only as good as the file system that they share: see ``FileSystemKind``.
 public final class StoreLock: @unchecked Sendable {
     private let file: File
     private var holder: Holder
-    /// Who was refused has nothing to say in the file.
+    /// A process that was refused the lock must not write to the file.
     private var isHeld = false
 
     private struct Holder: Codable {
         var pid: Int32
         var host: String
-        /// Of the machine since it was started; older programs did not write it.
+        /// The machine's boot id; older programs did not write it.
         var boot: String?
         var since: String
         var command: String
-        /// When it let go of the lock; nil while it holds it, and of one that was killed.
+        /// When it released the lock; nil while it holds it, or if it was killed.
         var ended: String?
 
         var description: String { "'\(command)' (process \(pid) on \(host), since \(since))" }
     }
 
-    /// Takes the lock, or refuses at once.
+    /// Takes the lock, or fails at once.
     ///
-    /// - Parameter command: what the lock is for, for the sentence that a second one is told.
+    /// - Parameter command: what the lock is for, for the error that a second process gets.
     public init(_ store: Store, command: String) throws {
         let path = "\(store.path)/\(StoreLayout.lock)"
-        // What stands in it is written anew: a link must not lead that to a file of somebody else's.
+        // The file is overwritten: a link must not redirect that to another file.
         file = try File(path, O_RDWR | O_CREAT | O_NOFOLLOW)
         holder = Holder(
             pid: getpid(), host: ProcessInfo.processInfo.hostName, boot: try? BootID.read(),
@@ -55,7 +55,7 @@ public final class StoreLock: @unchecked Sendable {
         try? write()
     }
 
-    /// What was there is written over before it is cut: a full disk has room for that.
+    /// Overwrites the content before truncating it: that works even on a full disk.
     private func write() throws {
         let content = [UInt8](try JSONEncoder().encode(holder))
         try content.withUnsafeBytes { try file.write($0, at: 0) }
@@ -63,21 +63,21 @@ public final class StoreLock: @unchecked Sendable {
         try systemCall("cannot write", file.path) { ftruncate(descriptor, off_t(content.count)) }
     }
 
-    /// On a file system that may hide the locks of other machines, one of them that has not said that it ended may still be
-    /// at it.
+    /// Refuses if a process on another machine may still be writing: it has not recorded its end, and the file system
+    /// may hide other machines' locks.
     private func refuseOther(_ last: Holder, _ path: String, _ store: Store) throws {
         guard last.ended == nil, let boot = last.boot, boot != holder.boot, last.host != holder.host,
             let kind = FileSystemKind(of: file), !kind.carriesLocks
         else { return }
         throw IcecoreError(
             .busy,
-            "the store '\(store.path)' was last written to by \(last.description), which has not said that it ended, and "
+            "the store '\(store.path)' was last written to by \(last.description), which has not recorded its end, and "
                 + "\(kind.name) may hide the locks of other machines: once that process is gone, remove '\(path)'")
     }
 }
 
 extension Store {
-    /// Expects the directories of the store to be its own. Who writes or removes through a link does so somewhere else.
+    /// Expects the directories of the store to be real ones. Writes and removals through a link would happen elsewhere.
     func expectOwnDirectories() throws {
         let fans = (UInt8.min...UInt8.max).map { "\(blobs.path)/\(Hex.encode([$0]))" }
         for path in [blobs.path, temporaryPath, inventoriesPath, quarantinePath] + fans {
@@ -87,7 +87,7 @@ extension Store {
             throw IcecoreError(
                 .damaged,
                 "'\(path)' is \(what) where a directory of the store should be: nothing was changed. Put the directory "
-                    + "back, or remove this: 'icecore verify --repair' fetches what is missing then")
+                    + "back, or remove this: 'icecore verify --repair' then fetches what is missing")
         }
     }
 }

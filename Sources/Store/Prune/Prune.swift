@@ -7,32 +7,33 @@ import Model
 
 /// What a prune did, or for a dry run would do.
 public struct PruneOutcome: Sendable {
-    /// Snapshots that stay, and those that go, oldest first.
+    /// Kept snapshots, and dropped ones, oldest first.
     public var keptSnapshots: [String] = []
     public var droppedSnapshots: [String] = []
-    /// From when on every instant is kept.
+    /// The time since which every instant is kept.
     public var horizon = Timestamp.distantPast
-    /// Versions that lose their content, and those among them that are not known any more (markers included there).
+    /// Versions that lose their content, and versions that are no longer known at all (the latter including markers).
     public var droppedContents = 0
     public var droppedVersions = 0
-    /// Bytes of the versions that are not known any more, each on its own.
+    /// Bytes of the versions that are no longer known, counting each.
     public var droppedVersionBytes: Int64 = 0
-    /// Blobs that no row names any more, and their bytes.
+    /// Blobs that no row names any longer, and their bytes.
     public var blobs = 0
     public var bytes: Int64 = 0
 }
 
-/// How far a prune has come.
+/// The progress of a prune.
 public enum PruneProgress: Sendable {
-    /// Keys looked at; every key is looked at twice.
+    /// Keys visited; every key is visited twice.
     case looking(keys: Int)
     case removing(blobs: Int, of: Int)
 }
 
-/// Drops what no kept view shows: versions from the index, in one transaction, then the blobs that no row names any more.
+/// Drops what no kept view shows: versions from the index, in one transaction, then the blobs that no row names any
+/// longer.
 ///
-/// The names of those blobs are committed with that transaction, so that a prune which is stopped leaves nothing that the
-/// next one does not find. That one looks again which of them are named: a sync in between may have found one useful.
+/// The names of those blobs are committed with that transaction, so that the next prune finds whatever a stopped one
+/// left. It checks again which of them are named: a sync in between may have reused one.
 public final class Prune {
     private let store: Store
     private let rules: RetentionPolicy
@@ -40,7 +41,7 @@ public final class Prune {
     private let isDryRun: Bool
     private let progress: (PruneProgress) -> Void
 
-    /// - Parameter prefix: only contents of keys that begin so are dropped; every snapshot and version stays known.
+    /// - Parameter prefix: only contents of keys with this prefix are dropped; every snapshot and version stays known.
     public init(
         _ store: Store, _ rules: RetentionPolicy, prefix: [UInt8]?, isDryRun: Bool,
         progress: @escaping (PruneProgress) -> Void
@@ -52,10 +53,10 @@ public final class Prune {
         self.progress = progress
     }
 
-    /// - Throws: `usage` where there is no rule; `interrupted`, after which the same prune goes on where it stopped.
+    /// - Throws: `usage` if there is no rule; `interrupted`, after which the same prune resumes where it stopped.
     public func run() throws -> PruneOutcome {
         guard !rules.isEmpty else {
-            throw IcecoreError(.usage, "say what is to be kept, such as --keep-within 180d: nothing was pruned")
+            throw IcecoreError(.usage, "say what to keep, such as --keep-within 180d: nothing was pruned")
         }
         let lock = try StoreLock(store, command: "icecore prune")
         let hold = try BlobDeletionLock(store, removing: true)
@@ -89,7 +90,7 @@ public final class Prune {
         }
         let writer = try PruneWriter(store, contents)
         try walk(reader, kept, outcome.horizon, writer)
-        // Before the commit: after it, nobody could tell any more which pieces belong to what was dropped.
+        // Before the commit: afterwards, nothing tells which pieces belong to dropped contents.
         try removePartialFiles(contents)
         (outcome.blobs, outcome.bytes) = try contents.findBlobs(store, reader)
         try writer.commit(
@@ -100,16 +101,16 @@ public final class Prune {
         return outcome
     }
 
-    /// The newest snapshot is what the rule counts from: of a clock that was wrong when it was taken, or is wrong now, nobody
-    /// wants to hear after the prune.
+    /// `within` counts from the newest snapshot: a clock that was wrong when it was taken, or is wrong now, must be
+    /// noticed before the prune.
     private func refuseFuture(_ newest: Timeline.Point) throws {
         let now = Timestamp.now()
         guard rules.within != nil, newest.takenAt.milliseconds - 86_400_000 > now.milliseconds else { return }
         throw IcecoreError(
             .invalidData,
-            "the newest snapshot \(newest.name) is one of the future by this machine's clock (\(now)): one of the two is "
-                + "wrong, and --keep-within counts from that snapshot. Nothing was pruned: set the clock, or say what is "
-                + "to be kept by number, as with --keep-daily")
+            "the newest snapshot \(newest.name) is in the future by this machine's clock (\(now)): one of the two is "
+                + "wrong, and --keep-within counts from that snapshot. Nothing was pruned: set the clock, or keep by "
+                + "number, as with --keep-daily")
     }
 
     private func walk(
@@ -120,7 +121,7 @@ public final class Prune {
             .run()
     }
 
-    /// Pieces of contents that nobody will ask for any more.
+    /// Removes pieces of contents that will not be requested again.
     private func removePartialFiles(_ contents: PruneContents) throws {
         let names = Set(try Files.names(in: store.temporaryPath))
         if names.isEmpty { return }
@@ -130,7 +131,7 @@ public final class Prune {
         }
     }
 
-    /// The files of inventories whose snapshots are gone, also of those that a prune which was stopped did not get to.
+    /// Removes the files of inventories whose snapshots are gone, including those that a stopped prune did not reach.
     private func removeInventories(_ timeline: Timeline, _ dropped: [Timeline.Point]) throws {
         let names = Set(timeline.points.filter(\.isPruned).map(\.name) + dropped.map(\.name))
         guard Files.exists(store.inventoriesPath) else { return }
@@ -145,7 +146,7 @@ public final class Prune {
                 try Files.remove(store.blobs.path(ofName: name))
                 done += 1
             }
-            // First the names in the directories, then those in the index: what is forgotten must be gone.
+            // First the names in the directories, then those in the index: what the index forgets must be gone.
             try Files.synchronizeFileSystem(File(store.blobs.path, O_RDONLY | O_DIRECTORY))
             try writer.forgetDoomed(names)
             progress(.removing(blobs: done, of: count))

@@ -4,10 +4,10 @@ import Index
 import Model
 import SQLite
 
-/// The contents that a prune may be able to remove: those of dropped versions, less those that other rows still name.
+/// The contents that a prune may be able to remove: those of dropped versions, except those that other rows still name.
 ///
-/// They lie in an SQLite file without a name. Nearly every row asks whether its content is among them, and nearly none
-/// is, so that a table of bits, one for each hash, answers first.
+/// They are kept in an unnamed SQLite file. Nearly every row asks whether its content is among them, and nearly none
+/// is, so a bit table, one bit per hash, answers first.
 final class PruneContents {
     private let connection: Connection
     private let insert: Statement
@@ -31,7 +31,7 @@ final class PruneContents {
             CREATE TABLE doomed (name TEXT PRIMARY KEY, size INTEGER) WITHOUT ROWID;
             BEGIN
             """)
-        // The connection keeps the file; the name goes, so that nothing is left over.
+        // The connection keeps the file open; unlinking it ensures that nothing is left over.
         try Files.remove(path)
         insert = try connection.prepare("INSERT OR IGNORE INTO content VALUES (?, ?)")
         delete = try connection.prepare("DELETE FROM content WHERE etag = ? AND size = ?")
@@ -48,7 +48,7 @@ final class PruneContents {
 
     // MARK: - Contents
 
-    /// The bit of a content, from the bytes of the column `etag`: those of an MD5 are as good as any hash.
+    /// The bit of a content, from the bytes of the column `etag`: an MD5 is as good as any hash.
     @inline(__always)
     private func bit(_ etag: UnsafeRawBufferPointer, _ size: Int64) -> Int {
         var hash: UInt64 = UInt64(bitPattern: size) &* 0x9e37_79b9_7f4a_7c15
@@ -56,18 +56,18 @@ final class PruneContents {
         return Int(truncatingIfNeeded: hash >> 24) & (PruneContents.bitCount - 1)
     }
 
-    /// A version with this content is dropped.
+    /// Adds the content of a dropped version.
     func add(_ etag: ETag, _ size: Int64) throws {
         let bit = etag.bytesOfRow.withUnsafeBytes { self.bit($0, size) }
         bits[bit / 64] |= 1 << UInt64(bit % 64)
         try insert.run(etag, size)
     }
 
-    /// A row that stays names this content.
+    /// Strikes out a content that a remaining row names.
     @inline(__always)
     func strike(_ row: borrowing EntryRow, prefix: [UInt8]) throws {
         if row.flags.contains(.own) {
-            // Filed under a name that only the version has: no other row strikes it.
+            // Filed under a name unique to the version: no other row strikes it out.
             if let etag = row.contentETag(prefix: prefix) { try delete.run(etag, row.size) }
             return
         }
@@ -76,7 +76,7 @@ final class PruneContents {
         try delete.run(etag, row.size)
     }
 
-    /// Whether no row names the content any more.
+    /// Whether no row names the content any longer.
     func contains(_ etag: String, _ size: Int64) throws -> Bool {
         var isThere = false
         try exists.run(texts: [(1, etag)]) {
@@ -87,7 +87,7 @@ final class PruneContents {
         return isThere
     }
 
-    /// Gives all that are left to `body`.
+    /// Passes all remaining contents to `body`.
     func forEach(_ body: (ETag, Int64) throws -> Void) throws {
         let select = try connection.prepare("SELECT etag, size FROM content")
         while try select.step() { try body(ETag(Array(select.bytes(0))), select.integer(1)) }
@@ -95,7 +95,7 @@ final class PruneContents {
 
     // MARK: - Blobs
 
-    /// A blob that an earlier prune was about to remove: by now a row may name it again.
+    /// Adds a blob that an earlier prune was about to remove: by now, a row may name it again.
     func add(blob name: String) throws {
         if name.hasPrefix("x-") { return try add(opaque: name) }
         guard let dash = name.lastIndex(of: "-"), let size = Int64(name[name.index(after: dash)...]) else { return }
@@ -106,9 +106,9 @@ final class PruneContents {
         try insertOpaque.run(texts: [(1, name)]) { try insertOpaque.run() }
     }
 
-    /// Finds the files of the contents that are left.
+    /// Finds the files of the remaining contents.
     ///
-    /// - Returns: how many, and their bytes.
+    /// - Returns: their number and bytes.
     func findBlobs(_ store: Store, _ reader: IndexReader) throws -> (count: Int, bytes: Int64) {
         try forEach { etag, size in
             try Interruption.check()
@@ -128,7 +128,7 @@ final class PruneContents {
         return (count, bytes)
     }
 
-    /// Different ETags can lead to one SHA-256: it stays as long as one of them does.
+    /// Several ETags can map to one SHA-256: it stays as long as any of them does.
     private func strikeOpaque(_ reader: IndexReader) throws {
         let strike = try connection.prepare("DELETE FROM opaque WHERE name = ?")
         try reader.opaqueBlobs { etag, size, sha256 in
@@ -137,7 +137,7 @@ final class PruneContents {
         }
     }
 
-    /// Adds the ETags that lead to the blobs that only their SHA-256 vouches for.
+    /// Adds the ETags that map to blobs that only their SHA-256 vouches for.
     func addContents(ofOpaque reader: IndexReader) throws {
         let select = try connection.prepare("SELECT 1 FROM opaque WHERE name = ?")
         try reader.opaqueBlobs { etag, size, sha256 in
@@ -148,7 +148,7 @@ final class PruneContents {
         }
     }
 
-    /// Gives the names of all blobs that are left to `body`, also such as nobody asked about.
+    /// Passes the names of all remaining blobs to `body`, including ones that were not added.
     func names(_ reader: IndexReader, _ body: (String) throws -> Void) throws {
         try forEach { etag, size in
             if let name = BlobName.file(etag: etag, size: size) { try body(name) }
@@ -166,7 +166,7 @@ final class PruneContents {
         }
     }
 
-    /// Gives the blobs to be removed, and their sizes, to `body`.
+    /// Passes the blobs to be removed, and their sizes, to `body`.
     func forEachDoomed(_ body: (String, Int64) throws -> Void) throws {
         let select = try connection.prepare("SELECT name, size FROM doomed")
         while try select.step() { try body(String(decoding: select.bytes(0), as: UTF8.self), select.integer(1)) }
@@ -195,7 +195,7 @@ extension Statement {
 }
 
 extension IndexReader {
-    /// Gives every blob that is stored under its SHA-256 to `body`.
+    /// Passes every blob stored under its SHA-256 to `body`.
     func opaqueBlobs(_ body: (_ etag: String, _ size: Int64, _ sha256: [UInt8]) throws -> Void) throws {
         let select = try connection.prepare("SELECT etag, size, sha256 FROM blob WHERE sha256 IS NOT NULL")
         while try select.step() {
@@ -203,7 +203,7 @@ extension IndexReader {
         }
     }
 
-    /// The blobs that a prune which was stopped was about to remove, with their sizes.
+    /// The blobs that a stopped prune was about to remove, with their sizes.
     func doomedBlobs(_ body: (String, Int64) throws -> Void) throws {
         guard knowsPrunes else { return }
         let select = try connection.prepare("SELECT name, size FROM doomed")

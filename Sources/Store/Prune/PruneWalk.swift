@@ -3,26 +3,26 @@ import Index
 import Merge
 import Model
 
-/// What a walk over the index does for a prune. It goes twice over all rows, with the same decisions: the first walk
+/// What a walk over the index does for a prune. There are two walks over all rows, with the same decisions: the first
 /// finds the contents of the versions to be dropped, the second strikes out those that other rows name, and writes.
 protocol PruneVisitor: AnyObject {
-    /// Where changes of rows go.
+    /// The destination of changes to rows.
     var changes: ChangeWriter { get }
-    /// A row stays that names its content.
+    /// A row that names its content stays.
     ///
     /// - Parameter prefix: of its directory.
     func retains(_ row: borrowing EntryRow, prefix: [UInt8]) throws
     /// The content of a version is dropped. With `isRemoved`, so are its rows.
     func drops(_ version: StoredVersion, key: [UInt8], isRemoved: Bool) throws
-    /// A directory has nothing left in it, and goes.
+    /// A directory is empty, and is removed.
     func removes(directory: Int64) throws
 }
 
 /// Decides for every version whether a kept view shows it, whether its content can go, and whether its rows can.
 ///
-/// A version that no kept view shows loses its content. Its rows go too if the newest inventory does not list it any
-/// more (else the next sync would take it for new) and if nothing that is kept would look different without them: what
-/// they say can decide about the order of others. Rows that stay without their content have the flag `pruned`.
+/// A version that no kept view shows loses its content. Its rows go, too, if the newest inventory no longer lists it
+/// (otherwise the next sync would take it for new) and if nothing kept would look different without them: they can
+/// determine the order of others. Rows that stay without their content have the flag `pruned`.
 final class PruneWalk {
     private let reader: IndexReader
     private let timeline: Timeline
@@ -30,7 +30,7 @@ final class PruneWalk {
     /// How many snapshots are kept before each rank.
     private let keptBefore: [Int32]
     private let newest: Timeline.Rank
-    /// Only contents of keys that begin so are dropped, and no rows.
+    /// If set, only contents of keys with this prefix are dropped, and no rows.
     private let prefix: [UInt8]?
     private let visitor: PruneVisitor
     private let progress: (Int) -> Void
@@ -115,7 +115,7 @@ final class PruneWalk {
 
     // MARK: - Names
 
-    /// Whether a kept view shows the tenure, or would if the version were no marker.
+    /// Whether a kept view shows the tenure, or would if the version were not a marker.
     @inline(__always)
     private func isKept(_ valid: TimeSpan, _ seenFrom: Int64, _ seenTo: Int64) -> Bool {
         if valid.from != .max, valid.to > horizon { return true }
@@ -125,7 +125,7 @@ final class PruneWalk {
         return keptBefore[Int(max(from, min(to, count)))] > keptBefore[Int(from)]
     }
 
-    /// All rows of the name that the frame's cursor stands on.
+    /// Visits all rows of the name at the frame's cursor.
     private func visitName(_ frame: MergeFrame) throws {
         frame.takeName()
         tenures.removeAll(keepingCapacity: true)
@@ -183,7 +183,7 @@ final class PruneWalk {
         try visitor.changes.flushIfFull()
     }
 
-    /// Which versions need not be known any more, and when each of the others was current without them. Empty: none.
+    /// Which versions no longer need to be known, and when each of the others was current without them. Empty if none.
     private func removable(_ versions: [StoredVersion], _ isShown: [Bool]) -> ([Bool], [[TimeSpan]]) {
         let isRemoved = versions.indices.map { !isShown[$0] && !versions[$0].evidence.listed.contains(newest) }
         guard isRemoved.contains(true) else { return ([], []) }
@@ -200,12 +200,12 @@ final class PruneWalk {
         return (isRemoved, valid)
     }
 
-    /// What lies at or after an instant.
+    /// The parts at or after an instant.
     private func since(_ time: Int64, _ intervals: [TimeSpan]) -> [TimeSpan] {
         intervals.compactMap { $0.to > time ? TimeSpan(max($0.from, time), $0.to) : nil }
     }
 
-    /// - Parameter valid: nil: as it is.
+    /// - Parameter valid: nil for no change.
     private func writeRows(
         _ version: StoredVersion, _ flags: EntryRow.Flags, _ valid: [TimeSpan]?, name: UnsafeRawBufferPointer,
         _ frame: MergeFrame

@@ -4,7 +4,7 @@ import Index
 import Merge
 import SQLite
 
-/// The second walk of a prune: writes what it decides, in one transaction.
+/// The second walk of a prune: writes its decisions, in one transaction.
 final class PruneWriter: PruneVisitor {
     let changes: ChangeWriter
     private let contents: PruneContents
@@ -55,7 +55,7 @@ final class PruneWriter: PruneVisitor {
         for statement in isRemoved ? [deleteFailure, deleteHeaders] : [deleteFailure] {
             try key.withUnsafeBytes { key in
                 try (identity.versionId ?? []).withUnsafeBytes { versionId in
-                    // Failures are of contents, headers of objects.
+                    // Failures belong to contents, headers to objects.
                     try (statement === deleteFailure ? filed : text).withUnsafeBytes { text in
                         statement.bind(text: key, 1)
                         statement.bind(text: versionId, 2)
@@ -75,7 +75,7 @@ final class PruneWriter: PruneVisitor {
 
     // MARK: - The commit
 
-    /// Writes what belongs to what was dropped, and makes all of it visible and durable at once.
+    /// Writes the records that go with what was dropped, and makes it all visible and durable at once.
     func commit(_ reader: IndexReader, _ outcome: PruneOutcome, dropped: [Int64], prefix: [UInt8]) throws {
         let now = Timestamp.now().milliseconds
         if removedDirectories > 0 { try rememberLargestDirectory(try reader.largestDirectory()) }
@@ -115,14 +115,14 @@ final class PruneWriter: PruneVisitor {
         isOpen = false
     }
 
-    /// Ids of directories are never given twice: mounts know directories by them.
+    /// Ids of directories are never reused: mounts identify directories by them.
     private func rememberLargestDirectory(_ id: Int64) throws {
         let statement = try connection.prepare("INSERT OR REPLACE INTO total (name, value) VALUES ('directories', ?)")
         statement.bind(1, id)
         try statement.run()
     }
 
-    /// Puts the blobs to be removed into the table that says so, and takes those out that a row names again.
+    /// Adds the blobs to be removed to their table, and takes out those that a row names again.
     private func markDoomed() throws {
         var (count, bytes) = (Int64(0), Int64(0))
         var saved: [String] = []
@@ -131,7 +131,7 @@ final class PruneWriter: PruneVisitor {
             let name = String(decoding: old.bytes(0), as: UTF8.self)
             if try contents.isDoomed(name) { continue }
             saved.append(name)
-            // A prune that was stopped may have removed it already.
+            // A stopped prune may already have removed it.
             guard Files.size(blobs.path(ofName: name)) != nil else { continue }
             count += 1
             bytes = bytes.addingClamped(old.integer(1))
@@ -152,7 +152,7 @@ final class PruneWriter: PruneVisitor {
         try connection.addToTotal("blobBytes", bytes)
     }
 
-    /// What the index knows of contents that nobody names.
+    /// Deletes what the index knows about contents that no row names.
     private func forgetFacts() throws {
         guard try connection.prepare("SELECT 1 FROM blob LIMIT 1").step() else { return }
         let delete = try connection.prepare("DELETE FROM blob WHERE etag = ? AND size = ?")
@@ -161,7 +161,7 @@ final class PruneWriter: PruneVisitor {
 
     // MARK: - The blobs
 
-    /// Some blobs that are to be removed; nil: there are none left.
+    /// Some of the blobs to be removed; nil if none are left.
     func nextDoomed(limit: Int) throws -> [String]? {
         let select = try connection.prepare("SELECT name FROM doomed LIMIT ?")
         select.bind(1, Int64(limit))
@@ -182,7 +182,7 @@ final class PruneWriter: PruneVisitor {
         if !inTransaction { try connection.execute("COMMIT") }
     }
 
-    /// Brings the log into the index, as far as readers allow.
+    /// Checkpoints the write-ahead log as far as readers allow.
     func checkpoint() {
         connection.busyTimeout(milliseconds: 0)
         try? connection.execute("PRAGMA wal_checkpoint(PASSIVE)")

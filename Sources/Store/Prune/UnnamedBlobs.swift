@@ -2,7 +2,7 @@ import Basics
 import Index
 import SQLite
 
-/// Finds out which of some blobs no row of an index names.
+/// Finds which of some blobs no row of an index names.
 public final class UnnamedBlobs {
     private let contents: PruneContents
     private var isEmpty = true
@@ -11,13 +11,13 @@ public final class UnnamedBlobs {
         contents = try PruneContents(directory: store.temporaryPath)
     }
 
-    /// Asks about a blob.
+    /// Adds a blob to look for.
     public func add(_ name: String) throws {
         try contents.add(blob: name)
         isEmpty = false
     }
 
-    /// Gives the names that no row has to `body`. One scan of the rows, if there is anything to ask.
+    /// Passes the names that no row has to `body`. One scan of the rows, if any blob was added.
     public func find(_ reader: IndexReader, _ body: (String) throws -> Void) throws {
         if isEmpty { return }
         try contents.addContents(ofOpaque: reader)
