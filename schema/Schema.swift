@@ -1,4 +1,4 @@
-/// The index's SQL, embedded in the binary. A step is never changed once it was released; new ones are added.
+/// The index's SQL, embedded in the binary. A released step is never changed; new ones are added.
 public enum Schema {
     /// The migrations in order: an identifier that the index remembers, and the SQL.
     public static let migrations: [(identifier: String, sql: String)] = [
