@@ -2,7 +2,7 @@ import Basics
 import Glibc
 import Model
 
-/// The contents: one immutable file each, named by what it holds. `blobs/<2 hex>/<ETag>-<size>`, or
+/// The contents: one immutable file each, named by its content. `blobs/<2 hex>/<ETag>-<size>`, or
 /// `blobs/<2 hex>/x-<SHA-256>-<size>` for a content whose ETag is not the MD5 of anything.
 ///
 /// The directory is the answer to "do we have this ETag?": there is no table of blobs.
@@ -24,10 +24,10 @@ public struct Blobs: Sendable {
         (name.hasPrefix("x-") ? name.dropFirst(2) : name[...]).prefix(2)
     }
 
-    /// Where the blob of an ETag is, if it is there.
+    /// Finds the blob of an ETag.
     ///
-    /// - Parameter sha256: what the index says of an opaque one; asked only when no file has the ETag's name.
-    /// - Returns: its path; the file is regular and has the size. `verify` checks the content.
+    /// - Parameter sha256: what the index has for an opaque one; called only if no file has the ETag's name.
+    /// - Returns: its path, or nil; the file is regular and has the right size. `verify` checks the content.
     public func find(etag: ETag, size: Int64, sha256: () throws -> [UInt8]?) rethrows -> String? {
         if let name = BlobName.file(etag: etag, size: size) {
             let path = path(ofName: name)
@@ -40,15 +40,15 @@ public struct Blobs: Sendable {
         return nil
     }
 
-    /// Makes the directories that blobs go to, durable.
+    /// Creates the directories for blobs, durably.
     public func prepare() throws {
         try Files.createDirectory(path)
         for byte in UInt8.min...UInt8.max { try Files.createDirectory("\(path)/\(Hex.encode([byte]))") }
         try Files.synchronizeDirectory(path)
     }
 
-    /// Makes all blobs and their names durable. What is seen under its name need not be: a process that was killed may
-    /// have given it that, or a mount that goes on. So this comes before a row says that a blob is there.
+    /// Makes all blobs and their names durable. A visible blob need not be: a killed process or a running mount may
+    /// have named it. So this must happen before a row records that a blob is present.
     public func synchronize() throws {
         try Files.synchronizeFileSystem(File(path, O_RDONLY | O_DIRECTORY))
     }

@@ -2,7 +2,7 @@
 public typealias ByteRanges = RangeSet<Int64>
 
 extension RangeSet<Int64> {
-    /// How many bytes the set holds.
+    /// The number of bytes in the set.
     public var count: Int64 {
         ranges.reduce(0) { $0 + Int64($1.count) }
     }
@@ -12,13 +12,13 @@ extension RangeSet<Int64> {
         range.isEmpty || end(from: range.lowerBound) >= range.upperBound
     }
 
-    /// Where the bytes that are in the set from `offset` on end; `offset` itself where that byte is not in it.
+    /// The end of the contiguous bytes from `offset` that are in the set; `offset` itself if that byte is not.
     public func end(from offset: Int64) -> Int64 {
         guard let range = firstRange(after: offset), range.lowerBound <= offset else { return offset }
         return range.upperBound
     }
 
-    /// The first range within `window` that is not in the set; nil where all of it is.
+    /// The first range within `window` that is not in the set; nil if all of it is.
     public func firstGap(in window: Range<Int64>) -> Range<Int64>? {
         let start = end(from: window.lowerBound)
         guard start < window.upperBound else { return nil }
@@ -26,7 +26,7 @@ extension RangeSet<Int64> {
         return start..<Swift.min(end, window.upperBound)
     }
 
-    /// The first range with a byte at `offset` or behind it.
+    /// The first range with a byte at or after `offset`.
     private func firstRange(after offset: Int64) -> Range<Int64>? {
         var (low, high) = (0, ranges.count)
         while low < high {

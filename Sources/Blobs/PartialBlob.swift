@@ -2,38 +2,38 @@ import Basics
 import Glibc
 import Model
 
-/// A content that arrives in pieces: a file in `tmp/` as large as the content, and a log beside it of the bytes that are
-/// there. Both outlive the process, so that whoever wants the content next goes on where the last one stopped.
+/// A content that arrives in pieces: a file in `tmp/` as large as the content, and a log of the bytes present.
+/// Both outlive the process, so that the next one to need the content resumes where the last one stopped.
 ///
-/// The log's lines only ever get more, and each is written whole. A range that was noted with the machine's boot id counts until
-/// the next boot, for a process that is killed loses nothing that it had written; one that was noted with `-` after its data
-/// were made durable counts for ever.
+/// The log is append-only, and each line is written whole. A range noted with the machine's boot id counts until the
+/// next boot, because a killed process loses nothing that it had written; a range noted with `-`, after its data were
+/// made durable, counts for ever.
 ///
-/// The pair has one owner at a time, who holds a lock on the data file: what one has checked, nobody else may write to or
-/// give a name.
+/// The pair has one owner at a time, which holds a lock on the data file: nothing else may write to or name data that
+/// the owner has checked.
 public final class PartialBlob: @unchecked Sendable {
     // `present` belongs to the thread that writes; the descriptors and the paths never change.
 
     /// Where the bytes are.
     public let path: String
     public let size: Int64
-    /// Nobody else knows of the files, and they are gone when this is.
+    /// The files belong to this instance alone, and are removed with it.
     public let isPrivate: Bool
-    /// The bytes that are there.
+    /// The bytes present.
     public private(set) var present = ByteRanges()
     private let data: File
     private let log: File
     private let bootID: String
 
-    /// The names of such files in `tmp/` begin so; a sync that begins leaves them alone.
+    /// The prefix of such files' names in `tmp/`; a starting sync leaves them alone.
     public static let prefix = "partial-"
     static let logSuffix = ".log"
     private static let firstLine = "icecore-partial 1\n"
 
-    /// Opens what there is of a content, or begins it.
+    /// Opens a content that has partly arrived, or begins it.
     ///
     /// - Parameter directory: the store's `tmp/`.
-    /// - Throws: `busy` while somebody else is at it.
+    /// - Throws: `busy` while another owner holds it.
     public init(in directory: String, etag: ETag, size: Int64) throws {
         let path = PartialBlob.path(in: directory, etag: etag, size: size)
         self.path = path
@@ -43,7 +43,7 @@ public final class PartialBlob: @unchecked Sendable {
         data = try PartialBlob.own(path)
         let isWhole = try data.size() == size
         if !isWhole, Files.exists(path + PartialBlob.logSuffix) {
-            // A log without its data, or data of another length: worth nothing.
+            // A log without its data, or data of another length, is worthless.
             try Files.remove(path + PartialBlob.logSuffix)
         }
         try PartialBlob.clear(path + PartialBlob.logSuffix)
@@ -56,7 +56,7 @@ public final class PartialBlob: @unchecked Sendable {
         try append(PartialBlob.firstLine)
     }
 
-    /// Begins a content beside somebody who is at it, at a path of one's own.
+    /// Begins a content that another owner is fetching, at a private path.
     public init(privateAt path: String, size: Int64) throws {
         self.path = path
         self.size = size
@@ -68,7 +68,7 @@ public final class PartialBlob: @unchecked Sendable {
     }
 
     deinit {
-        // Once it has its name, nothing of it is here.
+        // Once it is named, nothing is left here.
         if isPrivate {
             unlink(path)
             unlink(logPath)
@@ -81,9 +81,9 @@ public final class PartialBlob: @unchecked Sendable {
             try clear(path)
             let file = try File(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
             guard try FileLock.exclusive.acquireNow(file) else {
-                throw IcecoreError(.busy, "somebody else is fetching '\(path)'")
+                throw IcecoreError(.busy, "'\(path)' is already being fetched")
             }
-            // Whoever had it may have removed it, or given it its name, since it was opened.
+            // The previous owner may have removed or named it since it was opened.
             var (mine, named) = (stat(), stat())
             if fstat(file.descriptor, &mine) == 0, lstat(path, &named) == 0, mine.st_ino == named.st_ino,
                 mine.st_dev == named.st_dev, mine.st_nlink == 1
@@ -91,13 +91,13 @@ public final class PartialBlob: @unchecked Sendable {
                 return file
             }
             if mine.st_nlink > 1, mine.st_ino == named.st_ino {
-                // A kill has left this second name of a finished blob.
+                // A killed process left this second name of a finished blob.
                 try Files.remove(path)
             }
         }
     }
 
-    /// Removes what is no file, whoever has put it there: a directory, a symbolic link, a FIFO.
+    /// Removes anything that is not a regular file: a directory, a symbolic link, a FIFO.
     private static func clear(_ path: String) throws {
         var status = stat()
         if lstat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG { try Files.removeAll(path) }
@@ -109,51 +109,51 @@ public final class PartialBlob: @unchecked Sendable {
         try systemCall("cannot write", path) { ftruncate(descriptor, off_t(size)) }
     }
 
-    /// Where the bytes of a content are while they arrive.
+    /// The path of a content while it arrives.
     public static func path(in directory: String, etag: ETag, size: Int64) -> String {
-        // An ETag of an unusual form may hold anything, so its digest stands for it.
+        // An ETag of an unusual form may contain anything, so its digest stands for it.
         let name =
             BlobName.file(etag: etag, size: size)
             ?? "\(Hex.encode(SHA256.digest(Array(etag.description.utf8))))-\(size)"
         return "\(directory)/\(prefix)\(name)"
     }
 
-    /// The log's path: it goes when the content has got its name.
+    /// The log's path; it is removed once the content is named.
     public var logPath: String { path + PartialBlob.logSuffix }
     public var isComplete: Bool { present.count == size }
 
-    /// Writes bytes that have arrived. They count when they have been noted.
+    /// Writes bytes that have arrived. They count once noted.
     public func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws {
         guard offset >= 0, offset <= size, Int64(bytes.count) <= size - offset else {
-            throw IcecoreError(.invalidData, "bytes behind the end of '\(path)'")
+            throw IcecoreError(.invalidData, "bytes past the end of '\(path)'")
         }
         try data.write(bytes, at: offset)
     }
 
-    /// Reads bytes that have arrived. To be called from any thread.
+    /// Reads bytes that have arrived. May be called from any thread.
     public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws {
         try data.read(into: buffer, at: offset)
     }
 
-    /// Has the kernel begin to write some bytes to the disk, so that there is less to wait for in the end. To be called
+    /// Has the kernel start writing some bytes to the disk, so that there is less to wait for at the end. May be called
     /// from any thread.
     public func beginWriting(_ range: Range<Int64>) {
         data.beginWriting(range)
     }
 
-    /// Makes the data durable. To be called from any thread.
+    /// Makes the data durable. May be called from any thread.
     public func synchronize() throws {
         try data.synchronize()
     }
 
-    /// Notes that bytes were written: a kill does not lose them, a power cut may.
+    /// Notes that bytes were written: they survive a kill, but perhaps not a power cut.
     public func note(_ range: Range<Int64>) throws {
         guard !range.isEmpty else { return }
         try append("\(range.lowerBound) \(range.upperBound) \(bootID)\n")
         present.insert(contentsOf: range)
     }
 
-    /// Makes data durable, then what is known of it. To be called from any thread.
+    /// Makes data durable, then the record of it. May be called from any thread.
     ///
     /// - Parameter ranges: a copy of ``present``.
     public func makeDurable(_ ranges: ByteRanges) throws {
@@ -164,7 +164,7 @@ public final class PartialBlob: @unchecked Sendable {
         try log.synchronize()
     }
 
-    /// Forgets all that has arrived.
+    /// Discards everything that has arrived.
     public func startOver() throws {
         let log = log.descriptor
         try systemCall("cannot write", logPath) { ftruncate(log, 0) }
@@ -173,8 +173,8 @@ public final class PartialBlob: @unchecked Sendable {
         present = ByteRanges()
     }
 
-    /// Makes the file what blobs are: read-only, for those who may read their directory. At the last moment: an ordinary
-    /// user could not go on with it.
+    /// Makes the file read-only, for those who may read its directory, as blobs are. Call this last: an ordinary user
+    /// could not resume it afterwards.
     public func seal(below directory: String) throws {
         let descriptor = data.descriptor
         var status = stat()
@@ -183,28 +183,28 @@ public final class PartialBlob: @unchecked Sendable {
         try systemCall("cannot change the mode of", path) { fchmod(descriptor, mode) }
     }
 
-    /// Removes what there is.
+    /// Removes the files.
     public func remove() throws {
         try Files.remove(logPath)
         try Files.remove(path)
     }
 
-    /// Removes what there is of a content, unless somebody is at it.
+    /// Removes the partial files of a content, unless an owner holds them.
     package static func remove(_ path: String) throws {
         if isOwned(path) { return }
         try Files.remove(path + logSuffix)
         try Files.remove(path)
     }
 
-    /// Removes what is of no use any more: second names that a kill has left to finished blobs, logs without data and data
-    /// without a log. What somebody is at stays.
+    /// Removes what is no longer useful: second names of finished blobs that killed processes left, logs without data,
+    /// and data without a log. Files in use stay.
     public static func removeFinished(in directory: String) throws {
         let names = try Files.names(in: directory).filter { $0.hasPrefix(prefix) }
         for name in names {
             let path = "\(directory)/\(name)"
             try clear(path)
             if name.hasSuffix(logSuffix) {
-                // The data file comes first and goes last.
+                // The data file is created first and removed last.
                 if !Files.exists(String(path.dropLast(logSuffix.count))) { try Files.remove(path) }
             } else if !names.contains(name + logSuffix) || isNamed(path), !isOwned(path) {
                 try Files.remove(path)
@@ -213,13 +213,13 @@ public final class PartialBlob: @unchecked Sendable {
         }
     }
 
-    /// Whether the content has got its name as a blob, and this is a second one.
+    /// Whether the content is already named as a blob, and this is a second name.
     private static func isNamed(_ path: String) -> Bool {
         var status = stat()
         return lstat(path, &status) != 0 || status.st_nlink > 1
     }
 
-    /// Whether somebody holds the lock.
+    /// Whether an owner holds the lock.
     private static func isOwned(_ path: String) -> Bool {
         guard let file = try? File(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) else { return false }
         return (try? FileLock.exclusive.acquireNow(file)) == false
@@ -232,7 +232,7 @@ public final class PartialBlob: @unchecked Sendable {
         try text.withUTF8 { try log.write(UnsafeRawBufferPointer($0)) }
     }
 
-    /// Takes what the log says. A line that is no such line, such as one that was cut, says nothing.
+    /// Reads the log. Malformed lines, such as truncated ones, are ignored.
     private func readLog() throws {
         var buffer = [UInt8](repeating: 0, count: 65536)
         var line: [UInt8] = []
@@ -253,7 +253,7 @@ public final class PartialBlob: @unchecked Sendable {
                 line.removeAll(keepingCapacity: true)
             }
         }
-        // What follows a line without an end must not become part of it.
+        // The next line must not be joined to a line without an end.
         if !line.isEmpty { try append("\n") }
     }
 
@@ -266,7 +266,7 @@ public final class PartialBlob: @unchecked Sendable {
     }
 
     private static func readBootID() -> String {
-        // Where the machine does not say, no later process believes what this one noted.
+        // Without a boot id, no later process trusts what this one noted.
         (try? BootID.read()) ?? "process-\(UInt64.random(in: 0 ... .max))"
     }
 }

@@ -1,6 +1,6 @@
 import GRDBSQLite
 
-/// One column of the row that a statement stands on.
+/// One column of a statement's current row.
 public struct ColumnValue {
     public let handle: OpaquePointer?
 
@@ -22,7 +22,7 @@ public struct ColumnValue {
 }
 
 extension Statement {
-    /// A column for reading at once: nobody else uses the connection meanwhile, as ``Connection`` demands.
+    /// A column, to be read at once: no other thread may use the connection meanwhile, as ``Connection`` requires.
     @inlinable @inline(__always)
     public func value(_ column: Int32) -> ColumnValue {
         ColumnValue(handle: sqlite3_column_value(handle, column))

@@ -1,18 +1,18 @@
 import Basics
 import GRDBSQLite
 
-/// A connection of its own to an SQLite file, for the paths where every call counts: no mutex, no observers.
-/// One thread at a time may use it.
+/// A bare connection to an SQLite file, for paths where every call counts: no mutex, no observers.
+/// Only one thread at a time may use it.
 public final class Connection: @unchecked Sendable {
-    /// What SQLite calls the connection: for its functions that nothing here wraps.
+    /// SQLite's handle, for functions that are not wrapped here.
     public let handle: OpaquePointer
-    /// Of the file, for errors.
+    /// The file's path, for errors.
     public let path: String
 
     /// Opens an existing file.
     ///
-    /// A file on a read-only medium is taken as one that does not change: SQLite could not make the files beside it that
-    /// readers and a writer agree by, and there can be no writer.
+    /// A file on a read-only medium is opened as immutable: SQLite could not create the files beside it that coordinate
+    /// readers and a writer, and there cannot be a writer.
     public init(_ path: String, readOnly: Bool) throws(IcecoreError) {
         var opened = try Connection.open(path, readOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE, path)
         if readOnly {
@@ -49,7 +49,7 @@ public final class Connection: @unchecked Sendable {
         sqlite3_close_v2(handle)
     }
 
-    /// Runs statements that give no rows.
+    /// Runs statements that return no rows.
     public func execute(_ sql: String) throws(IcecoreError) {
         let status = sqlite3_exec(handle, sql, nil, nil, nil)
         if status != SQLITE_OK { throw .sqlite(status, handle, "cannot run \(sql) on", path) }

@@ -2,9 +2,9 @@ import Basics
 import GRDBSQLite
 
 extension IcecoreError {
-    /// A result code of SQLite as a sentence about a file.
+    /// An SQLite result code as a message about a file.
     ///
-    /// - Parameter connection: has the details; nil where there is none.
+    /// - Parameter connection: has the details; nil if there is none.
     public static func sqlite(_ status: Int32, _ connection: OpaquePointer?, _ action: String, _ path: String)
         -> IcecoreError
     {
@@ -14,8 +14,8 @@ extension IcecoreError {
         case SQLITE_CORRUPT, SQLITE_NOTADB:
             return IcecoreError(
                 .damaged,
-                "\(action) '\(path)': it is damaged (\(reason)); 'icecore verify' says more, 'icecore reindex' makes the "
-                    + "index again")
+                "\(action) '\(path)': it is damaged (\(reason)); 'icecore verify' shows details, 'icecore reindex' "
+                    + "rebuilds the index")
         case SQLITE_BUSY: return IcecoreError(.busy, "\(action) '\(path)': \(reason)")
         case SQLITE_IOERR where isFull(path):
             return IcecoreError(.noSpace, "\(action) '\(path)': the disk is full")
@@ -23,8 +23,8 @@ extension IcecoreError {
         }
     }
 
-    /// SQLite has a code for a disk that is full while it writes pages, and none for one where the files beside the index
-    /// find no room: these are some 32 KiB.
+    /// SQLite has a code for a disk that fills up while it writes pages, but none for a disk without room for the files
+    /// beside the index, about 32 KiB.
     public static func isFull(_ path: String) -> Bool {
         ((try? Files.freeBytes(Files.directory(of: path))) ?? .max) < 1 << 16
     }

@@ -1,28 +1,28 @@
 import GRDBSQLite
 import Glibc
 
-/// Reads an index file in larger pieces than SQLite does: the first time that a page of a piece is wanted, the whole
-/// piece is read, so that its neighbours are in the page cache when they are wanted.
+/// Reads an index file in larger pieces than SQLite does: when a page is first needed, the whole piece around it is
+/// read, so that its neighbours are already in the page cache.
 ///
-/// SQLite reads page by page. Where somebody looks at names here and there that are not in the page cache, each page is
-/// one read of the disk; a read of sixteen takes twice the time of a read of one. It is done through SQLite's own
-/// file: a descriptor of ours could never be closed, because POSIX would take SQLite's locks with it.
+/// SQLite reads page by page. For scattered look-ups outside the page cache, each page costs one disk read; reading
+/// sixteen takes only twice as long as reading one. The reads go through SQLite's own file: a separate descriptor
+/// could never be closed, because POSIX would release SQLite's locks with it.
 public enum ReadAround {
     /// The size of a piece.
     static let piece: Int64 = 64 << 10
-    /// Pieces that are known of; pages beyond them (64 GiB) are read one by one.
+    /// Pieces that are tracked; pages beyond them (64 GiB) are read one by one.
     private static let limit: Int64 = 1 << 20
 
-    /// Stands in the place of the methods that SQLite gave the file: the same, but for two.
+    /// Replaces the methods that SQLite gave the file: the same except for two.
     private struct Context {
         var methods: sqlite3_io_methods
         var original: UnsafePointer<sqlite3_io_methods>
-        /// One bit for each piece: whether it was read.
+        /// One bit per piece: whether it was read.
         var known: UnsafeMutablePointer<UInt8>
         var buffer: UnsafeMutableRawPointer
     }
 
-    /// Makes a connection read around from now on, where its SQLite can be made to.
+    /// Makes a connection read around from now on, if its SQLite allows that.
     public static func begin(_ connection: OpaquePointer) {
         var found: UnsafeMutableRawPointer?
         guard sqlite3_file_control(connection, "main", SQLITE_FCNTL_FILE_POINTER, &found) == SQLITE_OK,
@@ -42,7 +42,7 @@ public enum ReadAround {
                 let bit = UInt8(1) << UInt8(place & 7)
                 if context.pointee.known[byte] & bit == 0 {
                     context.pointee.known[byte] |= bit
-                    // Only for the page cache's sake; at the end of the file it reads less than it asks for.
+                    // Only fills the page cache; at the end of the file the read is short.
                     _ = context.pointee.original.pointee.xRead(
                         file, context.pointee.buffer, Int32(ReadAround.piece),
                         place * ReadAround.piece)

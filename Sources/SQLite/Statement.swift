@@ -24,7 +24,7 @@ public final class Statement {
         throw failure(status)
     }
 
-    /// Makes the statement ready to be bound again, and says what has stopped it.
+    /// Resets the statement, and returns the error that stopped it.
     @usableFromInline
     func failure(_ status: Int32) -> IcecoreError {
         let error = IcecoreError.sqlite(status, connection.handle, "cannot read or write", connection.path)
@@ -32,7 +32,7 @@ public final class Statement {
         return error
     }
 
-    /// Runs a statement that gives no rows, and makes it ready to be bound again.
+    /// Runs a statement that returns no rows, then resets it.
     @inlinable @inline(__always)
     public func run() throws(IcecoreError) {
         _ = try step()
@@ -54,16 +54,16 @@ public final class Statement {
         sqlite3_bind_null(handle, index)
     }
 
-    /// Binds text without copying it: the bytes must stay until the statement is reset.
+    /// Binds text without copying it: the bytes must stay valid until the statement is reset.
     @inlinable @inline(__always)
     public func bind(text: UnsafeRawBufferPointer, _ index: Int32) {
-        // A null pointer would bind NULL; text of length 0 needs some address.
+        // A null pointer would bind NULL; empty text needs some address.
         let address = text.baseAddress ?? UnsafeRawPointer(Statement.empty)
         sqlite3_bind_text(
             handle, index, address.assumingMemoryBound(to: CChar.self), Int32(truncatingIfNeeded: text.count), nil)
     }
 
-    /// Binds a blob without copying it: the bytes must stay until the statement is reset.
+    /// Binds a blob without copying it: the bytes must stay valid until the statement is reset.
     @inlinable @inline(__always)
     public func bind(blob: UnsafeRawBufferPointer, _ index: Int32) {
         sqlite3_bind_blob(handle, index, blob.baseAddress, Int32(truncatingIfNeeded: blob.count), nil)
@@ -91,7 +91,7 @@ public final class Statement {
 }
 
 extension Statement {
-    /// Binds NULL for one value that stands for it.
+    /// Binds a value, or NULL if it equals the one that stands for NULL.
     @inlinable @inline(__always)
     public func bind(_ index: Int32, _ value: Int64, nullIf null: Int64) {
         if value == null { bindNull(index) } else { bind(index, value) }
@@ -99,7 +99,7 @@ extension Statement {
 }
 
 extension Statement {
-    /// Binds texts (nil: NULL), and runs `body` while they are bound.
+    /// Binds texts (nil as NULL), and runs `body` while they are bound.
     public func run(texts: [(Int32, String?)], _ body: () throws -> Void) throws {
         guard let (index, text) = texts.first else { return try body() }
         let rest = Array(texts.dropFirst())

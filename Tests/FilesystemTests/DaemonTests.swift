@@ -143,8 +143,8 @@ import Testing
         try refused([scratch.path], 64, "would hide the store")
         try refused([store.path], 64, "would hide the store")
         try refused([point, "--at", "2030-01-01"], 1, "after the newest snapshot")
-        try refused([point, "--at", "2010-01-01"], 1, "before all knowledge")
-        try refused([point, "--at", "nonsense"], 64, "no point in time")
+        try refused([point, "--at", "2010-01-01"], 1, "before anything is known")
+        try refused([point, "--at", "nonsense"], 64, "not a point in time")
         #expect(!MountPoint.isMountPoint(point))
     }
 

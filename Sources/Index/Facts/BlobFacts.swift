@@ -2,7 +2,7 @@ import Basics
 import Model
 import SQLite
 
-/// The table `blob`: what the ETag of a content does not say.
+/// The table `blob`: what the ETag of a content does not tell.
 package final class BlobFacts {
     private let statement: Statement
 
@@ -10,7 +10,7 @@ package final class BlobFacts {
         statement = try connection.prepare("SELECT sha256, partSize FROM blob WHERE etag = ?1 AND size = ?2")
     }
 
-    /// The SHA-256 that an opaque content is stored under, and the part size of a multipart upload; nil where the index
+    /// The SHA-256 that an opaque content is stored under, and the part size of a multipart upload; nil if the index
     /// has none.
     package func find(etag: ETag, size: Int64) throws -> (sha256: [UInt8]?, partSize: Int64?) {
         let text = Array(etag.description.utf8)

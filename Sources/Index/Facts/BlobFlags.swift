@@ -2,14 +2,14 @@ import Basics
 import Model
 import SQLite
 
-/// Changes what rows say of their blobs, in one transaction. What says whether a blob is there is no part of the digests.
+/// Changes what rows say about their blobs, in one transaction. These flags are not part of the digests.
 public final class BlobFlags {
     private let connection: Connection
     private let update: Statement
     private var isOpen = false
 
     public init(indexPath: String) throws {
-        // An index from before there were prunes gets their tables.
+        // Adds the tables of prunes to an index that predates them.
         _ = try IndexDatabase(path: indexPath)
         connection = try Connection(indexPath, readOnly: false)
         try connection.execute("PRAGMA synchronous = FULL; BEGIN IMMEDIATE")
@@ -22,7 +22,7 @@ public final class BlobFlags {
         if isOpen { try? connection.execute("ROLLBACK") }
     }
 
-    /// Takes some flags of a row away, and gives it others.
+    /// Removes some flags from a row, and adds others.
     public func change(_ row: MissingContents.Row, remove: EntryRow.Flags, add: EntryRow.Flags) throws {
         try row.name.withUnsafeBytes { name in
             update.bind(1, row.directory)
@@ -34,12 +34,12 @@ public final class BlobFlags {
         }
     }
 
-    /// - Parameter blobs: the names and sizes of those that the store will no longer have.
+    /// - Parameter blobs: the names and sizes of blobs that the store will no longer have.
     public func commit(without blobs: [(name: String, size: Int64)] = []) throws {
         var (count, bytes) = (Int64(0), Int64(0))
         let doomed = try connection.prepare("SELECT 1 FROM doomed WHERE name = ?")
         for blob in blobs {
-            // A prune that was stopped before it removed the blob has counted it already.
+            // A prune stopped before it removed the blob has already counted it.
             var isDoomed = false
             try doomed.run(texts: [(1, blob.name)]) {
                 isDoomed = try doomed.step()

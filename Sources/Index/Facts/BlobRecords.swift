@@ -2,7 +2,7 @@ import Basics
 import Model
 import SQLite
 
-/// What a download has to tell the index, in small transactions of its own: facts about blobs, headers, failures.
+/// Writes a download's results to the index, in small transactions of its own: facts about blobs, headers, failures.
 public final class BlobRecords {
     private let connection: Connection
     private let insertFacts: Statement
@@ -33,13 +33,13 @@ public final class BlobRecords {
         isOpen = true
     }
 
-    /// Makes what was added durable.
+    /// Makes the added records durable.
     public func commit() throws {
         if isOpen { try connection.execute("COMMIT") }
         isOpen = false
     }
 
-    /// Counts blobs that the store has more now.
+    /// Counts newly stored blobs.
     public func count(blobs: Int, bytes: Int64) throws {
         guard blobs > 0 else { return }
         try begin()
@@ -47,9 +47,9 @@ public final class BlobRecords {
         try connection.addToTotal("blobBytes", bytes)
     }
 
-    /// Records what a blob's ETag does not say.
+    /// Records what a blob's ETag does not tell.
     ///
-    /// - Parameter etag: what it is filed under.
+    /// - Parameter etag: the ETag that it is filed under.
     public func add(etag: ETag, size: Int64, partSize: Int64?, sha256: [UInt8]?) throws {
         try begin()
         insertFacts.bind(2, size)
@@ -86,7 +86,7 @@ public final class BlobRecords {
         }
     }
 
-    /// Records that an object could not be had.
+    /// Records that an object could not be fetched.
     public func add(_ want: FetchRequest, isGone: Bool, reason: String) throws {
         try begin()
         try insertFailure.run(want, want.contentETag) {

@@ -1,13 +1,13 @@
 import Basics
 
-/// An object that could not be had.
+/// An object that could not be fetched.
 public struct FailureRecord: Sendable {
     public var key: [UInt8]
     /// nil: unknown.
     public var versionId: [UInt8]?
     public var etag: String
     public var size: Int64
-    /// For good: it will not be asked for again.
+    /// Gone for good: it will not be requested again.
     public var isGone: Bool
     public var reason: String
     public var failedAt: Timestamp

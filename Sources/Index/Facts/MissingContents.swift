@@ -3,8 +3,8 @@ import Blobs
 import Model
 import SQLite
 
-/// Contents that the store should have and has not, or has damaged: who needs them, and through which versions they can be
-/// had again. One scan of the rows, for there is no index by ETag.
+/// Contents that the store lacks or has damaged: which rows need them, and through which versions they can be fetched
+/// again. Takes one scan of the rows, because there is no index by ETag.
 public final class MissingContents {
     /// A row of the index, by its primary key.
     public struct Row: Sendable {
@@ -19,7 +19,7 @@ public final class MissingContents {
         }
     }
 
-    /// One version of a content that is looked for.
+    /// A version of a wanted content.
     public struct Occurrence: Sendable {
         public var content: ContentKey
         /// As S3 gave it.
@@ -28,12 +28,12 @@ public final class MissingContents {
         public var versionId: [UInt8]?
         public var lastModified: Timestamp
         public var flags: EntryRow.Flags
-        /// The newest snapshot that marks it latest is the newest of all.
+        /// The newest snapshot of all marks it latest.
         public var isLatest: Bool
-        /// Which row of the index says so.
+        /// The row of the index that says so.
         public var row: Row
 
-        /// How to ask the source for it.
+        /// How to request it from the source.
         public var want: FetchRequest {
             FetchRequest(
                 key: key, versionId: versionId, etag: etag, contentETag: content.etag, size: content.size,
@@ -56,7 +56,7 @@ public final class MissingContents {
             "SELECT 1 FROM failure WHERE key = ? AND versionId = ? AND etag = ? AND gone = 1")
     }
 
-    /// The contents that are stored under a SHA-256, of those that are asked about.
+    /// The contents stored under any of the given SHA-256 digests.
     public func contents(ofSHA256 digests: Set<[UInt8]>) throws -> [ContentKey: [UInt8]] {
         guard !digests.isEmpty else { return [:] }
         let statement = try reader.connection.prepare("SELECT etag, size, sha256 FROM blob WHERE sha256 IS NOT NULL")
@@ -73,9 +73,9 @@ public final class MissingContents {
     /// Scans all rows.
     ///
     /// - Parameters:
-    ///   - known: contents to look for, in the store or not.
-    ///   - looksForMissing: also those that are expected, not gone, and have no blob.
-    ///   - body: told of each row of such a version; a version can have several rows.
+    ///   - known: contents to look for, whether in the store or not.
+    ///   - looksForMissing: also look for contents that are expected, not gone, and have no blob.
+    ///   - body: called for each row of such a version; a version can have several rows.
     public func scan(
         _ known: Set<ContentKey>, looksForMissing: Bool, progress: (Int64) throws -> Void = { _ in },
         _ body: (Occurrence, _ isKnown: Bool) throws -> Void
@@ -85,7 +85,7 @@ public final class MissingContents {
         )
         let newest = Timeline.Rank(reader.timeline.points.count) - 1
         var prefix: (directory: Int64, bytes: [UInt8]) = (0, [])
-        // Rows of one content often follow each other.
+        // Rows of one content are often adjacent.
         var last: (content: ContentKey, isThere: Bool)?
         var count: Int64 = 0
         while try statement.step() {
@@ -95,7 +95,7 @@ public final class MissingContents {
                 try Interruption.check()
                 try progress(count)
             }
-            // Nobody needs what a prune has dropped, whether its blob is damaged or not there.
+            // Pruned contents are not needed, whether their blob is damaged or missing.
             if row.flags.contains(.pruned) { continue }
             let isExpected = row.flags.contains(.expected) && !row.flags.contains(.gone)
             if known.isEmpty, !(looksForMissing && isExpected) { continue }
@@ -132,7 +132,7 @@ public final class MissingContents {
         }
     }
 
-    /// Whether the source has said of a version that it is gone for good.
+    /// Whether the source has said that a version is gone for good.
     public func isGone(_ version: Occurrence) throws -> Bool {
         let etag = Array(version.content.etag.description.utf8)
         return try version.key.withUnsafeBytes { key in

@@ -1,10 +1,10 @@
-/// What a store holds, in sums.
+/// The totals of a store.
 public struct StoreTotals: Sendable {
-    /// Versions known, markers included.
+    /// Known versions, including markers.
     public var versions: Int64 = 0
-    /// Their bytes, each version on its own: what storing all of them without sharing would take.
+    /// Their bytes, counting each version: what storing them without sharing would take.
     public var versionBytes: Int64 = 0
-    /// Blobs that syncs have stored, and their bytes.
+    /// Blobs stored by syncs, and their bytes.
     public var blobs: Int64 = 0
     public var blobBytes: Int64 = 0
 }

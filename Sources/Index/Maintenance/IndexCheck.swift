@@ -4,13 +4,13 @@ import Glibc
 import Model
 import SQLite
 
-/// Looks for damage in an index: what SQLite can see of its pages, then what the rows say of each other and of themselves.
+/// Looks for damage in an index: first in its pages, as SQLite sees them, then in the rows and between them.
 ///
-/// A page that somebody else wrote can be a good page to SQLite: the sum of the rows' digests tells.
+/// A page from another writer can look valid to SQLite: the sum of the rows' digests reveals it.
 public final class IndexCheck {
-    /// What is wrong, in sentences without a subject; the first hundred.
+    /// The first hundred problems, as sentences without a subject.
     public private(set) var problems: [String] = []
-    /// How many rows `entry` has, as far as it could be read.
+    /// The number of rows of `entry` that could be read.
     public private(set) var rows: Int64 = 0
 
     private let path: String
@@ -29,8 +29,8 @@ public final class IndexCheck {
         isCopy = true
     }
 
-    /// Checks a copy that ``IndexCopy`` has made, which has no write-ahead log: the first problem, a sentence without a
-    /// subject; nil: it is sound.
+    /// Checks a copy made by ``IndexCopy``, which has no write-ahead log. Returns the first problem, as a sentence
+    /// without a subject; nil if the copy is sound.
     public static func firstProblem(copy path: String) throws -> String? {
         let check = IndexCheck(copy: path)
         try check.run()
@@ -39,12 +39,12 @@ public final class IndexCheck {
 
     /// Checks everything.
     ///
-    /// - Throws: `interrupted`, and what is wrong with the machine rather than with the index.
+    /// - Throws: `interrupted`, and errors of the machine rather than of the index.
     public func run() throws {
         do {
             guard let size = Files.size(path) else {
                 return problems.append(
-                    Files.exists(path) ? "is no regular file" : "is missing")
+                    Files.exists(path) ? "is not a regular file" : "is missing")
             }
             try checkHeader(size)
             let connection = try Connection(path, readOnly: true)
@@ -59,24 +59,24 @@ public final class IndexCheck {
         } catch let error as IcecoreError {
             try Interruption.check()
             guard error.code == .damaged || error.code == .system else { throw error }
-            // SQLite calls a page that cannot be read, or a schema that makes no sense, by other names than damage.
+            // For an unreadable page or a senseless schema, SQLite reports other errors than damage.
             if error.errno != 0, error.errno != EIO { throw error }
             add(error.message)
         }
-        if omitted > 0 { problems.append("and \(omitted) problems more") }
+        if omitted > 0 { problems.append("and \(omitted) more problems") }
     }
 
     private func add(_ problem: String) {
         if problems.count < IndexCheck.mostProblems { problems.append(problem) } else { omitted += 1 }
     }
 
-    /// Bytes that SQLite believes without being able to check them.
+    /// Checks bytes that SQLite trusts without being able to check them.
     private func checkHeader(_ size: Int64) throws {
         let file = try File(path, O_RDONLY)
         var header = [UInt8](repeating: 0, count: 100)
-        guard size >= 512 else { return add("is cut: it has \(size) bytes") }
+        guard size >= 512 else { return add("is truncated: it has \(size) bytes") }
         try header.withUnsafeMutableBytes { try file.read(into: $0, at: 0) }
-        guard header.starts(with: "SQLite format 3\0".utf8) else { return add("does not begin as an SQLite file does") }
+        guard header.starts(with: "SQLite format 3\0".utf8) else { return add("is not an SQLite file") }
         func number(_ offset: Int) -> UInt32 {
             header[offset..<offset + 4].reduce(0) { $0 << 8 | UInt32($1) }
         }
@@ -91,16 +91,16 @@ public final class IndexCheck {
         let isAlone = (Files.size("\(path)-wal") ?? 0) == 0
         let real = pageSize == 1 ? 65536 : pageSize
         if isAlone, real < 512 || size != Int64(number(28)) * real {
-            add("has \(size) bytes, and should have \(number(28)) pages of \(real)")
+            add("has \(size) bytes instead of \(number(28)) pages of \(real)")
         }
     }
 
-    /// Views and triggers would do what no reader or writer expects.
+    /// Refuses views and triggers: no reader or writer expects what they do.
     private func checkSchema(_ connection: Connection) throws {
         for kind in try IndexCheck.foreignKinds(connection) { add("has a \(kind) that icecore does not write") }
     }
 
-    /// Refuses a copy of an index from somewhere else if it does something of its own when it is read or written.
+    /// Refuses a copy of a foreign index that would run code of its own when read or written.
     public static func refuseForeignSchema(copy path: String) throws {
         let connection = try Connection(path, readOnly: true)
         guard let kind = try foreignKinds(connection).first else { return }
@@ -141,7 +141,7 @@ public final class IndexCheck {
                 id: statement.integer(0), name: String(decoding: statement.bytes(1), as: UTF8.self),
                 takenAt: Timestamp(milliseconds: statement.integer(2)), isPruned: !statement.isNull(5))
             guard (1...Timeline.largestId).contains(point.id) else {
-                add("has a snapshot of the impossible number \(point.id)")
+                add("has a snapshot with the invalid number \(point.id)")
                 continue
             }
             points.append(point)
@@ -150,7 +150,7 @@ public final class IndexCheck {
         timeline = Timeline(points)
         views = timeline.points.map { sums[$0.id] ?? ("", 0, 0) }
         if let stored = try connection.storedSum(RowDigest.snapshots), try stored != connection.sumOfSnapshots() {
-            add("has a list of snapshots that icecore has not written")
+            add("has a list of snapshots that icecore did not write")
         }
     }
 
@@ -160,7 +160,7 @@ public final class IndexCheck {
         let statement = try connection.prepare(
             "SELECT \(EntryRow.columnsAndDirectory) FROM entry ORDER BY directory, name, slot")
         let lookup = try connection.prepare("SELECT parent, name, slots FROM directory WHERE id = ?1")
-        // Where a view begins to show rows, and where it ends: keys and bytes by rank.
+        // Differences between successive views' sums: keys and bytes by rank.
         var keys = [Int64](repeating: 0, count: views.count + 1)
         var bytes = keys
         var sum: UInt64 = 0
@@ -174,7 +174,7 @@ public final class IndexCheck {
             lookup.bind(1, directory)
             defer { lookup.reset() }
             guard try lookup.step() else { return add("has rows in the directory \(directory), which does not exist") }
-            if lookup.integer(2) < largestSlot { add("gives slots of the directory \(directory) twice") }
+            if lookup.integer(2) < largestSlot { add("uses slots of the directory \(directory) twice") }
         }
 
         while try statement.step() {
@@ -195,12 +195,12 @@ public final class IndexCheck {
                     child = row.child
                     try checkDirectory(row, in: place, lookup)
                 } else if row.child != child {
-                    add("gives the directory \(place) two children of one name")
+                    add("has two children of the same name in the directory \(place)")
                 }
                 continue
             }
             if !row.isMarker, row.etagValue == nil || row.size < 0 {
-                add("has a version without a content in the directory \(place)")
+                add("has a version without content in the directory \(place)")
             }
             guard !row.isMarker, let seen = timeline.interval(row.seenFrom, row.seenTo) else { continue }
             let (from, to) = (Int(seen.from), min(Int(seen.to), views.count))
@@ -215,7 +215,7 @@ public final class IndexCheck {
         }
         try endDirectory()
         if let stored = try connection.storedSum(RowDigest.entries), stored != sum {
-            add("has rows that icecore has not written")
+            add("has rows that icecore did not write")
         }
         compareViews(keys, bytes)
     }
@@ -228,7 +228,7 @@ public final class IndexCheck {
         }
         lookup.bind(1, child)
         defer { lookup.reset() }
-        guard try lookup.step() else { return add("names the directory \(child), which does not exist") }
+        guard try lookup.step() else { return add("refers to the directory \(child), which does not exist") }
         if child <= directory || lookup.integer(0) != directory || !lookup.bytes(1).isEqual(to: row.name) {
             add("has the directory \(child) in two places")
         }
@@ -239,7 +239,7 @@ public final class IndexCheck {
         for (place, view) in views.enumerated() {
             keyCount += keys[place]
             byteCount &+= bytes[place]
-            // Of what a prune has dropped, only what others need is left.
+            // Of a pruned snapshot, only what others need is left.
             if timeline.points[place].isPruned { continue }
             if keyCount != view.keys {
                 add("shows \(keyCount) keys in the snapshot \(view.name), whose inventory listed \(view.keys)")
@@ -253,7 +253,7 @@ public final class IndexCheck {
         let statement = try connection.prepare("SELECT sha256, name FROM longName")
         while try statement.step() {
             if SHA256.digest(Array(statement.bytes(1))) != Array(statement.bytes(0)) {
-                add("has a long name under the digest of another")
+                add("has a long name under the wrong digest")
             }
         }
     }

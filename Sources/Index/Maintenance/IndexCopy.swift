@@ -3,23 +3,23 @@ import GRDBSQLite
 import Glibc
 import SQLite
 
-/// Copies of an index as it is at one moment, page for page, while others read and write it.
+/// Copies of an index as of one moment, page for page, while others read and write it.
 public enum IndexCopy {
     /// Copies the index to a new file.
     ///
-    /// - Parameter progress: told now and then how much of it is done, between 0 and 1.
+    /// - Parameter progress: called now and then with the fraction done, between 0 and 1.
     public static func make(of path: String, at copy: String, progress: (Double) -> Void = { _ in }) throws {
         try File(copy, O_RDWR | O_CREAT | O_EXCL, mode: 0o600).close()
         let target = try Connection(copy, readOnly: false)
-        // The copy is read as a file: it needs no log of its own, and is made again after a crash.
+        // The copy is read as a file: it needs no log of its own, and is rebuilt after a crash.
         try target.execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")
         try run(from: Connection(path, readOnly: true), to: target, path, progress)
-        // The copy has no write-ahead log (bytes 18 and 19 of SQLite's header), so that it is read without files beside it.
+        // Without a write-ahead log (bytes 18 and 19 of SQLite's header), the copy is read without files beside it.
         let file = try File(copy, O_RDWR)
         try ([1, 1] as [UInt8]).withUnsafeBytes { try file.write($0, at: 18) }
     }
 
-    /// Puts the content of a copy in the place of an index, in one transaction: readers see the old one or the new one.
+    /// Replaces the content of an index with that of a copy, in one transaction: readers see either the old or the new.
     public static func replace(_ path: String, with copy: String, progress: (Double) -> Void = { _ in }) throws {
         let target = try Connection(path, readOnly: false)
         try target.execute("PRAGMA synchronous = FULL")
@@ -33,7 +33,7 @@ public enum IndexCopy {
         guard let backup = sqlite3_backup_init(target.handle, "main", source.handle, "main") else {
             throw IcecoreError.sqlite(sqlite3_errcode(target.handle), target.handle, "cannot copy", path)
         }
-        // One transaction of the source over all steps: nobody's commit makes it begin again.
+        // One transaction on the source spans all steps, so that no commit restarts the copy.
         try source.execute("BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1")
         var status = SQLITE_OK
         var waits = 0

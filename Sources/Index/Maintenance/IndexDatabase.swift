@@ -3,22 +3,22 @@ import GRDB
 import SQLite
 import Schema
 
-/// The index as the writer has it: migrated, with GRDB's queue for everything that is not a hot loop.
+/// The index as the writer uses it: migrated, with GRDB's queue for everything outside the hot loops.
 public final class IndexDatabase: Sendable {
     public let path: String
     public let queue: DatabaseQueue
 
-    /// Bytes a page of a new index.
+    /// The page size of a new index, in bytes.
     private static let pageSize = 4096
 
-    /// Opens the index, creates it where there is none, and brings an older one to the current schema.
+    /// Opens the index, creates it if there is none, and migrates an older one to the current schema.
     public init(path: String) throws {
         self.path = path
         var configuration = Configuration()
         configuration.busyMode = .timeout(10)
         configuration.prepareDatabase { db in
-            // The page size is settled before the first table is made; it changes nothing in an index that exists.
-            // The journal is set up here and not by GRDB's pool, which writes to the index each time that it is opened.
+            // The page size must be set before the first table is created; it has no effect on an existing index.
+            // The journal is set up here and not by GRDB's pool, which writes to the index whenever it is opened.
             try db.execute(
                 sql:
                     "PRAGMA page_size = \(IndexDatabase.pageSize); PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL"
@@ -28,7 +28,7 @@ public final class IndexDatabase: Sendable {
             queue = try DatabaseQueue(path: path, configuration: configuration)
             try IndexDatabase.migrator.migrate(queue)
             try queue.write { db in
-                // The step 001 made no such table at first.
+                // At first, step 001 did not create this table.
                 if try !db.tableExists("total") { try db.execute(sql: IndexTotals.make) }
             }
         } catch let error as DatabaseError {
@@ -46,7 +46,7 @@ public final class IndexDatabase: Sendable {
 }
 
 extension IcecoreError {
-    /// GRDB's error as a sentence about the index.
+    /// GRDB's error as a message about the index.
     static func index(_ error: DatabaseError, _ path: String) -> IcecoreError {
         let reason = error.message ?? "\(error.resultCode)"
         switch error.resultCode {
@@ -56,7 +56,7 @@ extension IcecoreError {
         case .SQLITE_CORRUPT, .SQLITE_NOTADB:
             return IcecoreError(
                 .damaged,
-                "'\(path)' is damaged (\(reason)): 'icecore reindex' makes it again from the inventories that "
+                "'\(path)' is damaged (\(reason)): 'icecore reindex' rebuilds it from the inventories that "
                     + "the store keeps")
         default: return IcecoreError(.system, "cannot use the index '\(path)': \(reason)")
         }

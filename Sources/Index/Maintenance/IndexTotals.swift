@@ -1,7 +1,7 @@
 import Basics
 import SQLite
 
-/// The table `total` of the first indexes, which had none: the same sums, by a scan.
+/// Stands in for the table `total` in the first indexes, which had none: the same sums, by a scan.
 package enum IndexTotals {
     /// In place of the table's name.
     package static let counted = """
@@ -11,7 +11,7 @@ package enum IndexTotals {
         UNION ALL SELECT 'blobBytes', coalesce(sum(size), 0) FROM \(blobs))
         """
 
-    /// A version has several rows, and a blob several versions.
+    /// A version can have several rows, and a blob several versions.
     private static let versions = """
         (SELECT DISTINCT directory, name, versionId, coalesce(lastModified, validFrom), etag, size
         FROM entry WHERE child IS NULL)
@@ -19,7 +19,7 @@ package enum IndexTotals {
     private static let blobs =
         "(SELECT DISTINCT etag, size FROM entry WHERE child IS NULL AND \(EntryRow.Flags.condition(all: .present)))"
 
-    /// What a writer gives to an index that lacks the table.
+    /// Creates the table in an index that lacks it.
     package static let make = """
         CREATE TABLE total (
             name TEXT PRIMARY KEY,
@@ -35,14 +35,14 @@ extension Connection {
         try prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'total'").step()
     }
 
-    /// The table `total`, or what stands for it.
+    /// The table `total`, or its substitute.
     package func sums() throws(IcecoreError) -> String {
         try hasSums() ? "total" : IndexTotals.counted
     }
 }
 
 extension Connection {
-    /// Adds to one of the sums of the table `total`, from 0 up to what a number holds.
+    /// Adds to one of the sums of the table `total`, clamped to 0 and the largest integer.
     package func addToTotal(_ name: String, _ amount: Int64) throws {
         guard amount != 0 else { return }
         let statement = try prepare(

@@ -1,7 +1,7 @@
 import Basics
 import SQLite
 
-/// Tells that somebody committed to the index, for the price of a look at shared memory. One thread at a time.
+/// Notices commits to the index, at the cost of a look at shared memory. One thread at a time.
 public final class CommitWatch {
     private let connection: Connection
     private let statement: Statement

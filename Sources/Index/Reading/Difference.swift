@@ -1,7 +1,7 @@
 import Basics
 import Model
 
-/// One key in which two views differ.
+/// A key in which two views differ.
 public struct Difference: Sendable {
     public enum Change: String, Sendable {
         case added, removed, modified
@@ -9,13 +9,13 @@ public struct Difference: Sendable {
 
     public var change: Change
     public var key: [UInt8]
-    /// What each side shows; nil where it does not show the key.
+    /// What each side shows; nil if it does not show the key.
     public var from: VersionIdentity?
     public var to: VersionIdentity?
 }
 
 extension IndexReader {
-    /// Compares two views, in the byte order of keys, in one scan and without holding either side.
+    /// Compares two views, in the byte order of keys, in one scan and without keeping either side in memory.
     ///
     /// - Parameters:
     ///   - prefix: any string of bytes; it need not end with `/`.
@@ -52,7 +52,7 @@ private struct DifferingName {
     private var from: VersionIdentity?
     private var to: VersionIdentity?
 
-    /// Whether the rows so far, if there are any, are of the row's name.
+    /// Whether the rows so far, if any, have the row's name.
     func isName(of row: EntryRow) -> Bool {
         guard let name else { return true }
         return name.withUnsafeBytes { row.name.isEqual(to: $0) }
@@ -64,7 +64,7 @@ private struct DifferingName {
         if isNew { to = row.identity }
     }
 
-    /// What the sides differ in, if they do; then there is no name.
+    /// Returns the difference between the sides, if any, and clears the name.
     mutating func take(in path: [UInt8]) -> Difference? {
         guard let name else { return nil }
         defer { self = DifferingName() }

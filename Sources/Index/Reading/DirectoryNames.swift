@@ -1,20 +1,20 @@
 import Basics
 import SQLite
 
-/// The table `directory`: what a directory is called, and where it lies.
+/// The table `directory`: each directory's name and parent.
 package final class DirectoryNames {
     /// The directory that holds everything: the empty prefix.
     static let root: Int64 = 1
 
     private let statement: Statement
-    /// The prefix that was asked for last: rows of one directory often follow each other.
+    /// The last prefix looked up: rows of one directory are often adjacent.
     private var last: (directory: Int64, prefix: [UInt8]) = (DirectoryNames.root, [])
 
     package init(_ connection: Connection) throws(IcecoreError) {
         statement = try connection.prepare("SELECT parent, name FROM directory WHERE id = ?1")
     }
 
-    /// Gives the directory above a directory, and its name there (with `/`), to `body`; nil for an unknown id and the root.
+    /// Passes a directory's parent, and its name there (with `/`), to `body`; nil for an unknown id and the root.
     func parent<Result>(
         of directory: Int64, _ body: (Int64, UnsafeRawBufferPointer) throws -> Result
     ) throws -> Result? {
@@ -32,7 +32,7 @@ package final class DirectoryNames {
         while current != DirectoryNames.root {
             statement.bind(1, current)
             defer { statement.reset() }
-            // Parents are made before their children: an index that says otherwise is damaged, not a reason to hang.
+            // Parents are created before their children: a damaged index must not cause an endless loop.
             guard try statement.step(), statement.integer(0) < current else { return nil }
             components.append(Array(statement.bytes(1)))
             current = statement.integer(0)
@@ -41,7 +41,7 @@ package final class DirectoryNames {
         return last.prefix
     }
 
-    /// Forgets what was read: another state is about to be.
+    /// Forgets the cached prefix, before another state is read.
     func reset() {
         statement.reset()
         last = (DirectoryNames.root, [])

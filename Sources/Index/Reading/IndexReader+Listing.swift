@@ -1,9 +1,9 @@
 import Basics
 import Model
 
-/// What a listing meets, in the byte order of keys.
+/// An item of a listing, in the byte order of keys.
 public enum Listed {
-    /// A key, and the row of the version that the view shows. The row lives until the callback returns.
+    /// A key, and the row of the version that the view shows. The row is valid until the callback returns.
     case key([UInt8], EntryRow)
     /// A prefix that ends with `/` and has keys below it.
     case prefix([UInt8])
@@ -14,7 +14,7 @@ extension IndexReader {
     ///
     /// - Parameters:
     ///   - prefix: any string of bytes; it need not end with `/`.
-    ///   - recursive: every key; else one level: keys, and the prefixes of those that have a `/` further on.
+    ///   - recursive: every key; otherwise one level: keys, and the prefixes of keys that have a further `/`.
     ///   - body: returns false to stop.
     public func list(
         prefix: [UInt8], recursive: Bool, _ view: View, _ body: (Listed) throws -> Bool

@@ -3,7 +3,7 @@ import Model
 import SQLite
 
 extension IndexReader {
-    /// The sums that syncs keep.
+    /// The totals that syncs maintain.
     public func totals() throws -> StoreTotals {
         let statement = try connection.prepare("SELECT name, value FROM \(connection.sums())")
         var totals = StoreTotals()
@@ -46,14 +46,14 @@ extension IndexReader {
         }
     }
 
-    /// Gives every row whose blob was asked for and is neither here nor gone for good to `body`, with its directory.
+    /// Passes every row whose blob was requested and is neither here nor gone for good to `body`, with its directory.
     public func missing(_ body: (Int64, EntryRow) throws -> Void) throws {
         let statement = try connection.prepare(
             "SELECT \(EntryRow.columnsAndDirectory) FROM entry INDEXED BY missing WHERE \(EntryRow.Flags.isMissing)")
         while try statement.step() { try body(statement.integer(EntryRow.directoryColumn), EntryRow(statement)) }
     }
 
-    /// The objects that could not be had, in the order of their keys.
+    /// The objects that could not be fetched, in the order of their keys.
     public func failures(_ body: (FailureRecord) throws -> Bool) throws {
         let statement = try connection.prepare(
             "SELECT key, versionId, etag, size, gone, reason, failedAt FROM failure ORDER BY key, versionId, etag")
@@ -70,7 +70,7 @@ extension IndexReader {
 }
 
 extension IndexReader {
-    /// The table `snapshot`, oldest first, without a look at anything else.
+    /// The table `snapshot` alone, oldest first.
     public func snapshotRecords() throws -> [SnapshotRecord] {
         let statement = try connection.prepare(
             """

@@ -2,15 +2,15 @@ import Basics
 import Model
 import SQLite
 
-/// Reads views from the index. One thread at a time; every thread that reads has its own.
+/// Reads views from the index. Each reading thread has its own reader.
 ///
-/// Between ``begin()`` and ``end()`` it reads one consistent state, whatever a sync commits meanwhile.
+/// Between ``begin()`` and ``end()`` it reads one consistent state, regardless of commits.
 public final class IndexReader {
     /// The directory that holds everything: the empty prefix.
     public static let root = DirectoryNames.root
 
     package let connection: Connection
-    /// The snapshots of the state that is read.
+    /// The snapshots of the state being read.
     public private(set) var timeline = Timeline([])
     private var isReading = false
     /// The index has the tables that prunes write to.
@@ -27,7 +27,7 @@ public final class IndexReader {
             throw IcecoreError(.damaged, "'\(path)' is missing: the store has lost its index")
         }
         connection = try Connection(path, readOnly: true)
-        // 4 MiB a reader: the upper levels of the tree and the pages at hand. The rest is the kernel's to cache.
+        // 4 MiB per reader: the upper levels of the tree and the current pages. The kernel caches the rest.
         try connection.execute("PRAGMA cache_size = -4096; PRAGMA query_only = 1")
         lookup = try EntryCursor(connection)
         byName = try connection.prepare(
@@ -39,13 +39,13 @@ public final class IndexReader {
         try begin()
     }
 
-    /// Starts to read the newest committed state, leaving the one read so far. No cursor may be in use.
+    /// Starts to read the newest committed state instead of the previous one. No cursor may be in use.
     public func begin() throws(IcecoreError) {
         end()
         try connection.execute("BEGIN")
         isReading = true
         if !knowsPrunes {
-            // An index that no sync has opened since prunes were invented, perhaps on a read-only medium.
+            // False for an index that no sync has opened since prunes exist, perhaps on a read-only medium.
             knowsPrunes = try connection.knowsPrunes()
         }
         let prunedAt = knowsPrunes ? "prunedAt" : "NULL"
@@ -56,7 +56,7 @@ public final class IndexReader {
                 throw IcecoreError(
                     .damaged,
                     "'\(connection.path)' is damaged (a snapshot has the number \(statement.integer(0))): "
-                        + "'icecore verify' says more")
+                        + "'icecore verify' shows details")
             }
             points.append(
                 Timeline.Point(
@@ -75,7 +75,7 @@ public final class IndexReader {
         timeline = Timeline(points, horizons: horizons)
     }
 
-    /// Lets go of the state that is read, so that the write-ahead log can be checkpointed past it.
+    /// Releases the state being read, so that the write-ahead log can be checkpointed past it.
     public func end() {
         guard isReading else { return }
         lookup.close()
@@ -86,7 +86,7 @@ public final class IndexReader {
         isReading = false
     }
 
-    /// A cursor of its own over the rows of directories.
+    /// A separate cursor over the rows of directories.
     public func cursor() throws(IcecoreError) -> EntryCursor {
         try EntryCursor(connection)
     }
@@ -107,8 +107,8 @@ public final class IndexReader {
         return nil
     }
 
-    /// Whether a content that was gone for good is there again as far as an inventory knows: it was not taken before
-    /// the source said so, and lists it. Without a record of what the source said, too.
+    /// Whether a content that was gone for good is back, according to an inventory that lists it and was taken after
+    /// the source called it gone. Also true without a record of what the source said.
     ///
     /// - Parameter versionId: empty if unknown.
     package func isBack(
@@ -121,16 +121,16 @@ public final class IndexReader {
                 goneAt.bind(text: versionId, 2)
                 goneAt.bind(text: etag, 3)
                 defer { goneAt.reset() }
-                // What cannot be read is asked for: the worst of it is one request.
+                // If the record cannot be read, the content is requested: at worst, that is one request.
                 guard (try? goneAt.step()) == true else { return true }
                 let time = Timestamp(milliseconds: goneAt.integer(0))
-                // A time that is yet to come is the mistake of a clock.
+                // A time in the future is a clock's mistake.
                 return time < listedAt || time > .now()
             }
         }
     }
 
-    /// Gives every row of one name to `body`.
+    /// Passes every row of one name to `body`.
     public func rows(
         _ name: UnsafeRawBufferPointer, in directory: Int64, _ body: (borrowing EntryRow) throws -> Void
     ) throws {
@@ -141,7 +141,7 @@ public final class IndexReader {
         while try byName.step() { try body(EntryRow(byName)) }
     }
 
-    /// The directory of a prefix that ends with `/` (or is empty), shown or not; nil if the index has none.
+    /// The directory of a prefix that ends with `/` (or is empty), whether shown or not; nil if the index has none.
     public func directory(prefix: some Collection<UInt8>) throws -> Int64? {
         var directory = IndexReader.root
         var component: [UInt8] = []
@@ -164,19 +164,19 @@ public final class IndexReader {
         try names.prefix(of: directory)
     }
 
-    /// When the first object that is known became current; nil if no object is known.
+    /// When the first known object became current; nil if no object is known.
     public func earliest() throws(IcecoreError) -> Timestamp? {
         let statement = try connection.prepare("SELECT min(validFrom) FROM entry WHERE directory = 0")
         guard try statement.step(), !statement.isNull(0) else { return nil }
         return Timestamp(milliseconds: statement.integer(0))
     }
 
-    /// The view that a person names.
+    /// The view that a WHEN names.
     public func view(_ when: When, now: Timestamp = .now()) throws(IcecoreError) -> View {
         try when.view(in: timeline, earliest: earliest(), now: now)
     }
 
-    /// The name of a component that stands in mounts under its digest; nil if there is none.
+    /// The name of a component that appears in mounts under its digest; nil if there is none.
     public func longName(sha256: [UInt8], in directory: Int64) throws -> [UInt8]? {
         let statement = try connection.prepare("SELECT name FROM longName WHERE directory = ?1 AND sha256 = ?2")
         statement.bind(1, directory)
@@ -186,15 +186,15 @@ public final class IndexReader {
         }
     }
 
-    /// What the index knows of a blob beyond its ETag: the SHA-256 that an opaque one is stored under, the part size of
-    /// a multipart upload.
+    /// What the index knows about a blob beyond its ETag: the SHA-256 that an opaque one is stored under, the part size
+    /// of a multipart upload.
     public func blobFacts(etag: ETag, size: Int64) throws -> (sha256: [UInt8]?, partSize: Int64?) {
         try facts.find(etag: etag, size: size)
     }
 }
 
 extension IndexReader {
-    /// The largest id that a directory has, or had before a prune dropped it: ids are never given twice.
+    /// The largest id that a directory has, or had before a prune dropped it: ids are never reused.
     package func largestDirectory() throws(IcecoreError) -> Int64 {
         let sums = try connection.sums()
         let statement = try connection.prepare(
@@ -205,7 +205,7 @@ extension IndexReader {
         return try statement.step() ? statement.integer(0) : 0
     }
 
-    /// How many slots of a directory have been given.
+    /// How many slots of a directory have been assigned.
     package func slots(of directory: Int64) throws(IcecoreError) -> Int64 {
         let statement = try connection.prepare("SELECT slots FROM directory WHERE id = ?1")
         statement.bind(1, directory)
@@ -214,7 +214,7 @@ extension IndexReader {
 }
 
 extension IndexReader {
-    /// Reads around what is looked up from now on: for a reader that looks at names here and there for long.
+    /// Reads around look-ups from now on: for a long-lived reader with scattered look-ups.
     public func readAround() {
         ReadAround.begin(connection.handle)
     }

@@ -1,9 +1,9 @@
 import Basics
 import Model
 
-/// All versions of one key, as the index has them.
+/// All versions of one key in the index.
 public struct KeyVersions: Sendable {
-    /// One version with what `icecore versions` says of it.
+    /// A version, with what `icecore versions` shows.
     public struct Entry: Sendable {
         public var identity: VersionIdentity
         public var flags: EntryRow.Flags
@@ -53,7 +53,7 @@ extension IndexReader {
         return versions
     }
 
-    /// The versions of a key, newest first; nil for a key that was never there.
+    /// The versions of a key, newest first; nil if the key never existed.
     public func versions(ofKey key: [UInt8]) throws -> KeyVersions? {
         let (parent, name) = Key.split(key)
         guard let directory = try directory(prefix: parent) else { return nil }

@@ -1,8 +1,8 @@
 import Basics
 import SQLite
 
-/// What a mount asks of the index beyond names: rows by slot, directories by id. It reads the state of its reader, between
-/// that reader's ``IndexReader/begin()`` and ``IndexReader/end()``, on the same thread.
+/// What a mount looks up in the index other than by name: rows by slot, directories by id. It reads the state of its
+/// reader, between that reader's ``IndexReader/begin()`` and ``IndexReader/end()``, on the same thread.
 public final class NodeLookup {
     private let bySlot: Statement
     private let names: DirectoryNames
@@ -15,7 +15,7 @@ public final class NodeLookup {
         totals = try reader.connection.prepare("SELECT keys, bytes FROM snapshot WHERE id = ?1")
     }
 
-    /// Gives the row of a slot to `body`; nil if there is none. It scans the directory: remember what it finds.
+    /// Passes the row of a slot to `body`; nil if there is none. Scans the directory: remember the result.
     public func row<Result>(
         slot: Int64, in directory: Int64, _ body: (borrowing EntryRow) throws -> Result
     ) throws -> Result? {
@@ -25,14 +25,14 @@ public final class NodeLookup {
         return try bySlot.step() ? try body(EntryRow(bySlot)) : nil
     }
 
-    /// Gives the directory above a directory, and its name there (with `/`), to `body`; nil for an unknown id or the root.
+    /// Passes a directory's parent, and its name there (with `/`), to `body`; nil for an unknown id or the root.
     public func parent<Result>(
         of directory: Int64, _ body: (Int64, UnsafeRawBufferPointer) throws -> Result
     ) throws -> Result? {
         try names.parent(of: directory, body)
     }
 
-    /// How many keys a snapshot shows, and the sum of their sizes; zeros for an unknown one.
+    /// The number of keys that a snapshot shows, and the sum of their sizes; zeros if it is unknown.
     public func totals(ofSnapshot id: Int64) throws(IcecoreError) -> (keys: Int64, bytes: Int64) {
         totals.bind(1, id)
         defer { totals.reset() }

@@ -3,6 +3,6 @@ import Model
 /// A snapshot as `icecore snapshots` shows it.
 public struct SnapshotSummary: Sendable {
     public var record: SnapshotRecord
-    /// Blobs that its sync asked for and that are neither here nor gone for good.
+    /// Blobs that its sync requested and that are neither here nor gone for good.
     public var missing: Int
 }

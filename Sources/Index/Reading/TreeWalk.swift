@@ -1,15 +1,15 @@
 import Basics
 
-/// A walk over a directory of the index and everything below it, in the byte order of keys: one cursor for each directory
-/// on the way down, so that its memory is bounded by the depth of a key.
+/// A walk over a directory of the index and everything below it, in the byte order of keys: one cursor per directory on
+/// the way down, so that memory is bounded by the depth of a key.
 ///
-/// The caller decides at each row whether to go down into it.
+/// The caller decides at each row whether to descend into it.
 public final class TreeWalk {
-    /// Where the walk stands.
+    /// The position of the walk.
     public enum Stop: Sendable {
         /// On ``row``.
         case row
-        /// Behind the last row of a directory, with ``path`` still its prefix.
+        /// After the last row of a directory, with ``path`` still its prefix.
         case end
     }
 
@@ -17,23 +17,23 @@ public final class TreeWalk {
     public private(set) var path: [UInt8]
     /// The directory that the walk is in.
     public var directory: Int64 { levels.last?.directory ?? 0 }
-    /// How many directories the walk has gone down from where it began.
+    /// How many directories the walk has descended from its start.
     public var depth: Int { levels.count - 1 }
-    /// The row that the walk stands on; its pointers live until the next call.
+    /// The current row; its pointers are valid until the next call.
     public var row: EntryRow { levels[levels.count - 1].cursor.row }
 
     private let reader: IndexReader
-    /// What names begin with in the directory where the walk begins.
+    /// The prefix of names in the directory where the walk begins.
     private let beginning: [UInt8]
     private var levels: [(cursor: EntryCursor, directory: Int64, parentLength: Int)] = []
     private var spare: [EntryCursor] = []
     private var isAtEnd = false
-    /// The directory that was left last.
+    /// The last directory left.
     private var visited: Int64 = 0
 
     /// - Parameters:
     ///   - path: the prefix of keys of `directory`.
-    ///   - beginning: only names that begin so, in that directory.
+    ///   - beginning: restricts the walk to names with this prefix in that directory.
     public init(_ reader: IndexReader, _ directory: Int64, path: [UInt8], beginning: [UInt8]) throws {
         self.reader = reader
         self.path = path
@@ -50,14 +50,14 @@ public final class TreeWalk {
         return .end
     }
 
-    /// Goes down into the directory that the walk stands on.
+    /// Descends into the current row's directory.
     public func descend() throws(IcecoreError) {
         let (child, length) = (row.child, path.count)
         path.append(contentsOf: row.name)
         try enter(child, from: [], parentLength: length)
     }
 
-    /// The walk has just come out of the directory that it stands on: one with several tenures has several rows.
+    /// The walk has just left the current row's directory: one with several tenures has several rows.
     public var hasVisitedDirectory: Bool { row.child == visited }
 
     private func enter(_ directory: Int64, from name: [UInt8], parentLength: Int) throws(IcecoreError) {

@@ -1,14 +1,13 @@
 import Basics
 import SQLite
 
-/// A range scan over the rows of one directory in the order (name, slot). Reusable for another range.
+/// A range scan over the rows of one directory in the order (name, slot). Can be reused for another range.
 public final class EntryCursor {
     private let statement: Statement
-    /// The row that the cursor stands on; its pointers live until the next ``next()``, ``seek(directory:from:)`` or
-    /// ``close()``.
+    /// The current row; its pointers are valid until the next ``next()``, ``seek(directory:from:)`` or ``close()``.
     public private(set) var row = EntryRow(name: UnsafeRawBufferPointer(start: nil, count: 0))
     private var isOpen = false
-    /// The name that SQLite has a pointer to while the scan is open.
+    /// The name that SQLite points to while the scan is open.
     private var start = UnsafeMutableRawBufferPointer.allocate(byteCount: 256, alignment: 1)
 
     init(_ connection: Connection) throws(IcecoreError) {
@@ -21,7 +20,7 @@ public final class EntryCursor {
         start.deallocate()
     }
 
-    /// Stands before the first row of the directory whose name is `name` or after it.
+    /// Moves before the directory's first row whose name is at or after `name`.
     public func seek(directory: Int64, from name: some Collection<UInt8> = []) {
         close()
         if name.count > start.count {
@@ -46,7 +45,7 @@ public final class EntryCursor {
         return false
     }
 
-    /// Releases what the scan holds.
+    /// Releases the scan's resources.
     public func close() {
         guard isOpen else { return }
         statement.reset()

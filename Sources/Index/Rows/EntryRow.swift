@@ -3,7 +3,7 @@ import Model
 import SQLite
 
 /// A row of the table `entry`, as it is read or written. Its pointers are borrowed: from SQLite until the cursor moves,
-/// or from whoever writes it.
+/// or from the writer.
 public struct EntryRow {
     public struct Flags: OptionSet, Hashable, Sendable {
         public let rawValue: Int64
@@ -13,43 +13,43 @@ public struct EntryRow {
         public static let marker = Flags(rawValue: 1)
         /// The ETag is known not to be the MD5 of anything (SSE-KMS, SSE-C).
         public static let opaque = Flags(rawValue: 2)
-        /// A GET needs a restore first, says the newest inventory that lists it.
+        /// A GET needs a restore first, according to the newest inventory that lists it.
         public static let archived = Flags(rawValue: 4)
         /// The blob was in the store when a sync committed.
         public static let present = Flags(rawValue: 8)
         /// The source has said that the content is gone for good.
         public static let gone = Flags(rawValue: 16)
-        /// A sync asked for the blob.
+        /// A sync requested the blob.
         public static let expected = Flags(rawValue: 32)
         /// A prune has dropped the content: no kept view shows the version.
         public static let pruned = Flags(rawValue: 64)
-        /// The content was fetched for this version alone, whatever others have the ETag.
-        public static let own = Flags(rawValue: 128)
+        /// The content was fetched for this version alone, even if others share its ETag.
+        public static let filedByVersion = Flags(rawValue: 128)
 
         /// SQL for the rows that have all of some flags and none of others.
         package static func condition(all: Flags = [], none: Flags = []) -> String {
             "flags & \(all.union(none).rawValue) = \(all.rawValue)"
         }
 
-        /// SQL for the rows whose blob was asked for and is neither here nor gone for good: what the index `missing` holds.
+        /// SQL for the rows whose blob was requested and is neither here nor gone for good: the index `missing`.
         package static let isMissing = condition(all: .expected, none: [.present, .gone])
     }
 
     public var name: UnsafeRawBufferPointer
     public var slot: Int64 = 0
     public var flags: Flags = []
-    /// When the version was current, in milliseconds: half-open; `from == Int64.max` says never, `to == Int64.max` open.
+    /// When the version was current, in milliseconds: half-open; `from == Int64.max`: never, `to == Int64.max`: open.
     public var valid = TimeSpan(.max, .max)
-    /// Ids of snapshots, half-open in their order; 0 as `from` says none, 0 as `to` open.
+    /// Ids of snapshots, half-open in their order; `from == 0`: none, `to == 0`: open.
     public var seenFrom: Int64 = 0
     public var seenTo: Int64 = 0
     public var listedFrom: Int64 = 0
     public var listedTo: Int64 = 0
-    /// The id of the directory that the row is; 0: it is a version.
+    /// The id of the directory that the row stands for; 0 for a version.
     public var child: Int64 = 0
     public var size: Int64 = 0
     public var lastModified = Timestamp(milliseconds: 0)
-    /// Empty where `versionIsUnknown`.
+    /// Empty if `versionIsUnknown`.
     public var versionId = UnsafeRawBufferPointer(start: nil, count: 0)
     public var versionIsUnknown = false
     /// 16 or 20 bytes, or with `etagIsText` the verbatim text; empty for markers and directories.
@@ -73,7 +73,7 @@ public struct EntryRow {
             parts: etag.count >= 20 ? UInt32(bigEndian: etag.loadUnaligned(fromByteOffset: 16, as: UInt32.self)) : 0)
     }
 
-    /// What makes the version itself.
+    /// What identifies the version.
     public var identity: VersionIdentity {
         VersionIdentity(
             versionId: versionIsUnknown ? nil : Array(versionId), lastModified: lastModified, etag: etagValue,
@@ -86,21 +86,21 @@ public struct EntryRow {
         versionId, etag
         """
 
-    /// The same, and behind them the row's directory.
+    /// The same, followed by the row's directory.
     package static let columnsAndDirectory = "\(columns), directory"
     package static let directoryColumn: Int32 = 14
 
-    /// Reads the row that a statement over ``columns`` stands on.
+    /// Reads the current row of a statement over ``columns``.
     @inline(__always)
     package init(_ statement: Statement) {
-        // One look at each column: the accessors by column cost about as much as all the rest of a scan.
+        // Each column is accessed once: SQLite's accessors by column cost about as much as the rest of a scan.
         name = statement.value(0).bytes
         slot = statement.value(1).integer
         flags = Flags(rawValue: statement.value(2).integer)
         let (validFrom, validTo) = (statement.value(3), statement.value(4))
         valid.from = validFrom.isNull ? .max : validFrom.integer
         valid.to = validTo.isNull ? .max : validTo.integer
-        // Ids count from 1, and SQLite gives 0 for NULL.
+        // Ids count from 1, and SQLite returns 0 for NULL.
         seenFrom = statement.value(5).integer
         seenTo = statement.value(6).integer
         listedFrom = statement.value(7).integer

@@ -1,6 +1,6 @@
 import Model
 
-/// The bytes of an ETag as a row holds them, in a place that pointers can borrow.
+/// The bytes of an ETag as stored in a row, kept where pointers can borrow them.
 package struct PackedETag {
     package var words: (UInt64, UInt64, UInt32)
     package let count: Int

@@ -1,15 +1,14 @@
 import Basics
 import SQLite
 
-/// What the index says of itself, to notice pages that somebody else wrote: a number for each row of `entry`, whose sum
-/// stands in the table `total` and is brought up to date by the transaction that changes the rows. docs/FORMAT.md says how
-/// it is made.
+/// Detects pages from another writer: a digest of each row of `entry`, whose sum is in the table `total` and is updated
+/// by the transaction that changes the rows. docs/FORMAT.md defines it.
 ///
-/// Every step can be undone, so that two rows that differ in one place never have one number.
+/// Every step is invertible, so that two rows that differ in one place never have the same digest.
 package struct RowDigest {
     package private(set) var value: UInt64 = 0
 
-    /// What says whether a blob is there changes without its row being looked at, and is checked against the disk.
+    /// Flags about a blob's presence change without the row being read, and are checked against the disk instead.
     package static let countedFlags: EntryRow.Flags = [.marker, .opaque, .archived]
     /// The rows of `total`.
     package static let entries = "entryDigest"
@@ -41,7 +40,7 @@ package struct RowDigest {
         add(rest)
     }
 
-    /// The number of a row.
+    /// The digest of a row.
     @inline(__always)
     package static func of(_ row: borrowing EntryRow, in directory: Int64) -> UInt64 {
         var digest = RowDigest()
@@ -98,7 +97,7 @@ extension Connection {
         return sum
     }
 
-    /// A sum as `total` has it; nil where no sync has written it yet.
+    /// A sum stored in `total`; nil if no sync has written it yet.
     package func storedSum(_ name: String) throws -> UInt64? {
         guard try hasSums() else { return nil }
         let statement = try prepare("SELECT value FROM total WHERE name = '\(name)'")
@@ -112,7 +111,7 @@ extension Connection {
         try statement.run()
     }
 
-    /// Makes the sums say what the rows are, at the end of a transaction that changed rows in a way of its own.
+    /// Recomputes the sums, at the end of a transaction that changed rows without updating them.
     public func renewDigests() throws {
         try store(sum: try sumOfEntries(), RowDigest.entries)
         try store(sum: try sumOfSnapshots(), RowDigest.snapshots)

@@ -1,10 +1,10 @@
 import Model
 
-/// The rows of one version of one key, put together.
+/// A version of a key, assembled from its rows.
 package struct StoredVersion {
     package var evidence: VersionEvidence
     package var flags: EntryRow.Flags
-    /// The rows as they stand, by slot.
+    /// The rows as stored, by slot.
     package var rows: [StoredTenure]
 
     package init(evidence: VersionEvidence, flags: EntryRow.Flags, rows: [StoredTenure]) {

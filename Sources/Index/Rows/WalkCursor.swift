@@ -1,16 +1,16 @@
 import Basics
 import SQLite
 
-/// A scan over all rows of one directory after another, for the walk of a merge.
+/// A scan over all rows of one directory after another, for a merge's walk.
 ///
-/// Directories that were new in one sync got their ids in the order of the walk, so that the rows of the next directory
-/// mostly follow right behind: the scan then simply goes on, and the tree is not searched again.
+/// Directories new in one sync got their ids in walk order, so that the rows of the next directory mostly follow
+/// immediately: the scan then just continues, and the tree is not searched again.
 package final class WalkCursor {
     private let statement: Statement
     private var directory: Int64 = 0
-    /// The directory whose first row the statement stands on, behind the end of the one before; 0 for none.
+    /// The directory whose first row the statement has reached, past the end of the previous one; 0 for none.
     package private(set) var ahead: Int64 = 0
-    /// The row that the cursor stands on; its pointers live until the next call.
+    /// The current row; its pointers are valid until the next call.
     package private(set) var row = EntryRow(name: UnsafeRawBufferPointer(start: nil, count: 0))
 
     package init(_ connection: Connection) throws(IcecoreError) {

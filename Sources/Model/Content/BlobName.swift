@@ -1,13 +1,13 @@
 import Basics
 
-/// What the name of a file below `blobs/` promises of its content.
+/// What the name of a file below `blobs/` promises about its content.
 public enum BlobName: Hashable, Sendable {
     /// The ETag, plain or of a multipart upload, vouches for it.
     case etag(ETag, size: Int64)
     /// The SHA-256 does.
     case sha256([UInt8], size: Int64)
 
-    /// Nil for a name that no blob has.
+    /// Nil if `name` is not a blob's name.
     public init?(_ name: String) {
         let text = Array(name.utf8)
         guard let dash = text.lastIndex(of: UInt8(ascii: "-")), let size = BlobName.number(text[(dash + 1)...]) else {
@@ -24,7 +24,7 @@ public enum BlobName: Hashable, Sendable {
             guard etag.verbatim == nil, title.count == 32 || etag.parts > 0 else { return nil }
             self = .etag(etag, size: size)
         }
-        // One content, one name: whatever else reads the same (`…-007`) is not it.
+        // One content, one name: other spellings of the same number (`…-007`) are refused.
         guard file == name else { return nil }
     }
 
@@ -42,7 +42,7 @@ public enum BlobName: Hashable, Sendable {
         }
     }
 
-    /// The name of a blob that its ETag vouches for; nil for an ETag of an unusual form, which names no file.
+    /// The name of a blob that its ETag vouches for; nil for an ETag of an unusual form, which cannot name a file.
     public static func file(etag: ETag, size: Int64) -> String? {
         etag.verbatim == nil ? "\(etag)-\(size)" : nil
     }

@@ -1,4 +1,4 @@
-/// One content as rows of the index name it.
+/// A content as rows of the index name it.
 public struct ContentKey: Hashable, Sendable {
     public var etag: ETag
     public var size: Int64

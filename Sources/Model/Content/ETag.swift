@@ -2,7 +2,7 @@ import Basics
 
 /// An ETag: the name of a content.
 public struct ETag: Hashable, Sendable {
-    /// The two halves of 32 lower-case hexadecimal digits, big-endian; 0 where `verbatim` is set.
+    /// The two halves of 32 lower-case hexadecimal digits, big-endian; 0 if `verbatim` is set.
     public var high: UInt64
     public var low: UInt64
     /// N of a multipart ETag `…-N`; 0 for a plain one.

@@ -1,12 +1,12 @@
 import Basics
 
-/// A blob that a sync asks for, and one version through which it can be had.
+/// A blob that a sync requests, and one version through which it can be fetched.
 public struct FetchRequest: Sendable {
     public var key: [UInt8]
     /// nil: unknown.
     public var versionId: [UInt8]?
     public var etag: ETag
-    /// What the content is filed under: the ETag, or for a version that is fetched on its own a name that only it has.
+    /// What the content is filed under: the ETag, or for a separately fetched version a name unique to it.
     public var contentETag: ETag
     public var size: Int64
     /// The inventory marks the version latest.
@@ -16,7 +16,7 @@ public struct FetchRequest: Sendable {
     /// A GET needs a restore first.
     public var isArchived: Bool
     public var lastModified: Timestamp
-    /// When the version stopped being current: what was replaced first expires first. `distantFuture` for current ones.
+    /// When the version stopped being current: the first replaced expires first. `distantFuture` if still current.
     public var replacedAt: Timestamp
 
     /// - Parameter contentETag: nil: the ETag.
@@ -36,6 +36,6 @@ public struct FetchRequest: Sendable {
         self.replacedAt = replacedAt
     }
 
-    /// No other version's content will do, whatever its ETag.
-    public var isOwn: Bool { contentETag != etag }
+    /// No other version's content can be used instead, whatever its ETag.
+    public var isFiledByVersion: Bool { contentETag != etag }
 }

@@ -1,8 +1,8 @@
 import Basics
 
-/// The name of an inventory, which is the name of its directory: `YYYY-MM-DDTHH-MMZ`, in UTC.
+/// The name of an inventory, which is that of its directory: `YYYY-MM-DDTHH-MMZ`, in UTC.
 public enum InventoryName {
-    /// The instant that a name such as `2024-11-06T01-00Z` stands for; nil for anything else, impossible dates too.
+    /// The instant that a name such as `2024-11-06T01-00Z` stands for; nil for anything else and for impossible dates.
     public static func timestamp(_ name: String) -> Timestamp? {
         let bytes = Array(name.utf8)
         guard bytes.count == 17, bytes[4] == UInt8(ascii: "-"), bytes[7] == UInt8(ascii: "-"),

@@ -1,6 +1,6 @@
 import Basics
 
-/// What the table `snapshot` holds of one.
+/// A row of the table `snapshot`.
 public struct SnapshotRecord: Sendable {
     public var id: Int64
     public var name: String
@@ -14,7 +14,7 @@ public struct SnapshotRecord: Sendable {
     /// Keys in its view, and the sum of their sizes.
     public var keys: Int64
     public var bytes: Int64
-    /// Versions that no sync knew before this one, and their bytes. Not kept with the snapshot.
+    /// Versions first seen by this sync, and their bytes. Not stored with the snapshot.
     public var newVersions: Int64 = 0
     public var newBytes: Int64 = 0
 

@@ -2,19 +2,19 @@ import Basics
 
 /// The synced inventories in order (takenAt, then name). A *rank* is a place in that order; `Rank.max` is "for ever".
 ///
-/// Rows name snapshots by id, which never changes; ranks are made afresh whenever the index is read, so that an
-/// inventory synced late finds its place among the others without rewriting rows.
+/// Rows name snapshots by id, which never changes; ranks are computed whenever the index is read, so that an
+/// inventory synced late takes its place among the others without rows being rewritten.
 public struct Timeline: Sendable {
     public typealias Rank = Int32
-    /// Ids count from 1: one beyond this is no id of a snapshot, but damage.
+    /// Ids count from 1: a larger one is not a snapshot's, but damage.
     public static let largestId: Int64 = 1 << 24
 
-    /// What the order needs to know of one snapshot.
+    /// What determines a snapshot's place in the order.
     public struct Point: Hashable, Sendable {
         public var id: Int64
         public var name: String
         public var takenAt: Timestamp
-        /// A prune has dropped it: nobody can open it any more, but rows still name its place.
+        /// A prune has dropped it: it can no longer be opened, but rows still refer to it.
         public var isPruned: Bool
 
         public init(id: Int64, name: String, takenAt: Timestamp, isPruned: Bool = false) {
@@ -25,9 +25,9 @@ public struct Timeline: Sendable {
         }
     }
 
-    /// What a prune has left of the keys that begin with a prefix: everything from an instant on.
+    /// The instant since which a prune has kept everything below a prefix of keys.
     public struct Horizon: Hashable, Sendable {
-        /// Empty: of the whole store. Else only contents were dropped.
+        /// Empty for the whole store. Otherwise only contents were dropped.
         public var prefix: [UInt8]
         public var time: Timestamp
 
@@ -37,13 +37,13 @@ public struct Timeline: Sendable {
         }
     }
 
-    /// In order; the index is the rank.
+    /// In order: the array index is the rank.
     public let points: [Point]
-    /// What prunes have left.
+    /// The horizons that prunes have set.
     public let horizons: [Horizon]
-    /// No instant before this can be opened: a prune has dropped versions that were current only before it.
+    /// No earlier instant can be opened: a prune has dropped versions that were current only before this one.
     public let horizon: Timestamp
-    /// The rank of each id (ids count from 1); -1 for an id that is no snapshot.
+    /// The rank of each id (ids count from 1); -1 if no snapshot has the id.
     private let ranks: [Rank]
 
     public init(_ points: [Point], horizons: [Horizon] = []) {
@@ -63,14 +63,14 @@ public struct Timeline: Sendable {
     /// The snapshots that can be opened, in order.
     public var kept: [Point] { points.filter { !$0.isPruned } }
 
-    /// From when on no prune has dropped the content of any version of a key that was current.
+    /// The time since which no prune has dropped the content of a current version of a key.
     package func horizon(of key: @autoclosure () -> [UInt8]) -> Timestamp {
         guard horizons.count > 1 || horizon == .distantPast, !horizons.isEmpty else { return horizon }
         let key = key()
         return horizons.filter { key.starts(with: $0.prefix) }.map(\.time).max() ?? .distantPast
     }
 
-    /// The rank of a snapshot that a row names; an id that is none sorts after everything.
+    /// The rank of a snapshot that a row names; an unknown id sorts after everything.
     @inline(__always)
     public func rank(of id: Int64) -> Rank {
         guard id > 0, id < ranks.count else { return .max }
@@ -85,15 +85,15 @@ public struct Timeline: Sendable {
 }
 
 extension Timeline {
-    /// Whether the interval of snapshots (ids as in rows) holds the rank.
+    /// Whether the interval of snapshots (ids as in rows) contains the rank.
     @inline(__always)
     package func covers(_ from: Int64, _ to: Int64, _ rank: Rank) -> Bool {
         from != 0 && self.rank(of: from) <= rank && (to == 0 || rank < self.rank(of: to))
     }
 
-    /// The interval of snapshots as ranks; nil where it is empty.
+    /// The interval of snapshots as ranks; nil if it is empty.
     package func interval(_ from: Int64, _ to: Int64) -> RankInterval? {
-        // An id that names no snapshot sorts after all of them: an interval that begins there holds nothing.
+        // An unknown id sorts after all snapshots: an interval that begins there is empty.
         guard from != 0, rank(of: from) != .max else { return nil }
         return RankInterval(rank(of: from), to == 0 ? .max : rank(of: to))
     }

@@ -5,12 +5,12 @@ public struct View: Sendable, Hashable {
     public enum Kind: Sendable, Hashable {
         /// Exactly what one inventory marks latest.
         case snapshot(rank: Timeline.Rank)
-        /// What was current at an instant, by all that is known.
+        /// What was current at an instant, according to everything known.
         case instant(Timestamp)
     }
 
     public var kind: Kind
-    /// The snapshot's name, or the instant as RFC 3339: what people see.
+    /// The displayed name: the snapshot's, or the instant as RFC 3339.
     public var name: String
     /// takenAt of the snapshot, or the instant.
     public var time: Timestamp

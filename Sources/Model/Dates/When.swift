@@ -8,7 +8,7 @@ public enum When: Hashable, Sendable {
     /// A date: midnight UTC at its beginning.
     case date(Timestamp)
     case instant(Timestamp)
-    /// So long before now, in milliseconds.
+    /// Milliseconds before now.
     case age(Int64)
 
     private static let day: Int64 = 86_400_000
@@ -16,7 +16,7 @@ public enum When: Hashable, Sendable {
         "'latest', an inventory's name (2024-11-06T01-00Z), a date (2024-11-06), "
         + "an RFC 3339 time (2024-11-06T12:00:00Z) or an age (3d, 2w)"
 
-    /// Parses what a person typed; anything else is a usage error that lists the forms.
+    /// Parses what a person typed. Throws a usage error that lists the valid forms.
     public init(_ text: String) throws(IcecoreError) {
         let bytes = Array(text.utf8)
         if text == "latest" {
@@ -30,7 +30,7 @@ public enum When: Hashable, Sendable {
         } else if let age = When.duration(text) {
             self = .age(age)
         } else {
-            throw IcecoreError(.usage, "'\(text.prefix(100))' is no point in time: give \(When.forms)")
+            throw IcecoreError(.usage, "'\(text.prefix(100))' is not a point in time: give \(When.forms)")
         }
     }
 
@@ -54,8 +54,8 @@ public enum When: Hashable, Sendable {
     /// The view that this names.
     ///
     /// - Parameters:
-    ///   - earliest: when the first object that is known became current; nil if nothing is.
-    /// - Throws: `notFound` for what is out of range, with a sentence that says what the range is.
+    ///   - earliest: when the first known object became current; nil if none is known.
+    /// - Throws: `notFound` for a view out of range, with a message that states the range.
     public func view(in timeline: Timeline, earliest: Timestamp?, now: Timestamp) throws(IcecoreError) -> View {
         guard let newest = timeline.newest else {
             throw IcecoreError(.notFound, "the store has no snapshot yet: run 'icecore sync' first")
@@ -99,28 +99,29 @@ public enum When: Hashable, Sendable {
         if time > newest.takenAt {
             throw IcecoreError(
                 .notFound,
-                "\(shown) is after the newest snapshot, \(newest.name) (taken at \(newest.takenAt)): nothing is known of it yet"
+                "\(shown) is after the newest snapshot, \(newest.name) (taken at \(newest.takenAt)): nothing is known "
+                    + "about it yet"
             )
         }
         if time < timeline.horizon {
             throw IcecoreError(.notFound, "\(shown) was pruned. \(When.remainder(timeline, before: time))")
         }
         guard let earliest, time >= earliest else {
-            let since = earliest.map { "the earliest known object is of \($0)" } ?? "no object is known at all"
-            throw IcecoreError(.notFound, "\(shown) is before all knowledge: \(since)")
+            let since = earliest.map { "the earliest known object is from \($0)" } ?? "no object is known"
+            throw IcecoreError(.notFound, "\(shown) is before anything is known: \(since)")
         }
         return View(instant: time)
     }
 
-    /// What a prune has left, in a sentence; with an instant, also the last snapshot before it.
+    /// Describes what a prune has left; given an instant, also names the last snapshot before it.
     private static func remainder(_ timeline: Timeline, before time: Timestamp?) -> String {
         let kept = timeline.kept
         guard let oldest = kept.first else { return "Nothing is kept" }
         var text = "Everything is kept since \(timeline.horizon)"
         if oldest.takenAt < timeline.horizon {
-            text += ", of the time before that single snapshots, of which the oldest is \(oldest.name)"
+            text += ", and before that single snapshots: the oldest is \(oldest.name)"
             if let time, let last = kept.last(where: { $0.takenAt <= time }), last != oldest {
-                text += " and the last before that instant \(last.name)"
+                text += ", the last before that instant \(last.name)"
             }
         }
         return text + " ('icecore snapshots' lists them)"

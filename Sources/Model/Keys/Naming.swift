@@ -1,19 +1,19 @@
 import Basics
 import Glibc
 
-/// The names that components of keys have in a mount: injective, and reversible (through the index where a name had to
-/// be hashed). Pure functions on bytes; docs/SEMANTICS-mount.md has the rules.
+/// The names that components of keys have in a mount: injective, and reversible (through the index if a name had to be
+/// hashed). Pure functions on bytes; the rules are in docs/SEMANTICS-mount.md.
 public enum Naming {
     /// What a name in a mount stands for.
     public enum Meaning: Hashable, Sendable {
         case component([UInt8])
-        /// A component that no file system can hold, by the SHA-256 of its bytes.
+        /// A component that cannot be a file name, by the SHA-256 of its bytes.
         case long(sha256: [UInt8])
-        /// The object whose key is the path of the directory that the name stands in.
+        /// The object whose key is the path of the directory containing the name.
         case object
     }
 
-    /// The most bytes that a file's name has on Linux.
+    /// The maximum length of a file name on Linux, in bytes.
     public static let limit = 255
 
     static let reserved = Array(".icecore-".utf8)
@@ -24,7 +24,7 @@ public enum Naming {
     private static let dot = Array(".icecore-dot".utf8)
     private static let dotdot = Array(".icecore-dotdot".utf8)
 
-    /// Whether a component's file has the component itself as its name: nearly always.
+    /// Whether a component serves as its own file name: nearly always.
     @inline(__always)
     package static func isPlain(_ component: UnsafeRawBufferPointer) -> Bool {
         guard let start = component.baseAddress, (1...limit).contains(component.count) else { return false }
@@ -48,7 +48,7 @@ public enum Naming {
         }
     }
 
-    /// What a name in a view stands for; nil for a name that no component has.
+    /// What a name in a view stands for; nil if no component maps to it.
     public static func meaning(_ name: [UInt8]) -> Meaning? {
         if name.withUnsafeBytes(isPlain) { return .component(name) }
         switch name {
@@ -65,8 +65,8 @@ public enum Naming {
 
     // MARK: Under versions/
 
-    /// The name of a component of a key's path under `versions/`, where the versions of `a` stand beside what is below
-    /// `a/`: what looks like a version's name, `<RFC 3339 time>_…`, is escaped too.
+    /// The name of a component of a key's path under `versions/`, where the versions of `a` sit beside the contents of
+    /// `a/`: anything that looks like a version's name, `<RFC 3339 time>_…`, is escaped, too.
     public static func versionsName(_ component: [UInt8]) -> [UInt8] {
         if beginsWithTime(component[...]) { return fitting(component, escape + component) }
         if looksEscaped(component) {
@@ -75,7 +75,7 @@ public enum Naming {
         return fileName(component)
     }
 
-    /// What a directory's name under `versions/` stands for; nil for a name that no component has.
+    /// What a directory's name under `versions/` stands for; nil if no component maps to it.
     public static func versionsMeaning(_ name: [UInt8]) -> Meaning? {
         if beginsWithTime(name[...]) || name == object { return nil }
         guard name.count <= limit, name.starts(with: escape) else { return meaning(name) }
@@ -86,15 +86,15 @@ public enum Naming {
         return .component(reserved + rest.dropFirst(escapeAgain.count))
     }
 
-    /// Whether a name is one that versions have: `<RFC 3339 time>_…`.
+    /// Whether a name has the form of a version's: `<RFC 3339 time>_…`.
     package static func beginsWithTime(_ bytes: ArraySlice<UInt8>) -> Bool {
         guard let first = bytes.first, (48...57).contains(first), let end = bytes.firstIndex(of: UInt8(ascii: "_"))
         else { return false }
         return bytes[..<end].withUnsafeBytes { Timestamp(rfc3339: $0) } != nil
     }
 
-    /// `.icecore-`, any number of `esc-`, then what looks like a version's name. Were it escaped like other reserved
-    /// components, `T_x` and `.icecore-T_x` would have one name.
+    /// `.icecore-`, any number of `esc-`, then what looks like a version's name. If it were escaped like other reserved
+    /// components, `T_x` and `.icecore-T_x` would have the same name.
     private static func looksEscaped(_ component: [UInt8]) -> Bool {
         guard component.starts(with: reserved) else { return false }
         var rest = component[reserved.count...]
@@ -106,7 +106,7 @@ public enum Naming {
 
     // MARK: Versions' own names
 
-    /// One version of a key, as far as its name goes.
+    /// What determines the name of a version of a key.
     public struct VersionFacts: Hashable, Sendable {
         public var lastModified: Timestamp
         /// nil: unknown.
@@ -124,8 +124,8 @@ public enum Naming {
     /// The names of all versions of one key: `<lastModified>_<versionId>`, with nothing after the `_` for an unknown
     /// id.
     ///
-    /// Where several have the same time and id (a null version overwritten within a second), the objects among them get
-    /// `_<ETag>` and a delete marker `_marker`. What no file can be named is hashed as a whole.
+    /// If several have the same time and id (a null version overwritten within a second), objects get the suffix
+    /// `_<ETag>` and a delete marker `_marker`. Names that a file cannot have are hashed as a whole.
     public static func names(of versions: [VersionFacts]) -> [[UInt8]] {
         struct Moment: Hashable {
             var lastModified: Timestamp

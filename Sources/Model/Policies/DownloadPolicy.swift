@@ -1,19 +1,19 @@
 import Basics
 
-/// What a sync downloads of the keys that it lists. The index holds every key in any case.
+/// Which of the listed keys a sync downloads. The index holds every key regardless.
 public struct DownloadPolicy: Sendable {
     /// Nothing.
     public let metadataOnly: Bool
     /// Only keys in which this regular expression matches somewhere; nil: all.
     public let filter: String?
-    /// The same, given once for the whole store at `init`.
+    /// The same, set for the whole store at `init`.
     public let permanentFilter: String?
-    /// Every version on its own, whatever others have its ETag.
+    /// Each version is fetched separately, even if others share its ETag.
     public var distrustsETags = false
-    // Regex is immutable once made; the library only lacks the word for it.
+    // Regex is immutable; the library just does not mark it Sendable.
     private nonisolated(unsafe) let expressions: [Regex<AnyRegexOutput>]
 
-    /// - Throws: `usage` for a regular expression that is none.
+    /// - Throws: `usage` for an invalid regular expression.
     public init(metadataOnly: Bool, filter: String?, permanentFilter: String?) throws {
         self.metadataOnly = metadataOnly
         self.filter = filter
@@ -26,11 +26,11 @@ public struct DownloadPolicy: Sendable {
         do {
             return try Regex(text)
         } catch {
-            throw IcecoreError(.usage, "the filter '\(text)' is no regular expression: \(error)")
+            throw IcecoreError(.usage, "the filter '\(text)' is not a regular expression: \(error)")
         }
     }
 
-    /// Whether the blob of an object of this key is asked for.
+    /// Whether to request the blob of an object with this key.
     public func asks(_ key: @autoclosure () -> [UInt8]) -> Bool {
         if metadataOnly { return false }
         if expressions.isEmpty { return true }

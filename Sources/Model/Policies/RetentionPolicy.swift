@@ -1,12 +1,12 @@
 import Basics
 
-/// Which snapshots a prune keeps: those that any of the rules names, and always the newest.
+/// Which snapshots a prune keeps: those matched by any rule, and always the newest.
 public struct RetentionPolicy: Sendable {
-    /// Everything of the last so many milliseconds before the newest snapshot.
+    /// Everything within this many milliseconds before the newest snapshot.
     public var within: Int64?
-    /// The newest so many snapshots.
+    /// This many of the newest snapshots.
     public var last = 0
-    /// The newest snapshot of each of the last so many days, weeks, months and years that have any.
+    /// The newest snapshot of each of the last this many days, weeks, months and years that have any.
     public var daily = 0
     public var weekly = 0
     public var monthly = 0
@@ -14,18 +14,18 @@ public struct RetentionPolicy: Sendable {
 
     public init() {}
 
-    /// Whether there is any rule.
+    /// Whether no rule is set.
     public var isEmpty: Bool {
         within == nil && [last, daily, weekly, monthly, yearly].allSatisfy { $0 == 0 }
     }
 
-    /// From when on every instant is kept: a time before the newest snapshot, or with no such rule that snapshot.
+    /// The time since which every instant is kept: `within` before the newest snapshot, or that snapshot's own time.
     package func horizon(_ newest: Timeline.Point) -> Timestamp {
         let (time, overflow) = newest.takenAt.milliseconds.subtractingReportingOverflow(within ?? 0)
         return overflow ? .distantPast : Timestamp(milliseconds: time)
     }
 
-    /// The ids of the snapshots to be kept.
+    /// The ids of the snapshots to keep.
     ///
     /// - Parameter points: in order; none of them is pruned.
     package func kept(_ points: [Timeline.Point]) -> Set<Int64> {
@@ -52,7 +52,7 @@ public struct RetentionPolicy: Sendable {
         return kept
     }
 
-    /// Days since 1970-01-01, a Thursday: three days later begins a week of ISO 8601.
+    /// Days since 1970-01-01, a Thursday; ISO 8601 weeks begin on Monday.
     private static func day(_ time: Timestamp) -> Int64 {
         time.milliseconds.flooredQuotient(86_400_000)
     }

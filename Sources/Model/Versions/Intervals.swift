@@ -1,18 +1,18 @@
-/// Sets of numbers as intervals: in order, not empty, not touching each other.
+/// Sets of numbers as intervals: ordered, non-empty, not touching.
 ///
-/// They nearly always hold one or two. The standard library's `RangeSet`, whose methods are not specialised for them, takes
-/// 15 times as long for ``setting(_:_:next:)`` and 10 times for a union or a difference, which a merge does for each key
-/// that has changed.
+/// Nearly all hold one or two. The standard library's `RangeSet`, whose methods are not specialised for them, takes
+/// 15 times as long for ``setting(_:_:next:)`` and 10 times as long for a union or difference, which a merge computes
+/// for each changed key.
 extension Array {
     /// Whether the set holds `value`.
     public func contains<Bound>(_ value: Bound) -> Bool where Element == Interval<Bound> {
         contains { (interval: Interval<Bound>) in interval.contains(value) }
     }
 
-    /// The largest number in both sets, where neither has an open end in common beyond what is known; nil if none.
+    /// The largest number in both sets, which may lie in an open end beyond what is known; nil if none.
     ///
-    /// For ranks: an open interval goes on with every inventory to come, so two open ends have `.max - 1` in common.
-    /// Two such results compare right, because at most one of two versions is marked latest by any one inventory.
+    /// For ranks: an open interval extends to every future inventory, so two open ends have `.max - 1` in common.
+    /// Two such results compare correctly, because an inventory marks at most one of two versions latest.
     func lastCommon<Bound>(_ other: [Interval<Bound>]) -> Bound? where Element == Interval<Bound> {
         var mine = count - 1
         var theirs = other.count - 1
@@ -31,10 +31,10 @@ extension Array {
         return Swift.min(interval.to, bound) - 1
     }
 
-    /// The set without the numbers of `other`.
+    /// The numbers of the set that are not in `other`.
     func subtracting<Bound>(_ other: [Interval<Bound>]) -> [Interval<Bound>] where Element == Interval<Bound> {
         var result: [Interval<Bound>] = []
-        // The holes before this place end before everything still to come.
+        // The holes before this index end before all remaining intervals.
         var first = 0
         for interval in self {
             var from = interval.from
@@ -57,7 +57,7 @@ extension Array {
         return (self + other).normalized()
     }
 
-    /// Any intervals as a set: sorted, empty ones dropped, those that overlap or touch joined.
+    /// Any intervals as a set: sorted, without empty ones, overlapping and touching ones joined.
     package func normalized<Bound>() -> [Interval<Bound>] where Element == Interval<Bound> {
         var result: [Interval<Bound>] = []
         for interval in sorted(by: { $0.from < $1.from }) where interval.from < interval.to {
@@ -70,10 +70,10 @@ extension Array {
         return result
     }
 
-    /// A set of ranks with one rank added, or taken away: how the intervals of a version change when an inventory at
-    /// `rank` is synced that lists it (or marks it latest), or does not.
+    /// A set of ranks with one rank added or removed: how the intervals of a version change when an inventory at `rank`
+    /// is synced that does or does not list it (or mark it latest).
     ///
-    /// - Parameter next: the rank after it; `.max` for the newest, because what the newest inventory says goes on.
+    /// - Parameter next: the rank after it; `.max` for the newest, because what the newest inventory says still holds.
     package func setting(_ rank: Timeline.Rank, _ isIn: Bool, next: Timeline.Rank) -> [RankInterval]
     where Element == RankInterval {
         if contains(rank) == isIn { return self }

@@ -2,11 +2,11 @@ import Basics
 import HeapModule
 
 /// The order in which the versions of one key followed each other, and when each was current: rules 4 to 9 of
-/// docs/SEMANTICS.md, a pure function of what the inventories say.
+/// docs/SEMANTICS.md, as a pure function of what the inventories say.
 public struct Succession: Sendable {
-    /// The versions' places in the array that was given, oldest first.
+    /// The versions' indices in the given array, oldest first.
     public let order: [Int]
-    /// For each version (by its place in the array that was given): when it was current, in order, never touching.
+    /// For each version (by its index in the given array): when it was current, in order, never touching.
     public let valid: [[TimeSpan]]
 
     public init(of versions: [VersionEvidence], timeline: Timeline) {
@@ -20,7 +20,7 @@ public struct Succession: Sendable {
         let order = Succession.order(versions, starts, overruled)
         let latest = Succession.latestByRank(versions)
 
-        // From the last in succession backwards: each is current when it exists and none after it does.
+        // From the last in succession backwards: each is current while it exists and none after it does.
         var valid = [[TimeSpan]](repeating: [], count: versions.count)
         var covered: [TimeSpan] = []
         for place in order.reversed() {
@@ -38,7 +38,7 @@ public struct Succession: Sendable {
         let byTime = versions.indices.sorted { versions[$0].identity.lastModified < versions[$1].identity.lastModified }
         for (position, start) in byTime.enumerated() where !versions[start].latest.isEmpty {
             let v = versions[start]
-            // Those with an equal time may stand before v too.
+            // Versions with an equal time may precede v, too.
             var first = position
             while first > 0, versions[byTime[first - 1]].identity.lastModified == v.identity.lastModified { first -= 1 }
             for place in byTime[first...] where place != start {
@@ -86,7 +86,7 @@ public struct Succession: Sendable {
         return result
     }
 
-    /// Which version each inventory marks latest, by rank. No two overlap: such an inventory was refused.
+    /// Which version each inventory marks latest, by rank. No two overlap: such an inventory is refused.
     private static func latestByRank(_ versions: [VersionEvidence]) -> [(interval: RankInterval, place: Int)] {
         var result: [(interval: RankInterval, place: Int)] = []
         for (place, version) in versions.enumerated() {
@@ -112,13 +112,13 @@ public struct Succession: Sendable {
         return order
     }
 
-    /// Puts versions that start together, smallest first, in the order of rule 5.
+    /// Orders versions that start together, given smallest first, by rule 5.
     ///
-    /// Rule 5 is no order by itself (three inventories can contradict each other in a circle), so the next is always the
-    /// smallest that overrules none of the others left, or in a circle the smallest at all.
+    /// Rule 5 alone is not an order (three inventories can contradict each other in a cycle), so the next is always the
+    /// smallest that overrules none of those left, or in a cycle simply the smallest.
     private static func settle(_ group: ArraySlice<Int>, _ overruled: [[Int]]) -> [Int] {
         guard group.count > 1, group.contains(where: { !overruled[$0].isEmpty }) else { return Array(group) }
-        // By their numbers in the group, which are in the order of size.
+        // By their indices in the group, which is sorted.
         let places = Array(group)
         let numbers = Dictionary(uniqueKeysWithValues: places.enumerated().map { ($1, $0) })
         var overrules = [Int](repeating: 0, count: places.count)
@@ -137,7 +137,7 @@ public struct Succession: Sendable {
         result.reserveCapacity(places.count)
         while result.count < places.count {
             while isTaken[first] { first += 1 }
-            // Those that became free when they had been taken, as the first of a circle, are of no use any more.
+            // Skip those that became free after they had been taken as the first of a cycle.
             var next = free.popMin()
             while let taken = next, isTaken[taken] { next = free.popMin() }
             let number = next ?? first
@@ -151,7 +151,7 @@ public struct Succession: Sendable {
         return result
     }
 
-    /// Objects before markers, then the bytes of the version id; what comes after that decides nothing real.
+    /// Objects before markers, then by the bytes of the version id; the rest only makes the order total.
     private static func precedes(_ left: VersionEvidence, _ right: VersionEvidence) -> Bool {
         let (a, b) = (left.identity, right.identity)
         if a.isMarker != b.isMarker { return !a.isMarker }
@@ -167,7 +167,7 @@ public struct Succession: Sendable {
 }
 
 extension [(interval: RankInterval, place: Int)] {
-    /// The place whose interval contains the rank. The intervals are in order and do not overlap.
+    /// The index whose interval contains the rank. The intervals are in order and do not overlap.
     fileprivate func place(at rank: Timeline.Rank) -> Int? {
         var low = 0
         var high = count

@@ -1,7 +1,7 @@
-/// What the synced inventories say of one version.
+/// What the synced inventories say about one version.
 public struct VersionEvidence: Sendable {
     public var identity: VersionIdentity
-    /// The runs: maximal sequences of consecutive inventories that list it, in order.
+    /// Its runs: maximal sequences of consecutive inventories that list it, in order.
     public var listed: [RankInterval]
     /// The inventories that mark it latest, in order.
     public var latest: [RankInterval]

@@ -1,6 +1,6 @@
 import Basics
 
-/// What makes a version itself. The size never differs where the rest is equal, unless somebody lies.
+/// What identifies a version. If the rest is equal, the size differs only in a forged inventory.
 public struct VersionIdentity: Hashable, Sendable {
     /// nil: unknown.
     public var versionId: [UInt8]?

@@ -66,7 +66,7 @@ final class PruneContents {
     /// A row that stays names this content.
     @inline(__always)
     func strike(_ row: borrowing EntryRow, prefix: [UInt8]) throws {
-        if row.flags.contains(.own) {
+        if row.flags.contains(.filedByVersion) {
             // Filed under a name that only the version has: no other row strikes it.
             if let etag = row.contentETag(prefix: prefix) { try delete.run(etag, row.size) }
             return

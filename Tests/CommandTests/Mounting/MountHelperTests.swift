@@ -58,7 +58,7 @@ import Testing
             umount mnt
             # What mount(8) says of failures is in mount(8): 1 for a wrong call, 32 for a mount that was not made.
             fails 1 "unknown option 'colour=blue'" mount -t fuse.icecore "$store" mnt -o colour=blue
-            fails 1 "no point in time" mount -t fuse.icecore "$store" mnt -o at=nonsense
+            fails 1 "not a point in time" mount -t fuse.icecore "$store" mnt -o at=nonsense
             fails 32 "after the newest snapshot" mount -t fuse.icecore "$store" mnt -o at=2030-01-01
             fails 32 "" mount -t fuse.icecore "$PWD" mnt
             fails 1 usage /sbin/mount.fuse.icecore "$store"
