@@ -178,7 +178,7 @@ public final class Downloader {
         if want.size == 0, want.etag == .empty, !want.isOpaque {
             // An empty content needs no request.
             try File(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o444).close()
-            let sha256 = want.isOwn ? SHA256.digest([]) : nil
+            let sha256 = want.isFiledByVersion ? SHA256.digest([]) : nil
             arrived(CheckedContent(want, .checked(partSize: nil, sha256: sha256), temporary: temporary, headers: nil))
             return nil
         }

@@ -113,3 +113,15 @@ extension Statement {
         }
     }
 }
+
+extension Connection {
+    /// Compiles one statement for repeated use.
+    public func prepare(_ sql: String) throws(IcecoreError) -> Statement {
+        var statement: OpaquePointer?
+        let status = sqlite3_prepare_v3(handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil)
+        guard status == SQLITE_OK, let statement else {
+            throw .sqlite(status, handle, "cannot compile \(sql) on", path)
+        }
+        return Statement(statement, connection: self)
+    }
+}

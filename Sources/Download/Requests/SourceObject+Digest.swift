@@ -22,6 +22,6 @@ extension SourceObject {
     func verifier(of partial: PartialBlob, _ description: ObjectDescription?, _ pool: WorkPool) -> ContentVerifier {
         let expected = expectedDigest(
             partSize: description?.partSize, hasOpaqueETag: description?.isOpaque ?? false)
-        return ContentVerifier(partial, expected, needsSHA256: want.isOwn, pool)
+        return ContentVerifier(partial, expected, needsSHA256: want.isFiledByVersion, pool)
     }
 }

@@ -66,7 +66,7 @@ struct SourceObject {
     /// Refuses an answer about another object.
     func check(_ head: S3ResponseHead) throws {
         if isReplaceable, let etag = head.etag, !isSame(etag) { throw Replaced(etag: etag) }
-        if want.isOwn, replica == nil, byKey || isReplaceable { try checkVersion(head) }
+        if want.isFiledByVersion, replica == nil, byKey || isReplaceable { try checkVersion(head) }
     }
 
     /// Refuses another version with the same ETag, for contents whose ETags are distrusted.

@@ -71,7 +71,7 @@ final class WholeTransfer: Transfer {
     /// - Parameter digest: one that has taken the whole content.
     private func decide(_ digest: consuming ContentDigest) throws {
         let expected = digest.expected
-        let verdict = try digest.verdict(needsSHA256: want.isOwn) { try content.read(temporary, $0) }
+        let verdict = try digest.verdict(needsSHA256: want.isFiledByVersion) { try content.read(temporary, $0) }
         guard verdict != .wrong else { throw S3Failure.corrupt(expected.mismatch) }
         self.verdict = verdict
     }

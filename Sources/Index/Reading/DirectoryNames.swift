@@ -3,9 +3,12 @@ import SQLite
 
 /// The table `directory`: each directory's name and parent.
 package final class DirectoryNames {
+    /// The directory that holds everything: the empty prefix.
+    static let root: Int64 = 1
+
     private let statement: Statement
     /// The last prefix looked up: rows of one directory are often adjacent.
-    private var last: (directory: Int64, prefix: [UInt8]) = (IndexReader.root, [])
+    private var last: (directory: Int64, prefix: [UInt8]) = (DirectoryNames.root, [])
 
     package init(_ connection: Connection) throws(IcecoreError) {
         statement = try connection.prepare("SELECT parent, name FROM directory WHERE id = ?1")
@@ -15,7 +18,7 @@ package final class DirectoryNames {
     func parent<Result>(
         of directory: Int64, _ body: (Int64, UnsafeRawBufferPointer) throws -> Result
     ) throws -> Result? {
-        if directory == IndexReader.root { return nil }
+        if directory == DirectoryNames.root { return nil }
         statement.bind(1, directory)
         defer { statement.reset() }
         return try statement.step() ? try body(statement.integer(0), statement.bytes(1)) : nil
@@ -26,7 +29,7 @@ package final class DirectoryNames {
         if directory == last.directory { return last.prefix }
         var components: [[UInt8]] = []
         var current = directory
-        while current != IndexReader.root {
+        while current != DirectoryNames.root {
             statement.bind(1, current)
             defer { statement.reset() }
             // Parents are created before their children: a damaged index must not cause an endless loop.
@@ -41,6 +44,6 @@ package final class DirectoryNames {
     /// Forgets the cached prefix, before another state is read.
     func reset() {
         statement.reset()
-        last = (IndexReader.root, [])
+        last = (DirectoryNames.root, [])
     }
 }

@@ -7,7 +7,7 @@ import SQLite
 /// Between ``begin()`` and ``end()`` it reads one consistent state, regardless of commits.
 public final class IndexReader {
     /// The directory that holds everything: the empty prefix.
-    public static let root: Int64 = 1
+    public static let root = DirectoryNames.root
 
     package let connection: Connection
     /// The snapshots of the state being read.

@@ -7,8 +7,8 @@ extension EntryRow {
     /// - Parameter prefix: of the row's directory.
     public func contentETag(prefix: @autoclosure () throws -> [UInt8]) rethrows -> ETag? {
         guard let etag = etagValue else { return nil }
-        guard flags.contains(.own) else { return etag }
-        return etag.own(
+        guard flags.contains(.filedByVersion) else { return etag }
+        return etag.filed(
             key: try prefix() + Array(name), versionId: versionIsUnknown ? nil : Array(versionId),
             lastModified: lastModified)
     }
@@ -17,7 +17,7 @@ extension EntryRow {
 extension VersionIdentity {
     /// The ETag that the version's content is filed under; nil for a marker.
     public func contentETag(key: [UInt8], _ flags: EntryRow.Flags) -> ETag? {
-        guard flags.contains(.own) else { return etag }
-        return etag?.own(key: key, versionId: versionId, lastModified: lastModified)
+        guard flags.contains(.filedByVersion) else { return etag }
+        return etag?.filed(key: key, versionId: versionId, lastModified: lastModified)
     }
 }

@@ -24,7 +24,7 @@ public struct EntryRow {
         /// A prune has dropped the content: no kept view shows the version.
         public static let pruned = Flags(rawValue: 64)
         /// The content was fetched for this version alone, even if others share its ETag.
-        public static let own = Flags(rawValue: 128)
+        public static let filedByVersion = Flags(rawValue: 128)
 
         /// SQL for the rows that have all of some flags and none of others.
         package static func condition(all: Flags = [], none: Flags = []) -> String {

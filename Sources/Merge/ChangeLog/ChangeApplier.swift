@@ -155,19 +155,19 @@ package final class ChangeApplier: ChangeSink {
         row.etagIsText = header.etagIsText
         guard let shared = row.etagValue else { return flags }
         var looked = shared
-        if distrustsETags || flags.contains(.own) {
-            let own = shared.own(
+        if distrustsETags || flags.contains(.filedByVersion) {
+            let own = shared.filed(
                 key: Array(key), versionId: header.versionIsUnknown ? nil : Array(versionId),
                 lastModified: Timestamp(milliseconds: header.lastModified))
             if try findBlob(etag: own, size: header.size) {
                 present += 1
-                return flags.union([.own, .present])
+                return flags.union([.filedByVersion, .present])
             }
-            if flags.contains(.own) { looked = own }
+            if flags.contains(.filedByVersion) { looked = own }
         }
-        if !flags.contains(.own) || wasPresent, try findBlob(etag: shared, size: header.size) {
+        if !flags.contains(.filedByVersion) || wasPresent, try findBlob(etag: shared, size: header.size) {
             present += 1
-            return flags.subtracting(.own).union(.present)
+            return flags.subtracting(.filedByVersion).union(.present)
         }
         let text = Array(looked.description.utf8)
         let isGone = try text.withUnsafeBytes { bytes in

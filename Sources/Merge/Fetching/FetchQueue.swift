@@ -41,7 +41,7 @@ public final class FetchQueue {
         insert.bind(3, (want.isLatest ? 1 : 0) | (want.isOpaque ? 2 : 0) | (want.isArchived ? 4 : 0))
         insert.bind(8, want.lastModified.milliseconds)
         let etag = Array(want.etag.description.utf8)
-        let content = want.isOwn ? Array(want.contentETag.description.utf8) : etag
+        let content = want.isFiledByVersion ? Array(want.contentETag.description.utf8) : etag
         try want.key.withUnsafeBytes { key in
             try etag.withUnsafeBytes { etag in
                 try (want.versionId ?? []).withUnsafeBytes { versionId in

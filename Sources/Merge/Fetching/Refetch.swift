@@ -24,7 +24,7 @@ public final class Refetch {
         var bytes: Int64 = 0
         var prefix: (directory: Int64, bytes: [UInt8]) = (0, [])
         var last: (directory: Int64, name: [UInt8]) = (0, [])
-        try reader.withoutBlob(orOfTheirOwn: policy.distrustsETags) { directory, row in
+        try reader.withoutBlob(orShared: policy.distrustsETags) { directory, row in
             try Interruption.check()
             // A version can have several rows, and a key several versions: all rows of a key are handled at once.
             if last.directory == directory, last.name.withUnsafeBytes({ row.name.isEqual(to: $0) }) { return }
@@ -38,14 +38,15 @@ public final class Refetch {
                 for version in try reader.storedVersions(name, in: directory, reader.timeline) {
                     let identity = version.evidence.identity
                     guard !identity.isMarker, !version.flags.contains(.pruned),
-                        !version.flags.contains(.present) || needsOwn(version),
+                        !version.flags.contains(.present) || needsOwnContent(version),
                         version.evidence.listed.contains(rank), policy.asks(key), isMissingOrBack(version, key)
                     else { continue }
                     count += 1
                     bytes = bytes.addingClamped(identity.size)
                     try add(version, key: key, to: wants)
                     changes.put(
-                        version, isOwn: policy.distrustsETags, name: name, prefix: prefix.bytes, in: directory)
+                        version, isFiledByVersion: policy.distrustsETags, name: name, prefix: prefix.bytes,
+                        in: directory)
                     try changes.flushIfFull()
                 }
             }
@@ -54,14 +55,14 @@ public final class Refetch {
         return (count, bytes)
     }
 
-    private func needsOwn(_ version: StoredVersion) -> Bool {
-        policy.distrustsETags && !version.flags.contains(.own)
+    private func needsOwnContent(_ version: StoredVersion) -> Bool {
+        policy.distrustsETags && !version.flags.contains(.filedByVersion)
     }
 
     /// False for what was already gone when the snapshot was taken.
     private func isMissingOrBack(_ version: StoredVersion, _ key: [UInt8]) -> Bool {
-        let flags = policy.distrustsETags ? version.flags.union(.own) : version.flags
-        guard version.flags.contains(.gone) || needsOwn(version),
+        let flags = policy.distrustsETags ? version.flags.union(.filedByVersion) : version.flags
+        guard version.flags.contains(.gone) || needsOwnContent(version),
             let etag = version.evidence.identity.contentETag(key: key, flags)
         else { return true }
         return (version.evidence.identity.versionId ?? []).withUnsafeBytes { versionId in
@@ -72,7 +73,7 @@ public final class Refetch {
 
     private func add(_ version: StoredVersion, key: [UInt8], to wants: FetchQueue) throws {
         let identity = version.evidence.identity
-        let flags = policy.distrustsETags ? version.flags.union(.own) : version.flags
+        let flags = policy.distrustsETags ? version.flags.union(.filedByVersion) : version.flags
         guard let etag = identity.etag, let filed = identity.contentETag(key: key, flags) else { return }
         let isLatest = version.evidence.latest.contains(rank)
         let ends = version.rows.filter { $0.valid.from != .max }.map(\.valid.to).max() ?? .max
@@ -89,7 +90,8 @@ public final class Refetch {
 extension ChangeWriter {
     /// Rewrites all rows of a version as expected, checking for its blob.
     fileprivate func put(
-        _ version: StoredVersion, isOwn: Bool, name: UnsafeRawBufferPointer, prefix: [UInt8], in directory: Int64
+        _ version: StoredVersion, isFiledByVersion: Bool, name: UnsafeRawBufferPointer, prefix: [UInt8],
+        in directory: Int64
     ) {
         let identity = version.evidence.identity
         var entry = EntryRow(name: name)
@@ -104,7 +106,7 @@ extension ChangeWriter {
                 for var tenure in version.rows {
                     tenure.flags.remove(.gone)
                     tenure.flags.insert(.expected)
-                    if isOwn { tenure.flags.insert(.own) }
+                    if isFiledByVersion { tenure.flags.insert(.filedByVersion) }
                     put(tenure, entry, in: directory, isNew: false, prefix: prefix, checksBlob: true)
                 }
             }
@@ -115,9 +117,9 @@ extension ChangeWriter {
 extension IndexReader {
     /// Passes every row whose blob was never seen, and was not pruned, to `body`, with its directory.
     ///
-    /// - Parameter orOfTheirOwn: also rows whose blob may be shared.
-    fileprivate func withoutBlob(orOfTheirOwn: Bool, _ body: (Int64, EntryRow) throws -> Void) throws {
-        let shared = orOfTheirOwn ? " OR \(EntryRow.Flags.condition(none: [.marker, .pruned, .own]))" : ""
+    /// - Parameter orShared: also rows whose blob may be shared.
+    fileprivate func withoutBlob(orShared: Bool, _ body: (Int64, EntryRow) throws -> Void) throws {
+        let shared = orShared ? " OR \(EntryRow.Flags.condition(none: [.marker, .pruned, .filedByVersion]))" : ""
         let missing = EntryRow.Flags.condition(none: [.marker, .present, .pruned])
         let statement = try connection.prepare(
             "SELECT \(EntryRow.columnsAndDirectory) FROM entry WHERE child IS NULL AND (\(missing)\(shared))")

@@ -86,11 +86,15 @@ extension IndexMerge {
         _ row: EntryRow, _ facts: InventoryRow, _ name: UnsafeRawBufferPointer
     ) -> Bool {
         if row.flags.contains(.marker) { return false }
-        let needsOwn = policy.distrustsETags && !row.flags.contains(.own)
-        if !row.flags.contains(.pruned), !row.flags.contains(.present) || needsOwn, !policy.metadataOnly, asks(name) {
+        let needsOwnContent = policy.distrustsETags && !row.flags.contains(.filedByVersion)
+        if !row.flags.contains(.pruned), !row.flags.contains(.present) || needsOwnContent, !policy.metadataOnly,
+            asks(name)
+        {
             var asked = row
-            if policy.distrustsETags { asked.flags.insert(.own) }
-            guard row.flags.contains(.gone) || needsOwn, let etag = asked.contentETag(prefix: path) else { return true }
+            if policy.distrustsETags { asked.flags.insert(.filedByVersion) }
+            guard row.flags.contains(.gone) || needsOwnContent, let etag = asked.contentETag(prefix: path) else {
+                return true
+            }
             if isBack(name, versionId: row.versionId, etag: etag) { return true }
         }
         if facts.flags.contains(.opaque) != row.flags.contains(.opaque) { return true }
@@ -133,7 +137,7 @@ extension IndexMerge {
         if row.isMarker { flags.insert(.marker) }
         if row.facts.flags.contains(.opaque) { flags.insert(.opaque) }
         if row.facts.flags.contains(.archived) { flags.insert(.archived) }
-        if policy.distrustsETags, !row.isMarker { flags.insert(.own) }
+        if policy.distrustsETags, !row.isMarker { flags.insert(.filedByVersion) }
         return flags
     }
 
@@ -240,10 +244,10 @@ extension IndexMerge {
                 &flags, version, isLatest: isLatest[place], valid: succession.valid[place], path + Array(name))
             var checksBlob = false
             if isListed[place], !version.evidence.identity.isMarker, !flags.contains(.pruned),
-                !flags.contains(.present) || needsOwn(flags), asks(name), isMissingOrBack(version, name)
+                !flags.contains(.present) || needsOwnContent(flags), asks(name), isMissingOrBack(version, name)
             {
                 flags.remove(.gone)
-                if policy.distrustsETags { flags.insert(.own) }
+                if policy.distrustsETags { flags.insert(.filedByVersion) }
                 flags.insert(.expected)
                 checksBlob = true
                 try requestFetch(
@@ -257,13 +261,13 @@ extension IndexMerge {
     }
 
     /// Whether the version must have its own content, but has one that it may share with others.
-    private func needsOwn(_ flags: EntryRow.Flags) -> Bool {
-        policy.distrustsETags && !flags.contains(.own)
+    private func needsOwnContent(_ flags: EntryRow.Flags) -> Bool {
+        policy.distrustsETags && !flags.contains(.filedByVersion)
     }
 
     private func isMissingOrBack(_ version: StoredVersion, _ name: UnsafeRawBufferPointer) -> Bool {
-        let flags = policy.distrustsETags ? version.flags.union(.own) : version.flags
-        guard version.flags.contains(.gone) || needsOwn(version.flags),
+        let flags = policy.distrustsETags ? version.flags.union(.filedByVersion) : version.flags
+        guard version.flags.contains(.gone) || needsOwnContent(version.flags),
             let etag = version.evidence.identity.contentETag(key: path + Array(name), flags)
         else { return true }
         return (version.evidence.identity.versionId ?? []).withUnsafeBytes { versionId in

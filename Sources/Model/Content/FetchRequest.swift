@@ -37,5 +37,5 @@ public struct FetchRequest: Sendable {
     }
 
     /// No other version's content can be used instead, whatever its ETag.
-    public var isOwn: Bool { contentETag != etag }
+    public var isFiledByVersion: Bool { contentETag != etag }
 }

@@ -98,3 +98,6 @@ extension Timeline {
         return RankInterval(rank(of: from), to == 0 ? .max : rank(of: to))
     }
 }
+
+/// Snapshots that follow each other, by rank.
+public typealias RankInterval = Interval<Timeline.Rank>

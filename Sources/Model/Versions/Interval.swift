@@ -15,4 +15,3 @@ public struct Interval<Bound: FixedWidthInteger & Sendable>: Hashable, Sendable 
 }
 
 public typealias TimeSpan = Interval<Int64>
-public typealias RankInterval = Interval<Timeline.Rank>

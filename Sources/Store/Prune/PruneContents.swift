@@ -66,7 +66,7 @@ final class PruneContents {
     /// Strikes out a content that a remaining row names.
     @inline(__always)
     func strike(_ row: borrowing EntryRow, prefix: [UInt8]) throws {
-        if row.flags.contains(.own) {
+        if row.flags.contains(.filedByVersion) {
             // Filed under a name unique to the version: no other row strikes it out.
             if let etag = row.contentETag(prefix: prefix) { try delete.run(etag, row.size) }
             return

@@ -28,7 +28,8 @@ public final class UnnamedBlobs {
         while try statement.step() {
             let row = EntryRow(statement)
             let prefix =
-                row.flags.contains(.own) ? try names.prefix(of: statement.integer(EntryRow.directoryColumn)) ?? [] : []
+                row.flags.contains(.filedByVersion)
+                ? try names.prefix(of: statement.integer(EntryRow.directoryColumn)) ?? [] : []
             try contents.strike(row, prefix: prefix)
         }
         try contents.names(reader, body)

@@ -162,7 +162,7 @@ import Testing
             try Self.expectAll(scenario)
             try Files.remove(blob)
             let missing = try scenario.run("verify")
-            #expect(missing.status == 3 && missing.text.contains("is not there"), "\(missing)")
+            #expect(missing.status == 3 && missing.text.contains("is no longer there"), "\(missing)")
             #expect(try scenario.run("verify", "--repair").status == 0)
             try Self.expectAll(scenario)
         }

@@ -10,7 +10,7 @@ struct RowRecord {
         /// The ETag does not fit: ask the index.
         static let verbatimETag = Flags(rawValue: 4)
         /// The content is filed under a name of this version alone: ask the index.
-        static let ownContent = Flags(rawValue: 8)
+        static let filedByVersion = Flags(rawValue: 8)
     }
 
     var node: UInt64 = 0
@@ -32,7 +32,7 @@ struct RowRecord {
         size = max(0, row.size)
         lastModified = row.lastModified.milliseconds
         if row.isMarker { flags.insert(.marker) }
-        if row.flags.contains(.own) { flags.insert(.ownContent) }
+        if row.flags.contains(.filedByVersion) { flags.insert(.filedByVersion) }
         if row.etagIsText {
             flags.insert(.verbatimETag)
         } else if row.etag.count >= 16 {
@@ -47,7 +47,7 @@ struct RowRecord {
 
     /// The ETag that the content is filed under; nil if there is none, or only the index has it.
     var etag: ETag? {
-        guard flags.contains(.hasETag), !flags.contains(.ownContent) else { return nil }
+        guard flags.contains(.hasETag), !flags.contains(.filedByVersion) else { return nil }
         return ETag(high: etagHigh, low: etagLow, parts: etagParts)
     }
 }

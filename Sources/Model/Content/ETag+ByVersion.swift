@@ -12,7 +12,7 @@ extension ETag {
     /// The ETag under which the content of one version is filed.
     ///
     /// - Parameter versionId: nil if unknown.
-    public func own(key: [UInt8], versionId: [UInt8]?, lastModified: Timestamp) -> ETag {
+    public func filed(key: [UInt8], versionId: [UInt8]?, lastModified: Timestamp) -> ETag {
         // The lengths make the concatenation unambiguous.
         var text = Array("\(lastModified.milliseconds) \(versionId?.count ?? -1) ".utf8)
         text += versionId ?? []
