@@ -57,7 +57,7 @@ public final class SortedInventory: SortedRows {
         guard files.count == manifest.files.count else {
             throw IcecoreError(
                 .invalidData,
-                "the manifest '\(Display.text(manifest.origin))' names \(manifest.files.count) list files, but "
+                "the manifest '\(Display.escaped(manifest.origin))' names \(manifest.files.count) list files, but "
                     + "\(files.count) were fetched; fetch them again")
         }
         var total: Int64 = 0

@@ -9,6 +9,6 @@ public struct UnsortedInventory: Error, CustomStringConvertible {
 
     public var description: String {
         guard let file else { return "too many list files of the inventory overlap to be merged directly" }
-        return "list file '\(Display.text(file))' is not sorted by key: line \(line) belongs before the one above it"
+        return "list file '\(Display.escaped(file))' is not sorted by key: line \(line) belongs before the one above it"
     }
 }

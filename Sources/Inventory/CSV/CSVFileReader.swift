@@ -161,7 +161,7 @@ final class CSVFileReader: @unchecked Sendable {
 
     func damaged(_ problem: String) -> IcecoreError {
         IcecoreError(
-            .invalidData, "list file '\(Display.text(listFile.key))' \(problem); \(InventoryAdvice.fetchAgain)")
+            .invalidData, "list file '\(Display.escaped(listFile.key))' \(problem); \(InventoryAdvice.fetchAgain)")
     }
 }
 

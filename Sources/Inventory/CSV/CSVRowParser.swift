@@ -314,14 +314,14 @@ final class CSVRowParser {
     // MARK: Errors
 
     func damaged(_ column: InventoryColumn, _ field: ByteSlice, _ problem: String) -> IcecoreError {
-        damaged("\(column.rawValue) '\(Display.text(field.bytes))' \(problem)")
+        damaged("\(column.rawValue) '\(Display.escaped(field.bytes))' \(problem)")
     }
 
     @inline(never)
     func damaged(_ problem: String) -> IcecoreError {
         IcecoreError(
             .invalidData,
-            "list file '\(Display.text(name))', line \(rowsParsed &+ 1): \(problem); \(InventoryAdvice.otherDate)")
+            "list file '\(Display.escaped(name))', line \(rowsParsed &+ 1): \(problem); \(InventoryAdvice.otherDate)")
     }
 
     private func tooLong() -> IcecoreError {

@@ -53,7 +53,7 @@ public struct InventoryManifest: Sendable {
     /// - Throws: `invalidData` with a sentence that names the field, `unsupported` for an ORC or Parquet report.
     public init(json: [UInt8], origin: String) throws {
         func refuse(_ what: String, _ advice: String = InventoryAdvice.otherDate) -> IcecoreError {
-            IcecoreError(.invalidData, "the manifest '\(Display.text(origin))' \(what); \(advice)")
+            IcecoreError(.invalidData, "the manifest '\(Display.escaped(origin))' \(what); \(advice)")
         }
         guard json.count <= InventoryManifest.largestJSON else {
             throw refuse("is larger than \(InventoryManifest.largestJSON >> 20) MiB")
@@ -76,13 +76,13 @@ public struct InventoryManifest: Sendable {
         case "ORC", "PARQUET":
             throw IcecoreError(
                 .unsupported,
-                "the manifest '\(Display.text(origin))' is of an inventory in the format \(Display.text(raw.fileFormat)), "
+                "the manifest '\(Display.escaped(origin))' is of an inventory in the format \(Display.escaped(raw.fileFormat)), "
                     + "which Icecore cannot read; configure the bucket's inventory with the output format CSV")
         default:
-            throw refuse("has the unknown fileFormat '\(Display.text(raw.fileFormat))'; only CSV can be read")
+            throw refuse("has the unknown fileFormat '\(Display.escaped(raw.fileFormat))'; only CSV can be read")
         }
         guard InventoryManifest.isBucketName(raw.sourceBucket) else {
-            throw refuse("names the sourceBucket '\(Display.text(raw.sourceBucket))', which is not a bucket name")
+            throw refuse("names the sourceBucket '\(Display.escaped(raw.sourceBucket))', which is not a bucket name")
         }
         if let destination = raw.destinationBucket {
             // arn:aws:s3:::name; the partition differs between aws, aws-cn and aws-us-gov.
@@ -92,7 +92,7 @@ public struct InventoryManifest: Sendable {
                 : destination
             guard InventoryManifest.isBucketName(name) else {
                 throw refuse(
-                    "names the destinationBucket '\(Display.text(destination))', which is not a bucket name or ARN")
+                    "names the destinationBucket '\(Display.escaped(destination))', which is not a bucket name or ARN")
             }
             destinationBucket = name
         } else {
@@ -134,7 +134,7 @@ public struct InventoryManifest: Sendable {
             }
             guard seen.insert(name).inserted else {
                 throw refuse(
-                    "has the column '\(Display.text(name))' twice in its fileSchema", InventoryAdvice.otherDate)
+                    "has the column '\(Display.escaped(name))' twice in its fileSchema", InventoryAdvice.otherDate)
             }
             names.append(name)
         }
@@ -160,13 +160,14 @@ public struct InventoryManifest: Sendable {
                 throw refuse("names a list file without a key of plausible length")
             }
             guard keys.insert(file.key).inserted else {
-                throw refuse("names the list file '\(Display.text(file.key))' twice")
+                throw refuse("names the list file '\(Display.escaped(file.key))' twice")
             }
             if let size = file.size, !(0...largestFile).contains(size) {
-                throw refuse("gives the list file '\(Display.text(file.key))' the impossible size \(size)")
+                throw refuse("gives the list file '\(Display.escaped(file.key))' the impossible size \(size)")
             }
             guard file.md5.utf8.count == 32, let md5 = Hex.decode(file.md5.utf8) else {
-                throw refuse("gives the list file '\(Display.text(file.key))' no MD5checksum of 32 hexadecimal digits")
+                throw refuse(
+                    "gives the list file '\(Display.escaped(file.key))' no MD5checksum of 32 hexadecimal digits")
             }
             files.append(ListFile(key: file.key, size: file.size, md5: md5))
         }
@@ -183,14 +184,14 @@ public struct InventoryManifest: Sendable {
         guard digits.count == 32, let expected = Hex.decode(Array(digits.reversed())) else {
             throw IcecoreError(
                 .invalidData,
-                "the manifest.checksum of '\(Display.text(origin))' is not an MD5 of 32 hexadecimal digits; "
+                "the manifest.checksum of '\(Display.escaped(origin))' is not an MD5 of 32 hexadecimal digits; "
                     + InventoryAdvice.fetchAgain)
         }
         let found = MD5.digest(json)
         guard found == expected else {
             throw IcecoreError(
                 .invalidData,
-                "the manifest '\(Display.text(origin))' is damaged: its MD5 is \(Hex.encode(found)), but manifest.checksum "
+                "the manifest '\(Display.escaped(origin))' is damaged: its MD5 is \(Hex.encode(found)), but manifest.checksum "
                     + "says \(Hex.encode(expected)); \(InventoryAdvice.fetchAgain)")
         }
     }

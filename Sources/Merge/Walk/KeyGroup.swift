@@ -135,7 +135,7 @@ struct KeyGroup {
             if let first = latest {
                 throw IcecoreError(
                     .invalidData,
-                    "\(place(row.facts)): a second latest version of the key '\(Display.text(key))' "
+                    "\(place(row.facts)): a second latest version of the key '\(Display.escaped(key))' "
                         + "(the first: \(place(first.facts))): the inventory contradicts itself")
             }
             latest = row
