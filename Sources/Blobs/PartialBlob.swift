@@ -105,8 +105,15 @@ public final class PartialBlob: @unchecked Sendable {
 
     private func empty() throws {
         let descriptor = data.descriptor
-        try systemCall("cannot write", path) { ftruncate(descriptor, 0) }
-        try systemCall("cannot write", path) { ftruncate(descriptor, off_t(size)) }
+        do {
+            try systemCall("cannot write", path) { ftruncate(descriptor, 0) }
+            try systemCall("cannot write", path) { ftruncate(descriptor, off_t(size)) }
+        } catch {
+            // There is nothing in it yet, and it may be too large for this disk for ever.
+            unlink(path)
+            unlink(logPath)
+            throw error
+        }
     }
 
     /// The path of a content while it arrives.

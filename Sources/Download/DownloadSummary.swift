@@ -1,3 +1,5 @@
+import Index
+import Model
 import S3
 
 /// The result of a download.
@@ -11,10 +13,34 @@ public struct DownloadSummary: Sendable {
     /// Objects that the source has lost for good, and others that could not be fetched.
     public internal(set) var gone = 0
     public internal(set) var failed = 0
+    /// Those among the failed that the source refused.
+    public internal(set) var refused = 0
+    /// Objects that turned out to be archived, or encrypted with a key of their owner: no failures.
+    public internal(set) var archived = StateCount()
+    public internal(set) var encrypted = StateCount()
+    /// Objects that have come or will not come this time.
+    public var settled: Int {
+        fetched + shared + gone + failed + Int(archived.versions) + Int(encrypted.versions)
+    }
     /// The first few failures, as sentences.
     public internal(set) var examples: [String] = []
     /// Requests, retries, and bytes in flight.
     public internal(set) var transfers = TransferLoop.Statistics()
     /// Bytes that have arrived of contents that are not complete yet.
     public internal(set) var unfinishedBytes: Int64 = 0
+}
+
+extension DownloadSummary {
+    /// Counts an object that did not come.
+    mutating func count(_ failure: FetchFailure, _ size: Int64) {
+        switch failure {
+        case .gone: gone += 1
+        case .missing: failed += 1
+        case .refused:
+            failed += 1
+            refused += 1
+        case .archived: archived.add(size)
+        case .encrypted: encrypted.add(size)
+        }
+    }
 }

@@ -27,6 +27,7 @@ public final class Downloader {
     /// How many contents had been settled when `aside` became `wants`.
     private var settledBefore = 0
     private var summary = DownloadSummary()
+    private var brake: FetchBrake
     /// Contents in flight, and the other keys that have them.
     private var groups: FetchGroups
     /// Requests that go before new wants: for part sizes, by key after a refusal, once more after a failed check.
@@ -53,10 +54,11 @@ public final class Downloader {
     ///   - wants: what to fetch, the most urgent first.
     ///   - jobs: the most requests in flight.
     ///   - chunks: which contents are fetched in chunks.
+    ///   - acceptsLosses: the source is believed even if it denies most of the contents.
     ///   - progress: called whenever something has been fetched or given up, and four times a second.
     public init(
         _ store: Store, _ client: S3Client, origin: ContentOrigin? = nil, wants: FetchQueue, jobs: Int,
-        chunks: ChunkLimits = ChunkLimits(),
+        chunks: ChunkLimits = ChunkLimits(), acceptsLosses: Bool = false,
         progress: @escaping (DownloadSummary) -> Void
     ) throws {
         self.store = store
@@ -66,6 +68,7 @@ public final class Downloader {
         self.jobs = jobs
         self.chunks = chunks
         self.progress = progress
+        brake = FetchBrake(acceptsLosses: acceptsLosses, server: client.server(of: store.configuration.bucket))
         groups = FetchGroups(mostAttempts: jobs / 2)
         committer = try BlobCommitter(store)
         let reader = try store.reader()
@@ -89,14 +92,20 @@ public final class Downloader {
             }
             progress(summary)
         }
+        let records = try BlobRecords(store)
+        // Of a run that was stopped before it could tell whether to believe them.
+        try records.forgetLosses()
         do {
             try loop.run { try self.next() }
+            if let error = brake.error(isAtEnd: true) { throw error }
         } catch {
             try? committer.finish()
+            try? records.forgetLosses()
             if let failure = error as? S3Failure { throw failure.asError }
             throw error
         }
         try committer.finish()
+        try records.confirmLosses()
         summary.transfers = loop.statistics
         return summary
     }
@@ -143,6 +152,7 @@ public final class Downloader {
             return nil
         }
         if try committer.isPending(want) || store.blob(etag: want.contentETag, size: want.size, reader) != nil {
+            brake.arrived(want)
             summary.shared += 1
             summary.sharedBytes = summary.sharedBytes.addingClamped(want.size)
             return nil
@@ -161,10 +171,6 @@ public final class Downloader {
 
     /// The transfer of a content that is not there; nil if there is none to start now.
     private func transfer(of want: FetchRequest) throws -> Transfer? {
-        if want.isArchived {
-            try fail(want, isGone: false, "archived (its storage class needs a restore first)")
-            return nil
-        }
         if want.size >= chunks.threshold {
             largeToCome.append(want)
             return try nextChunk()
@@ -175,11 +181,13 @@ public final class Downloader {
     private func wholeTransfer(_ want: FetchRequest) throws -> Transfer? {
         counter += 1
         let temporary = "\(store.temporaryPath)/\(counter)"
-        if want.size == 0, want.etag == .empty, !want.isOpaque {
+        if want.size == 0 {
             // An empty content needs no request.
             try File(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o444).close()
-            let sha256 = want.isFiledByVersion ? SHA256.digest([]) : nil
-            arrived(CheckedContent(want, .checked(partSize: nil, sha256: sha256), temporary: temporary, headers: nil))
+            let isKnown = want.etag == .empty && !want.isOpaque && !want.isFiledByVersion
+            let verdict: ContentDigest.Verdict =
+                isKnown ? .checked(partSize: nil, sha256: nil) : .opaque(sha256: SHA256.digest([]))
+            arrived(CheckedContent(want, verdict, temporary: temporary, headers: nil))
             return nil
         }
         return wholeTransfer(try source(want), temporary)
@@ -210,13 +218,23 @@ public final class Downloader {
         }
         while large.count < Downloader.mostLarge,
             let next = largeToCome.firstIndex(where: { want in !large.contains { $0.want.content == want.content } }),
-            let download = try chunkedDownload(largeToCome[next])
+            let download = try chunkedDownload(at: next)
         {
             largeToCome.remove(at: next)
             large.append(download)
             if let transfer = try download.next() { return transfer }
         }
         return urgent.popLast()
+    }
+
+    /// Nil: nothing begins now.
+    private func chunkedDownload(at place: Int) throws -> ChunkedDownload? {
+        do {
+            return try chunkedDownload(largeToCome[place])
+        } catch let error as IcecoreError where error.errno == EFBIG {
+            try failTooLarge(largeToCome.remove(at: place))
+            return nil
+        }
     }
 
     /// Nil: another process holds the content, and may soon let go of it.
@@ -298,7 +316,7 @@ public final class Downloader {
             if failure.kind == .cancelled {
                 return cancelled(transfer.want)
             }
-            return try fail(transfer.want, isGone: false, failure.reason)
+            return try fail(transfer.want, .missing, failure.reason)
         } catch let replaced as SourceObject.Replaced {
             transfer.discard()
             return try failed(transfer.source, replaced, retry: nil)
@@ -307,7 +325,7 @@ public final class Downloader {
             if transfer.downloads < Downloader.mostDownloads { return fetchAgain(transfer) }
             transfer.discard()
             return try fail(
-                transfer.want, isGone: false,
+                transfer.want, .missing,
                 "it cannot be checked: its part size is unknown, and each download gave different bytes")
         }
         arrived(transfer)
@@ -339,6 +357,7 @@ public final class Downloader {
             summary.sharedBytes = summary.sharedBytes.addingClamped(blob.want.size)
             return
         }
+        brake.arrived(blob.want, and: waiting)
         summary.shared += waiting
         summary.sharedBytes = summary.sharedBytes.addingClamped(blob.want.size * Int64(waiting))
         committer.add(blob)
@@ -353,10 +372,11 @@ public final class Downloader {
         if error is SourceObject.Replaced {
             // The version was refused by its id, but it may still exist.
             if !source.isReplaceable {
-                return try fail(want, isGone: false, "the current object is another version, and this one is refused")
+                return try fail(want, .refused, "the current object is another version, and this one is refused")
             }
-            return try fail(want, isGone: true, "gone: the object was replaced")
+            return try fail(want, .gone, "gone: the object was replaced")
         }
+        if (error as? IcecoreError)?.errno == EFBIG { return try failTooLarge(want) }
         guard let failure = error as? S3Failure else { throw error }
         if failure.kind == .cancelled { return cancelled(want) }
         if Downloader.endsEverything(failure) { throw failure.asError }
@@ -365,18 +385,25 @@ public final class Downloader {
             return
         }
         if source.replica != nil {
-            return try fail(want, isGone: false, failure.isNotFound ? "the replica does not have it" : failure.reason)
+            return try fail(want, .missing, failure.isNotFound ? "the replica does not have it" : failure.reason)
         }
         let isById = want.versionId != nil && !source.byKey
         // A 404 from something other than S3 (a proxy, a wrong endpoint) says nothing about the object.
         let isSaidByS3 = failure.code == "NoSuchVersion" || failure.code == "NoSuchKey" || failure.isDeleteMarker
         if isSaidByS3, isById || want.versionId == nil {
-            return try fail(want, isGone: true, "gone: the bucket no longer has it (\(failure.code))")
+            return try fail(want, .gone, "gone: the bucket no longer has it (\(failure.code))")
         }
         if failure.status == 412, want.versionId == nil {
-            return try fail(want, isGone: true, "gone: the object was replaced")
+            return try fail(want, .gone, "gone: the object was replaced")
         }
-        try fail(want, isGone: false, failure.reason)
+        try fail(want, failure.kindOfFailure, failure.reason)
+    }
+
+    private func failTooLarge(_ want: FetchRequest) throws {
+        try fail(
+            want, .missing,
+            "its \(want.size) bytes are more than a file may have on the file system of the store, or by the limit on "
+                + "this process (ulimit -f)")
     }
 
     /// Failures that every other object would meet too.
@@ -394,16 +421,19 @@ public final class Downloader {
         for failure in groups.cancelled(want.content) { record(failure) }
     }
 
-    private func fail(_ want: FetchRequest, isGone: Bool, _ reason: String) throws {
+    private func fail(_ want: FetchRequest, _ kind: FetchFailure, _ reason: String) throws {
         // Nothing is recorded as long as another key may have the content.
-        for failure in groups.failed(.init(want: want, isGone: isGone, reason: reason)) { record(failure) }
+        for failure in groups.failed(.init(want: want, kind: kind, reason: reason)) { record(failure) }
+        if let error = brake.error(isAtEnd: false) { throw error }
     }
 
     private func record(_ failure: FetchGroups.Failure) {
         let want = failure.want
-        committer.add(want, isGone: failure.isGone, reason: failure.reason)
-        if failure.isGone { summary.gone += 1 } else { summary.failed += 1 }
-        if summary.examples.count < 10 {
+        committer.add(want, failure.kind, reason: failure.reason)
+        brake.lost(want, failure.kind)
+        summary.count(failure.kind, want.size)
+        // Not worth a line each: they are as the owner of the bucket wants them.
+        if failure.kind != .archived, failure.kind != .encrypted, summary.examples.count < 10 {
             let id = want.versionId.map { " (version \(String(decoding: $0, as: UTF8.self)))" } ?? ""
             summary.examples.append("\(String(decoding: want.key, as: UTF8.self))\(id): \(failure.reason)")
         }
@@ -412,9 +442,19 @@ public final class Downloader {
 }
 
 extension S3Failure {
+    /// What it means for an object whose GET failed.
+    fileprivate var kindOfFailure: FetchFailure {
+        if isArchived { return .archived }
+        if isEncryptedByCustomer { return .encrypted }
+        return status == 401 || status == 403 || code.hasPrefix("KMS.") ? .refused : .missing
+    }
+
     /// The failure without the object's name, for lists that name the object anyway.
     fileprivate var reason: String {
         if isArchived { return "archived: it has to be restored first" }
+        if isEncryptedByCustomer {
+            return "encrypted with a key of its owner (SSE-C): without that key, nobody can read it"
+        }
         var anonymous = self
         anonymous.object = ""
         return anonymous.description

@@ -5,7 +5,7 @@ import Model
 struct FetchGroups {
     struct Failure {
         var want: FetchRequest
-        var isGone: Bool
+        var kind: FetchFailure
         var reason: String
     }
 

@@ -18,6 +18,12 @@ public struct SyncOptions: Sendable {
     public var keepInventories: InventoryLimit?
     /// From now on every version is fetched separately, whatever others have its ETag.
     public var distrustETags = false
+    /// Also request archived contents: some may have been restored.
+    public var fetchArchived = false
+    /// Believe the source even if it denies most of what is requested.
+    public var acceptGone = false
+    /// Refuse an inventory that lacks most keys of the one before.
+    public var strict = false
     public var dryRun = false
     /// The maximum number of requests in flight.
     public var jobs = 64

@@ -26,6 +26,7 @@ public final class SyncRun {
         policy = try DownloadPolicy(
             metadataOnly: options.metadataOnly, filter: options.filter, permanentFilter: store.configuration.filter)
         policy.distrustsETags = options.distrustETags || store.configuration.distrustETagsSince != nil
+        policy.fetchesArchived = options.fetchArchived
         var loopOptions = TransferLoop.Options()
         loopOptions.bandwidthLimit = options.limitRate
         client = try S3Client(
@@ -197,16 +198,18 @@ public final class SyncRun {
         let wants = try FetchQueue(directory: store.temporaryPath)
         let spool = try ChangeSpool(directory: store.temporaryPath)
         let refetch = Refetch(reader, policy, point)
-        let (count, bytes) = try refetch.run(wants: wants, sink: spool)
-        outcome.wanted = count
-        outcome.wantedBytes = bytes
+        let found = try refetch.run(wants: wants, sink: spool)
+        outcome.wanted = Int(found.wanted.versions)
+        outcome.wantedBytes = found.wanted.bytes
+        outcome.archived = found.archived
+        outcome.encrypted = found.encrypted
         reader.end()
         if options.dryRun {
             outcome.wantedBytes = try wants.bytesToFetch(store)
             return outcome
         }
         let isWider = record.widen(by: policy)
-        if count == 0, !isWider { return outcome }
+        if spool.isEmpty, !isWider { return outcome }
         try download(wants, try bytesToFetch(wants, outcome), &outcome)
         let writer = try IndexWriter(store)
         try spool.replay(into: writer)
@@ -242,10 +245,11 @@ public final class SyncRun {
         guard asked > 0 else { return }
         try client.resolveCredentials()
         let reporter = self.reporter
-        let downloader = try Downloader(store, client, wants: wants, jobs: options.jobs, chunks: options.chunks) {
-            summary in
+        let downloader = try Downloader(
+            store, client, wants: wants, jobs: options.jobs, chunks: options.chunks, acceptsLosses: options.acceptGone
+        ) { summary in
             var progress = DownloadProgress()
-            progress.objects = summary.fetched + summary.shared + summary.gone + summary.failed
+            progress.objects = summary.settled
             progress.ofObjects = asked
             progress.bytes = min(
                 bytes, summary.bytes.addingClamped(summary.sharedBytes).addingClamped(summary.unfinishedBytes))
@@ -267,6 +271,9 @@ public final class SyncRun {
         outcome.fetchedBytes = summary.bytes
         outcome.gone = summary.gone
         outcome.failed = summary.failed
+        outcome.refused = summary.refused
+        outcome.archived.add(summary.archived)
+        outcome.encrypted.add(summary.encrypted)
         outcome.examples = summary.examples
     }
 
@@ -295,9 +302,11 @@ public final class SyncRun {
             ($0.record.takenAt, $0.record.name) < (point.takenAt, point.name)
         }
         if let earlier, earlier.record.keys > 0, Int64(summary.goneKeys) * 2 > earlier.record.keys {
-            reporter.warning(
-                "\(summary.goneKeys) of the \(earlier.record.keys) keys in \(earlier.record.name) are not in "
-                    + "\(point.name): is this inventory complete?")
+            let text =
+                "\(point.name) lists \(summary.keys) keys, \(earlier.record.name) had \(earlier.record.keys), and "
+                + "\(summary.goneKeys) of those are not in it: is this inventory complete?"
+            if options.strict { throw IcecoreError(.invalidData, "\(text) Nothing was changed (--strict)") }
+            reporter.warning(text)
         }
     }
 }

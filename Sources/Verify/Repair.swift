@@ -124,28 +124,58 @@ public final class Repair {
         let unrepaired = try damaged.filter { content in
             try store.blob(etag: content.etag, size: content.size, reader) == nil
         }
-        let gone = RowQueue(try File.unnamed(in: store.temporaryPath))
+        var changes: [FetchFailure: RowQueue] = [:]
         var last: (key: [UInt8], versionId: [UInt8]?, content: ContentKey)?
         try missing.scan(unrepaired, looksForMissing: true) { version, _ in
-            let isGone = try version.flags.contains(.gone) || missing.isGone(version)
-            if isGone, !version.flags.contains(.gone) { try gone.append(version.row) }
+            var failure = try version.flags.contains(.gone) ? .gone : missing.failure(of: version)
+            // No record is needed of what the row says anyway.
+            if failure == nil, version.flags.contains(.archived) { failure = .archived }
+            if let failure, failure != .missing {
+                let rows = try changes[failure] ?? RowQueue(try File.unnamed(in: store.temporaryPath))
+                changes[failure] = rows
+                try rows.append(version.row)
+            }
             if let last, last == (version.key, version.versionId, version.content) { return }
             last = (version.key, version.versionId, version.content)
-            if isGone { verify.outcome.gone += 1 } else { verify.outcome.stillMissing += 1 }
+            if failure == .gone { verify.outcome.gone += 1 } else { verify.outcome.stillMissing += 1 }
             let name = BlobName.file(etag: version.content.etag, size: version.content.size)
             try reporter.finding(
                 Finding(
                     .unrepaired, name.map { "blobs/\(Blobs.fan($0))/\($0)" } ?? "blobs",
-                    isGone
-                        ? "is gone: the bucket no longer has it"
-                        : "could not be fetched: the next sync tries again",
-                    version))
+                    (failure ?? .missing).afterRepair, version))
         }
-        if gone.count > 0 {
+        if !changes.isEmpty {
             reader.end()
             let flags = try BlobFlags(store)
-            try gone.forEach { try flags.change($0, remove: [], add: .gone) }
+            for (failure, rows) in changes {
+                let (remove, add) = failure.flags
+                try rows.forEach { try flags.change($0, remove: remove, add: add) }
+            }
             try flags.commit()
+        }
+    }
+}
+
+extension FetchFailure {
+    /// What a content's rows say once it could not be fetched.
+    fileprivate var flags: (remove: EntryRow.Flags, add: EntryRow.Flags) {
+        switch self {
+        case .gone: ([], .gone)
+        case .refused: ([], .refused)
+        case .encrypted: (.expected, .refused)
+        case .archived: ([], .foundArchived)
+        case .missing: ([], [])
+        }
+    }
+
+    /// A sentence without a subject, after a repair that could not fetch the content.
+    fileprivate var afterRepair: String {
+        switch self {
+        case .gone: "is gone: the bucket no longer has it"
+        case .refused: "could not be fetched: the source refuses it"
+        case .encrypted: "could not be fetched: it is encrypted with a key of its owner"
+        case .archived: "could not be fetched: it is archived, and has to be restored first"
+        case .missing: "could not be fetched: the next sync tries again"
         }
     }
 }

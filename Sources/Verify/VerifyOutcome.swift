@@ -1,3 +1,6 @@
+import Index
+import Model
+
 /// The result of a verification.
 public struct VerifyOutcome: Sendable {
     public var blobs: Int64 = 0
@@ -8,6 +11,8 @@ public struct VerifyOutcome: Sendable {
     public var damaged = 0
     public var missing = 0
     public var foreign = 0
+    /// Versions whose contents are not in the store and need not be, by state.
+    public var absent: [ContentState: StateCount] = [:]
     public var indexIsDamaged = false
     /// Only after a repair: contents that were fetched.
     public var repaired = 0

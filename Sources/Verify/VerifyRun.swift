@@ -45,6 +45,7 @@ public final class VerifyRun {
         ) { try report($0) }
         try sweep(throttle)
         try checkRows(needed)
+        if !outcome.indexIsDamaged { outcome.absent = try store.reader().absentContents() }
     }
 
     func report(_ finding: Finding) throws {

@@ -12,7 +12,7 @@ import Testing
     }
 
     private func failure(_ want: FetchRequest) -> FetchGroups.Failure {
-        .init(want: want, isGone: true, reason: "gone")
+        .init(want: want, kind: .gone, reason: "gone")
     }
 
     private func name(_ want: FetchRequest?) -> String? {

@@ -20,7 +20,7 @@ public enum Interruption {
         return try body()
     }
 
-    /// Turns SIGINT and SIGTERM into requests, and SIGPIPE into an error of the write that caused it.
+    /// Turns SIGINT and SIGTERM into requests, and SIGPIPE and SIGXFSZ into errors of the writes that caused them.
     public static func handleSignals() {
         let handler: @convention(c) (Int32) -> Void = { signal in
             // In a signal handler only an atomic counter and _exit are safe.
@@ -29,6 +29,7 @@ public enum Interruption {
         signal(SIGINT, handler)
         signal(SIGTERM, handler)
         signal(SIGPIPE, SIG_IGN)
+        signal(SIGXFSZ, SIG_IGN)
     }
 
     /// Acts as the signal does: for tests, and for parts that stop each other.

@@ -68,10 +68,8 @@ final class BlobCommitter {
     }
 
     /// Queues the record of an object that could not be fetched.
-    ///
-    /// - Parameter isGone: the source has lost it for good.
-    func add(_ want: FetchRequest, isGone: Bool, reason: String) {
-        queue.send(.failure(want, isGone: isGone, reason: reason))
+    func add(_ want: FetchRequest, _ failure: FetchFailure, reason: String) {
+        queue.send(.failure(want, failure, reason: reason))
     }
 
     /// Makes everything durable, including names and records. Nothing can be added afterwards.

@@ -80,8 +80,8 @@ final class BlobWriter: @unchecked Sendable {
     private func take(_ item: WriterQueue.Item) throws {
         if began == nil { began = MonotonicClock.milliseconds() }
         switch item {
-        case .failure(let want, let isGone, let reason):
-            try records.add(want, isGone: isGone, reason: reason)
+        case .failure(let want, let failure, let reason):
+            try records.add(want, failure, reason: reason)
         case .blob(let blob):
             var file: Int32 = -1
             if case .memory(let content) = blob.content {

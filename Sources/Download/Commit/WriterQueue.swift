@@ -6,7 +6,7 @@ final class WriterQueue: @unchecked Sendable {
     /// What there is to write.
     enum Item {
         case blob(CheckedContent)
-        case failure(FetchRequest, isGone: Bool, reason: String)
+        case failure(FetchRequest, FetchFailure, reason: String)
     }
 
     /// What the writer gets.

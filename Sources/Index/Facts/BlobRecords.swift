@@ -10,9 +10,12 @@ public final class BlobRecords {
     private let insertHeaders: Statement
     private let insertObject: Statement
     private let insertFailure: Statement
+    private let deleteFailure: Statement
     private var isOpen = false
 
     public init(indexPath: String) throws {
+        // Adds what an index of an older program lacks.
+        _ = try IndexDatabase(path: indexPath)
         connection = try Connection(indexPath, readOnly: false)
         try connection.execute("PRAGMA synchronous = FULL")
         insertFacts = try connection.prepare(
@@ -21,10 +24,11 @@ public final class BlobRecords {
         insertHeaders = try connection.prepare("INSERT INTO headerSet (headers) VALUES (?) RETURNING id")
         insertObject = try connection.prepare(
             "INSERT OR REPLACE INTO objectHeaders (key, versionId, etag, headerSet) VALUES (?, ?, ?, ?)")
+        deleteFailure = try connection.prepare("DELETE FROM failure WHERE key = ? AND versionId = ? AND etag = ?")
         insertFailure = try connection.prepare(
             """
-            INSERT OR REPLACE INTO failure (key, versionId, etag, size, gone, reason, failedAt)
-            VALUES (?, ?, ?, ?, ?, ?, ?)
+            INSERT OR REPLACE INTO failure (key, versionId, etag, size, gone, reason, failedAt, state)
+            VALUES (?, ?, ?, ?, 0, ?, ?, ?)
             """)
     }
 
@@ -86,15 +90,41 @@ public final class BlobRecords {
         }
     }
 
-    /// Records that an object could not be fetched.
-    public func add(_ want: FetchRequest, isGone: Bool, reason: String) throws {
+    /// Records that an object could not be fetched. What does not pass by itself counts only after ``confirmLosses()``.
+    public func add(_ want: FetchRequest, _ failure: FetchFailure, reason: String) throws {
         try begin()
+        if failure == .archived, want.isArchived {
+            // That is what the row says already.
+            return try deleteFailure.run(want, want.contentETag) { try deleteFailure.run() }
+        }
+        // The losses of a sync that turns out to have asked the wrong server must leave no trace.
+        let state = failure.isLoss ? "\(Self.unconfirmed)\(failure.rawValue)" : failure.rawValue
         try insertFailure.run(want, want.contentETag) {
             insertFailure.bind(4, want.size)
-            insertFailure.bind(5, isGone ? 1 : 0)
-            insertFailure.bind(7, Timestamp.now().milliseconds)
-            try insertFailure.run(texts: [(6, reason)]) { try insertFailure.run() }
+            insertFailure.bind(6, Timestamp.now().milliseconds)
+            try insertFailure.run(texts: [(5, reason), (7, state)]) { try insertFailure.run() }
         }
+    }
+
+    /// The prefix of the state of a loss that is not confirmed.
+    private static let unconfirmed = "?"
+
+    /// Believes the source that what it called gone or refused since the last confirmation is so.
+    public func confirmLosses() throws {
+        try begin()
+        try connection.execute(
+            """
+            UPDATE failure SET state = substr(state, 2), gone = CASE state WHEN '?gone' THEN 1 ELSE 0 END
+            WHERE state LIKE '?%'
+            """)
+        try commit()
+    }
+
+    /// Forgets what the source called gone or refused since the last confirmation.
+    public func forgetLosses() throws {
+        try begin()
+        try connection.execute("DELETE FROM failure WHERE state LIKE '?%'")
+        try commit()
     }
 }
 

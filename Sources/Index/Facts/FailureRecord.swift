@@ -1,4 +1,5 @@
 import Basics
+import Model
 
 /// An object that could not be fetched.
 public struct FailureRecord: Sendable {
@@ -7,19 +8,19 @@ public struct FailureRecord: Sendable {
     public var versionId: [UInt8]?
     public var etag: String
     public var size: Int64
-    /// Gone for good: it will not be requested again.
-    public var isGone: Bool
+    public var kind: FetchFailure
     public var reason: String
     public var failedAt: Timestamp
 
     public init(
-        key: [UInt8], versionId: [UInt8]?, etag: String, size: Int64, isGone: Bool, reason: String, failedAt: Timestamp
+        key: [UInt8], versionId: [UInt8]?, etag: String, size: Int64, kind: FetchFailure, reason: String,
+        failedAt: Timestamp
     ) {
         self.key = key
         self.versionId = versionId
         self.etag = etag
         self.size = size
-        self.isGone = isGone
+        self.kind = kind
         self.reason = reason
         self.failedAt = failedAt
     }

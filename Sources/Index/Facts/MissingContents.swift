@@ -52,8 +52,9 @@ public final class MissingContents {
         self.blobs = blobs
         self.reader = reader
         facts = try BlobFacts(reader.connection)
+        let state = try reader.connection.knowsStates() ? "state" : "NULL"
         failure = try reader.connection.prepare(
-            "SELECT 1 FROM failure WHERE key = ? AND versionId = ? AND etag = ? AND gone = 1")
+            "SELECT \(state), gone FROM failure WHERE key = ? AND versionId = ? AND etag = ?")
     }
 
     /// The contents stored under any of the given SHA-256 digests.
@@ -74,7 +75,7 @@ public final class MissingContents {
     ///
     /// - Parameters:
     ///   - known: contents to look for, whether in the store or not.
-    ///   - looksForMissing: also look for contents that are expected, not gone, and have no blob.
+    ///   - looksForMissing: also look for contents that are expected, neither gone nor archived, and have no blob.
     ///   - body: called for each row of such a version; a version can have several rows.
     public func scan(
         _ known: Set<ContentKey>, looksForMissing: Bool, progress: (Int64) throws -> Void = { _ in },
@@ -97,7 +98,7 @@ public final class MissingContents {
             }
             // Pruned contents are not needed, whether their blob is damaged or missing.
             if row.flags.contains(.pruned) { continue }
-            let isExpected = row.flags.contains(.expected) && !row.flags.contains(.gone)
+            let isExpected = row.flags.contains(.expected) && row.flags.isDisjoint(with: [.gone, .foundArchived])
             if known.isEmpty, !(looksForMissing && isExpected) { continue }
             let directory = statement.integer(EntryRow.directoryColumn)
             func inDirectory() throws -> [UInt8] {
@@ -132,8 +133,8 @@ public final class MissingContents {
         }
     }
 
-    /// Whether the source has said that a version is gone for good.
-    public func isGone(_ version: Occurrence) throws -> Bool {
+    /// Why a version could not be fetched the last time; nil without a record.
+    public func failure(of version: Occurrence) throws -> FetchFailure? {
         let etag = Array(version.content.etag.description.utf8)
         return try version.key.withUnsafeBytes { key in
             try (version.versionId ?? []).withUnsafeBytes { versionId in
@@ -142,7 +143,9 @@ public final class MissingContents {
                     failure.bind(text: versionId, 2)
                     failure.bind(text: etag, 3)
                     defer { failure.reset() }
-                    return try failure.step()
+                    guard try failure.step() else { return nil }
+                    return FetchFailure(
+                        text: String(decoding: failure.bytes(0), as: UTF8.self), isGone: failure.integer(1) != 0)
                 }
             }
         }

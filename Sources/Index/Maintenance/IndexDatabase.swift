@@ -68,4 +68,9 @@ extension Connection {
     package func knowsPrunes() throws(IcecoreError) -> Bool {
         try prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'prune'").step()
     }
+
+    /// Whether the index says why contents are not in the store.
+    package func knowsStates() throws(IcecoreError) -> Bool {
+        try prepare("SELECT 1 FROM pragma_table_info('failure') WHERE name = 'state'").step()
+    }
 }

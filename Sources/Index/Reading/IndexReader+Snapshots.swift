@@ -46,7 +46,7 @@ extension IndexReader {
         }
     }
 
-    /// Passes every row whose blob was requested and is neither here nor gone for good to `body`, with its directory.
+    /// Passes every row whose blob was requested and is neither here nor gone nor archived to `body`, with its directory.
     public func missing(_ body: (Int64, EntryRow) throws -> Void) throws {
         let statement = try connection.prepare(
             "SELECT \(EntryRow.columnsAndDirectory) FROM entry INDEXED BY missing WHERE \(EntryRow.Flags.isMissing)")
@@ -55,14 +55,20 @@ extension IndexReader {
 
     /// The objects that could not be fetched, in the order of their keys.
     public func failures(_ body: (FailureRecord) throws -> Bool) throws {
+        let state = try connection.knowsStates() ? "state" : "NULL"
         let statement = try connection.prepare(
-            "SELECT key, versionId, etag, size, gone, reason, failedAt FROM failure ORDER BY key, versionId, etag")
+            """
+            SELECT key, versionId, etag, size, gone, reason, failedAt, \(state) FROM failure
+            ORDER BY key, versionId, etag
+            """)
         while try statement.step() {
             let versionId = Array(statement.bytes(1))
             let record = FailureRecord(
                 key: Array(statement.bytes(0)), versionId: versionId.isEmpty ? nil : versionId,
                 etag: ETag.given(String(decoding: statement.bytes(2), as: UTF8.self)), size: statement.integer(3),
-                isGone: statement.integer(4) != 0, reason: String(decoding: statement.bytes(5), as: UTF8.self),
+                kind: FetchFailure(
+                    text: String(decoding: statement.bytes(7), as: UTF8.self), isGone: statement.integer(4) != 0),
+                reason: String(decoding: statement.bytes(5), as: UTF8.self),
                 failedAt: Timestamp(milliseconds: statement.integer(6)))
             if try !body(record) { return }
         }

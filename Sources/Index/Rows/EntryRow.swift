@@ -25,6 +25,23 @@ public struct EntryRow {
         public static let pruned = Flags(rawValue: 64)
         /// The content was fetched for this version alone, even if others share its ETag.
         public static let filedByVersion = Flags(rawValue: 128)
+        /// The source refuses the content; without `expected`: whatever credentials ask for it.
+        public static let refused = Flags(rawValue: 256)
+        /// The source calls the content archived, although no inventory has said so yet.
+        public static let foundArchived = Flags(rawValue: 512)
+
+        /// What is said of a content that is not in the store, and does not hold once it is requested again.
+        package static let absence: Flags = [.gone, .refused, .foundArchived]
+
+        /// Where the content stands, as far as the index knows.
+        public var state: ContentState {
+            if contains(.present) { return .present }
+            if contains(.pruned) { return .pruned }
+            if contains(.gone) { return .gone }
+            if contains(.refused) { return .refused }
+            if contains(.foundArchived) || (contains(.archived) && !contains(.expected)) { return .archived }
+            return contains(.expected) ? .missing : .unrequested
+        }
 
         /// SQL for the rows that have all of some flags and none of others.
         package static func condition(all: Flags = [], none: Flags = []) -> String {
@@ -32,7 +49,12 @@ public struct EntryRow {
         }
 
         /// SQL for the rows whose blob was requested and is neither here nor gone for good: the index `missing`.
-        package static let isMissing = condition(all: .expected, none: [.present, .gone])
+        package static let isWithoutBlob = condition(all: .expected, none: [.present, .gone])
+        /// SQL for those among them that are not known to be archived. They make a snapshot incomplete.
+        package static let isMissing = "\(isWithoutBlob) AND \(condition(none: .foundArchived))"
+        /// SQL for the rows whose content is archived, refused, gone or pruned: the index `absent`.
+        package static let isAbsent =
+            "\(condition(none: .present)) AND flags & \(absence.union([.archived, .pruned]).rawValue) <> 0"
     }
 
     public var name: UnsafeRawBufferPointer

@@ -14,7 +14,8 @@ package final class ChangeApplier: ChangeSink {
     private let insertLongName: Statement
     private let old: Statement
     private let facts: BlobFacts
-    private let isGone: Statement
+    private let failure: Statement
+    private let markGone: Statement
     private let blobs: Blobs
     private let distrustsETags: Bool
     /// Rows that requested their blob, by outcome.
@@ -43,8 +44,13 @@ package final class ChangeApplier: ChangeSink {
         old = try connection.prepare(
             "SELECT \(EntryRow.columns) FROM entry WHERE directory = ?1 AND name = ?2 AND slot = ?3")
         facts = try BlobFacts(connection)
-        isGone = try connection.prepare(
-            "SELECT 1 FROM failure WHERE key = ? AND versionId = ? AND etag = ? AND gone = 1")
+        markGone = try connection.prepare(
+            """
+            UPDATE failure SET gone = 1, state = 'gone', reason = 'gone: no longer listed, and refused before'
+            WHERE key = ? AND versionId = ? AND etag = ?
+            """)
+        failure = try connection.prepare(
+            "SELECT state, gone FROM failure WHERE key = ? AND versionId = ? AND etag = ?")
     }
 
     package func take(_ buffer: ChangeBuffer) throws -> ChangeBuffer {
@@ -139,7 +145,7 @@ package final class ChangeApplier: ChangeSink {
         old.reset()
     }
 
-    /// Determines whether the blob that a row requested is present, gone for good, or neither.
+    /// Determines what has become of the blob that a row requested, or that may have come although it did not.
     ///
     /// - Returns: the row's flags. A row whose own content could not be fetched keeps the one that it had, and requests
     ///   its own again.
@@ -149,6 +155,7 @@ package final class ChangeApplier: ChangeSink {
     ) throws -> EntryRow.Flags {
         var flags = EntryRow.Flags(rawValue: header.flags)
         let wasPresent = flags.contains(.present)
+        let isExpected = flags.contains(.expected)
         flags.remove(.present)
         var row = EntryRow(name: key)
         row.etag = etag
@@ -161,24 +168,66 @@ package final class ChangeApplier: ChangeSink {
                 lastModified: Timestamp(milliseconds: header.lastModified))
             if try findBlob(etag: own, size: header.size) {
                 present += 1
-                return flags.union([.filedByVersion, .present])
+                return flags.subtracting(EntryRow.Flags.absence).union([.filedByVersion, .present, .expected])
             }
             if flags.contains(.filedByVersion) { looked = own }
         }
         if !flags.contains(.filedByVersion) || wasPresent, try findBlob(etag: shared, size: header.size) {
             present += 1
-            return flags.subtracting(.filedByVersion).union(.present)
+            return flags.subtracting(EntryRow.Flags.absence.union(.filedByVersion)).union([.present, .expected])
         }
-        let text = Array(looked.description.utf8)
-        let isGone = try text.withUnsafeBytes { bytes in
-            self.isGone.bind(text: key, 1)
-            self.isGone.bind(text: versionId, 2)
-            self.isGone.bind(text: bytes, 3)
-            defer { self.isGone.reset() }
-            return try self.isGone.step()
+        guard isExpected else { return flags }
+        if flags.contains(.gone) {
+            // Only the merge says so of a row that is checked: the source refuses the content, and lists it no longer.
+            gone += 1
+            try bind(markGone, key, versionId, looked) { try markGone.run() }
+            return flags
         }
-        if isGone { gone += 1 } else { missing += 1 }
-        return isGone ? flags.union(.gone) : flags
+        return settle(flags, try recordedFailure(key, versionId, looked))
+    }
+
+    /// Why a request for a content failed; nil without a record.
+    private func recordedFailure(
+        _ key: UnsafeRawBufferPointer, _ versionId: UnsafeRawBufferPointer, _ etag: ETag
+    ) throws -> FetchFailure? {
+        try bind(failure, key, versionId, etag) {
+            defer { failure.reset() }
+            guard try failure.step() else { return nil }
+            return FetchFailure(
+                text: String(decoding: failure.bytes(0), as: UTF8.self), isGone: failure.integer(1) != 0)
+        }
+    }
+
+    private func bind<Result>(
+        _ statement: Statement, _ key: UnsafeRawBufferPointer, _ versionId: UnsafeRawBufferPointer, _ etag: ETag,
+        _ body: () throws -> Result
+    ) throws -> Result {
+        let text = Array(etag.description.utf8)
+        return try text.withUnsafeBytes { bytes in
+            statement.bind(text: key, 1)
+            statement.bind(text: versionId, 2)
+            statement.bind(text: bytes, 3)
+            return try body()
+        }
+    }
+
+    /// The flags of a row whose blob has not come.
+    private func settle(_ flags: EntryRow.Flags, _ failure: FetchFailure?) -> EntryRow.Flags {
+        switch failure {
+        case .gone:
+            gone += 1
+            return flags.union(.gone)
+        case .refused:
+            missing += 1
+            return flags.union(.refused)
+        case .encrypted: return flags.subtracting(.expected).union(.refused)
+        case .archived:
+            return flags.contains(.archived) ? flags.subtracting(.expected) : flags.union(.foundArchived)
+        case nil where flags.contains(.archived): return flags.subtracting(.expected)
+        case .missing, nil:
+            missing += 1
+            return flags
+        }
     }
 
     /// Whether the blob is in the store.

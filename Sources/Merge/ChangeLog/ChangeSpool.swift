@@ -3,6 +3,8 @@ import Basics
 /// Keeps changes in an unnamed file, which disappears with the process, until they can be applied.
 public final class ChangeSpool: ChangeSink {
     private let file: File
+    /// Whether no changes have come.
+    public private(set) var isEmpty = true
 
     /// - Parameter directory: the store's `tmp/`.
     public init(directory: String) throws {
@@ -10,6 +12,7 @@ public final class ChangeSpool: ChangeSink {
     }
 
     public func take(_ buffer: ChangeBuffer) throws -> ChangeBuffer {
+        isEmpty = false
         var length = UInt64(buffer.used)
         try withUnsafeBytes(of: &length) { try file.write($0) }
         try file.write(UnsafeRawBufferPointer(start: buffer.bytes, count: buffer.used))

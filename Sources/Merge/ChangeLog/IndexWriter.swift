@@ -8,7 +8,7 @@ import SQLite
 /// Applies a merge's changes in one transaction, on its own thread, while the merge continues. Readers see nothing of
 /// it before ``commit(_:)``; if the process ends before that, it is rolled back.
 public final class IndexWriter: ChangeSink {
-    /// How many rows that requested their blob found it, did not, and never will.
+    /// How many rows that requested their blob found it, did not, and never will. Archived contents are none of these.
     public struct Outcome: Sendable {
         public var present = 0
         public var missing = 0
@@ -147,11 +147,14 @@ public final class IndexWriter: ChangeSink {
     /// - Returns: the number of rows.
     private func noticeBlobsThatCame() throws -> Int {
         let missing = try connection.prepare(
-            "SELECT \(EntryRow.columnsAndDirectory) FROM entry INDEXED BY missing WHERE \(EntryRow.Flags.isMissing)")
+            "SELECT \(EntryRow.columnsAndDirectory) FROM entry INDEXED BY missing WHERE \(EntryRow.Flags.isWithoutBlob)"
+        )
         let names = try DirectoryNames(connection)
         let update = try connection.prepare(
-            "UPDATE entry SET flags = flags | \(EntryRow.Flags.present.rawValue) WHERE directory = ? AND name = ? AND slot = ?"
-        )
+            """
+            UPDATE entry SET flags = (flags | \(EntryRow.Flags.present.rawValue)) & ~\(EntryRow.Flags.absence.rawValue)
+            WHERE directory = ? AND name = ? AND slot = ?
+            """)
         var count = 0
         var isComplete = false
         while !isComplete {

@@ -5,6 +5,14 @@ import SQLite
 
 /// Finds what a previously synced snapshot still lacks under the current policy.
 public final class Refetch {
+    /// What was found: one content under several versions counts each time.
+    public struct Outcome: Sendable {
+        public var wanted = StateCount()
+        /// Archived, or encrypted with a key of their owner: not requested.
+        public var archived = StateCount()
+        public var encrypted = StateCount()
+    }
+
     private let reader: IndexReader
     private let policy: DownloadPolicy
     private let rank: Timeline.Rank
@@ -16,12 +24,9 @@ public final class Refetch {
     }
 
     /// Adds every such blob to `wants`, and to `sink` the rows to write once the downloads are done.
-    ///
-    /// - Returns: the number of blobs, and their bytes (one content under several versions counts each time).
-    public func run(wants: FetchQueue, sink: ChangeSink) throws -> (count: Int, bytes: Int64) {
+    public func run(wants: FetchQueue, sink: ChangeSink) throws -> Outcome {
         let changes = ChangeWriter(sink)
-        var count = 0
-        var bytes: Int64 = 0
+        var outcome = Outcome()
         var prefix: (directory: Int64, bytes: [UInt8]) = (0, [])
         var last: (directory: Int64, name: [UInt8]) = (0, [])
         try reader.withoutBlob(orShared: policy.distrustsETags) { directory, row in
@@ -41,18 +46,28 @@ public final class Refetch {
                         !version.flags.contains(.present) || needsOwnContent(version),
                         version.evidence.listed.contains(rank), policy.asks(key), isMissingOrBack(version, key)
                     else { continue }
-                    count += 1
-                    bytes = bytes.addingClamped(identity.size)
-                    try add(version, key: key, to: wants)
+                    let isLeftOut = policy.leavesOut(version.flags, size: identity.size)
+                    if isLeftOut {
+                        if version.flags.contains(.archived) {
+                            outcome.archived.add(identity.size)
+                        } else {
+                            outcome.encrypted.add(identity.size)
+                        }
+                        // What a program without this rule expected is expected no longer.
+                        if !version.flags.contains(.expected) { continue }
+                    } else {
+                        outcome.wanted.add(identity.size)
+                        try add(version, key: key, to: wants)
+                    }
                     changes.put(
-                        version, isFiledByVersion: policy.distrustsETags, name: name, prefix: prefix.bytes,
-                        in: directory)
+                        version, isExpected: !isLeftOut, isFiledByVersion: policy.distrustsETags, name: name,
+                        prefix: prefix.bytes, in: directory)
                     try changes.flushIfFull()
                 }
             }
         }
         try changes.flush()
-        return (count, bytes)
+        return outcome
     }
 
     private func needsOwnContent(_ version: StoredVersion) -> Bool {
@@ -88,9 +103,10 @@ public final class Refetch {
 }
 
 extension ChangeWriter {
-    /// Rewrites all rows of a version as expected, checking for its blob.
+    /// Rewrites all rows of a version as expected or not, checking for its blob.
     fileprivate func put(
-        _ version: StoredVersion, isFiledByVersion: Bool, name: UnsafeRawBufferPointer, prefix: [UInt8],
+        _ version: StoredVersion, isExpected: Bool, isFiledByVersion: Bool, name: UnsafeRawBufferPointer,
+        prefix: [UInt8],
         in directory: Int64
     ) {
         let identity = version.evidence.identity
@@ -104,8 +120,8 @@ extension ChangeWriter {
                 entry.versionId = versionId
                 entry.etag = etag
                 for var tenure in version.rows {
-                    tenure.flags.remove(.gone)
-                    tenure.flags.insert(.expected)
+                    tenure.flags.subtract(EntryRow.Flags.absence.union(.expected))
+                    if isExpected { tenure.flags.insert(.expected) }
                     if isFiledByVersion { tenure.flags.insert(.filedByVersion) }
                     put(tenure, entry, in: directory, isNew: false, prefix: prefix, checksBlob: true)
                 }

@@ -90,6 +90,12 @@ extension IndexMerge {
         if !row.flags.contains(.pruned), !row.flags.contains(.present) || needsOwnContent, !policy.metadataOnly,
             asks(name)
         {
+            if policy.leavesOut(row.flags, size: row.size) {
+                // Archived since it was requested, or requested by a program that did not leave out such contents.
+                if row.flags.contains(.expected) { return true }
+                summary.leftOut(row.flags, size: row.size)
+                return factsDiffer(row, facts)
+            }
             var asked = row
             if policy.distrustsETags { asked.flags.insert(.filedByVersion) }
             guard row.flags.contains(.gone) || needsOwnContent, let etag = asked.contentETag(prefix: path) else {
@@ -97,6 +103,12 @@ extension IndexMerge {
             }
             if isBack(name, versionId: row.versionId, etag: etag) { return true }
         }
+        return factsDiffer(row, facts)
+    }
+
+    /// Whether the inventory says something else of the content than the row.
+    @inline(__always)
+    private func factsDiffer(_ row: EntryRow, _ facts: InventoryRow) -> Bool {
         if facts.flags.contains(.opaque) != row.flags.contains(.opaque) { return true }
         return facts.flags.contains(.archived) != row.flags.contains(.archived)
             && isLastListing(row.listedTo == 0 ? .max : timeline.rank(of: row.listedTo))
@@ -122,7 +134,9 @@ extension IndexMerge {
         tenure.seenFrom = row.marksLatest ? snapshotId : 0
         tenure.listedFrom = snapshotId
         let asks = !row.isMarker && asks(name)
-        if asks {
+        if asks, policy.leavesOut(tenure.flags, size: row.facts.size) {
+            summary.leftOut(tenure.flags, size: row.facts.size)
+        } else if asks {
             tenure.flags.insert(.expected)
             try requestFetch(
                 row.identity, flags: tenure.flags, isLatest: row.marksLatest, valid: tenure.valid, name: name)
@@ -246,18 +260,44 @@ extension IndexMerge {
             if isListed[place], !version.evidence.identity.isMarker, !flags.contains(.pruned),
                 !flags.contains(.present) || needsOwnContent(flags), asks(name), isMissingOrBack(version, name)
             {
-                flags.remove(.gone)
-                if policy.distrustsETags { flags.insert(.filedByVersion) }
-                flags.insert(.expected)
                 checksBlob = true
-                try requestFetch(
-                    version.evidence.identity, flags: flags, isLatest: isLatest[place],
-                    valid: succession.valid[place].last, name: name)
+                if policy.distrustsETags { flags.insert(.filedByVersion) }
+                let identity = version.evidence.identity
+                if policy.leavesOut(flags, size: identity.size) {
+                    // The blob may still have come under another key.
+                    flags.subtract([.gone, .foundArchived, .expected])
+                    summary.leftOut(flags, size: identity.size)
+                } else {
+                    flags.subtract(EntryRow.Flags.absence)
+                    flags.insert(.expected)
+                    try requestFetch(
+                        identity, flags: flags, isLatest: isLatest[place], valid: succession.valid[place].last,
+                        name: name)
+                }
+            } else if !isListed[place], isNewest, flags.contains(.expected) {
+                try settleUnlisted(&flags, version, valid: succession.valid[place].last, name: name)
+                checksBlob = flags.contains(.gone) || flags.state == .missing
             }
             try writeRows(
                 version, flags: flags, valid: succession.valid[place], name: name, frame, checksBlob: checksBlob)
         }
         try changes.flushIfFull()
+    }
+
+    /// A version without its content that the newest inventory no longer lists: whoever refused it does not say that it is
+    /// gone (without permission to list the bucket, S3 never does), and what failed for another reason is requested once
+    /// more.
+    private func settleUnlisted(
+        _ flags: inout EntryRow.Flags, _ version: StoredVersion, valid: TimeSpan?, name: UnsafeRawBufferPointer
+    ) throws {
+        switch flags.state {
+        case .refused:
+            flags.remove(.refused)
+            flags.insert(.gone)
+        case .missing where asks(name):
+            try requestFetch(version.evidence.identity, flags: flags, isLatest: false, valid: valid, name: name)
+        case .present, .missing, .archived, .gone, .pruned, .unrequested: break
+        }
     }
 
     /// Whether the version must have its own content, but has one that it may share with others.

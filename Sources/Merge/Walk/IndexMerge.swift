@@ -27,6 +27,15 @@ public final class IndexMerge {
         /// Blobs requested (one content under several versions counts each time).
         public var wants = 0
         public var wantedBytes: Int64 = 0
+        /// Versions in this inventory that are archived, or encrypted with a key of their owner, and not requested.
+        public var archived = StateCount()
+        public var encrypted = StateCount()
+
+        /// Counts a version that is not requested.
+        @inline(__always)
+        mutating func leftOut(_ flags: EntryRow.Flags, size: Int64) {
+            if flags.contains(.archived) { archived.add(size) } else { encrypted.add(size) }
+        }
     }
 
     /// What the merge needs to know about the inventory.

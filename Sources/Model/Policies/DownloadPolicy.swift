@@ -10,6 +10,8 @@ public struct DownloadPolicy: Sendable {
     public let permanentFilter: String?
     /// Each version is fetched separately, even if others share its ETag.
     public var distrustsETags = false
+    /// Archived contents are requested too: some may have been restored.
+    public var fetchesArchived = false
     // Regex is immutable; the library just does not mark it Sendable.
     private nonisolated(unsafe) let expressions: [Regex<AnyRegexOutput>]
 

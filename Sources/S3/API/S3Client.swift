@@ -22,6 +22,11 @@ public final class S3Client: Sendable {
 
     public var configuration: S3Configuration { service.configuration }
 
+    /// What to call the server of a bucket in messages: its URL without a path.
+    public func server(of bucket: String) -> String {
+        configuration.base(bucket: bucket, region: configuration.region).origin
+    }
+
     /// Looks for credentials, so that any problem with them is reported before work begins.
     ///
     /// - Returns: whether requests will be signed.

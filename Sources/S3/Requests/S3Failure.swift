@@ -57,6 +57,12 @@ public struct S3Failure: Error, Sendable {
     public var isDeleteMarker: Bool { status == 405 && (code == "MethodNotAllowed" || code.isEmpty) }
     /// The object is archived and has to be restored first.
     public var isArchived: Bool { code == "InvalidObjectState" }
+    /// The object is encrypted with a key of its owner (SSE-C), which a GET has to bring along.
+    public var isEncryptedByCustomer: Bool {
+        // S3 has no code of its own for it.
+        code == "SSEEncryptedObject"
+            || (status == 400 && code == "InvalidRequest" && message.contains("Server Side Encryption"))
+    }
 
     /// Whether the same request may succeed later.
     var isTransient: Bool {

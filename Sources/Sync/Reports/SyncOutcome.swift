@@ -1,3 +1,4 @@
+import Index
 import Merge
 
 /// What the sync of one inventory did, or would do in the case of a dry run.
@@ -32,6 +33,11 @@ public struct SyncOutcome: Sendable {
     /// Objects that the source no longer has, and those that could not be fetched this time.
     public var gone = 0
     public var failed = 0
+    /// Those among the failed that the source refused.
+    public var refused = 0
+    /// Listed versions whose contents are archived, or encrypted with a key of their owner: no failures.
+    public var archived = StateCount()
+    public var encrypted = StateCount()
     /// The first failures.
     public var examples: [String] = []
     /// Blobs that are expected, not in the store and not gone.
@@ -49,5 +55,7 @@ extension SyncOutcome {
         goneVersions = summary.goneVersions
         wanted = summary.wants
         wantedBytes = summary.wantedBytes
+        archived = summary.archived
+        encrypted = summary.encrypted
     }
 }

@@ -1,3 +1,6 @@
+import Basics
+import Index
+
 extension String {
     /// Padded on the left to a width.
     func padded(_ width: Int) -> String {
@@ -32,5 +35,12 @@ extension BinaryInteger {
         if unit == 0 { return "\(self) B" }
         let tenths = Int((value * 10).rounded())
         return tenths >= 1000 ? "\((tenths + 5) / 10) \(units[unit])" : "\(tenths / 10).\(tenths % 10) \(units[unit])"
+    }
+}
+
+extension StateCount {
+    /// `3 versions, 1.2 GiB`.
+    var text: String {
+        "\(versions) version\(versions == 1 ? "" : "s"), \(bytes.byteCount)"
     }
 }

@@ -66,16 +66,6 @@ import Testing
         }
     }
 
-    @Test(arguments: ["GLACIER", "DEEP_ARCHIVE"])
-    func whatIsArchivedIsNotAskedFor(storageClass: String) throws {
-        try Scenario.withBucket { scenario in
-            let cold = bad.with { $0.storageClass = storageClass }
-            try scenario.add(Self.name, [good, cold])
-            try expectMissing(scenario, cold, says: "archived")
-            #expect(try scenario.requests()[scenario.target(cold)] == nil)
-        }
-    }
-
     @Test func anExpiredVersionIsGoneAndNeverAskedForAgain() throws {
         try Scenario.withBucket { scenario in
             let old = Row("key", bytes("old"), at: "2024-02-01T00:00:00.000Z").with { $0.isLatest = false }

@@ -145,9 +145,7 @@ struct ObjectFile: FileNode {
                 isLatest: row.seenFrom != 0 && row.seenTo == 0, isOpaque: row.flags.contains(.opaque),
                 isArchived: row.flags.contains(.archived), lastModified: row.lastModified, replacedAt: .distantFuture)
             // Reading must not bring back what a prune has dropped.
-            let losses: [(EntryRow.Flags, String)] = [
-                (.pruned, "pruned"), (.gone, "gone for good"), (.archived, "archived"),
-            ]
+            let losses: [(EntryRow.Flags, String)] = [(.pruned, "pruned"), (.gone, "gone for good")]
             return (want, losses.first { row.flags.contains($0.0) }?.1)
         } ?? nil
     }

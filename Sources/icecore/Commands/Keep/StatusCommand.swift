@@ -1,25 +1,38 @@
 import ArgumentParser
 import Basics
 import Index
+import Model
 import Store
 
 struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "Show what the store holds and what it lacks.")
 
+    @Flag(help: "List every object that could not be fetched, and nothing else.")
+    var failures = false
+
     @OptionGroup var options: StoreOptions
     @OptionGroup var format: JSONOption
+
+    /// How many reasons and objects are shown without --failures.
+    private static let most = 10
 
     func run() throws {
         let store = try options.open()
         let reader = try store.reader()
-        let snapshots = try reader.snapshots()
         let output = Output()
+        if failures {
+            if format.json { try failuresAsJSON(reader, output) } else { try list(reader, output, limit: nil) }
+            return try output.flush()
+        }
+        let snapshots = try reader.snapshots()
+        let absent = try reader.absentContents()
         if format.json {
-            try output.record(StatusRecord(store, snapshots, try reader.totals()))
+            try output.record(StatusRecord(store, snapshots, try reader.totals(), absent))
             try failuresAsJSON(reader, output)
         } else {
             try describe(store, snapshots, try reader.totals(), output)
+            if !snapshots.isEmpty { try describe(absent, output) }
             try describeFailures(reader, output)
         }
         try output.flush()
@@ -45,20 +58,49 @@ struct StatusCommand: ParsableCommand {
         try output.line("stored:     \(totals.blobs) blobs, \(totals.blobBytes.byteCount)")
         try output.line("index:      \((Files.size(store.indexPath) ?? 0).byteCount)")
         try output.line("last sync:  \(synced)")
-        let missing = snapshots.map(\.missing).max() ?? 0
-        try output.line("missing:    \(missing == 0 ? "nothing that was requested" : "\(missing) objects")")
+    }
+
+    /// What is not in the store: a line for each state.
+    private func describe(_ absent: [ContentState: StateCount], _ output: Output) throws {
+        try output.line("missing:    \(absent[.missing]?.text ?? "nothing that was requested")")
+        let rest: [(ContentState, String, String)] = [
+            (.archived, "archived:   ", "'icecore sync --archived fetch' asks for what has been restored"),
+            (.refused, "refused:    ", "for lack of a permission, or encrypted with keys of their owner"),
+            (.gone, "gone:       ", "the bucket no longer had them"),
+            (.pruned, "pruned:     ", "no kept view shows them"),
+        ]
+        for (state, label, meaning) in rest {
+            guard let count = absent[state] else { continue }
+            try output.line("\(label)\(count.text) (\(meaning))")
+        }
     }
 
     private func describeFailures(_ reader: IndexReader, _ output: Output) throws {
+        let (reasons, others) = try reader.failureReasons(limit: StatusCommand.most)
+        if reasons.isEmpty { return }
+        let count = reasons.reduce(0) { $0 + Int($1.count.versions) }
+        if others == 0, count <= StatusCommand.most {
+            try output.line("could not be fetched:")
+            return try list(reader, output, limit: nil)
+        }
+        try output.line("could not be fetched, by reason:")
+        for reason in reasons {
+            try output.line("  \(Display.line(reason.text)): \(reason.count.text)")
+        }
+        if others > 0 { try output.line("  … and for \(others) other reasons") }
+        try output.line("for example ('icecore status --failures' lists them all):")
+        try list(reader, output, limit: StatusCommand.most)
+    }
+
+    private func list(_ reader: IndexReader, _ output: Output, limit: Int?) throws {
         var count = 0
         try reader.failures { failure in
-            if count == 0 { try output.line("could not be fetched:") }
             count += 1
             try output.write("  ".utf8)
             try output.name(failure.key)
             let id = failure.versionId.map { " (version \(String(decoding: $0, as: UTF8.self)))" } ?? ""
             try output.line("\(Display.line(id)): \(Display.line(failure.reason))")
-            return true
+            return limit.map { count < $0 } ?? true
         }
     }
 
@@ -70,7 +112,8 @@ struct StatusCommand: ParsableCommand {
             json.add(versionId: failure.versionId)
             json.add("etag", failure.etag)
             json.add("size", failure.size)
-            json.add("gone", failure.isGone)
+            json.add("gone", failure.kind == .gone)
+            json.add("state", failure.kind.state.rawValue)
             json.add("reason", failure.reason)
             json.add("failedAt", failure.failedAt.rfc3339)
             json.end()
@@ -97,8 +140,19 @@ private struct StatusRecord: Encodable {
     let indexBytes: Int64
     let missing: Int
     let lastSync: String?
+    let missingBytes: Int64
+    let archived: Int64
+    let archivedBytes: Int64
+    let refused: Int64
+    let refusedBytes: Int64
+    let gone: Int64
+    let goneBytes: Int64
+    let pruned: Int64
+    let prunedBytes: Int64
 
-    init(_ store: Store, _ snapshots: [SnapshotSummary], _ totals: StoreTotals) {
+    init(
+        _ store: Store, _ snapshots: [SnapshotSummary], _ totals: StoreTotals, _ absent: [ContentState: StateCount]
+    ) {
         let configuration = store.configuration
         let last = snapshots.last?.record
         self.store = store.path
@@ -117,5 +171,13 @@ private struct StatusRecord: Encodable {
         indexBytes = Files.size(store.indexPath) ?? 0
         missing = snapshots.map(\.missing).max() ?? 0
         lastSync = snapshots.map(\.record.syncedAt).max()?.rfc3339
+        func count(_ state: ContentState) -> (Int64, Int64) {
+            absent[state].map { ($0.versions, $0.bytes) } ?? (0, 0)
+        }
+        missingBytes = count(.missing).1
+        (archived, archivedBytes) = count(.archived)
+        (refused, refusedBytes) = count(.refused)
+        (gone, goneBytes) = count(.gone)
+        (pruned, prunedBytes) = count(.pruned)
     }
 }

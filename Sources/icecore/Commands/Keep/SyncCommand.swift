@@ -73,6 +73,20 @@ struct SyncCommand: ParsableCommand {
             """)
     var distrustETags = false
 
+    @Option(
+        help: ArgumentHelp(
+            "What to do about archived objects: skip them, or fetch those that have been restored.",
+            valueName: "skip|fetch"))
+    var archived = ArchivedObjects.skip
+
+    @Flag(
+        name: .customLong("accept-gone"),
+        help: "Go on even if most objects are gone or refused; otherwise such a sync stops and records nothing.")
+    var acceptGone = false
+
+    @Flag(help: "Refuse an inventory that lacks most keys of the one before; otherwise only warn.")
+    var strict = false
+
     @Flag(name: .customLong("metadata-only"), help: "Download nothing; only fill the index.")
     var metadataOnly = false
 
@@ -95,6 +109,9 @@ struct SyncCommand: ParsableCommand {
         syncOptions.filter = filter
         syncOptions.metadataOnly = metadataOnly
         syncOptions.distrustETags = distrustETags
+        syncOptions.fetchArchived = archived == .fetch
+        syncOptions.acceptGone = acceptGone
+        syncOptions.strict = strict
         syncOptions.dryRun = dryRun
         syncOptions.jobs = jobs
         syncOptions.keepInventories = keepInventories
@@ -120,7 +137,8 @@ struct SyncCommand: ParsableCommand {
         if missing > 0 {
             throw IcecoreError(
                 .incomplete,
-                "\(missing) objects could not be fetched; the next sync tries them again ('icecore status' lists them)")
+                "\(missing) objects could not be fetched; the next sync tries them again ('icecore status --failures' lists "
+                    + "them)")
         }
     }
 
@@ -150,12 +168,14 @@ struct SyncCommand: ParsableCommand {
         if format.json { return try output.record(SyncRecord(outcome, dryRun: dryRun)) }
         for example in outcome.examples { Console.note("  \(Display.line(example))") }
         if outcome.gone + outcome.failed > outcome.examples.count, !outcome.examples.isEmpty {
-            Console.note("  … ('icecore status' lists them all)")
+            Console.note("  … ('icecore status --failures' lists them all)")
         }
+        if outcome.refused > 0 { Console.note(SyncCommand.permissions) }
         if dryRun {
-            return try output.line(
+            try output.line(
                 "\(outcome.name): \(outcome.newVersions) versions are new, \(outcome.goneVersions) are gone; "
                     + "\(outcome.wantedBytes) bytes (\(outcome.wantedBytes.byteCount)) would be fetched")
+            return try reportLeftOut(outcome, output)
         }
         var line = "\(outcome.name): \(outcome.keys) keys, \(outcome.bytes.byteCount)"
         if outcome.wasKnown {
@@ -167,7 +187,31 @@ struct SyncCommand: ParsableCommand {
         if outcome.gone > 0 { line += "; \(outcome.gone) objects are gone for good" }
         if outcome.failed > 0 { line += "; \(outcome.failed) could not be fetched" }
         try output.line(line)
+        try reportLeftOut(outcome, output)
     }
+
+    /// What a person should know, but need not act on.
+    private func reportLeftOut(_ outcome: SyncOutcome, _ output: Output) throws {
+        if outcome.archived.versions > 0 {
+            let hint =
+                archived == .fetch ? "none of these has been restored" : "'--archived fetch' asks for restored ones"
+            try output.line("  archived and not fetched: \(outcome.archived.text) (\(hint))")
+        }
+        if outcome.encrypted.versions > 0 {
+            try output.line("  encrypted with keys of their owner (SSE-C): \(outcome.encrypted.text)")
+        }
+    }
+
+    /// Said once for all refusals.
+    private static let permissions = """
+          For what was refused, the credentials lack a permission: s3:GetObject and s3:GetObjectVersion for the objects \
+        (kms:Decrypt where they are encrypted so), and s3:ListBucket for the bucket, without which S3 refuses what is gone.
+        """
+}
+
+/// What a sync does about objects in storage classes that need a restore.
+enum ArchivedObjects: String, ExpressibleByArgument, CaseIterable {
+    case skip, fetch
 }
 
 private struct InventoryRecord: Encodable {
@@ -194,6 +238,10 @@ private struct SyncRecord: Encodable {
     let milliseconds: Int64
     let gone: Int
     let failed: Int
+    let refused: Int
+    let archived: Int64
+    let archivedBytes: Int64
+    let encrypted: Int64
 
     init(_ outcome: SyncOutcome, dryRun: Bool) {
         name = outcome.name
@@ -215,5 +263,9 @@ private struct SyncRecord: Encodable {
         milliseconds = outcome.milliseconds
         gone = outcome.gone
         failed = outcome.failed
+        refused = outcome.refused
+        archived = outcome.archived.versions
+        archivedBytes = outcome.archived.bytes
+        encrypted = outcome.encrypted.versions
     }
 }

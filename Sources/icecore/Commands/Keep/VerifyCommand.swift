@@ -66,6 +66,11 @@ struct VerifyCommand: ParsableCommand {
             indexOnly
                 ? "checked \(outcome.rows) rows of the index"
                 : "checked \(outcome.blobs) blobs (\(outcome.bytes.byteCount)) and \(outcome.rows) rows of the index")
+        let absent: [ContentState] = [.archived, .refused, .gone, .pruned]
+        let parts = absent.compactMap { state in outcome.absent[state].map { "\(state.rawValue): \($0.text)" } }
+        if !parts.isEmpty {
+            Console.note("not in the store, as 'icecore status' says: \(parts.joined(separator: "; "))")
+        }
         if outcome.indexIsDamaged {
             throw IcecoreError(
                 .damaged,

@@ -47,14 +47,7 @@ struct CatCommand: ParsableCommand {
                 reader.end()
                 return try cache.read(want, Output.pass)
             }
-            throw IcecoreError(
-                .notFound,
-                flags.contains(.pruned)
-                    ? "the content of '\(key)' was pruned: no kept date shows it"
-                    : flags.contains(.gone)
-                        ? "the content of '\(key)' is gone: the bucket no longer had it when it was requested"
-                        : "the content of '\(key)' is not in the store: 'icecore sync' fetches it, "
-                            + "'icecore status' tells why it is missing")
+            throw IcecoreError(.notFound, "the content of '\(key)' \(flags.state.whyNotHere)")
         }
         try copy(File(path, O_RDONLY | O_NOFOLLOW))
     }
@@ -80,6 +73,21 @@ struct CatCommand: ParsableCommand {
             let count = try buffer.withUnsafeMutableBytes { try file.read(into: $0) }
             if count == 0 { return }
             try buffer.withUnsafeBytes { try Output.pass(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+        }
+    }
+}
+
+extension ContentState {
+    /// The rest of a sentence about a content that is not in the store.
+    fileprivate var whyNotHere: String {
+        switch self {
+        case .pruned: "was pruned: no kept date shows it"
+        case .gone: "is gone: the bucket no longer had it when it was requested"
+        case .archived:
+            "is archived: once the object has been restored in the bucket, 'icecore sync --archived fetch' fetches it"
+        case .refused: "is not in the store, since the bucket refuses it: 'icecore status --failures' tells why"
+        case .present, .missing, .unrequested:
+            "is not in the store: 'icecore sync' fetches it, 'icecore status --failures' tells why it is missing"
         }
     }
 }

@@ -1,5 +1,7 @@
 import ArgumentParser
 import Basics
+import Index
+import Model
 
 struct VersionsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -38,7 +40,13 @@ struct VersionsCommand: ParsableCommand {
                 json.add("etag", identity.etag?.description)
                 json.add("isLatest", version.isLatest)
                 json.add("deleteMarker", identity.isMarker)
-                if let isPresent { json.add("present", isPresent) } else { json.addNull("present") }
+                if let isPresent {
+                    json.add("present", isPresent)
+                    json.add("state", state(version.flags, isPresent: isPresent).rawValue)
+                } else {
+                    json.addNull("present")
+                    json.addNull("state")
+                }
                 json.end()
                 try output.write(json.bytes)
             } else {
@@ -48,13 +56,21 @@ struct VersionsCommand: ParsableCommand {
                 words += "  \(id)  \(identity.etag?.description ?? "-")"
                 if version.isLatest { words += "  latest" }
                 if isPresent == false {
-                    words += version.flags.contains(.pruned) ? "  pruned" : ""
-                    if version.flags.isDisjoint(with: [.pruned, .gone]) { words += "  not here" }
-                    if version.flags.contains(.gone) { words += "  gone" }
+                    switch state(version.flags, isPresent: false) {
+                    case .present, .missing, .unrequested: words += "  not here"
+                    case let other: words += "  \(other.rawValue)"
+                    }
                 }
                 try output.line(words)
             }
         }
         try output.flush()
+    }
+
+    /// Where the content stands: the file system knows best.
+    private func state(_ flags: EntryRow.Flags, isPresent: Bool) -> ContentState {
+        if isPresent { return .present }
+        let state = flags.state
+        return state == .present ? .missing : state
     }
 }

@@ -1,0 +1,90 @@
+import Basics
+import Model
+import SQLite
+
+/// Versions whose contents are in the same state.
+public struct StateCount: Sendable, Equatable {
+    public var versions: Int64 = 0
+    /// Each version on its own.
+    public var bytes: Int64 = 0
+
+    public init() {}
+
+    /// Counts one version.
+    public mutating func add(_ size: Int64) {
+        versions += 1
+        bytes = bytes.addingClamped(size)
+    }
+
+    /// Adds other versions.
+    public mutating func add(_ others: StateCount) {
+        versions += others.versions
+        bytes = bytes.addingClamped(others.bytes)
+    }
+}
+
+extension IndexReader {
+    /// The versions whose contents are not in the store, by state. Reads only the rows of such versions; what no sync has
+    /// requested is not counted.
+    public func absentContents() throws -> [ContentState: StateCount] {
+        var counts: [ContentState: StateCount] = [:]
+        try countVersions("\(EntryRow.Flags.isAbsent)") { row in
+            let state = row.flags.state
+            if state != .missing { counts[state, default: StateCount()].add(row.size) }
+        }
+        try countVersions("\(EntryRow.Flags.isWithoutBlob)") { row in
+            if row.flags.state == .missing { counts[.missing, default: StateCount()].add(row.size) }
+        }
+        return counts
+    }
+
+    /// Passes the first row of each version that has some.
+    private func countVersions(_ condition: String, _ body: (EntryRow) -> Void) throws {
+        let statement = try connection.prepare(
+            "SELECT \(EntryRow.columnsAndDirectory) FROM entry WHERE \(condition) AND child IS NULL AND "
+                + EntryRow.Flags.condition(none: .marker))
+        // A version can have several rows, which are among those of its key.
+        var last: (directory: Int64, name: [UInt8]) = (0, [])
+        var seen: Set<VersionIdentity> = []
+        var first: VersionIdentity?
+        while try statement.step() {
+            try Interruption.check()
+            let row = EntryRow(statement)
+            let directory = statement.integer(EntryRow.directoryColumn)
+            if last.directory == directory, last.name.withUnsafeBytes({ row.name.isEqual(to: $0) }) {
+                if let identity = first {
+                    seen = [identity]
+                    first = nil
+                }
+                guard seen.insert(row.identity).inserted else { continue }
+            } else {
+                last = (directory, Array(row.name))
+                first = row.identity
+                seen.removeAll(keepingCapacity: true)
+            }
+            body(row)
+        }
+    }
+
+    /// How many objects could not be fetched, by reason, the most frequent first.
+    ///
+    /// - Parameter limit: how many reasons.
+    /// - Returns: the reasons, and how many there are besides.
+    public func failureReasons(limit: Int) throws -> (reasons: [(text: String, count: StateCount)], others: Int) {
+        let statement = try connection.prepare(
+            "SELECT reason, count(*), sum(size) FROM failure GROUP BY reason ORDER BY count(*) DESC, reason")
+        var reasons: [(text: String, count: StateCount)] = []
+        var others = 0
+        while try statement.step() {
+            if reasons.count == limit {
+                others += 1
+                continue
+            }
+            var count = StateCount()
+            count.versions = statement.integer(1)
+            count.bytes = statement.integer(2)
+            reasons.append((String(decoding: statement.bytes(0), as: UTF8.self), count))
+        }
+        return (reasons, others)
+    }
+}
