@@ -146,8 +146,24 @@ struct SyncCommand: ParsableCommand {
         return text
     }
 
+    /// What a dry run says of the disk.
+    private func disk(_ outcome: SyncOutcome) -> String {
+        guard let need = outcome.need, let room = outcome.room, need.files > 0 else { return "" }
+        var text = " into \(need.files) files"
+        if need.diskBytes != need.bytes { text += ", which take \(need.diskBytes.byteCount)" }
+        text += "; \(room.free.bytes.byteCount)"
+        if let files = room.free.files { text += " and \(files) inodes" }
+        text += " are free"
+        if let shortage = room.shortage(need, of: "the sync") { Console.note("warning: \(shortage)") }
+        return text
+    }
+
     private func report(_ outcome: SyncOutcome, _ output: Output) throws {
-        if format.json { return try output.record(SyncRecord(outcome, dryRun: dryRun)) }
+        if format.json {
+            let record = SyncRecord(outcome, dryRun: dryRun)
+            guard let disk = DiskRecord(outcome) else { return try output.record(record) }
+            return try output.record(DryRunRecord(sync: record, disk: disk))
+        }
         for example in outcome.examples { Console.note("  \(Display.line(example))") }
         if outcome.gone + outcome.failed > outcome.examples.count, !outcome.examples.isEmpty {
             Console.note("  … ('icecore status' lists them all)")
@@ -155,7 +171,8 @@ struct SyncCommand: ParsableCommand {
         if dryRun {
             return try output.line(
                 "\(outcome.name): \(outcome.newVersions) versions are new, \(outcome.goneVersions) are gone; "
-                    + "\(outcome.wantedBytes) bytes (\(outcome.wantedBytes.byteCount)) would be fetched")
+                    + "\(outcome.wantedBytes) bytes (\(outcome.wantedBytes.byteCount)) would be fetched" + disk(outcome)
+            )
         }
         var line = "\(outcome.name): \(outcome.keys) keys, \(outcome.bytes.byteCount)"
         if outcome.wasKnown {
@@ -215,5 +232,31 @@ private struct SyncRecord: Encodable {
         milliseconds = outcome.milliseconds
         gone = outcome.gone
         failed = outcome.failed
+    }
+}
+
+/// What a dry run says besides.
+private struct DiskRecord: Encodable {
+    let wantedFiles: Int64
+    let wantedDiskBytes: Int64
+    let freeBytes: Int64
+    let freeFiles: Int64?
+
+    init?(_ outcome: SyncOutcome) {
+        guard let need = outcome.need, let room = outcome.room else { return nil }
+        wantedFiles = need.files
+        wantedDiskBytes = need.diskBytes
+        freeBytes = room.free.bytes
+        freeFiles = room.free.files
+    }
+}
+
+private struct DryRunRecord: Encodable {
+    let sync: SyncRecord
+    let disk: DiskRecord
+
+    func encode(to encoder: any Encoder) throws {
+        try sync.encode(to: encoder)
+        try disk.encode(to: encoder)
     }
 }
