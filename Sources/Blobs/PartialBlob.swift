@@ -77,7 +77,7 @@ public final class PartialBlob: @unchecked Sendable {
 
     /// Opens the data file and locks it.
     private static func own(_ path: String) throws -> File {
-        while true {
+        for _ in 0..<1000 {
             try clear(path)
             let file = try File(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
             guard try FileLock.exclusive.acquireNow(file) else {
@@ -86,8 +86,9 @@ public final class PartialBlob: @unchecked Sendable {
             // The previous owner may have removed or named it since it was opened.
             var (mine, named) = (stat(), stat())
             if fstat(file.descriptor, &mine) == 0, lstat(path, &named) == 0, mine.st_ino == named.st_ino,
-                mine.st_dev == named.st_dev, mine.st_nlink == 1
+                mine.st_dev == named.st_dev, mine.st_nlink <= 1
             {
+                // A file system without links may count none.
                 return file
             }
             if mine.st_nlink > 1, mine.st_ino == named.st_ino {
@@ -95,6 +96,7 @@ public final class PartialBlob: @unchecked Sendable {
                 try Files.remove(path)
             }
         }
+        throw IcecoreError(.busy, "others keep replacing '\(path)'")
     }
 
     /// Removes anything that is not a regular file: a directory, a symbolic link, a FIFO.
@@ -187,7 +189,11 @@ public final class PartialBlob: @unchecked Sendable {
         var status = stat()
         try systemCall("cannot examine", directory) { stat(directory, &status) }
         let mode = 0o400 | status.st_mode & 0o044
-        try systemCall("cannot change the mode of", path) { fchmod(descriptor, mode) }
+        try systemCall("cannot change the mode of", path) {
+            let result = fchmod(descriptor, mode)
+            // Some file systems keep no modes (FAT), or those of the mount only (SMB, vboxsf).
+            return result != 0 && [EPERM, ENOSYS, EOPNOTSUPP, EINVAL].contains(errno) ? 0 : result
+        }
     }
 
     /// Removes the files.

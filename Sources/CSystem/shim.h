@@ -13,6 +13,8 @@ int pthread_setname_np(pthread_t thread, const char *name);
 static const int icecore_o_tmpfile = 020000000 | O_DIRECTORY;
 // SYNC_FILE_RANGE_WRITE, of which the same is true.
 static const unsigned int icecore_sync_file_range_write = 2;
+// RENAME_NOREPLACE, likewise.
+static const unsigned int icecore_rename_noreplace = 1;
 
 // Makes one file share the blocks of another, by FICLONE of linux/fs.h, which cannot be included beside sys/mount.h.
 static inline int icecore_clone(int source, int target) {

@@ -11,13 +11,15 @@ public final class Connection: @unchecked Sendable {
 
     /// Opens an existing file.
     ///
-    /// A file on a read-only medium is opened as immutable: SQLite could not create the files beside it that coordinate
-    /// readers and a writer, and there cannot be a writer.
+    /// A file on a read-only medium, or on a file system without shared memory, is opened as immutable: SQLite could not
+    /// create the files beside it that coordinate readers and a writer, and there cannot be a writer.
     public init(_ path: String, readOnly: Bool) throws(IcecoreError) {
         var opened = try Connection.open(path, readOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE, path)
         if readOnly {
             let status = sqlite3_exec(opened, "SELECT 1 FROM sqlite_schema LIMIT 1", nil, nil, nil)
-            let isStuck = [SQLITE_READONLY, SQLITE_CANTOPEN].contains(status & 0xFF)
+            let isStuck =
+                [SQLITE_READONLY, SQLITE_CANTOPEN].contains(status & 0xFF)
+                || status != SQLITE_OK && sqlite3_extended_errcode(opened) == Connection.cannotMap
             if isStuck, (Files.size("\(path)-wal") ?? 0) == 0 {
                 sqlite3_close_v2(opened)
                 let escaped = path.utf8.map { byte in
@@ -33,6 +35,9 @@ public final class Connection: @unchecked Sendable {
         sqlite3_extended_result_codes(handle, 1)
         sqlite3_busy_timeout(handle, 10_000)
     }
+
+    /// SQLITE_IOERR_SHMMAP, a macro that Swift does not see.
+    private static let cannotMap = SQLITE_IOERR | 21 << 8
 
     private static func open(_ name: String, _ flags: Int32, _ path: String) throws(IcecoreError) -> OpaquePointer {
         var opened: OpaquePointer?

@@ -58,13 +58,15 @@ extension PartialBlob {
 }
 
 extension FetchQueue {
-    /// How many bytes must be fetched: each content once, except those already in the store.
-    public func bytesToFetch(_ store: Store) throws -> Int64 {
+    /// What must be fetched: each content once, except those already in the store.
+    ///
+    /// - Parameter unit: what the size of a file is rounded up to on the store's disk.
+    public func need(_ store: Store, unit: Int64) throws -> DiskNeed {
         let reader = try store.reader()
-        var total: Int64 = 0
+        var need = DiskNeed(unit: unit)
         try forEachContent { etag, size in
-            if try store.blob(etag: etag, size: size, reader) == nil { total = total.addingClamped(size) }
+            if try store.blob(etag: etag, size: size, reader) == nil { need.add(size: size) }
         }
-        return total
+        return need
     }
 }

@@ -25,8 +25,8 @@ public struct Store: Sendable {
     ///
     /// - Throws: `notFound` for a directory that is not a store.
     public init(path: String) throws {
-        let path = Files.absolute(path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path)
-        guard Files.exists("\(path)/\(StoreLayout.configuration)") else {
+        let path = Store.absolute(path)
+        guard try Files.isThere("\(path)/\(StoreLayout.configuration)") else {
             throw IcecoreError(
                 .notFound,
                 Files.exists(path)
@@ -64,22 +64,35 @@ public struct Store: Sendable {
 
     /// Creates a store in a new or empty directory. The configuration comes last: it makes the directory a store.
     public static func create(at path: String, _ configuration: StoreConfiguration) throws -> Store {
-        let path = Files.absolute(path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path)
-        if Files.exists("\(path)/\(StoreLayout.configuration)") {
-            throw IcecoreError(.busy, "'\(path)' is already a store")
-        }
-        try prepare(path)
-        try configuration.write(to: "\(path)/\(StoreLayout.configuration)")
-        return try Store(path: path)
+        try create(on: StoreSite(path), configuration)
+    }
+
+    /// Creates a store where that was found to be possible.
+    public static func create(on site: StoreSite, _ configuration: StoreConfiguration) throws -> Store {
+        try site.prepare()
+        try configuration.write(to: "\(site.path)/\(StoreLayout.configuration)")
+        return try Store(path: site.path)
+    }
+
+    /// What a store will be there: a value, without anything on the disk but the site's directory.
+    public static func planned(on site: StoreSite, _ configuration: StoreConfiguration) -> Store {
+        Store(path: site.path, configuration)
+    }
+
+    /// A path as the user gave it, absolute and without a `/` at its end.
+    static func absolute(_ path: String) -> String {
+        // By bytes: a `/` and an accent after it are one character.
+        let isEnded = path.utf8.count > 1 && path.utf8.last == UInt8(ascii: "/")
+        return Files.absolute(isEnded ? String(decoding: path.utf8.dropLast(), as: UTF8.self) : path)
     }
 
     /// The store that is to become a clone: an existing one, or a new one without its configuration.
     ///
     /// - Parameter configuration: of the cloned store.
     public static func forClone(at path: String, _ configuration: StoreConfiguration) throws -> (Store, isNew: Bool) {
-        let path = Files.absolute(path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path)
-        if Files.exists("\(path)/\(StoreLayout.configuration)") { return (try Store(path: path), false) }
-        try prepare(path)
+        let path = Store.absolute(path)
+        if try Files.isThere("\(path)/\(StoreLayout.configuration)") { return (try Store(path: path), false) }
+        try StoreSite(path).prepare()
         return (Store(path: path, configuration), true)
     }
 
@@ -94,28 +107,6 @@ public struct Store: Sendable {
         try own.write(to: configurationPath)
     }
 
-    private static func prepare(_ path: String) throws {
-        if Files.exists(path) {
-            // The leftovers of an interrupted init are allowed; anything else is someone's data.
-            if let foreign = try Files.names(in: path).first(where: { !StoreLayout.mayPrecede($0) }) {
-                throw IcecoreError(
-                    .busy, "'\(path)' is not empty (it holds '\(foreign)'): give a new or empty directory")
-            }
-        }
-        // A new directory is only as durable as the names that lead to it. Its own may stem from a killed init.
-        var parents = [Files.directory(of: path)]
-        while let parent = parents.last, !Files.exists(parent) { parents.append(Files.directory(of: parent)) }
-        try Files.createDirectories(path)
-        for name in [StoreLayout.temporary, StoreLayout.inventories, StoreLayout.quarantine] {
-            try Files.createDirectory("\(path)/\(name)")
-        }
-        try Blobs(path: "\(path)/\(StoreLayout.blobs)").prepare()
-        _ = try IndexDatabase(path: "\(path)/\(StoreLayout.index)")
-        try Files.synchronizeDirectory(path)
-        // A directory can be writable without being readable.
-        for parent in parents where access(parent, R_OK) == 0 { try Files.synchronizeDirectory(parent) }
-    }
-
     /// Removes what killed processes left behind. Only for the holder of the lock, which proves that they are gone.
     public func removeLeftovers() throws {
         try PartialBlob.removeFinished(in: temporaryPath)
@@ -123,7 +114,7 @@ public struct Store: Sendable {
             try Files.removeAll("\(temporaryPath)/\(name)")
         }
         for name in try Files.names(in: path) where StoreLayout.isLeftover(name) {
-            try Files.remove("\(path)/\(name)")
+            try Files.removeAll("\(path)/\(name)")
         }
     }
 

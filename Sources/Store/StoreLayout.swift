@@ -11,6 +11,8 @@ public enum StoreLayout {
         case record
         /// Only in the cache of a replica read in place.
         case cache
+        /// Made by the file system, in its root directory.
+        case disk
     }
 
     public static let configuration = "icecore.json"
@@ -33,26 +35,35 @@ public enum StoreLayout {
         (blobs, .directory), (temporary, .directory), (inventories, .directory), (quarantine, .directory),
         (lock, .lock), (deletionLock, .lock), (replicas, .record), (verifyState, .record), (mountLog, .record),
         (mountLog + rotatedSuffix, .record), ("refresh.lock", .cache), ("chunks", .cache), ("index.assembled", .cache),
-        ("current.json", .cache),
+        ("current.json", .cache), ("lost+found", .disk),
     ]
+
+    /// Those that are written anew as a whole: into `<name>.<process id>.new`, which is then renamed.
+    private static let replaced = [configuration, verifyState, "current.json"]
+    /// New databases, about to be renamed.
+    private static let rebuilt = ["\(index).new", "index.assembled.new"]
 
     /// Whether a name belongs to a store: one of its own, or a replacement of one that a killed process left behind.
     public static func isOwn(_ name: String) -> Bool {
-        names.contains { $0.name == name && $0.kind != .cache } || isReplacement(name)
+        names.contains { $0.name == name && $0.kind != .cache } || isLeftover(name)
     }
 
     /// Whether a name may exist where a store or a replica's cache is about to be created: an interrupted attempt may
     /// have left it.
     public static func mayPrecede(_ name: String) -> Bool {
-        name != configuration && (names.contains { $0.name == name } || isReplacement(name))
+        name != configuration && (names.contains { $0.name == name } || isLeftover(name))
     }
 
-    /// Whether the holder of the store's lock may remove it: a process that has ended was writing it.
+    /// Whether the holder of the store's lock may remove it: a process that has ended was writing it. A copy that somebody
+    /// has made, such as `icecore.json.bak`, is not meant.
     public static func isLeftover(_ name: String) -> Bool {
-        name.hasPrefix("\(index).new") || name.hasPrefix("\(verifyState).") || name.hasPrefix("\(configuration).")
-    }
-
-    private static func isReplacement(_ name: String) -> Bool {
-        name.hasSuffix(".new") || name.hasPrefix("\(index).new")
+        for base in rebuilt where name.hasPrefix(base) {
+            if ["", "-wal", "-shm", "-journal"].contains(name.dropFirst(base.count)) { return true }
+        }
+        return replaced.contains { base in
+            guard name.hasPrefix("\(base)."), name.hasSuffix(".new") else { return false }
+            let number = name.utf8.dropFirst(base.utf8.count + 1).dropLast(4)
+            return !number.isEmpty && number.allSatisfy { (48...57).contains($0) }
+        }
     }
 }

@@ -45,6 +45,8 @@ public final class StoreLock: @unchecked Sendable {
         }
         if let last { try refuseOther(last, path, store) }
         try store.expectOwnDirectories()
+        // The store may have been moved to a disk where it cannot be written to.
+        if let refusal = FileSystemAbilities(necessaryIn: store.temporaryPath).refusal(store.path) { throw refusal }
         isHeld = true
         try write()
     }

@@ -178,6 +178,14 @@ public final class Reindex {
         try recovery.copyPruned(into: new)
     }
 
+    /// Gives a file a second name, or makes a copy where there are no links. Half a copy never has that name.
+    private func keep(_ path: String, as second: String) throws {
+        let part = "\(store.temporaryPath)/replaced-index"
+        try Files.remove(part)
+        try Files.duplicate(path, at: part, sharing: [.link, .clone])
+        try Files.rename(part, second)
+    }
+
     /// Replaces the old index with the new one.
     ///
     /// - Returns: the path of the old one.
@@ -203,13 +211,10 @@ public final class Reindex {
             try Files.createDirectory(store.quarantinePath)
             let time = Timestamp.now().rfc3339.replacing(":", with: "-")
             let path = "\(store.quarantinePath)/index-\(time).sqlite"
-            try Files.remove(path)
-            // Two names for a moment, so that there is an index at all times.
-            guard link(store.indexPath, path) == 0 else {
-                throw IcecoreError.system("cannot keep the old index as", path, errno: errno)
-            }
+            // Two of them for a moment, so that there is an index at all times.
+            try keep(store.indexPath, as: path)
             if (Files.size("\(store.indexPath)-wal") ?? 0) > 0 {
-                _ = link("\(store.indexPath)-wal", "\(path)-wal")
+                try keep("\(store.indexPath)-wal", as: "\(path)-wal")
             }
             try Files.synchronizeDirectory(store.quarantinePath)
             kept = path

@@ -159,7 +159,7 @@ public final class SyncRun {
         try warn(plan.summary, before: point, reader)
         reader.end()
         if options.dryRun {
-            outcome.wantedBytes = try plan.wants.bytesToFetch(store)
+            try outcome.measure(plan.wants, store)
             return outcome
         }
         let bytes = try bytesToFetch(plan.wants, outcome)
@@ -205,7 +205,7 @@ public final class SyncRun {
         outcome.encrypted = found.encrypted
         reader.end()
         if options.dryRun {
-            outcome.wantedBytes = try wants.bytesToFetch(store)
+            try outcome.measure(wants, store)
             return outcome
         }
         let isWider = record.widen(by: policy)
@@ -226,18 +226,18 @@ public final class SyncRun {
     ///
     /// - Throws: `noSpace` if there is no room for them.
     private func bytesToFetch(_ wants: FetchQueue, _ outcome: SyncOutcome) throws -> Int64 {
-        var bytes = outcome.wantedBytes
-        guard outcome.wanted > 0 else { return bytes }
-        let free = try Files.freeBytes(store.path)
+        guard outcome.wanted > 0 else { return outcome.wantedBytes }
+        let room = try DiskRoom(store.path)
+        var need = DiskNeed(atMost: Int64(outcome.wanted), bytes: outcome.wantedBytes, unit: room.free.unit)
         // Looking up each content takes a while if there are many, so it is done only where it matters.
-        if bytes > free { bytes = try wants.bytesToFetch(store) }
-        if bytes > free {
+        if !room.holds(need) { need = try wants.need(store, unit: room.free.unit) }
+        if let shortage = room.shortage(need, of: "the sync") {
             throw IcecoreError(
                 .noSpace,
-                "\(bytes) bytes must be fetched, but '\(store.path)' has only \(free) bytes free: make room, or "
-                    + "limit what is fetched with --filter or --metadata-only. Nothing was changed")
+                "\(shortage): make room, or limit what is fetched with --filter or --metadata-only. Nothing was changed"
+            )
         }
-        return bytes
+        return need.bytes
     }
 
     private func download(_ wants: FetchQueue, _ bytes: Int64, _ outcome: inout SyncOutcome) throws {

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -22,7 +24,7 @@
 #include <unistd.h>
 
 static long kill_at, clock_offset, clock_from, file_system;
-static const char *read_fault, *count_path;
+static const char *read_fault, *count_path, *lack_list;
 static atomic_long changes, looks;
 
 __attribute__((constructor)) static void begin(void) {
@@ -38,6 +40,7 @@ __attribute__((constructor)) static void begin(void) {
     file_system = text ? strtol(text, NULL, 0) : 0;
     read_fault = getenv("FAULT_READ");
     count_path = getenv("FAULT_COUNT");
+    lack_list = getenv("FAULT_LACK");
 }
 
 __attribute__((destructor)) static void end(void) {
@@ -62,6 +65,17 @@ static void *next(_Atomic(void *) *place, const char *name) {
     return found;
 }
 
+/* Whether the file system is to lack something, as it would say: -1, or 0. */
+static int lack(const char *what) {
+    size_t length = strlen(what);
+    for (const char *place = lack_list; place && (place = strstr(place, what)); place += length) {
+        if (place[length] != '=') continue;
+        errno = atoi(place + length + 1);
+        return -1;
+    }
+    return 0;
+}
+
 /* Counts a call that changes something; true for the last one. */
 static int is_last(void) {
     return atomic_fetch_add(&changes, 1) + 1 == kill_at;
@@ -80,6 +94,7 @@ static void change(void) {
     static _Atomic(void *) name##_next; \
     result name parameters { \
         change(); \
+        if (lack(#name)) return -1; \
         return NEXT(name) arguments; \
     }
 
@@ -88,6 +103,7 @@ PASS(int, fdatasync, (int file), (file))
 PASS(int, syncfs, (int file), (file))
 PASS(int, rename, (const char *from, const char *to), (from, to))
 PASS(int, renameat, (int a, const char *from, int b, const char *to), (a, from, b, to))
+PASS(int, renameat2, (int a, const char *from, int b, const char *to, unsigned flags), (a, from, b, to, flags))
 PASS(int, link, (const char *from, const char *to), (from, to))
 PASS(int, linkat, (int a, const char *from, int b, const char *to, int flags), (a, from, b, to, flags))
 PASS(int, unlink, (const char *path), (path))
@@ -181,6 +197,66 @@ LIST(struct dirent64, readdir64)
 /* How much later it is than the clock says. */
 static long offset(void) {
     return clock_offset && atomic_fetch_add(&looks, 1) + 1 >= clock_from ? clock_offset : 0;
+}
+
+/* What some file systems do not have. */
+#define OPEN(name, parameters, arguments) \
+    static _Atomic(void *) name##_next; \
+    int name parameters { \
+        mode_t mode = 0; \
+        if (flags & (O_CREAT | __O_TMPFILE)) { \
+            va_list list; \
+            va_start(list, flags); \
+            mode = va_arg(list, mode_t); \
+            va_end(list); \
+        } \
+        if ((flags & O_TMPFILE) == O_TMPFILE && lack("O_TMPFILE")) return -1; \
+        return NEXT(name) arguments; \
+    }
+
+OPEN(open, (const char *path, int flags, ...), (path, flags, mode))
+OPEN(open64, (const char *path, int flags, ...), (path, flags, mode))
+OPEN(openat, (int directory, const char *path, int flags, ...), (directory, path, flags, mode))
+OPEN(openat64, (int directory, const char *path, int flags, ...), (directory, path, flags, mode))
+
+static _Atomic(void *) flock_next, fcntl_next, fcntl64_next, mmap_next, mmap64_next;
+
+int flock(int file, int operation) {
+    return lack("flock") ? -1 : NEXT(flock)(file, operation);
+}
+
+static int is_lock(int command) {
+    return command == F_SETLK || command == F_SETLKW || command == F_OFD_SETLK;
+}
+
+int fcntl(int file, int command, ...) {
+    va_list list;
+    va_start(list, command);
+    long argument = va_arg(list, long);
+    va_end(list);
+    return is_lock(command) && lack("F_SETLK") ? -1 : NEXT(fcntl)(file, command, argument);
+}
+
+int fcntl64(int file, int command, ...) {
+    va_list list;
+    va_start(list, command);
+    long argument = va_arg(list, long);
+    va_end(list);
+    return is_lock(command) && lack("F_SETLK") ? -1 : NEXT(fcntl64)(file, command, argument);
+}
+
+static int is_shared(int flags, int file) {
+    return file >= 0 && (flags & MAP_SHARED);
+}
+
+void *mmap(void *place, size_t length, int protection, int flags, int file, off_t at) {
+    if (is_shared(flags, file) && lack("MAP_SHARED")) return MAP_FAILED;
+    return NEXT(mmap)(place, length, protection, flags, file, at);
+}
+
+void *mmap64(void *place, size_t length, int protection, int flags, int file, off64_t at) {
+    if (is_shared(flags, file) && lack("MAP_SHARED")) return MAP_FAILED;
+    return NEXT(mmap64)(place, length, protection, flags, file, at);
 }
 
 static _Atomic(void *) clock_gettime_next, gettimeofday_next, time_next;

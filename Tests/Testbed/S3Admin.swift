@@ -179,6 +179,11 @@ public final class S3Admin: Sendable {
         return (accessKey, secretKey, token)
     }
 
+    /// Lets a user do what a document of IAM says, and nothing else (only at Ceph's gateway).
+    public func setPolicy(of user: RGWServer.User, _ policy: [String: Any]) throws {
+        _ = try conversation.ask(["do": "set_user_policy", "user": user.name, "policy": policy])
+    }
+
     /// Writes the inventory that AWS would write of the bucket: `directory/<name>/manifest.json`, its checksum, and
     /// `directory/data/*.csv.gz`.
     @discardableResult

@@ -61,6 +61,40 @@ public final class RGWServer: S3Server, @unchecked Sendable {
     }
 }
 
+extension RGWServer {
+    /// Somebody who may do nothing at first.
+    public struct User: Sendable {
+        public let name: String
+        public let accessKey: String
+        public let secretKey: String
+
+        /// What a program needs to be this user.
+        public var environment: [String: String] {
+            ["AWS_ACCESS_KEY_ID": accessKey, "AWS_SECRET_ACCESS_KEY": secretKey]
+        }
+    }
+
+    /// Makes a user.
+    public func makeUser() throws -> User {
+        let user = User(
+            name: "user-\(UInt32.random(in: 0 ... .max))", accessKey: "key\(UInt64.random(in: 0 ... .max))",
+            secretKey: "secret+\(UInt64.random(in: 0 ... .max))/of/a/user")
+        try Testbed.need("/usr/bin/radosgw-admin")
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/radosgw-admin")
+        process.arguments = [
+            "-c", "\(directory)/ceph.conf", "user", "create", "--uid=\(user.name)", "--display-name=\(user.name)",
+            "--access-key=\(user.accessKey)", "--secret-key=\(user.secretKey)",
+        ]
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else { throw TestbedError("radosgw-admin cannot make a user") }
+        return user
+    }
+}
+
 /// moto: knows HEAD with `partNumber`, and conditional PUT; checks no signatures.
 public final class MotoServer: S3Server, @unchecked Sendable {
     private static let started = Result { try MotoServer() }

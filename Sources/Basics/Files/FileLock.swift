@@ -16,9 +16,21 @@ public enum FileLock: Sendable {
         while flock(file.descriptor, operation | LOCK_NB) != 0 {
             let number = errno
             if number == EWOULDBLOCK { return false }
-            if number != EINTR { throw .system("cannot lock", file.path, errno: number) }
+            if number != EINTR { throw FileLock.failure(file, number) }
         }
         return true
+    }
+
+    private static func failure(_ file: borrowing File, _ number: Int32) -> IcecoreError {
+        guard [ENOLCK, ENOSYS, EOPNOTSUPP, EINVAL].contains(number) else {
+            return .system("cannot lock", file.path, errno: number)
+        }
+        let kind = FileSystemKind(of: file).map { " (\($0.name))" } ?? ""
+        return IcecoreError(
+            .unsupported,
+            "cannot lock '\(file.path)': its file system\(kind) has no locks (flock: \(String(cString: strerror(number)))). "
+                + "Mount it so that it has them (Lustre: -o flock; NFS: with its lock service, or -o local_lock=flock where "
+                + "one machine writes), or use another disk", errno: number)
     }
 
     /// Takes the lock once it is free, or throws ``IcecoreError/Code/interrupted``.

@@ -9,6 +9,14 @@ public enum Files {
         return lstat(path, &status) == 0
     }
 
+    /// ``exists(_:)``, for those who must not mistake what they may not look at for what is not there.
+    public static func isThere(_ path: String) throws(IcecoreError) -> Bool {
+        var status = stat()
+        if lstat(path, &status) == 0 { return true }
+        if errno == ENOENT || errno == ENOTDIR { return false }
+        throw .system("cannot examine", path, errno: errno)
+    }
+
     /// The size of a regular file; nil where there is none.
     public static func size(_ path: String) -> Int64? {
         var status = stat()
@@ -24,18 +32,21 @@ public enum Files {
     /// Creates a directory and its missing parents.
     public static func createDirectories(_ path: String, mode: mode_t = 0o755) throws(IcecoreError) {
         var end = path.startIndex
-        while let slash = path[end...].dropFirst().firstIndex(of: "/") {
+        while let slash = path.utf8[end...].dropFirst().firstIndex(of: UInt8(ascii: "/")) {
             try createDirectory(String(path[..<slash]), mode: mode)
             end = slash
         }
         try createDirectory(path, mode: mode)
     }
 
-    /// Makes the names in a directory durable (fsync of the directory).
+    /// Makes the names in a directory durable (fsync of the directory), where the file system has a way to.
     public static func synchronizeDirectory(_ path: String) throws(IcecoreError) {
         let directory = try File(path, O_RDONLY | O_DIRECTORY)
         let descriptor = directory.descriptor
-        try systemCall("cannot make durable", path) { fsync(descriptor) }
+        try systemCall("cannot make durable", path) {
+            let status = fsync(descriptor)
+            return status != 0 && [EINVAL, EBADF, EOPNOTSUPP, ENOSYS].contains(errno) ? 0 : status
+        }
     }
 
     /// Makes everything on the file system of a directory durable at once (syncfs).
@@ -46,10 +57,7 @@ public enum Files {
 
     /// How many bytes an unprivileged process can still write to the file system of a path.
     public static func freeBytes(_ path: String) throws(IcecoreError) -> Int64 {
-        var status = statvfs()
-        try systemCall("cannot examine", path) { statvfs(path, &status) }
-        let (bytes, overflow) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
-        return overflow ? .max : Int64(clamping: bytes)
+        try FreeSpace(path).bytes
     }
 
     /// Renames a file, replacing one at the new path.
@@ -82,6 +90,15 @@ public enum Files {
     ///
     /// - Parameter limit: the most bytes to accept; a larger file is `invalidData`, so that nothing hostile fills memory.
     public static func read(_ path: String, limit: Int) throws -> [UInt8] {
+        let content = try beginning(path, limit: limit == .max ? limit : limit + 1)
+        if content.count > limit {
+            throw IcecoreError(.invalidData, "'\(path)' is larger than \(limit) bytes, which is not plausible")
+        }
+        return content
+    }
+
+    /// The first bytes of a file, all of them if there are no more than `limit`. Anything but a file is `invalidData`.
+    public static func beginning(_ path: String, limit: Int) throws -> [UInt8] {
         let file = try File(path, O_RDONLY | O_NONBLOCK)
         var status = stat()
         guard fstat(file.descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
@@ -90,14 +107,12 @@ public enum Files {
         }
         var content: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65536)
-        while true {
+        while content.count < limit {
             let count = try buffer.withUnsafeMutableBytes { try file.read(into: $0) }
-            if count == 0 { return content }
-            if content.count + count > limit {
-                throw IcecoreError(.invalidData, "'\(path)' is larger than \(limit) bytes, which is not plausible")
-            }
-            content.append(contentsOf: buffer[..<count])
+            if count == 0 { break }
+            content.append(contentsOf: buffer[..<min(count, limit - content.count)])
         }
+        return content
     }
 
     /// Removes a file or a directory tree, if it exists.
@@ -128,7 +143,8 @@ public enum Files {
 
     /// The path up to the last `/`: "." for a bare name, "/" for a name in the root.
     public static func directory(of path: String) -> String {
-        guard let slash = path.lastIndex(of: "/") else { return "." }
+        // By bytes: a `/` and an accent at the beginning of a name are one character.
+        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
@@ -139,14 +155,14 @@ public enum Files {
             defer { free(real) }
             return String(cString: real)
         }
-        guard path.count > 1, let slash = path.lastIndex(of: "/") else { return path }
+        guard path.utf8.count > 1, let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return path }
         let parent = resolved(slash == path.startIndex ? "/" : String(path[..<slash]))
         return (parent == "/" ? "" : parent) + path[slash...]
     }
 
     /// The path, absolute by the current directory and otherwise unchanged.
     public static func absolute(_ path: String) -> String {
-        if path.hasPrefix("/") { return path }
+        if path.utf8.first == UInt8(ascii: "/") { return path }
         guard let current = getcwd(nil, 0) else { return path }
         defer { free(current) }
         let base = String(cString: current)

@@ -28,7 +28,7 @@ final class BlobWriter: @unchecked Sendable {
     private var newBytes: Int64 = 0
     /// After an error in the middle of a commit nothing more is tried: the order of data, records and names would be lost.
     private var isCommitting = false
-    private var canRename = true
+    private var naming = FileNaming()
 
     // What ends a batch: contents, open partial blobs, bytes, milliseconds.
     private static let mostBlobs = 1024
@@ -105,7 +105,8 @@ final class BlobWriter: @unchecked Sendable {
     /// the temporary file, and returns -1.
     private func write(_ bytes: UnsafeRawBufferPointer, of blob: CheckedContent) throws -> Int32 {
         if mostUnnamed > 0 {
-            let flags = O_WRONLY | O_CLOEXEC | icecore_o_tmpfile
+            // Where it cannot be given a name, its content is read again.
+            let flags = O_RDWR | O_CLOEXEC | icecore_o_tmpfile
             let file = openat(blobs.descriptor, String(Blobs.fan(blob.name)), flags, 0o444 as mode_t)
             if file >= 0 {
                 var done = 0
@@ -122,7 +123,7 @@ final class BlobWriter: @unchecked Sendable {
                 return file
             }
             // Not every file system can do it. A missing directory (ENOENT) is made when the content gets its name.
-            if errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL { mostUnnamed = 0 }
+            if errno == EISDIR || FileNaming.isLack(errno) { mostUnnamed = 0 }
         }
         let file = try File(blob.temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o444)
         try file.write(bytes)
@@ -184,19 +185,19 @@ final class BlobWriter: @unchecked Sendable {
     /// Gives a content its name below `blobs/`.
     private func name(_ blob: CheckedContent, _ file: Int32) throws {
         defer { if file >= 0 { close(file) } }
-        let temporary = file >= 0 ? "/proc/self/fd/\(file)" : blob.temporary
+        var file = file
         let path = "\(Blobs.fan(blob.name))/\(blob.name)"
         try blob.partial?.seal(below: store.blobs.path)
-        var code = move(temporary, path, isUnnamed: file >= 0)
+        var code = try move(blob, &file, to: path)
         if code == ENOENT {
             // A copied store may lack directories that were empty.
             try Files.createDirectory(Files.directory(of: store.blobs.path(ofName: blob.name)))
-            code = move(temporary, path, isUnnamed: file >= 0)
+            code = try move(blob, &file, to: path)
         }
         if code == EEXIST, Files.size(store.blobs.path(ofName: blob.name)) != blob.want.size {
             // Whatever this file is, it is not the content.
             try Files.rename(store.blobs.path(ofName: blob.name), "\(store.quarantinePath)/\(blob.name)")
-            code = move(temporary, path, isUnnamed: file >= 0)
+            code = try move(blob, &file, to: path)
         }
         if code == 0 {
             newBlobs += 1
@@ -204,25 +205,49 @@ final class BlobWriter: @unchecked Sendable {
         } else if code == EEXIST {
             // The content is there already, and a blob is never overwritten.
             if file < 0 { try Files.remove(blob.temporary) }
+        } else if code == EXDEV {
+            throw IcecoreError(
+                .unsupported,
+                "'\(store.temporaryPath)' and '\(store.blobs.path)' are on different file systems: a store has to be on one",
+                errno: code)
         } else {
             throw IcecoreError.system("cannot create", store.blobs.path(ofName: blob.name), errno: code)
         }
         if let partial = blob.partial { try Files.remove(partial.logPath) }
     }
 
-    /// Moves a file to a name below `blobs/` unless that is taken. Returns 0 or errno.
-    private func move(_ old: String, _ path: String, isUnnamed: Bool) -> Int32 {
-        if isUnnamed {
-            return linkat(AT_FDCWD, old, blobs.descriptor, path, Int32(AT_SYMLINK_FOLLOW)) == 0 ? 0 : errno
+    /// Moves a content to a name below `blobs/` unless that is taken. Returns 0 or errno.
+    ///
+    /// - Parameter file: the unnamed file; -1 afterwards if the content has got a temporary file.
+    private func move(_ blob: CheckedContent, _ file: inout Int32, to path: String) throws -> Int32 {
+        if file >= 0 {
+            let code = naming.name(unnamed: file, path, in: blobs)
+            guard FileNaming.isLack(code) else { return code }
+            // It makes files without names, but gives them none later.
+            mostUnnamed = 0
+            let copy = try File(blob.temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o444)
+            try BlobWriter.copy(file, blob.want.size, to: copy)
+            try copy.synchronize()
+            try copy.close()
+            file = -1
         }
-        if canRename {
-            if renameat2(AT_FDCWD, old, blobs.descriptor, path, 1) == 0 { return 0 }  // RENAME_NOREPLACE
-            guard errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP else { return errno }
-            // Not every file system can do it in one step.
-            canRename = false
+        return naming.move(blob.temporary, to: path, in: blobs)
+    }
+
+    private static func copy(_ source: Int32, _ size: Int64, to target: borrowing File) throws {
+        var buffer = [UInt8](repeating: 0, count: 1 << 18)
+        var offset: Int64 = 0
+        while offset < size {
+            let start = offset
+            let count = try buffer.withUnsafeMutableBytes { bytes in
+                try systemCall("cannot read", target.path) {
+                    pread(source, bytes.baseAddress, bytes.count, off_t(start))
+                }
+            }
+            if count == 0 { throw IcecoreError(.damaged, "a file without a name has lost its content") }
+            try buffer.withUnsafeBytes { try target.write(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+            offset += Int64(count)
         }
-        if linkat(AT_FDCWD, old, blobs.descriptor, path, 0) != 0 { return errno }
-        return unlink(old) == 0 || errno == ENOENT ? 0 : errno
     }
 
     private func synchronize() throws {

@@ -171,6 +171,8 @@ public final class Clone {
 
     private func missingBlobs(_ store: Store, _ head: Replica.Head, _ index: IndexReader) throws -> MissingBlobs {
         var missing = MissingBlobs(queue: try FetchQueue(directory: store.temporaryPath))
+        let room = try DiskRoom(store.path)
+        var need = DiskNeed(unit: room.free.unit)
         var named: Int64 = 0
         defer {
             // A listing may find fewer blobs than the manifest named.
@@ -188,15 +190,11 @@ public final class Clone {
             if Files.size(store.blobs.path(ofName: name)) == blob.size { return }
             missing.count += 1
             missing.bytes = missing.bytes.addingClamped(blob.size)
+            need.add(size: blob.size)
             try missing.queue.append(blob.want)
         }
-        let free = try Files.freeBytes(store.path)
-        if missing.bytes > free {
-            throw IcecoreError(
-                .noSpace,
-                "the blobs need \(missing.bytes) bytes, but only \(free) are free in '\(store.path)': nothing was "
-                    + "fetched"
-            )
+        if let shortage = room.shortage(need, of: "the clone") {
+            throw IcecoreError(.noSpace, "\(shortage): nothing was fetched")
         }
         return missing
     }

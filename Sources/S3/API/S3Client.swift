@@ -35,6 +35,11 @@ public final class S3Client: Sendable {
         try service.credentials.current().credentials != nil
     }
 
+    /// Where the credentials are from, as in "credentials from …"; nil without any.
+    public func credentialsOrigin() throws -> String? {
+        try service.credentials.current().credentials?.origin
+    }
+
     // MARK: - Loops for single calls
 
     private struct IdleLoop: @unchecked Sendable {

@@ -16,16 +16,24 @@ struct CredentialChain {
     func find() throws -> Credentials? {
         // A profile named on purpose takes precedence over an environment set long ago.
         if configuration.profile == nil {
-            if let credentials = try EnvironmentCredentials.find(environment) { return credentials }
-            if let credentials = try ProfileCredentials(configuration).fromWebIdentity() { return credentials }
+            if let credentials = try EnvironmentCredentials.find(environment) {
+                return credentials.from("the environment")
+            }
+            if let credentials = try ProfileCredentials(configuration).fromWebIdentity() {
+                return credentials.from("the web identity in the environment")
+            }
         }
         let name = configuration.profile ?? setting("AWS_PROFILE") ?? setting("AWS_DEFAULT_PROFILE")
-        if let credentials = try ProfileCredentials(configuration).find(name) { return credentials }
+        if let credentials = try ProfileCredentials(configuration).find(name) {
+            return credentials.from("the profile '\(Display.text(name ?? "default", limit: 100))'")
+        }
         if let name, configuration.profile != nil {
             throw IcecoreError(.forbidden, "profile '\(Display.text(name, limit: 100))' has no credentials")
         }
-        if let credentials = try MetadataCredentials(environment).fromContainer() { return credentials }
-        return try MetadataCredentials(environment).fromInstance()
+        if let credentials = try MetadataCredentials(environment).fromContainer() {
+            return credentials.from("the container's host")
+        }
+        return try MetadataCredentials(environment).fromInstance()?.from("the machine's metadata service")
     }
 
     private func setting(_ name: String) -> String? {

@@ -7,6 +7,8 @@ public struct Credentials: Sendable {
     let sessionToken: String?
     /// When they expire; nil if they do not.
     public let expiration: Timestamp?
+    /// Where they were found, as in "credentials from …": no secret.
+    public private(set) var origin = "an unnamed place"
 
     public init(accessKeyId: String, secretAccessKey: String, sessionToken: String? = nil, expiration: Timestamp? = nil)
     {
@@ -14,6 +16,13 @@ public struct Credentials: Sendable {
         self.secretAccessKey = secretAccessKey
         self.sessionToken = sessionToken.flatMap { $0.isEmpty ? nil : $0 }
         self.expiration = expiration
+    }
+
+    /// The same, and where they were found.
+    func from(_ origin: String) -> Credentials {
+        var credentials = self
+        credentials.origin = origin
+        return credentials
     }
 
     /// What must not appear in any message.

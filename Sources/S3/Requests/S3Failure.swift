@@ -33,6 +33,8 @@ public struct S3Failure: Error, Sendable {
     public var object = ""
     /// How many attempts were made.
     public var attempts = 1
+    /// What it takes to be allowed the request, as the end of a sentence; empty if that is not the matter.
+    var neededPermission = ""
 
     /// The region and the host that the server pointed to.
     var region: String?
@@ -122,6 +124,9 @@ extension S3Failure: CustomStringConvertible {
             var facts = code.isEmpty ? [] : [code]
             if status != 0, !message.isEmpty { facts.append("status \(status)") }
             if !facts.isEmpty { text += " (\(facts.joined(separator: ", ")))" }
+            if status == 403, code == "AccessDenied" || code.isEmpty, !neededPermission.isEmpty {
+                text += "; \(neededPermission)"
+            }
             if code == "RequestTimeTooSkewed" { text += "; this machine's clock says \(Timestamp.now())" }
         default:
             text += message

@@ -252,6 +252,7 @@ public final class TransferLoop {
         if slot.part == .body { transfer.restart() }
         failure.attempts = transfer.progress.attempts
         failure.object = transfer.request.displayName
+        failure.neededPermission = transfer.request.neededPermission
         if failure.kind == .unreachable {
             try retryUnreachable(transfer, failure, slot, now)
             return

@@ -29,7 +29,8 @@ struct InventoryKeeper {
             // because among the list files a temporary name could be one of theirs.
             let part = "\(store.temporaryPath)/list-\(place)"
             try Files.remove(part)
-            try InventoryKeeper.copy(inventory.paths[place], to: part)
+            // Mirrors are updated by replacing files; if one were written in place, its MD5 would give it away.
+            try Files.duplicate(inventory.paths[place], at: part, sharing: [.clone, .link])
             guard try ContentCheck.md5(part) == file.md5 else {
                 try Files.remove(part)
                 throw IcecoreError(
@@ -49,31 +50,6 @@ struct InventoryKeeper {
         var kept = inventory
         kept.paths = copies
         return kept
-    }
-
-    /// Clones the file where the file system can, else links it where that is allowed, else copies it. Durable.
-    private static func copy(_ path: String, to copy: String) throws {
-        let source = try File(path, O_RDONLY)
-        do {
-            let target = try File(copy, O_WRONLY | O_CREAT | O_EXCL, mode: 0o444)
-            if source.clone(to: target.descriptor) {
-                try target.synchronize()
-                return try target.close()
-            }
-        }
-        // Mirrors are updated by replacing files; if one were written in place, its MD5 would give it away.
-        try Files.remove(copy)
-        if link(path, copy) == 0 { return try source.synchronize() }
-        let target = try File(copy, O_WRONLY | O_CREAT | O_EXCL, mode: 0o444)
-        var buffer = [UInt8](repeating: 0, count: 1 << 20)
-        while true {
-            try Interruption.check()
-            let count = try buffer.withUnsafeMutableBytes { try source.read(into: $0) }
-            if count == 0 { break }
-            try buffer.withUnsafeBytes { try target.write(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
-        }
-        try target.synchronize()
-        try target.close()
     }
 
     /// Removes all but the newest inventories that the store is to keep, and the remains of removals that were killed.

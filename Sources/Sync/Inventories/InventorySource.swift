@@ -49,6 +49,11 @@ public struct InventorySource {
 
     /// Gets an inventory's manifest and checks it.
     func manifest(_ name: String) throws -> FetchedManifest {
+        try document(name).manifest()
+    }
+
+    /// Gets an inventory's manifest and compares it with its checksum.
+    func document(_ name: String) throws -> FetchedDocument {
         let origin = "\(text.hasSuffix("/") ? text : text + "/")\(name)/manifest.json"
         var attempt = 0
         while true {
@@ -62,8 +67,7 @@ public struct InventorySource {
                 if attempt < 3 { continue }
                 throw error
             }
-            return FetchedManifest(
-                manifest: try InventoryManifest(json: json, origin: origin), json: json, checksum: checksum)
+            return FetchedDocument(json: json, checksum: checksum, origin: origin)
         }
     }
 
@@ -74,6 +78,24 @@ public struct InventorySource {
         case .s3(let bucket, let prefix):
             return try failing("get") {
                 try client.get(bucket: bucket, key: Array((prefix + name).utf8), limit: limit).bytes
+            }
+        }
+    }
+
+    /// The first bytes of an inventory's first list file; nil if it has none.
+    func beginning(_ name: String, _ found: FetchedManifest, limit: Int) throws -> [UInt8]? {
+        guard let file = found.manifest.files.first else { return nil }
+        let count = min(file.size ?? .max, Int64(limit))
+        guard count > 0 else { return [] }
+        switch url {
+        case .file(let directory):
+            return try Files.beginning(try InventorySource.local(file.key, name: name, in: directory), limit: limit)
+        case .s3(let bucket, _):
+            return try failing("get") {
+                try client.get(
+                    bucket: found.manifest.destinationBucket ?? bucket, key: Array(file.key.utf8), range: 0..<count,
+                    limit: limit
+                ).bytes
             }
         }
     }

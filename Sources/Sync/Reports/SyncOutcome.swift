@@ -1,5 +1,6 @@
 import Index
 import Merge
+import Store
 
 /// What the sync of one inventory did, or would do in the case of a dry run.
 public struct SyncOutcome: Sendable {
@@ -19,6 +20,9 @@ public struct SyncOutcome: Sendable {
     /// Blobs requested, and the bytes of the distinct contents among them.
     public var wanted = 0
     public var wantedBytes: Int64 = 0
+    /// In a dry run: what the contents that are not in the store need of its disk, and what is free there.
+    public var need: DiskNeed?
+    public var room: DiskRoom?
     /// Blobs fetched, and their bytes.
     public var fetched = 0
     public var fetchedBytes: Int64 = 0
@@ -45,6 +49,13 @@ public struct SyncOutcome: Sendable {
 }
 
 extension SyncOutcome {
+    /// Looks up what is really to be fetched, and where it has to go.
+    mutating func measure(_ wants: FetchQueue, _ store: Store) throws {
+        let room = try DiskRoom(store.path)
+        let need = try wants.need(store, unit: room.free.unit)
+        (self.room, self.need, wantedBytes) = (room, need, need.bytes)
+    }
+
     mutating func take(_ summary: IndexMerge.Summary) {
         rows = summary.rows
         duplicates = summary.duplicates

@@ -151,6 +151,15 @@ def assume_role(role="arn:aws:iam:::role/test", seconds=900):
         "sessionToken": keys["SessionToken"]}
 
 
+def set_user_policy(user, policy):
+    """What a user may do: a document of IAM, and nothing else."""
+    iam = boto3.client(
+        "iam", endpoint_url=endpoint, aws_access_key_id=access_key, aws_secret_access_key=secret_key,
+        region_name="us-east-1")
+    iam.put_user_policy(UserName=user, PolicyName="policy", PolicyDocument=compact(policy))
+    return {}
+
+
 def rows(bucket, prefix=""):
     """All versions and delete markers, by key and newest first, as S3 lists them."""
     found = []
@@ -267,8 +276,8 @@ def make_inventory(bucket, directory, name=None, prefix="", schema=SCHEMA, rowsP
 
 
 COMMANDS = {function.__name__: function for function in (
-    create_bucket, deny, set_versioning, put, put_many, delete, delete_version, get, assume_role, list_versions,
-    list_uploads, make_inventory)}
+    create_bucket, deny, set_versioning, put, put_many, delete, delete_version, get, assume_role, set_user_policy,
+    list_versions, list_uploads, make_inventory)}
 
 print(json.dumps({}), flush=True)
 for line in sys.stdin:

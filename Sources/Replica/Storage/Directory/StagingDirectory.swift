@@ -43,7 +43,7 @@ final class StagingDirectory {
         for _ in 0..<100 {
             try Files.createDirectories(full)
             if let handle = try? File(full, O_RDONLY | O_DIRECTORY),
-                (try? FileLock.exclusive.acquireNow(handle)) == true, Files.exists(full)
+                try FileLock.exclusive.acquireNow(handle), Files.exists(full)
             {
                 self.handle = consume handle
                 return

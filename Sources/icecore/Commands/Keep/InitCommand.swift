@@ -8,7 +8,11 @@ import Sync
 
 struct InitCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "init", abstract: "Create a store for a bucket.")
+        commandName: "init", abstract: "Create a store for a bucket.",
+        discussion: """
+            Looks at the newest inventory first, for a few seconds at most, and says what it lists, which credentials were \
+            found, and what the disk has room for. Only what would stop every sync prevents the store.
+            """)
 
     @Argument(help: ArgumentHelp("A new or empty directory.", valueName: "store"))
     var store: String
@@ -69,11 +73,29 @@ struct InitCommand: ParsableCommand {
         configuration.filter = filter
         configuration.keepInventories = keepInventories?.count
         if distrustETags { configuration.distrustETags() }
-        let created = try Store.create(at: store, configuration)
+        let created = try create(configuration)
         Console.note("created a store for s3://\(bucket) at \(created.path)")
         if inventory == nil {
             Console.note(
                 "it has no inventory yet: add \"inventory\" to \(created.configurationPath) before the first sync")
+        }
+    }
+
+    /// Looks at the place and at the inventory first, and leaves nothing behind if either makes a store impossible.
+    private func create(_ configuration: StoreConfiguration) throws -> Store {
+        let site = try StoreSite(store)
+        do {
+            let findings = try InitialLook(site, configuration, environment: Console.environment).run()
+            for line in InitialReport(findings: findings, site: site, room: try? DiskRoom(site.path)).lines {
+                Console.note(line)
+            }
+            return try Store.create(on: site, configuration)
+        } catch {
+            site.abandon()
+            if let error = error as? IcecoreError, error.code == .interrupted {
+                throw IcecoreError(.interrupted, "No store was created.")
+            }
+            throw error
         }
     }
 }

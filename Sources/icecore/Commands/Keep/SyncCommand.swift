@@ -164,17 +164,33 @@ struct SyncCommand: ParsableCommand {
         return text
     }
 
+    /// What a dry run says of the disk.
+    private func disk(_ outcome: SyncOutcome) -> String {
+        guard let need = outcome.need, let room = outcome.room, need.files > 0 else { return "" }
+        var text = " into \(need.files) files"
+        if need.diskBytes != need.bytes { text += ", which take \(need.diskBytes.byteCount)" }
+        text += "; \(room.free.bytes.byteCount)"
+        if let files = room.free.files { text += " and \(files) inodes" }
+        text += " are free"
+        if let shortage = room.shortage(need, of: "the sync") { Console.note("warning: \(shortage)") }
+        return text
+    }
+
     private func report(_ outcome: SyncOutcome, _ output: Output) throws {
-        if format.json { return try output.record(SyncRecord(outcome, dryRun: dryRun)) }
+        if format.json {
+            let record = SyncRecord(outcome, dryRun: dryRun)
+            guard let disk = DiskRecord(outcome) else { return try output.record(record) }
+            return try output.record(DryRunRecord(sync: record, disk: disk))
+        }
         for example in outcome.examples { Console.note("  \(Display.line(example))") }
         if outcome.gone + outcome.failed > outcome.examples.count, !outcome.examples.isEmpty {
             Console.note("  … ('icecore status --failures' lists them all)")
         }
-        if outcome.refused > 0 { Console.note(SyncCommand.permissions) }
         if dryRun {
             try output.line(
                 "\(outcome.name): \(outcome.newVersions) versions are new, \(outcome.goneVersions) are gone; "
-                    + "\(outcome.wantedBytes) bytes (\(outcome.wantedBytes.byteCount)) would be fetched")
+                    + "\(outcome.wantedBytes) bytes (\(outcome.wantedBytes.byteCount)) would be fetched" + disk(outcome)
+            )
             return try reportLeftOut(outcome, output)
         }
         var line = "\(outcome.name): \(outcome.keys) keys, \(outcome.bytes.byteCount)"
@@ -201,12 +217,6 @@ struct SyncCommand: ParsableCommand {
             try output.line("  encrypted with keys of their owner (SSE-C): \(outcome.encrypted.text)")
         }
     }
-
-    /// Said once for all refusals.
-    private static let permissions = """
-          For what was refused, the credentials lack a permission: s3:GetObject and s3:GetObjectVersion for the objects \
-        (kms:Decrypt where they are encrypted so), and s3:ListBucket for the bucket, without which S3 refuses what is gone.
-        """
 }
 
 /// What a sync does about objects in storage classes that need a restore.
@@ -267,5 +277,31 @@ private struct SyncRecord: Encodable {
         archived = outcome.archived.versions
         archivedBytes = outcome.archived.bytes
         encrypted = outcome.encrypted.versions
+    }
+}
+
+/// What a dry run says besides.
+private struct DiskRecord: Encodable {
+    let wantedFiles: Int64
+    let wantedDiskBytes: Int64
+    let freeBytes: Int64
+    let freeFiles: Int64?
+
+    init?(_ outcome: SyncOutcome) {
+        guard let need = outcome.need, let room = outcome.room else { return nil }
+        wantedFiles = need.files
+        wantedDiskBytes = need.diskBytes
+        freeBytes = room.free.bytes
+        freeFiles = room.free.files
+    }
+}
+
+private struct DryRunRecord: Encodable {
+    let sync: SyncRecord
+    let disk: DiskRecord
+
+    func encode(to encoder: any Encoder) throws {
+        try sync.encode(to: encoder)
+        try disk.encode(to: encoder)
     }
 }

@@ -1,0 +1,21 @@
+extension S3Request {
+    /// The action of IAM that the request has to be allowed, as docs/PERMISSIONS.md lists them.
+    var action: String {
+        let names = Set(query.map(\.name))
+        switch method {
+        case .get, .head:
+            if key.isEmpty { return names.contains("uploads") ? "s3:ListBucketMultipartUploads" : "s3:ListBucket" }
+            return versionId == nil ? "s3:GetObject" : "s3:GetObjectVersion"
+        case .put, .post: return "s3:PutObject"
+        case .delete: return names.contains("uploadId") ? "s3:AbortMultipartUpload" : "s3:DeleteObject"
+        }
+    }
+
+    /// What a refusal may be for want of, as the end of a sentence.
+    ///
+    /// Who may not list a bucket is not told that an object is gone: the answer is the same as for a forbidden one.
+    var neededPermission: String {
+        let reads = (method == .get || method == .head) && !key.isEmpty
+        return "this needs \(action)" + (reads ? ", and s3:ListBucket to be told when an object is gone" : "")
+    }
+}

@@ -1,0 +1,81 @@
+import Basics
+
+/// What contents need of a disk.
+public struct DiskNeed: Sendable, Equatable {
+    public private(set) var files: Int64 = 0
+    /// The sum of the sizes.
+    public private(set) var bytes: Int64 = 0
+    /// The sum of what the files take: see ``FreeSpace/unit``.
+    public private(set) var diskBytes: Int64 = 0
+    private let unit: Int64
+
+    /// - Parameter unit: what the size of a file is rounded up to.
+    public init(unit: Int64) {
+        self.unit = max(1, unit)
+    }
+
+    /// Adds the file of a content.
+    public mutating func add(size: Int64) {
+        files = files.addingClamped(1)
+        bytes = bytes.addingClamped(size)
+        diskBytes = diskBytes.addingClamped(size.addingClamped((unit - size % unit) % unit))
+    }
+
+    /// As much for so many times the contents.
+    public func scaled(by factor: Double) -> DiskNeed {
+        func scaled(_ value: Int64) -> Int64 {
+            let product = Double(value) * factor
+            return product < 0x1p62 ? Int64(product.rounded()) : .max
+        }
+        var need = self
+        (need.files, need.bytes, need.diskBytes) = (scaled(files), scaled(bytes), scaled(diskBytes))
+        return need
+    }
+
+    /// The most that so many files of so many bytes can need.
+    public init(atMost files: Int64, bytes: Int64, unit: Int64) {
+        self.init(unit: unit)
+        self.files = files
+        self.bytes = bytes
+        let (slack, overflow) = files.multipliedReportingOverflow(by: self.unit - 1)
+        diskBytes = bytes.addingClamped(overflow ? .max : slack)
+    }
+}
+
+/// The room on the disk of a store, or of what becomes one.
+public struct DiskRoom: Sendable {
+    /// An existing directory.
+    public let path: String
+    public let free: FreeSpace
+
+    public init(_ path: String) throws {
+        self.init(path, try FreeSpace(path))
+    }
+
+    public init(_ path: String, _ free: FreeSpace) {
+        self.path = path
+        self.free = free
+    }
+
+    public func holds(_ need: DiskNeed) -> Bool {
+        need.diskBytes <= free.bytes && need.files <= free.files ?? .max
+    }
+
+    /// Why contents do not fit, as a sentence; nil if they do.
+    ///
+    /// - Parameter subject: what needs the room, such as `the sync`.
+    public func shortage(_ need: DiskNeed, of subject: String) -> String? {
+        if need.bytes > free.bytes {
+            return "\(need.bytes) bytes must be fetched, but '\(path)' has only \(free.bytes) bytes free"
+        }
+        if let files = free.files, need.files > files {
+            return "\(subject) needs \(need.files) files, but '\(path)' has only \(files) inodes free"
+        }
+        if need.diskBytes > free.bytes {
+            return
+                "\(subject) needs \(need.diskBytes) bytes (\(need.files) files, in blocks of \(free.unit) bytes), but "
+                + "'\(path)' has only \(free.bytes) bytes free"
+        }
+        return nil
+    }
+}

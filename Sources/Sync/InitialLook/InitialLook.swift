@@ -1,0 +1,161 @@
+import Basics
+import Download
+import Inventory
+import Model
+import S3
+import Store
+import Synchronization
+
+/// Looks at what a store that does not exist yet would be synced from, for a few seconds at most: the newest inventory's
+/// manifest, its first rows, and the credentials.
+public final class InitialLook: Sendable {
+    private struct Progress {
+        var findings = InitialFindings()
+        var failure: (any Error)?
+        var isDone = false
+    }
+
+    private let store: Store
+    private let environment: [String: String]
+    private let progress = Mutex(Progress())
+    private let changed = Condition()
+
+    /// How long it may take, in milliseconds.
+    private static let limit: UInt64 = 8000
+    /// How much of the first list file is read.
+    private static let sampleBytes = 256 << 10
+
+    /// - Parameters:
+    ///   - site: where the store is to be.
+    ///   - environment: that of the process.
+    public init(_ site: StoreSite, _ configuration: StoreConfiguration, environment: [String: String]) {
+        store = Store.planned(on: site, configuration)
+        self.environment = environment
+    }
+
+    /// Looks.
+    ///
+    /// - Throws: what would stop every sync: an inventory of another bucket, or one that cannot be read (its format, its
+    ///   columns); ``IcecoreError/Code/interrupted``. Whatever else goes wrong is a finding.
+    public func run() throws -> InitialFindings {
+        // In a thread of its own: whether a name server, a metadata service or a disk answers is nothing to wait for.
+        try SystemThread.detach("initial-look") { [self] in
+            let failure = Result { try look() }.failure
+            progress.withLock {
+                $0.failure = failure
+                $0.isDone = true
+            }
+            changed.withLock { changed.broadcast() }
+        }
+        let deadline = MonotonicClock.milliseconds() + InitialLook.limit
+        while !progress.withLock(\.isDone) {
+            try Interruption.check()
+            let now = MonotonicClock.milliseconds()
+            guard now < deadline else { break }
+            // What is missed between the question and the wait costs a tenth of a second.
+            changed.withLock { _ = changed.wait(until: min(deadline, now + 100)) }
+        }
+        let result = progress.withLock { $0 }
+        if result.isDone, let failure = result.failure { throw failure }
+        var findings = result.findings
+        if !result.isDone, case .none = findings.inventory, store.configuration.inventory != nil {
+            findings.inventory = .unreachable(
+                IcecoreError(.unavailable, "no answer within \(InitialLook.limit / 1000) seconds"))
+        }
+        return findings
+    }
+
+    private func note(_ change: (inout InitialFindings) -> Void) {
+        progress.withLock { change(&$0.findings) }
+    }
+
+    // MARK: - In the thread
+
+    private func look() throws {
+        var options = TransferLoop.Options()
+        options.attempts = 2
+        options.connectTimeout = 3000
+        options.stallTimeout = 4
+        let client = try S3Client(store, environment: environment, loopOptions: options)
+        lookForCredentials(client)
+        guard store.configuration.inventory != nil else { return }
+        let source = try InventorySource(store, client)
+        do {
+            let names = try source.names()
+            guard let newest = names.last else { return note { $0.inventory = .notThereYet } }
+            try look(newest, dates: names.count, source)
+        } catch let refusal as Refusal {
+            throw refusal.error
+        } catch let error as IcecoreError {
+            // A directory that is mirrored later is like a first report that has not come yet.
+            if error.code == .notFound, case .file = try InventoryURL(store.configuration.inventory ?? "") {
+                return note { $0.inventory = .notThereYet }
+            }
+            note { $0.inventory = .unreachable(error) }
+        }
+    }
+
+    private func lookForCredentials(_ client: S3Client) {
+        let signing: InitialFindings.Signing
+        do {
+            if client.configuration.unsigned {
+                signing = .unsigned
+            } else if let origin = try client.credentialsOrigin() {
+                signing = .signed(origin: origin)
+            } else {
+                signing = .nothingFound
+            }
+        } catch let error as IcecoreError {
+            signing = .failed(error)
+        } catch {
+            signing = .failed(IcecoreError(.system, "\(error)"))
+        }
+        note { $0.signing = signing }
+    }
+
+    /// What would stop every sync.
+    private struct Refusal: Error {
+        let error: any Error
+    }
+
+    private func look(_ name: String, dates: Int, _ source: InventorySource) throws {
+        let document: FetchedDocument
+        do {
+            document = try source.document(name)
+        } catch let error as IcecoreError where error.code == .notFound || error.code == .invalidData {
+            return note { $0.inventory = .unusable(name: name, error) }
+        }
+        let found: FetchedManifest
+        do {
+            // S3's checksum vouches for the document: what cannot be read today cannot be read tomorrow.
+            found = try document.manifest()
+        } catch {
+            throw Refusal(error: error)
+        }
+        guard found.manifest.sourceBucket == store.configuration.bucket else {
+            throw Refusal(
+                error: IcecoreError(
+                    .invalidData,
+                    "the inventory \(name) at \(store.configuration.inventory ?? "") lists the bucket "
+                        + "'\(found.manifest.sourceBucket)', but the store is to keep '\(store.configuration.bucket)': "
+                        + "nothing was created"))
+        }
+        var facts = InventoryFacts(name, dates: dates, found.manifest)
+        note { $0.inventory = .found(facts) }
+        do {
+            guard let beginning = try source.beginning(name, found, limit: InitialLook.sampleBytes) else { return }
+            let sample = InventorySample(found.manifest, beginning: beginning)
+            facts.sample = sample
+            facts.sampleFailure = sample.failure
+        } catch let error as IcecoreError {
+            facts.sampleFailure = error
+        }
+        note { $0.inventory = .found(facts) }
+    }
+}
+
+extension Result {
+    fileprivate var failure: Failure? {
+        if case .failure(let failure) = self { failure } else { nil }
+    }
+}

@@ -1,0 +1,15 @@
+import Inventory
+
+/// The two files of an inventory's manifest, compared with each other and not yet understood.
+struct FetchedDocument {
+    var json: [UInt8]
+    var checksum: [UInt8]
+    /// Where they are from, for error messages.
+    var origin: String
+
+    /// - Throws: `invalidData` or `unsupported` if it is not one that can be synced.
+    func manifest() throws -> FetchedManifest {
+        FetchedManifest(
+            manifest: try InventoryManifest(json: json, origin: origin), json: json, checksum: checksum)
+    }
+}
