@@ -109,7 +109,9 @@ public final class Repair {
         let client = try S3Client(store, environment: environment)
         try client.resolveCredentials()
         let reporter = self.reporter
-        let downloader = try Downloader(store, client, wants: wants, jobs: options.jobs) { summary in
+        let downloader = try Downloader(
+            store, client, wants: wants, jobs: options.jobs, acceptsLosses: options.acceptGone
+        ) { summary in
             reporter.progress(
                 .fetching(objects: summary.fetched, bytes: summary.bytes, failed: summary.failed + summary.gone))
         }

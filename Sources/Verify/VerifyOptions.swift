@@ -10,6 +10,8 @@ public struct VerifyOptions: Sendable {
     public var rate: Int64?
     /// Blobs are not checked.
     public var indexOnly = false
+    /// In a repair, the source is believed even if it denies most of the contents.
+    public var acceptGone = false
     /// The most requests in flight during a repair.
     public var jobs = 64
 

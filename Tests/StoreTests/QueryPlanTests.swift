@@ -86,4 +86,15 @@ import Testing
             #expect(String(decoding: explain.bytes(3), as: UTF8.self).contains("INDEX missing"))
         }
     }
+
+    /// So are the archived, refused, gone and pruned ones.
+    @Test func whatIsAbsentIsFoundWithoutTheRest() throws {
+        try Self.withStore { store in
+            let connection = try Connection(store.indexPath, readOnly: true)
+            let explain = try connection.prepare(
+                "EXPLAIN QUERY PLAN SELECT name FROM entry WHERE \(EntryRow.Flags.isAbsent)")
+            #expect(try explain.step())
+            #expect(String(decoding: explain.bytes(3), as: UTF8.self).contains("INDEX absent"))
+        }
+    }
 }

@@ -275,4 +275,9 @@ public final class FaultServer: S3Server, @unchecked Sendable {
     public func add(bucket: String, key: String, versionId: String? = nil, content: [UInt8]) throws {
         try DataLayout.add(directory, bucket, key, versionId, content)
     }
+
+    /// Takes away all objects of a bucket.
+    public func takeAway(_ bucket: String) throws {
+        try FileManager.default.removeItem(atPath: "\(directory)/data/\(bucket)")
+    }
 }

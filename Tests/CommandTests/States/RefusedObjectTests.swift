@@ -129,6 +129,21 @@ import Testing
         }
     }
 
+    @Test func aRepairDoesNotBelieveAServerThatDeniesMostEither() throws {
+        try Scenario.withBucket { scenario in
+            let rows = (0..<30).map { Row("key/\($0)", bytes("content \($0)")) }
+            try scenario.add(Self.name, rows)
+            try scenario.succeed("sync")
+            for row in rows.prefix(20) { try Scenario.change(scenario.blob(row)) { $0[0] ^= 1 } }
+            try scenario.server.takeAway(Scenario.bucket)
+            let run = try scenario.run("verify", "--repair")
+            #expect(run.status == 1 && run.stderr.contains("--accept-gone"), "\(run)")
+            #expect(try scenario.failures().isEmpty)
+            let accepted = try scenario.run("verify", "--repair", "--accept-gone")
+            #expect(accepted.status == 1 && accepted.stderr.contains("20 versions are gone for good"), "\(accepted)")
+        }
+    }
+
     @Test func credentialsThatMayReadNothingStopASync() throws {
         try Scenario.withBucket { scenario in
             let rows = (0..<60).map { Row("key/\($0)", bytes("content \($0)")) }

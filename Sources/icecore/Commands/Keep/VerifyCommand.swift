@@ -15,6 +15,11 @@ struct VerifyCommand: ParsableCommand {
     @Flag(help: "Move damaged blobs to quarantine/, and fetch what is damaged or missing from the bucket.")
     var repair = false
 
+    @Flag(
+        name: .customLong("accept-gone"),
+        help: "With --repair: go on even if the bucket denies most objects; otherwise it stops and records nothing.")
+    var acceptGone = false
+
     @Option(
         help: ArgumentHelp("Check only this share of the blobs, drawn at random each time.", valueName: "percent"),
         transform: VerifyCommand.share)
@@ -40,6 +45,7 @@ struct VerifyCommand: ParsableCommand {
     @OptionGroup var format: JSONOption
 
     func validate() throws {
+        if acceptGone, !repair { throw ValidationError("--accept-gone goes with --repair") }
         if indexOnly, repair || sample != nil || since != nil {
             throw ValidationError("--index-only cannot be combined with --repair, --sample or --since")
         }
@@ -51,6 +57,7 @@ struct VerifyCommand: ParsableCommand {
         verifyOptions.since = since
         verifyOptions.rate = limitRate
         verifyOptions.indexOnly = indexOnly
+        verifyOptions.acceptGone = acceptGone
         let store = try options.openForSorting()
         let reporter = TerminalVerifyReporter(json: format.json)
         let outcome = try interruptible(reporter.line, "Run the same command again to resume.") {
