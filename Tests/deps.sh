@@ -33,6 +33,11 @@ test)
     program strace strace
     program rsync rsync
     program git git
+    program e2fsprogs mkfs.ext4
+    program exfatprogs mkfs.exfat
+    program exfat-fuse mount.exfat-fuse
+    program dosfstools mkfs.vfat
+    program fusefat fusefat
     ;;
 *)
     echo "usage: deps.sh build|demo|test" >&2

@@ -32,6 +32,7 @@ public enum StoreLayout {
     /// All names.
     public static let names: [(name: String, kind: Kind)] = [
         (configuration, .file), (index, .file), ("\(index)-wal", .file), ("\(index)-shm", .record),
+        ("\(index)-journal", .file),
         (blobs, .directory), (temporary, .directory), (inventories, .directory), (quarantine, .directory),
         (lock, .lock), (deletionLock, .lock), (replicas, .record), (verifyState, .record), (mountLog, .record),
         (mountLog + rotatedSuffix, .record), ("refresh.lock", .cache), ("chunks", .cache), ("index.assembled", .cache),

@@ -87,6 +87,7 @@ public final class InitialLook: Sendable {
         } catch let refusal as Refusal {
             throw refusal.error
         } catch let error as IcecoreError {
+            if error.code == .usage { throw error }
             // A directory that is mirrored later is like a first report that has not come yet.
             if error.code == .notFound, case .file = try InventoryURL(store.configuration.inventory ?? "") {
                 return note { $0.inventory = .notThereYet }

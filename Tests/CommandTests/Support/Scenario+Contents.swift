@@ -13,27 +13,32 @@ extension Scenario {
     /// whose contents are both kept, and one content under several keys, among others.
     static func withContents(small: Int = 40, _ body: (Scenario) throws -> Void) throws {
         try withBucket { scenario in
-            var first = (0..<small).map { Row("small/\($0 % 3)/\($0)", bytes("content \($0)")) }
-            first.append(parted)
-            first.append(
-                Row("secret", bytes("encrypted")).with {
-                    $0.etag = "0123456789abcdef0123456789abcdef"
-                    $0.encryption = "SSE-KMS"
-                })
-            first += ["shared/a", "shared/b"].map { Row($0, bytes("the same")) }
-            first.append(Row("empty", []))
-            var second = first
-            second[0].isLatest = false
-            second.append(Row(second[0].key, bytes("newer"), at: "2024-03-02T12:00:00.000Z"))
-            second.append(
-                Row(second[1].key, [], versionId: "marker", at: "2024-03-02T13:00:00.000Z").with { $0.isMarker = true })
-            second[1].isLatest = false
-            try scenario.add(inventoryNames[0], first)
-            try scenario.add(inventoryNames[1], second)
-            for name in inventoryNames { try scenario.succeed("sync", "--date", name) }
-            scenario.rows = second
+            try scenario.addContents(small: small)
             try body(scenario)
         }
+    }
+
+    /// Fills an empty store of the made-up bucket with these contents.
+    func addContents(small: Int = 40) throws {
+        var first = (0..<small).map { Row("small/\($0 % 3)/\($0)", bytes("content \($0)")) }
+        first.append(Self.parted)
+        first.append(
+            Row("secret", bytes("encrypted")).with {
+                $0.etag = "0123456789abcdef0123456789abcdef"
+                $0.encryption = "SSE-KMS"
+            })
+        first += ["shared/a", "shared/b"].map { Row($0, bytes("the same")) }
+        first.append(Row("empty", []))
+        var second = first
+        second[0].isLatest = false
+        second.append(Row(second[0].key, bytes("newer"), at: "2024-03-02T12:00:00.000Z"))
+        second.append(
+            Row(second[1].key, [], versionId: "marker", at: "2024-03-02T13:00:00.000Z").with { $0.isMarker = true })
+        second[1].isLatest = false
+        try add(Self.inventoryNames[0], first)
+        try add(Self.inventoryNames[1], second)
+        for name in Self.inventoryNames { try succeed("sync", "--date", name) }
+        rows = second
     }
 
     /// Uploaded in two parts of 5 MiB.

@@ -73,8 +73,33 @@ import Testing
     }
 
     @Test func aDiskThatFillsUpOnTheWayEndsTheSync() throws {
-        // Each takes a whole page of the file system, which their sizes do not say.
         let rows = (0..<1200).map { Row("small/\($0)", bytes("content \($0)")) }
-        try expectRecovery(rows, kibibytes: 3000, says: "No space left on device")
+        try use(kibibytes: 20_000) { scenario, grow in
+            let before = Row("before", bytes("was there before"))
+            try scenario.add("2024-03-01T01-00Z", [before])
+            try scenario.succeed("sync")
+            try scenario.add(Self.name, [before] + rows)
+            // Somebody else fills the disk while the first objects arrive.
+            var faults = FaultServer.Faults()
+            faults.latency = 0.2
+            try scenario.server.set(faults)
+            let process = try scenario.start(["sync", "--store", scenario.store, "--jobs", "4"])
+            #expect(try Clock.wait(seconds: 30) { try scenario.requests().count > 8 })
+            let filler = try File("\(scenario.directory)/small/filler", O_RDWR | O_CREAT | O_TRUNC)
+            let (descriptor, free) = (filler.descriptor, try Files.freeBytes("\(scenario.directory)/small"))
+            #expect(posix_fallocate(descriptor, 0, off_t(free)) == 0)
+            let run = try process.wait()
+            try expectNothingButOneSentence(scenario, run)
+            #expect(run.stderr.contains("No space left on device") || run.stderr.contains("disk is full"), "\(run)")
+            // Again, with what the first attempt has left.
+            try expectNothingButOneSentence(scenario, try scenario.run("sync"))
+            try grow(65536)
+            try scenario.server.set(FaultServer.Faults())
+            try scenario.succeed("sync")
+            #expect(try scenario.blobs.count == rows.count + 1)
+            #expect(try scenario.failures().isEmpty)
+            #expect(try Files.names(in: "\(scenario.store)/tmp").isEmpty)
+            for row in rows.prefix(3) { #expect(try scenario.succeed("cat", row.key).stdout == row.content) }
+        }
     }
 }
