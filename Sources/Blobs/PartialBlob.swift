@@ -81,7 +81,8 @@ public final class PartialBlob: @unchecked Sendable {
             try clear(path)
             let file = try File(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
             guard try FileLock.exclusive.acquireNow(file) else {
-                throw IcecoreError(.busy, "'\(path)' is already being fetched")
+                let holder = LockHolder.of(file).map { " by \($0)" } ?? ""
+                throw IcecoreError(.busy, "'\(path)' is already being fetched\(holder)")
             }
             // The previous owner may have removed or named it since it was opened.
             var (mine, named) = (stat(), stat())
