@@ -63,7 +63,7 @@ struct CachedIndex {
             progress(Double(number + 1) / Double(index.chunks.count))
         }
         try file.close()
-        try IndexCheck.refuseForeignSchema(copy: assembled)
+        try IndexCheck.refuseForeign(copy: assembled)
         try IndexCopy.replace(store.indexPath, with: assembled)
         let needed = Set(index.chunks.map(\.sha256))
         for name in try Files.names(in: chunks) where !needed.contains(name) {
