@@ -33,6 +33,7 @@ test)
     program strace strace
     program rsync rsync
     program git git
+    program plocate updatedb
     ;;
 *)
     echo "usage: deps.sh build|demo|test" >&2

@@ -24,6 +24,7 @@ public enum StoreLayout {
     public static let replicas = "replicas"
     public static let verifyState = "verify.state"
     public static let mountLog = "mount.log"
+    public static let mountDates = "mount.dates"
     /// The suffix of a mount's log that was rotated because it grew too long.
     public static let rotatedSuffix = ".old"
 
@@ -32,7 +33,8 @@ public enum StoreLayout {
         (configuration, .file), (index, .file), ("\(index)-wal", .file), ("\(index)-shm", .record),
         (blobs, .directory), (temporary, .directory), (inventories, .directory), (quarantine, .directory),
         (lock, .lock), (deletionLock, .lock), (replicas, .record), (verifyState, .record), (mountLog, .record),
-        (mountLog + rotatedSuffix, .record), ("refresh.lock", .cache), ("chunks", .cache), ("index.assembled", .cache),
+        (mountLog + rotatedSuffix, .record), (mountDates, .record), ("refresh.lock", .cache), ("chunks", .cache),
+        ("index.assembled", .cache),
         ("current.json", .cache),
     ]
 
