@@ -38,6 +38,7 @@ test)
     program exfat-fuse mount.exfat-fuse
     program dosfstools mkfs.vfat
     program fusefat fusefat
+    program plocate updatedb
     ;;
 *)
     echo "usage: deps.sh build|demo|test" >&2

@@ -13,3 +13,8 @@ put() { # file, mode, target
 }
 put mount.fuse.icecore 755 "$2$3/mount.fuse.icecore"
 put icecore@.service 644 "$2$4/icecore@.service"
+# Mounts that other users may read would be walked every night.
+updatedb=${UPDATEDB_CONF:-/etc/updatedb.conf}
+if [ -z "$2" ] && [ -f "$updatedb" ] && ! grep -q '^ *PRUNEFS.*fuse\.icecore' "$updatedb"; then
+    echo "to keep updatedb (locate) out of mounts with allow_other, add fuse.icecore to PRUNEFS in $updatedb"
+fi

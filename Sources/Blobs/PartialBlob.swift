@@ -7,7 +7,8 @@ import Model
 ///
 /// The log is append-only, and each line is written whole. A range noted with the machine's boot id counts until the
 /// next boot, because a killed process loses nothing that it had written; a range noted with `-`, after its data were
-/// made durable, counts for ever.
+/// made durable, counts for ever. `dropped` says that a prune has dropped the content while its owner was fetching it;
+/// it counts until the next owner's first line.
 ///
 /// The pair has one owner at a time, which holds a lock on the data file: nothing else may write to or name data that
 /// the owner has checked.
@@ -29,6 +30,7 @@ public final class PartialBlob: @unchecked Sendable {
     public static let prefix = "partial-"
     static let logSuffix = ".log"
     private static let firstLine = "icecore-partial 1\n"
+    private static let dropLine = "dropped\n"
 
     /// Opens a content that has partly arrived, or begins it.
     ///
@@ -81,7 +83,8 @@ public final class PartialBlob: @unchecked Sendable {
             try clear(path)
             let file = try File(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
             guard try FileLock.exclusive.acquireNow(file) else {
-                throw IcecoreError(.busy, "'\(path)' is already being fetched")
+                let holder = LockHolder.of(file).map { " by \($0)" } ?? ""
+                throw IcecoreError(.busy, "'\(path)' is already being fetched\(holder)")
             }
             // The previous owner may have removed or named it since it was opened.
             var (mine, named) = (stat(), stat())
@@ -175,9 +178,10 @@ public final class PartialBlob: @unchecked Sendable {
 
     /// Discards everything that has arrived.
     public func startOver() throws {
+        let isDropped = PartialBlob.isDropped(logPath)
         let log = log.descriptor
         try systemCall("cannot write", logPath) { ftruncate(log, 0) }
-        try append(PartialBlob.firstLine)
+        try append(PartialBlob.firstLine + (isDropped ? PartialBlob.dropLine : ""))
         try empty()
         present = ByteRanges()
     }
@@ -202,15 +206,25 @@ public final class PartialBlob: @unchecked Sendable {
         try Files.remove(path)
     }
 
-    /// Removes the partial files of a content, unless an owner holds them.
-    package static func remove(_ path: String) throws {
-        if isOwned(path) { return }
+    /// Its owner lets go of what has arrived: removes it if a prune has dropped the content meanwhile.
+    public func letGo() throws {
+        if !isPrivate, PartialBlob.isDropped(logPath) { try remove() }
+    }
+
+    /// Removes the partial files of a dropped content. An owner that holds them removes them in ``letGo()``; if it is
+    /// killed before that, ``removeFinished(in:)`` does.
+    package static func drop(_ path: String) throws {
+        if isOwned(path) {
+            let log = try File(path + logSuffix, O_WRONLY | O_APPEND | O_NOFOLLOW)
+            var line = dropLine
+            return try line.withUTF8 { try log.write(UnsafeRawBufferPointer($0)) }
+        }
         try Files.remove(path + logSuffix)
         try Files.remove(path)
     }
 
     /// Removes what is no longer useful: second names of finished blobs that killed processes left, logs without data,
-    /// and data without a log. Files in use stay.
+    /// data without a log, and what a prune has dropped. Files in use stay.
     public static func removeFinished(in directory: String) throws {
         let names = try Files.names(in: directory).filter { $0.hasPrefix(prefix) }
         for name in names {
@@ -219,7 +233,8 @@ public final class PartialBlob: @unchecked Sendable {
             if name.hasSuffix(logSuffix) {
                 // The data file is created first and removed last.
                 if !Files.exists(String(path.dropLast(logSuffix.count))) { try Files.remove(path) }
-            } else if !names.contains(name + logSuffix) || isNamed(path), !isOwned(path) {
+            } else if !names.contains(name + logSuffix) || isNamed(path) || isDropped(path + logSuffix), !isOwned(path)
+            {
                 try Files.remove(path)
                 try Files.remove(path + logSuffix)
             }
@@ -247,6 +262,26 @@ public final class PartialBlob: @unchecked Sendable {
 
     /// Reads the log. Malformed lines, such as truncated ones, are ignored.
     private func readLog() throws {
+        let isWhole = try PartialBlob.forEachLine(of: log) { line in
+            if let range = range(line) { present.insert(contentsOf: range) }
+        }
+        // The next line must not be joined to a line without an end.
+        if !isWhole { try append("\n") }
+    }
+
+    /// Whether a log says that the content was dropped; false if it cannot be read.
+    private static func isDropped(_ path: String) -> Bool {
+        var isDropped = false
+        guard let log = try? File(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) else { return false }
+        _ = try? forEachLine(of: log) { line in
+            if line + "\n" == dropLine { isDropped = true }
+            if line + "\n" == firstLine { isDropped = false }
+        }
+        return isDropped
+    }
+
+    /// Passes the lines of a log to `body`, each without its end, and cut to 128 bytes; false if the last has no end.
+    private static func forEachLine(of log: borrowing File, _ body: (String) -> Void) throws -> Bool {
         var buffer = [UInt8](repeating: 0, count: 65536)
         var line: [UInt8] = []
         let length = try log.size()
@@ -262,12 +297,11 @@ public final class PartialBlob: @unchecked Sendable {
                     if line.count < 128 { line.append(byte) }
                     continue
                 }
-                if let range = range(String(decoding: line, as: UTF8.self)) { present.insert(contentsOf: range) }
+                body(String(decoding: line, as: UTF8.self))
                 line.removeAll(keepingCapacity: true)
             }
         }
-        // The next line must not be joined to a line without an end.
-        if !line.isEmpty { try append("\n") }
+        return line.isEmpty
     }
 
     private func range(_ line: String) -> Range<Int64>? {

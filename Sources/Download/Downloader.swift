@@ -39,6 +39,7 @@ public final class Downloader {
     private var pool: WorkPool?
     /// Since when another process has held the next large content, in milliseconds of the monotonic clock.
     private var busySince: UInt64?
+    private var saidBusy = false
     /// How long to wait for it to let go, in milliseconds.
     private static let patience: UInt64 = 5000
     private var wakeup: TransferLoop.Wakeup?
@@ -256,6 +257,10 @@ public final class Downloader {
             guard let since = busySince else {
                 busySince = now
                 return nil
+            }
+            if !saidBusy, now - since >= 1000 {
+                saidBusy = true
+                LockWait.say(error.message)
             }
             if now - since < Downloader.patience { return nil }
             busySince = nil

@@ -33,7 +33,13 @@ public final class Connection: @unchecked Sendable {
         handle = opened
         self.path = path
         sqlite3_extended_result_codes(handle, 1)
-        sqlite3_busy_timeout(handle, 10_000)
+        sqlite3_busy_handler(
+            handle,
+            { context, tries in
+                guard let context else { return 0 }
+                let connection = Unmanaged<Connection>.fromOpaque(context).takeUnretainedValue()
+                return BusyWait.goOn(Int(tries), connection.path) ? 1 : 0
+            }, Unmanaged.passUnretained(self).toOpaque())
     }
 
     /// SQLITE_IOERR_SHMMAP, a macro that Swift does not see.

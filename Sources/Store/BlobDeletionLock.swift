@@ -14,10 +14,11 @@ public final class BlobDeletionLock: Sendable {
         let path = "\(store.path)/\(StoreLayout.deletionLock)"
         file = try File(path, O_RDWR | O_CREAT)
         if try (removing ? FileLock.exclusive : .shared).acquireNow(file) { return }
+        let holder = LockHolder.of(file).map { " by \($0)" } ?? ""
         throw IcecoreError(
             .busy,
             removing
-                ? "the store '\(store.path)' is being pushed to a replica: wait for the push, or stop it"
-                : "the store '\(store.path)' is being pruned or repaired: wait until that is done, or stop it")
+                ? "the store '\(store.path)' is being pushed to a replica\(holder): wait for the push, or stop it"
+                : "the store '\(store.path)' is being pruned or repaired\(holder): wait until that is done, or stop it")
     }
 }

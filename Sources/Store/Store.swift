@@ -118,6 +118,16 @@ public struct Store: Sendable {
         }
     }
 
+    /// Makes `tmp/` again, which somebody has removed while the store was in use.
+    ///
+    /// - Throws: `notFound` if the store itself is gone, as when its disk was unmounted.
+    public func restoreTemporary() throws {
+        guard Files.exists(configurationPath) else {
+            throw IcecoreError(.notFound, "the store '\(path)' is no longer there")
+        }
+        try Files.createDirectory(temporaryPath)
+    }
+
     /// A reader of the index.
     public func reader() throws -> IndexReader {
         try IndexReader(path: indexPath)

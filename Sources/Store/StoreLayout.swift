@@ -26,6 +26,7 @@ public enum StoreLayout {
     public static let replicas = "replicas"
     public static let verifyState = "verify.state"
     public static let mountLog = "mount.log"
+    public static let mountDates = "mount.dates"
     /// The suffix of a mount's log that was rotated because it grew too long.
     public static let rotatedSuffix = ".old"
 
@@ -35,8 +36,8 @@ public enum StoreLayout {
         ("\(index)-journal", .file),
         (blobs, .directory), (temporary, .directory), (inventories, .directory), (quarantine, .directory),
         (lock, .lock), (deletionLock, .lock), (replicas, .record), (verifyState, .record), (mountLog, .record),
-        (mountLog + rotatedSuffix, .record), ("refresh.lock", .cache), ("chunks", .cache), ("index.assembled", .cache),
-        ("current.json", .cache), ("lost+found", .disk),
+        (mountLog + rotatedSuffix, .record), (mountDates, .record), ("refresh.lock", .cache), ("chunks", .cache),
+        ("index.assembled", .cache), ("current.json", .cache), ("lost+found", .disk),
     ]
 
     /// Those that are written anew as a whole: into `<name>.<process id>.new`, which is then renamed.

@@ -22,6 +22,7 @@ struct Icecore: ParsableCommand {
     static func main() {
         Console.holdStandardDescriptors()
         Interruption.handleSignals()
+        LockWait.hear { Console.noteAboveLine(Display.line($0)) }
         do {
             try Console.checkArguments()
             try Console.checkLimitOfOpenFiles()

@@ -35,6 +35,6 @@ import Testing
         #expect(try FileLock.exclusive.acquireNow(second))
         #expect(try !FileLock.exclusive.acquireNow(file))
         try second.close()
-        try FileLock.exclusive.acquire(file, pause: 1000)
+        try FileLock.exclusive.acquire(file, to: "test", pause: 1000)
     }
 }

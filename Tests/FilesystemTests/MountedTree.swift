@@ -45,6 +45,11 @@ final class Scratch {
         return point
     }
 
+    /// Ends the last mount.
+    func unmount() {
+        sessions.popLast()?.stop()
+    }
+
     var log: String {
         (try? String(contentsOfFile: "\(path)/log", encoding: .utf8)) ?? ""
     }

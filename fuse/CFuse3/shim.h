@@ -55,3 +55,21 @@ static inline int icecore_backing_close(int device, int backing) {
 static inline long icecore_getdents(int descriptor, void *buffer, unsigned long size) {
     return syscall(SYS_getdents64, descriptor, buffer, size);
 }
+
+// File handles, name_to_handle_at(2) and open_by_handle_at(2): for tests.
+static inline int icecore_handle_of(const char *path, int *type, unsigned char *bytes, unsigned int *count) {
+    struct { unsigned int count; int type; unsigned char bytes[128]; } handle = {128, 0, {0}};
+    int mount;
+    if (syscall(SYS_name_to_handle_at, -100 /* AT_FDCWD */, path, &handle, &mount, 0) != 0) return -1;
+    *type = handle.type;
+    *count = handle.count;
+    for (unsigned int place = 0; place < handle.count; place++) bytes[place] = handle.bytes[place];
+    return 0;
+}
+
+static inline int icecore_open_handle(
+    int mount, int type, const unsigned char *bytes, unsigned int count, int flags) {
+    struct { unsigned int count; int type; unsigned char bytes[128]; } handle = {count, type, {0}};
+    for (unsigned int place = 0; place < count && place < 128; place++) handle.bytes[place] = bytes[place];
+    return (int)syscall(SYS_open_by_handle_at, mount, &handle, flags);
+}

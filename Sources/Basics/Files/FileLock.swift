@@ -33,12 +33,17 @@ public enum FileLock: Sendable {
                 + "one machine writes), or use another disk", errno: number)
     }
 
-    /// Takes the lock once it is free, or throws ``IcecoreError/Code/interrupted``.
+    /// Takes the lock once it is free, or throws ``IcecoreError/Code/interrupted``. A long wait is not silent
+    /// (``LockWait``).
     ///
-    /// - Parameter pause: microseconds between attempts; a wait inside flock(2) would not notice an ``Interruption``.
-    public func acquire(_ file: borrowing File, pause: UInt32) throws(IcecoreError) {
+    /// - Parameters:
+    ///   - what: what it is needed for, after "waiting to".
+    ///   - pause: microseconds between attempts; a wait inside flock(2) would not notice an ``Interruption``.
+    public func acquire(_ file: borrowing File, to what: String, pause: UInt32) throws(IcecoreError) {
+        var wait = LockWait()
         while try !acquireNow(file) {
             try Interruption.check()
+            wait.goOn(what, LockHolder.of(file))
             usleep(pause)
         }
     }

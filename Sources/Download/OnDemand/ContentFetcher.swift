@@ -27,6 +27,7 @@ public final class ContentFetcher: @unchecked Sendable {
 
     private let store: Store
     private let origin: ContentOrigin
+    private let restore: @Sendable () throws -> Void
     private let makeClient: @Sendable () throws -> S3Client
     private let log: @Sendable (String) -> Void
     private let distrust: @Sendable (Set<UInt64>) -> Void
@@ -53,15 +54,18 @@ public final class ContentFetcher: @unchecked Sendable {
 
     /// - Parameters:
     ///   - origin: where contents come from; nil: the store's bucket.
+    ///   - restore: makes the store's directories again if they are gone; nil: `tmp/`.
     ///   - log: called, on any thread, with what goes wrong.
     ///   - distrust: called, on the fetcher's thread, with files whose readers were given bytes that turned out to be wrong.
     ///   - client: makes the client; called once, on the fetcher's thread.
     public init(
-        _ store: Store, from origin: ContentOrigin? = nil, log: @escaping @Sendable (String) -> Void,
+        _ store: Store, from origin: ContentOrigin? = nil, restore: (@Sendable () throws -> Void)? = nil,
+        log: @escaping @Sendable (String) -> Void,
         distrust: @escaping @Sendable (Set<UInt64>) -> Void, client: @escaping @Sendable () throws -> S3Client
     ) {
         self.store = store
         self.origin = origin ?? .bucket(store.configuration.bucket)
+        self.restore = restore ?? { try store.restoreTemporary() }
         makeClient = client
         self.log = log
         self.distrust = distrust
@@ -185,7 +189,14 @@ public final class ContentFetcher: @unchecked Sendable {
 
     private func begin(_ want: FetchRequest, _ reader: any ContentReader, since: UInt64) {
         do {
-            try content(want).add(reader, try SourceObject(want, origin))
+            let content: FetchedContent
+            do {
+                content = try self.content(want)
+            } catch let error as IcecoreError where error.errno == ENOENT {
+                try restore()
+                content = try self.content(want)
+            }
+            content.add(reader, try SourceObject(want, origin))
         } catch let error as IcecoreError
             where error.errno == EMFILE && !contents.isEmpty
             && MonotonicClock.milliseconds() < since + ContentFetcher.patience

@@ -71,6 +71,10 @@ final class FetchedContent {
         isSmall = want.size <= FetchedContent.smallest
     }
 
+    deinit {
+        if !isSettled { try? partial.letGo() }
+    }
+
     /// When it was last read, in milliseconds of the monotonic clock.
     private(set) var touched = MonotonicClock.milliseconds()
     /// Whether requests still refer to it.

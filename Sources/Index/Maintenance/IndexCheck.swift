@@ -100,12 +100,27 @@ public final class IndexCheck {
         for kind in try IndexCheck.foreignKinds(connection) { add("has a \(kind) that icecore does not write") }
     }
 
-    /// Refuses a copy of a foreign index that would run code of its own when read or written.
-    public static func refuseForeignSchema(copy path: String) throws {
+    /// Refuses a copy of a foreign index that would run code of its own when read or written, or whose directories are
+    /// not a tree: a walk over it would have no end.
+    public static func refuseForeign(copy path: String) throws {
         let connection = try Connection(path, readOnly: true)
-        guard let kind = try foreignKinds(connection).first else { return }
-        throw IcecoreError(
-            .damaged, "the index in the replica is damaged: it has a \(kind) that icecore does not write")
+        func refuse(_ problem: String) throws -> Never {
+            throw IcecoreError(.damaged, "the index in the replica is damaged: it \(problem)")
+        }
+        if let kind = try foreignKinds(connection).first { try refuse("has a \(kind) that icecore does not write") }
+        let rows = try connection.prepare("SELECT directory, child, name FROM entry WHERE child IS NOT NULL")
+        let lookup = try connection.prepare("SELECT parent, name FROM directory WHERE id = ?1")
+        var last: (directory: Int64, child: Int64) = (0, 0)
+        var count = 0
+        while try rows.step() {
+            count += 1
+            if count & 0xFFFF == 0 { try Interruption.check() }
+            let (directory, child) = (rows.integer(0), rows.integer(1))
+            // The rows of one directory follow each other.
+            if last == (directory, child) { continue }
+            last = (directory, child)
+            if let problem = try misplacement(of: child, rows.bytes(2), in: directory, lookup) { try refuse(problem) }
+        }
     }
 
     private static func foreignKinds(_ connection: Connection) throws -> [String] {
@@ -193,7 +208,9 @@ public final class IndexCheck {
                 if !isSame {
                     name = Array(row.name)
                     child = row.child
-                    try checkDirectory(row, in: place, lookup)
+                    if let problem = try IndexCheck.misplacement(of: child, row.name, in: place, lookup) {
+                        add(problem)
+                    }
                 } else if row.child != child {
                     add("has two children of the same name in the directory \(place)")
                 }
@@ -220,18 +237,19 @@ public final class IndexCheck {
         compareViews(keys, bytes)
     }
 
-    private func checkDirectory(_ row: EntryRow, in directory: Int64, _ lookup: Statement) throws {
-        let (child, isRoot) = (row.child, directory == 0)
-        if isRoot {
-            if child != IndexReader.root { add("has lost its root") }
-            return
-        }
+    /// What is wrong with a row of a directory; nil: nothing. If no row has anything wrong, the directories are a tree.
+    ///
+    /// - Parameter lookup: of a directory's parent and name, by id.
+    private static func misplacement(
+        of child: Int64, _ name: UnsafeRawBufferPointer, in directory: Int64, _ lookup: Statement
+    ) throws -> String? {
+        if directory == 0 { return child == IndexReader.root ? nil : "has lost its root" }
         lookup.bind(1, child)
         defer { lookup.reset() }
-        guard try lookup.step() else { return add("refers to the directory \(child), which does not exist") }
-        if child <= directory || lookup.integer(0) != directory || !lookup.bytes(1).isEqual(to: row.name) {
-            add("has the directory \(child) in two places")
-        }
+        guard try lookup.step() else { return "refers to the directory \(child), which does not exist" }
+        let isInPlace =
+            child > directory && lookup.integer(0) == directory && lookup.bytes(1).isEqual(to: name)
+        return isInPlace ? nil : "has the directory \(child) in two places"
     }
 
     private func compareViews(_ keys: [Int64], _ bytes: [Int64]) {

@@ -15,7 +15,7 @@ public final class IndexDatabase: Sendable {
     public init(path: String) throws {
         self.path = path
         var configuration = Configuration()
-        configuration.busyMode = .timeout(10)
+        configuration.busyMode = .callback { BusyWait.goOn($0, path) }
         configuration.prepareDatabase { db in
             // The page size must be set before the first table is created; it has no effect on an existing index.
             // The journal is set up here and not by GRDB's pool, which writes to the index whenever it is opened.

@@ -21,7 +21,9 @@ package final class DirectoryNames {
         if directory == DirectoryNames.root { return nil }
         statement.bind(1, directory)
         defer { statement.reset() }
-        return try statement.step() ? try body(statement.integer(0), statement.bytes(1)) : nil
+        // As below.
+        guard try statement.step(), statement.integer(0) < directory else { return nil }
+        return try body(statement.integer(0), statement.bytes(1))
     }
 
     /// The prefix of keys that a directory stands for, with its `/`; empty for the root; nil for an unknown id.

@@ -1,4 +1,5 @@
 import Basics
+import Glibc
 import Model
 import SQLite
 
@@ -13,6 +14,8 @@ public final class IndexReader {
     /// The snapshots of the state being read.
     public private(set) var timeline = Timeline([])
     private var isReading = false
+    /// Of the file that was opened.
+    private let identity: (device: UInt, inode: UInt)?
     /// The index has the tables that prunes write to.
     package private(set) var knowsPrunes = false
     private let lookup: EntryCursor
@@ -27,6 +30,7 @@ public final class IndexReader {
             throw IcecoreError(.damaged, "'\(path)' is missing: the store has lost its index")
         }
         connection = try Connection(path, readOnly: true)
+        identity = IndexReader.identity(path)
         // 4 MiB per reader: the upper levels of the tree and the current pages. The kernel caches the rest.
         try connection.execute("PRAGMA cache_size = -4096; PRAGMA query_only = 1")
         lookup = try EntryCursor(connection)
@@ -37,6 +41,17 @@ public final class IndexReader {
         goneAt = try connection.prepare(
             "SELECT failedAt FROM failure WHERE key = ?1 AND versionId = ?2 AND etag = ?3 AND gone = 1")
         try begin()
+    }
+
+    private static func identity(_ path: String) -> (device: UInt, inode: UInt)? {
+        var status = stat()
+        return stat(path, &status) == 0 ? (UInt(status.st_dev), UInt(status.st_ino)) : nil
+    }
+
+    /// Whether its path leads to another file now: the index was rebuilt, or a cache made anew.
+    public var isReplaced: Bool {
+        guard let now = IndexReader.identity(connection.path), let identity else { return false }
+        return now != identity
     }
 
     /// Starts to read the newest committed state instead of the previous one. No cursor may be in use.
@@ -53,10 +68,7 @@ public final class IndexReader {
         var points: [Timeline.Point] = []
         while try statement.step() {
             guard (1...Timeline.largestId).contains(statement.integer(0)) else {
-                throw IcecoreError(
-                    .damaged,
-                    "'\(connection.path)' is damaged (a snapshot has the number \(statement.integer(0))): "
-                        + "'icecore verify' shows details")
+                throw .damaged(connection.path, "a snapshot has the number \(statement.integer(0))")
             }
             points.append(
                 Timeline.Point(
@@ -153,10 +165,19 @@ public final class IndexReader {
                 try rows(name, in: directory) { row in child = row.child }
             }
             if child == 0 { return nil }
+            try expectBelow(directory, child)
             directory = child
             component.removeAll(keepingCapacity: true)
         }
         return directory
+    }
+
+    /// Expects a directory that a row names to be one that can be below the row's own: directories get their ids after
+    /// those that they are in. In a damaged index, or a malicious one, a walk would go round in circles.
+    @inline(__always)
+    public func expectBelow(_ directory: Int64, _ child: Int64) throws(IcecoreError) {
+        if child > directory { return }
+        throw .damaged(connection.path, "the directory \(directory) holds the directory \(child)")
     }
 
     /// The prefix of keys that a directory stands for, with its `/`; empty for the root; nil for an unknown id.
@@ -217,5 +238,12 @@ extension IndexReader {
     /// Reads around look-ups from now on: for a long-lived reader with scattered look-ups.
     public func readAround() {
         ReadAround.begin(connection.handle)
+    }
+}
+
+extension IcecoreError {
+    /// An index holds what icecore does not write.
+    static func damaged(_ path: String, _ what: String) -> IcecoreError {
+        IcecoreError(.damaged, "'\(path)' is damaged (\(what)): 'icecore verify' shows details")
     }
 }

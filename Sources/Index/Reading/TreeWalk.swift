@@ -53,6 +53,7 @@ public final class TreeWalk {
     /// Descends into the current row's directory.
     public func descend() throws(IcecoreError) {
         let (child, length) = (row.child, path.count)
+        try reader.expectBelow(directory, child)
         path.append(contentsOf: row.name)
         try enter(child, from: [], parentLength: length)
     }

@@ -39,6 +39,7 @@ package struct FrameStack {
 
     /// Descends into a directory that the index has.
     package mutating func push(_ child: MergeFrame.Child, name: some Collection<UInt8>) throws {
+        try reader.expectBelow(innermost.directory, child.directory)
         let frame = try take(child.directory)
         frame.begin(
             directory: child.directory, isStored: true, prefixLength: path.count + name.count, nameOffset: path.count,

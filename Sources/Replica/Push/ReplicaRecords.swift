@@ -44,7 +44,9 @@ final class ReplicaRecords: UploadJournal, @unchecked Sendable {
         let path = "\(directory)/\(id).sqlite"
         lock = try File("\(directory)/\(id).lock", O_RDWR | O_CREAT)
         guard try FileLock.exclusive.acquireNow(lock) else {
-            throw IcecoreError(.busy, "another push of this store to the same replica is running: wait for it")
+            let holder = LockHolder.of(lock).map { ", \($0)," } ?? ""
+            throw IcecoreError(
+                .busy, "another push of this store to the same replica\(holder) is running: wait for it")
         }
         if Files.size(path) == nil {
             try File(path, O_RDWR | O_CREAT, mode: 0o600).close()

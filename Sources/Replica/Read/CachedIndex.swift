@@ -36,7 +36,7 @@ struct CachedIndex {
 
         // Several mounts of one replica share the cache; one of them fetches.
         let lock = try File("\(path)/refresh.lock", O_RDWR | O_CREAT, mode: 0o600)
-        try FileLock.exclusive.acquire(lock, pause: 50_000)
+        try FileLock.exclusive.acquire(lock, to: "fetch the index of \(url) into '\(path)'", pause: 50_000)
         let head = try replica.existingHead()
         let (store, _) = try Store.forClone(at: path, head.metadata.configuration)
         if isWhole { try store.adopt(head.metadata.configuration) }
@@ -63,7 +63,7 @@ struct CachedIndex {
             progress(Double(number + 1) / Double(index.chunks.count))
         }
         try file.close()
-        try IndexCheck.refuseForeignSchema(copy: assembled)
+        try IndexCheck.refuseForeign(copy: assembled)
         try IndexCopy.replace(store.indexPath, with: assembled)
         let needed = Set(index.chunks.map(\.sha256))
         for name in try Files.names(in: chunks) where !needed.contains(name) {

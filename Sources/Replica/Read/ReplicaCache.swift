@@ -6,8 +6,8 @@ import Store
 
 /// A replica as a reader opens it: the index is in a local cache, contents are fetched when they are read.
 ///
-/// The cache is a directory shaped like a store. Everything in it can be fetched again; it can be deleted while no
-/// mount uses it.
+/// The cache is a directory shaped like a store. Everything in it can be fetched again; it can be deleted at any time: a
+/// mount makes it again.
 public final class ReplicaCache: @unchecked Sendable {
     // The properties are set once; one thread at a time calls `refresh` and `trim`.
 
@@ -47,7 +47,7 @@ public final class ReplicaCache: @unchecked Sendable {
             store.blobsPath = "\(root)/blobs"
             facts = nil
         } else {
-            facts = ReplicaFacts(store.indexPath)
+            facts = ReplicaFacts(store.indexPath) { [index] in try index.refresh { _ in } }
         }
         self.store = store
     }
@@ -66,8 +66,19 @@ public final class ReplicaCache: @unchecked Sendable {
 
     /// Fetches the index if there is a newer one, and keeps the contents within their limit.
     public func refresh() throws {
+        try restore()
         try index.refresh { _ in }
         try trim()
+    }
+
+    /// Makes the directories of the cache again, which somebody has removed while it was in use. Its index comes with
+    /// the next ``refresh()``.
+    public func restore() throws {
+        if Files.exists(store.temporaryPath) { return }
+        try Files.createDirectories(store.path, mode: 0o700)
+        try ReplicaCache.refuseOthers(store.path)
+        for path in [store.temporaryPath, store.quarantinePath] { try Files.createDirectory(path) }
+        if case .bucket = url { try store.blobs.prepare() }
     }
 
     func trim() throws {

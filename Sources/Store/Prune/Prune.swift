@@ -103,7 +103,7 @@ public final class Prune {
         if names.isEmpty { return }
         try contents.forEach { etag, size in
             let path = PartialBlob.path(store, etag: etag, size: size)
-            if names.contains(String(path.dropFirst(store.temporaryPath.count + 1))) { try PartialBlob.remove(path) }
+            if names.contains(String(path.dropFirst(store.temporaryPath.count + 1))) { try PartialBlob.drop(path) }
         }
     }
 

@@ -42,6 +42,11 @@ enum Console {
         write(2, "\(text)\n")
     }
 
+    /// Prints a remark while somebody else may have drawn a line, which is erased: the next one follows.
+    static func noteAboveLine(_ text: String) {
+        write(2, isTerminal(2) && environment["TERM"] != "dumb" ? "\r\u{1b}[K\(text)\n" : "\(text)\n")
+    }
+
     /// Prints what went wrong.
     static func error(_ text: String) {
         write(2, "icecore: \(text)\n")

@@ -10,6 +10,7 @@ import Testing
 
     /// What every script begins with: `$1` is the repository's fuse/, `$2` the program, `$3` the store.
     private static let preparation = """
+        cp "$(readlink -f "$(command -v updatedb)")" updatedb
         mount -t tmpfs tmpfs /sbin
         mkdir -p prefix/bin mnt
         ln -sf "$2" prefix/bin/icecore
@@ -81,6 +82,84 @@ import Testing
             other test -r /mnt/m/dir/new && other test -x /mnt/m/dir && ! other test -x /mnt/m/dir/new
             fails 1 "Read-only" touch /mnt/m/dir/other
             umount /mnt/m
+            """)
+    }
+
+    @Test func aGroupReadsWhatOthersDoNot() throws {
+        try use(
+            """
+            mount -t tmpfs tmpfs /mnt
+            mkdir /mnt/m /mnt/copies
+            chmod 777 /mnt/copies
+            as() { setpriv --reuid "$1" --regid "$2" --clear-groups "${@:3}"; }
+            mount -t fuse.icecore "$store" /mnt/m -o allow_other,uid=1234,gid=nogroup,umask=027
+            [ "$(stat -c '%a %u %g' /mnt/m/dir /mnt/m/dir/new | sort)" = $'440 1234 65534\n550 1234 65534' ]
+            [ "$(as 4321 65534 cat /mnt/m/dir/new)" = "of the fourth" ]
+            [ "$(as 1234 4321 cat /mnt/m/dir/new)" = "of the fourth" ]
+            fails 1 denied as 4321 4321 cat /mnt/m/dir/new
+            fails 2 denied as 4321 4321 ls /mnt/m
+            fails 1 denied as 4321 4321 cat /mnt/m/dir/new
+            # What members of the group do with it all day.
+            cd /mnt/copies
+            as 4321 65534 cp -a /mnt/m cp 2> errors
+            as 4321 65534 rsync -a /mnt/m/ rsync/ 2> errors
+            as 4321 65534 tar -C /mnt/m -cf tar .
+            mkdir untar && tar -C untar -xf tar
+            for copy in cp rsync untar; do [ "$(cat $copy/dir/new)" = "of the fourth" ]; chmod -R u+w $copy; done
+            [ -z "$(as 4321 65534 rsync -ani --no-o --no-g --no-p /mnt/m/ rsync/)" ]
+            as 4321 65534 find /mnt/m -xdev -type f | grep -q dir/new
+            as 4321 65534 df /mnt/m | grep -q "$store"
+            [ "$(as 4321 65534 stat -f -c %T /mnt/m)" = fuseblk ] || [ "$(stat -f -c %T /mnt/m)" = fuse ]
+            cd - > /dev/null
+            umount /mnt/m
+            mount -t fuse.icecore "$store" /mnt/m -o allow_other,history,umask=277
+            [ "$(stat -c %a /mnt/m /mnt/m/README.txt /mnt/m/at /mnt/m/versions/dir/new | sort -u)" = $'400\n500' ]
+            fails 1 denied as 4321 65534 cat /mnt/m/latest/dir/new
+            umount /mnt/m
+            fails 1 "is not a mode" mount -t fuse.icecore "$store" /mnt/m -o umask=888
+            fails 1 "no user 'nobody at all'" mount -t fuse.icecore "$store" /mnt/m -o "uid=nobody at all"
+            fails 1 "too large" mount -t fuse.icecore "$store" /mnt/m -o gid=4294967295
+            """)
+    }
+
+    @Test func updatedbPassesOverWhatPRUNEFSNames() throws {
+        try use(
+            """
+            mount -t fuse.icecore "$store" mnt -o allow_other
+            list() { ./updatedb -l no -U "$PWD" -o "$1" --prunepaths "" --prunefs "$2" && locate -d "$1" dir/new; }
+            list all "tmpfs" | grep -q mnt/dir/new
+            ! list pruned "tmpfs fuse.icecore"
+            umount mnt
+            echo 'PRUNEFS="nfs tmpfs"' > updatedb.conf
+            installed() { UPDATEDB_CONF=$PWD/updatedb.conf "$1/install.sh" "$PWD/prefix" "" /sbin "$PWD/units"; }
+            installed "$1" | grep -q "add fuse.icecore to PRUNEFS in $PWD/updatedb.conf"
+            echo 'PRUNEFS="nfs tmpfs fuse.icecore"' > updatedb.conf
+            ! installed "$1" | grep PRUNEFS
+            """)
+    }
+
+    @Test func whatAppArmorForbidsIsSaidToBeThat() throws {
+        try use(
+            """
+            mount -t tmpfs -o mode=755 tmpfs /mnt
+            cp -a "$store" /mnt/store
+            chmod -R a+rX /mnt/store
+            mknod -m 666 /mnt/fuse c 10 229
+            mount --bind /mnt/fuse /dev/fuse
+            mkdir /mnt/m
+            chown 65534 /mnt/m
+            refused() { # what fusermount3 prints, what is expected
+                printf '#!/bin/sh\necho "fusermount3: mount failed: %s" >&2\nexit 1\n' "$1" > /mnt/fusermount3
+                chmod 755 /mnt/fusermount3
+                mount --bind /mnt/fusermount3 /usr/bin/fusermount3
+                fails 1 "$2" setpriv --reuid 65534 --regid 65534 --clear-groups \
+                    "$program" mount --store /mnt/store /mnt/m
+                umount /usr/bin/fusermount3
+            }
+            program=$2
+            refused "Permission denied" "/etc/apparmor.d/local/fusermount3"
+            refused "Permission denied" "mount failed: Permission denied. Where AppArmor"
+            refused "Operation not permitted" "--cap-add SYS_ADMIN"
             """)
     }
 

@@ -177,6 +177,15 @@ import Testing
         }
     }
 
+    @Test func aMountMakesTheDirectoryAgainThatItFetchesInto() throws {
+        let rows = [Row("small", bytes("small")), Row("large", RealBucket.content(seed: 5, count: 9 << 20))]
+        try withMount(rows) { scenario, point in
+            try Files.removeAll("\(scenario.store)/tmp")
+            for row in rows { #expect(try Files.read("\(point)/\(row.key)", limit: 1 << 24) == row.content) }
+            #expect(try Clock.wait(seconds: 60) { try scenario.blobs.count == 2 }, "they are kept")
+        }
+    }
+
     @Test func whoeverWaitsDoesNotKeepTheMount() throws {
         let row = Row("file", bytes("content"))
         try withMount([row]) { scenario, point in

@@ -162,6 +162,35 @@ import Testing
         }
     }
 
+    @Test func aMountMakesACacheAgainThatSomebodyHasRemoved() throws {
+        try Scenario.withContents { scenario in
+            let (place, server) = try Self.serve(scenario)
+            let point = "\(scenario.directory)/mnt"
+            try scenario.mountReplica(place, point, "--refresh", "1")
+            #expect(try Files.read("\(point)/small/2/2", limit: 1000) == scenario.row("small/2/2").content)
+            try Files.removeAll("\(scenario.directory)/cache")
+            // What was read, what was not, and what arrives in pieces.
+            for key in ["small/2/2", "small/2/5", "parted", "secret"] {
+                #expect(
+                    try Files.read("\(point)/\(key)", limit: 1 << 28).isSame(as: scenario.row(key).content), "\(key)")
+            }
+            let isWhole = try Clock.wait(seconds: 60) {
+                try StoreDigest.files("\(scenario.directory)/cache").contains { $0.hasSuffix("current.json") }
+            }
+            #expect(isWhole)
+            // It follows the replica as before.
+            let name = "2024-03-04T01-00Z"
+            let new = InventoryFolder.Row("new", bytes("brand new"), at: "2024-03-03T12:00:00.000Z")
+            try scenario.add(name, scenario.rows + [new])
+            try scenario.succeed("sync", "--date", name)
+            try scenario.push(.directory(scenario))
+            try Self.publish(scenario, server)
+            #expect(Clock.wait(seconds: 60) { Files.exists("\(point)/new") })
+            #expect(try Files.read("\(point)/new", limit: 1000) == new.content)
+            #expect(try Files.read("\(point)/small/1/4", limit: 1000) == scenario.row("small/1/4").content)
+        }
+    }
+
     /// A command that reads one content leaves no more than that behind either.
     @Test func catKeepsToTheSizeOfTheCache() throws {
         try Scenario.withContents { scenario in

@@ -114,4 +114,68 @@ import Testing
             #expect(try holder(scenario).ended != nil)
         }
     }
+
+    /// Starts a program that holds a lock for some seconds, and waits until it has it.
+    private func hold(_ scenario: Scenario, _ path: String, _ words: [String]) throws -> RunningProgram {
+        let holder = try RunningProgram(
+            words[0], words.dropFirst().map { Array($0.utf8) }, environment: ["PATH": "/usr/bin:/bin"],
+            currentDirectory: scenario.directory, outputs: "\(scenario.directory)/outputs")
+        var status = stat()
+        let isHeld = Clock.wait(seconds: 60) {
+            guard let locks = try? Files.read("/proc/locks", limit: 1 << 24) else { return false }
+            return stat(path, &status) == 0 && String(decoding: locks, as: UTF8.self).contains(":\(status.st_ino) ")
+        }
+        try #require(isHeld)
+        return holder
+    }
+
+    @Test func aPushThatWaitsSaysForWhom() throws {
+        try Scenario.withContents(small: 3) { scenario in
+            let place = ReplicaPlace.directory(scenario)
+            try scenario.push(place)
+            try scenario.add("2024-03-04T01-00Z", scenario.rows + [Row("new", bytes("new"))])
+            try scenario.succeed("sync", "--date", "2024-03-04T01-00Z")
+            let lock = "\(scenario.directory)/replica/lock"
+            let holder = try hold(scenario, lock, ["/usr/bin/flock", lock, "sleep", "4"])
+            let push = try scenario.push(place)
+            #expect(push.stderr.contains("waiting to change '\(scenario.directory)/replica/latest.json'"), "\(push)")
+            #expect(
+                push.stderr.contains("'flock \(lock) sleep 4' (process \(holder.process)) holds the lock"), "\(push)")
+            #expect(push.stderr.split(separator: "\n").filter { $0.contains("waiting") }.count == 1, "\(push)")
+            _ = try holder.wait()
+        }
+    }
+
+    @Test func aWriterThatWaitsForTheIndexSaysForWhom() throws {
+        try Scenario.withBucket { scenario in
+            try scenario.add("2024-03-02T01-00Z", [Row("key", bytes("content"))])
+            let script = """
+                import sqlite3, sys, time
+                index = sqlite3.connect(sys.argv[1], isolation_level=None)
+                index.execute("BEGIN IMMEDIATE")
+                time.sleep(4)
+                """
+            let index = "\(scenario.store)/index.sqlite"
+            let holder = try hold(scenario, "\(index)-shm", ["/usr/bin/python3", "-c", script, index])
+            let sync = try scenario.succeed("sync")
+            #expect(sync.stderr.contains("waiting to write to '\(index)': 'python3"), "\(sync)")
+            #expect(sync.stderr.contains("(process \(holder.process)) holds the lock"), "\(sync)")
+            _ = try holder.wait()
+        }
+    }
+
+    @Test func whoPreventsAPruneIsNamed() throws {
+        try Scenario.withBucket { scenario in
+            try scenario.add("2024-03-02T01-00Z", [Row("key", bytes("content"))])
+            try scenario.succeed("sync")
+            let lock = "\(scenario.store)/push.lock"
+            let holder = try hold(scenario, lock, ["/usr/bin/flock", "-s", lock, "sleep", "60"])
+            let prune = try scenario.run("prune", "--keep-last", "1")
+            #expect(prune.status == 1, "\(prune)")
+            #expect(
+                prune.stderr.contains("is being pushed to a replica by 'flock -s \(lock) sleep 60'"), "\(prune)")
+            #expect(prune.stderr.contains("(process \(holder.process)): wait for the push"), "\(prune)")
+            holder.kill(SIGKILL)
+        }
+    }
 }

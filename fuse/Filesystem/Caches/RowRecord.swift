@@ -45,6 +45,16 @@ struct RowRecord {
         }
     }
 
+    /// Tells a file from one that has got its number since, as in an index that was rebuilt: what a file handle was made
+    /// for. The kernel keeps 32 bits.
+    @inline(__always)
+    var generation: UInt64 {
+        let mixed =
+            (UInt64(bitPattern: lastModified) ^ etagHigh) &* 0x9e37_79b9_7f4a_7c15
+            ^ (UInt64(bitPattern: size) ^ etagLow) &* 0xc2b2_ae3d_27d4_eb4f
+        return (mixed >> 33)
+    }
+
     /// The ETag that the content is filed under; nil if there is none, or only the index has it.
     var etag: ETag? {
         guard flags.contains(.hasETag), !flags.contains(.filedByVersion) else { return nil }

@@ -17,11 +17,12 @@ final class CommitWatcher: @unchecked Sendable {
     private let files: FileSystem
     private let workers: [RequestWorker]
     private let session: OpaquePointer
-    private let watch: CommitWatch
-    private let reader: IndexReader
+    private var watch: CommitWatch
+    private var reader: IndexReader
     private var version: Int64
     private var points: [Timeline.Point]
     private var looks = 0
+    private var isReplacementKnown = false
 
     init(_ files: FileSystem, _ workers: [RequestWorker], _ session: OpaquePointer) throws {
         self.files = files
@@ -40,13 +41,36 @@ final class CommitWatcher: @unchecked Sendable {
     func look() throws {
         looks += 1
         for node in files.distrusted.takeAll() { fuse_lowlevel_notify_inval_inode(session, node, 0, 0) }
+        if looks % 4 == 0, reader.isReplaced { try replace() }
         let newest = try watch.dataVersion()
         if newest != version {
             version = newest
             try advance()
         } else if looks % CommitWatcher.renewal == 0 {
             for worker in workers { worker.rest() }
+            files.openBlobs.expire()
         }
+    }
+
+    /// Another file has the name of the index.
+    private func replace() throws {
+        guard files.isCache else {
+            if !isReplacementKnown {
+                files.log.write(
+                    "the index of the store was replaced: this mount shows the old one until it is mounted again")
+            }
+            isReplacementKnown = true
+            return
+        }
+        let opened = try files.store.reader()
+        // It is there, and still empty.
+        if opened.timeline.newest == nil { return }
+        opened.end()
+        watch = try CommitWatch(path: files.store.indexPath)
+        version = try watch.dataVersion()
+        reader = opened
+        files.openings.add(1, ordering: .releasing)
+        try advance()
     }
 
     private func advance() throws {

@@ -6,12 +6,18 @@ import Model
 struct LookupCall: NodeCall {
     let name: [UInt8]
 
+    private static let itself = Array(".".utf8)
+    private static let parent = Array("..".utf8)
+
     init(_ name: UnsafePointer<CChar>) {
         self.name = Array(UnsafeRawBufferPointer(start: name, count: strlen(name)))
     }
 
     func perform(on node: some NodeOperations, _ request: Request, _ worker: RequestWorker) throws {
         if name.count > Naming.limit { return worker.fail(request, ENAMETOOLONG) }
+        // The kernel resolves them itself, except for file handles.
+        if name == Self.itself { return try node.lookupSelf(request, worker) }
+        if name == Self.parent { return try node.lookupParent(request, worker) }
         try node.lookup(name, request, worker)
     }
 }

@@ -42,7 +42,7 @@ final class Session: @unchecked Sendable {
         do {
             let complaint = try CapturedOutput()
             if fuse_session_mount(session, mountPoint) != 0 {
-                throw IcecoreError(.system, "cannot mount on '\(mountPoint)': \(complaint.end())")
+                throw MountPoint.refusal(mountPoint, complaint.end())
             }
             _ = complaint.end()
             if files.wantsPassthrough { files.passthrough.begin(session) }
@@ -170,6 +170,8 @@ final class Session: @unchecked Sendable {
         for thread in threads { thread.join() }
         threads = []
         fuse_session_unmount(session)
+        // What it looks up in the mount fails from here on.
+        files.dateReconnector.stop()
         fuse_session_destroy(session)
         close(ended)
     }

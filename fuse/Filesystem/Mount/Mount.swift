@@ -27,7 +27,8 @@ public func mount(store: Store, options: MountOptions) throws {
         ServiceManager.notify("STOPPING=1")
     } else {
         let shows = try Daemon.start { report in
-            let (log, lacks) = try openLog("\(store.path)/mount.log")
+            let (log, lacks) = try openLog("\(store.path)/\(StoreLayout.mountLog)")
+            LockWait.hear { log.write($0) }
             try serve(store, options, log) { mounted in
                 log.write("mounted \(mounted.shows) of \(store.configuration.bucket) on \(mounted.mountPoint)")
                 report(mounted.shows + (lacks.map { " (\($0): errors are not logged)" } ?? ""))
@@ -159,12 +160,11 @@ func openSession(_ store: Store, _ options: MountOptions, _ log: MountLog) throw
         options.offline
         ? nil
         : ContentFetcher(
-            store, from: options.origin?.0, log: { log.write($0) }, distrust: { distrusted.add($0) },
+            store, from: options.origin?.0, restore: options.restore, log: { log.write($0) },
+            distrust: { distrusted.add($0) },
             client: client)
     let files = FileSystem(
-        store: store, own: source, hasHistory: options.layout == .history,
-        wantsPassthrough: options.passthrough && geteuid() == 0, log: log, fetcher: fetcher,
-        distrusted: distrusted)
+        store: store, own: source, options, log: log, fetcher: fetcher, distrusted: distrusted)
     let name = options.sourceName ?? "icecore:\(store.configuration.bucket)"
     let escapedName = String(name.flatMap { $0 == "," || $0 == "\\" ? ["\\", $0] : [$0] })
     var words = [

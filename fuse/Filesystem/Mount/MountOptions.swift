@@ -19,12 +19,20 @@ public struct MountOptions: Sendable {
     public var foreground = false
     /// Let other users in.
     public var allowOther = false
+    /// Whom all files and directories belong to; nil: the mounting user.
+    public var owner: UInt32?
+    /// Their group; nil: the mounting user's.
+    public var group: UInt32?
+    /// Permissions that files (0444) and directories (0555) are not to have.
+    public var umask: UInt32 = 0
     /// Never ask the network for a content that is not in the store.
     public var offline = false
     /// The process's environment: credentials and endpoint, for contents that are not in the store.
     public var environment: [String: String] = [:]
     /// Where contents that are not in the store come from, and how to reach it; nil: the store's bucket.
     public var origin: (ContentOrigin, client: @Sendable () throws -> S3Client)?
+    /// Makes the store's directories again if somebody removes them; nil: only `tmp/`.
+    public var restore: (@Sendable () throws -> Void)?
     /// Called at this interval while the mount exists, on a thread of its own.
     public var refresh: (seconds: Int, call: @Sendable () throws -> Void)?
     /// Let the kernel read large files itself, where it is able to and the process is allowed to (root).

@@ -39,6 +39,28 @@ enum MountPoint {
         return real
     }
 
+    /// What to say of a mount that was refused.
+    ///
+    /// - Parameter complaint: what libfuse or fusermount3 printed.
+    static func refusal(_ path: String, _ complaint: String) -> IcecoreError {
+        let said = "cannot mount on '\(path)': \(complaint)"
+        if complaint.hasSuffix(String(cString: strerror(EACCES))) {
+            return IcecoreError(
+                .forbidden,
+                "\(said). Where AppArmor confines fusermount3 (as in Ubuntu since 25.04), it may mount below $HOME, /mnt, "
+                    + "/media and /tmp only: name a directory there, or add 'mount fstype=fuse.icecore -> \(path)/,' and "
+                    + "'umount \(path)/,' to /etc/apparmor.d/local/fusermount3 and run "
+                    + "'apparmor_parser -r /etc/apparmor.d/fusermount3' as root")
+        }
+        if complaint.hasSuffix(String(cString: strerror(EPERM))) {
+            return IcecoreError(
+                .forbidden,
+                "\(said). A container may mount only if it was started with --cap-add SYS_ADMIN and --device /dev/fuse, "
+                    + "and in some without the default AppArmor profile (--security-opt apparmor=unconfined)")
+        }
+        return IcecoreError(.system, said)
+    }
+
     /// What the machine must have.
     static func checkMachine(_ options: MountOptions) throws(IcecoreError) {
         guard access("/dev/fuse", F_OK) == 0 else {

@@ -7,6 +7,10 @@ import Model
 struct DatesDirectory: DirectoryNode {
     let id = Node.datesId
 
+    func lookupParent(_ request: Request, _ worker: RequestWorker) throws {
+        try HistoryRoot().lookupSelf(request, worker)
+    }
+
     /// A WHEN that cannot be resolved does not exist.
     func lookup(_ bytes: [UInt8], _ request: Request, _ worker: RequestWorker) throws {
         guard let versions = try view(worker) else { return worker.fail(request, ESTALE) }

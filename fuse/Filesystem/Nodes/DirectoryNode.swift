@@ -8,6 +8,9 @@ protocol DirectoryNode: NodeOperations {
     /// The view that the directory belongs to, that of `versions/` for one that belongs to none; nil once it is gone.
     func view(_ worker: RequestWorker) throws -> CurrentView?
 
+    /// Whether the mount shows a directory of this id.
+    func isShown(_ worker: RequestWorker) throws -> Bool
+
     /// Adds the entries after a position, `.` and `..` not among them; false where there is no room for the rest.
     func list(
         _ listing: inout DirectoryListing, after position: Int64, _ current: CurrentView, _ worker: RequestWorker
@@ -23,6 +26,13 @@ extension DirectoryNode {
         worker.fill(&status, directory: id, current.time)
         fuse_reply_attr(request, &status, worker.files.directoryTimeout(id, current.source))
     }
+
+    func lookupSelf(_ request: Request, _ worker: RequestWorker) throws {
+        guard try isShown(worker), let current = try view(worker) else { return worker.fail(request, ESTALE) }
+        worker.reply(request, directory: id, current)
+    }
+
+    func isShown(_ worker: RequestWorker) throws -> Bool { true }
 
     func read(count: Int, offset: Int64, _ request: Request, _ worker: RequestWorker) { worker.fail(request, EISDIR) }
 

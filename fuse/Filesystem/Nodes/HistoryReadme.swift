@@ -27,7 +27,7 @@ struct HistoryReadme: FileNode {
 
     static func fill(_ status: inout stat, _ time: timespec, _ worker: RequestWorker) {
         worker.fill(&status, directory: Node.readmeId, time)
-        status.st_mode = S_IFREG | 0o444
+        status.st_mode = S_IFREG | 0o444 & worker.files.mask
         status.st_size = text.utf8.count
         status.st_blocks = (text.utf8.count + 511) / 512
     }
@@ -40,6 +40,12 @@ struct HistoryReadme: FileNode {
         entry.attr_timeout = FileSystem.forever
         entry.entry_timeout = current.entryTimeout
         return entry
+    }
+
+    func lookupSelf(_ request: Request, _ worker: RequestWorker) throws {
+        guard let current = try worker.view(ViewTable.versions) else { return worker.fail(request, ESTALE) }
+        var entry = HistoryReadme.entry(current, worker)
+        fuse_reply_entry(request, &entry)
     }
 
     func getattr(_ request: Request, _ worker: RequestWorker) throws {

@@ -6,6 +6,8 @@ import Index
 struct HistoryRoot: DirectoryNode {
     let id = Node.rootId
 
+    func lookupParent(_ request: Request, _ worker: RequestWorker) throws { try lookupSelf(request, worker) }
+
     func lookup(_ name: [UInt8], _ request: Request, _ worker: RequestWorker) throws {
         guard let versions = try worker.view(ViewTable.versions), let latest = try worker.view(ViewTable.own) else {
             return worker.fail(request, ESTALE)

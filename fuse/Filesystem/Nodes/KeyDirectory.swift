@@ -15,6 +15,19 @@ struct KeyDirectory: DirectoryNode {
         return try VersionFiles(of: worker.name, in: directory, worker)
     }
 
+    func isShown(_ worker: RequestWorker) throws -> Bool {
+        guard let node = Node.objectId(directory, slot),
+            try worker.record(node, directory: directory, slot: slot) != nil
+        else { return false }
+        // Of the slots of a key, and its directory if it has one, only one is its node.
+        return try VersionsDirectory(directory)?.node(of: worker.name, worker) == id
+    }
+
+    func lookupParent(_ request: Request, _ worker: RequestWorker) throws {
+        guard let parent = VersionsDirectory(directory) else { return worker.fail(request, ESTALE) }
+        try parent.lookupSelf(request, worker)
+    }
+
     func lookup(_ name: [UInt8], _ request: Request, _ worker: RequestWorker) throws {
         guard let current = try view(worker) else { return worker.fail(request, ESTALE) }
         if try files(worker).answer(name, current, request, worker) { return }

@@ -8,6 +8,13 @@ protocol NodeOperations {
     /// LOOKUP of a name in the node.
     func lookup(_ name: [UInt8], _ request: Request, _ worker: RequestWorker) throws
 
+    /// LOOKUP of `.`: by file handle, for an id that the kernel no longer knows, or that somebody has made up. ESTALE
+    /// unless this mount shows the node.
+    func lookupSelf(_ request: Request, _ worker: RequestWorker) throws
+
+    /// LOOKUP of `..`: a directory that was found by its handle is to be connected with the root.
+    func lookupParent(_ request: Request, _ worker: RequestWorker) throws
+
     /// GETATTR.
     func getattr(_ request: Request, _ worker: RequestWorker) throws
 

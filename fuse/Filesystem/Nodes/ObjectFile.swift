@@ -23,6 +23,20 @@ struct ObjectFile: FileNode {
         try worker.withRow(id, directory: directory, slot: slot, body)
     }
 
+    func lookupSelf(_ request: Request, _ worker: RequestWorker) throws {
+        // The mount of one view gives out no other view's files.
+        let own = worker.files.hasHistory ? nil : try worker.view(ViewTable.own)
+        let found = try withRow(worker) { row -> (record: RowRecord, isShown: Bool) in
+            guard !worker.files.hasHistory else { return (RowRecord(row, node: id), true) }
+            let isShown = own.map { $0.view.shows(row, worker.reader.timeline) } ?? false
+            return (RowRecord(row, node: id), isShown && DirectoryScan.isFile(row, in: directory))
+        }
+        guard let found, found.isShown, let current = try worker.view(ViewTable.own) else {
+            return worker.fail(request, ESTALE)
+        }
+        worker.reply(request, found.record, current.entryTimeout)
+    }
+
     func getattr(_ request: Request, _ worker: RequestWorker) throws {
         guard let record = try record(worker) else { return worker.fail(request, ESTALE) }
         var status = stat()
@@ -66,7 +80,10 @@ struct ObjectFile: FileNode {
     // MARK: Reading
 
     func read(count: Int, offset: Int64, _ request: Request, _ worker: RequestWorker) throws {
-        guard let record = try record(worker) else { return worker.fail(request, ESTALE) }
+        guard let record = try record(worker) else {
+            if try readPruned(count: count, offset: offset, request, worker) { return }
+            return failPruned(request, worker)
+        }
         let wanted = Int(min(Int64(min(count, FileSystem.largestRead)), record.size - offset))
         if offset < 0 || wanted <= 0 {
             fuse_reply_buf(request, nil, 0)
@@ -76,7 +93,9 @@ struct ObjectFile: FileNode {
         if descriptor < 0 {
             switch try openBlob(record, worker) {
             case .descriptor(let opened): descriptor = opened
-            case .absent: return try answerAbsent(record, offset: offset, count: wanted, request, worker)
+            case .absent:
+                if try readPruned(count: count, offset: offset, request, worker) { return }
+                return try answerAbsent(record, offset: offset, count: wanted, request, worker)
             case .failed(let number):
                 worker.files.log.write(
                     "cannot open the blob of \(try describe(worker)): \(String(cString: strerror(number)))")
@@ -88,8 +107,28 @@ struct ObjectFile: FileNode {
                 return try reply(descriptor, offset: offset, count: wanted, request, worker)
             }
             worker.blobs.keep(descriptor, for: id)
+            worker.files.openBlobs.note(id, descriptor, size: record.size)
         }
         try reply(descriptor, offset: offset, count: wanted, request, worker)
+    }
+
+    /// Reads a blob that a prune has removed while somebody was reading it; false if it was not kept.
+    private func readPruned(count: Int, offset: Int64, _ request: Request, _ worker: RequestWorker) throws -> Bool {
+        guard let (descriptor, size) = worker.files.openBlobs.take(id) else { return false }
+        worker.blobs.keep(descriptor, for: id)
+        let wanted = Int(min(Int64(min(count, FileSystem.largestRead)), size - offset))
+        if offset < 0 || wanted <= 0 {
+            fuse_reply_buf(request, nil, 0)
+        } else {
+            try reply(descriptor, offset: offset, count: wanted, request, worker)
+        }
+        return true
+    }
+
+    private func failPruned(_ request: Request, _ worker: RequestWorker) {
+        worker.files.log.write(
+            "inode \(id) was read after its version had gone from the index: a prune drops what is open, too")
+        worker.fail(request, ESTALE)
     }
 
     private func reply(
@@ -126,7 +165,7 @@ struct ObjectFile: FileNode {
             files.log.write("the content of \(name) is not in the store: run 'icecore sync' to fetch it")
             return worker.fail(request, EIO)
         }
-        guard let (want, loss) = try want(worker) else { return worker.fail(request, ESTALE) }
+        guard let (want, loss) = try want(worker) else { return failPruned(request, worker) }
         if let loss {
             files.log.write("the content of \(name) cannot be fetched: it is \(loss)")
             return worker.fail(request, EIO)

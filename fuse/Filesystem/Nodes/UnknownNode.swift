@@ -5,6 +5,10 @@ import Glibc
 struct UnknownNode: NodeOperations {
     func lookup(_ name: [UInt8], _ request: Request, _ worker: RequestWorker) { worker.fail(request, ENOENT) }
 
+    func lookupSelf(_ request: Request, _ worker: RequestWorker) { worker.fail(request, ESTALE) }
+
+    func lookupParent(_ request: Request, _ worker: RequestWorker) { worker.fail(request, ESTALE) }
+
     func getattr(_ request: Request, _ worker: RequestWorker) { worker.fail(request, ENOENT) }
 
     func read(count: Int, offset: Int64, _ request: Request, _ worker: RequestWorker) { worker.fail(request, EISDIR) }

@@ -1,5 +1,6 @@
 import CFuse3
 import Glibc
+import Index
 import Model
 
 /// A directory under `versions/`: a directory for every key that ever existed there. The directory of the key `a` and
@@ -7,6 +8,31 @@ import Model
 struct VersionsDirectory: DirectoryNode {
     let id: UInt64
     let directory: Int64
+
+    init(id: UInt64, directory: Int64) {
+        self.id = id
+        self.directory = directory
+    }
+
+    /// Nil for an id that is too large for a node.
+    init?(_ directory: Int64) {
+        guard let id = Node.directoryId(directory, ViewTable.versions) else { return nil }
+        self.init(id: id, directory: directory)
+    }
+
+    func isShown(_ worker: RequestWorker) throws -> Bool {
+        if directory == IndexReader.root { return true }
+        guard let above = try worker.nodes.parent(of: directory, { ($0, Array($1.dropLast())) }) else { return false }
+        return try VersionsDirectory(above.0)?.node(of: above.1, worker) == id
+    }
+
+    func lookupParent(_ request: Request, _ worker: RequestWorker) throws {
+        if directory == IndexReader.root { return try HistoryRoot().lookupSelf(request, worker) }
+        guard let above = try worker.nodes.parent(of: directory, { above, _ in above }),
+            let parent = VersionsDirectory(above)
+        else { return worker.fail(request, ESTALE) }
+        try parent.lookupSelf(request, worker)
+    }
 
     /// The versions of the key that has the directory's path.
     private func files(_ worker: RequestWorker) throws -> VersionFiles {
@@ -31,11 +57,12 @@ struct VersionsDirectory: DirectoryNode {
     }
 
     /// The directory of a component: that of the keys below it, else that of the key's versions.
-    private func node(of component: [UInt8], _ worker: RequestWorker) throws -> UInt64? {
+    func node(of component: [UInt8], _ worker: RequestWorker) throws -> UInt64? {
         var child: Int64 = 0
         try (component + [UInt8(ascii: "/")]).withUnsafeBytes { bytes in
             try worker.reader.rows(bytes, in: directory) { child = $0.child }
         }
+        if child != 0 { try worker.reader.expectBelow(directory, child) }
         if child != 0 { return Node.directoryId(child, ViewTable.versions) }
         var first: Int64?
         try component.withUnsafeBytes { bytes in
@@ -69,6 +96,7 @@ struct VersionsDirectory: DirectoryNode {
             let next = DirectoryListing.Position.after(row.slot)
             let isAdded: Bool
             if row.isDirectory {
+                try worker.reader.expectBelow(directory, row.child)
                 let component = Array(name.dropLast())
                 // A key of the same name came before, with this directory's node.
                 guard try !hasVersions(component, worker),

@@ -13,6 +13,29 @@ struct ViewDirectory: DirectoryNode {
 
     func view(_ worker: RequestWorker) throws -> CurrentView? { try worker.view(number) }
 
+    /// A directory has a row for as long as something below it is shown.
+    func isShown(_ worker: RequestWorker) throws -> Bool {
+        if directory == IndexReader.root { return true }
+        guard let current = try view(worker), let above = try worker.nodes.parent(of: directory, { ($0, Array($1)) })
+        else { return false }
+        return try above.1.withUnsafeBytes {
+            try worker.reader.find($0, in: above.0, current.view)?.child == directory
+        }
+    }
+
+    func lookupParent(_ request: Request, _ worker: RequestWorker) throws {
+        let hasHistory = worker.files.hasHistory
+        if directory == IndexReader.root {
+            if !hasHistory { return try lookupSelf(request, worker) }
+            if number == ViewTable.own { return try HistoryRoot().lookupSelf(request, worker) }
+            return try worker.replyDates(request, toParentOf: number)
+        }
+        guard let above = try worker.nodes.parent(of: directory, { above, _ in above }),
+            let node = Node.directoryId(above, number, hasHistory: hasHistory)
+        else { return worker.fail(request, ESTALE) }
+        try ViewDirectory(id: node, directory: above, number: number).lookupSelf(request, worker)
+    }
+
     func lookup(_ name: [UInt8], _ request: Request, _ worker: RequestWorker) throws {
         guard let current = try view(worker) else { return worker.fail(request, ESTALE) }
         guard let meaning = Naming.meaning(name) else { return worker.replyNone(request, current.entryTimeout) }

@@ -9,14 +9,23 @@ import Synchronization
 final class FileSystem: @unchecked Sendable {
     let store: Store
     let hasHistory: Bool
+    /// The store is the cache of a replica.
+    let isCache: Bool
     let views: ViewTable
     let log: MountLog
     let distrusted: DistrustedFiles
     /// Fetches contents that are not in the store; nil: never ask the network.
     let fetcher: ContentFetcher?
+    /// Whom files and directories belong to.
     let owner: (user: uid_t, group: gid_t)
+    /// The permissions that modes may have.
+    let mask: mode_t
+    /// Where the mount is.
+    let mountPoint: String
+    let dateReconnector = DateReconnector()
     let rows = RowCache()
     let resumePoints = ResumePoints()
+    let openBlobs = OpenBlobs()
     let knownDirectories = KnownDirectories()
     let readdirPlus = Mutex(ReaddirPlusHeuristic())
     let passthrough = Passthrough()
@@ -25,6 +34,8 @@ final class FileSystem: @unchecked Sendable {
 
     /// Counts the states of the index that were seen: a thread that reads an older one changes to the newest.
     let generation = Atomic<Int>(1)
+    /// Counts the files that the index was: that of a cache is made anew if somebody has removed it.
+    let openings = Atomic<Int>(0)
     /// Counts the changes of the set of snapshots. In views that can change while their time does not, it becomes the
     /// nanoseconds of directories' times, so that the kernel sees the change.
     let knowledge = Atomic<Int>(0)
@@ -50,17 +61,21 @@ final class FileSystem: @unchecked Sendable {
     static let ageTimeout: Double = 60
 
     init(
-        store: Store, own: ViewSource, hasHistory: Bool, wantsPassthrough: Bool, log: MountLog,
-        fetcher: ContentFetcher? = nil, distrusted: DistrustedFiles = DistrustedFiles()
+        store: Store, own: ViewSource, _ options: MountOptions, log: MountLog, fetcher: ContentFetcher? = nil,
+        distrusted: DistrustedFiles = DistrustedFiles()
     ) {
-        self.wantsPassthrough = wantsPassthrough
+        wantsPassthrough = options.passthrough && geteuid() == 0
+        mountPoint = options.mountPoint
         self.store = store
         self.fetcher = fetcher
         self.distrusted = distrusted
-        self.hasHistory = hasHistory
+        isCache = options.refresh != nil
+        hasHistory = options.layout == .history
         self.log = log
-        views = ViewTable(own: own)
-        owner = (getuid(), getgid())
+        views = ViewTable(
+            own: own, record: hasHistory ? NamedDates(path: "\(store.path)/\(StoreLayout.mountDates)") : nil)
+        owner = (options.owner ?? getuid(), options.group ?? getgid())
+        mask = ~options.umask
     }
 
     // MARK: INIT
@@ -74,7 +89,7 @@ final class FileSystem: @unchecked Sendable {
         kernel.hasEpochs = connection.pointee.proto_major == 7 && connection.pointee.proto_minor >= 44
         let wanted =
             FUSE_CAP_ASYNC_READ | FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_PARALLEL_DIROPS
-            | FUSE_CAP_AUTO_INVAL_DATA
+            | FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_EXPORT_SUPPORT
         connection.pointee.want = capable & UInt32(wanted)
         if wantsPassthrough { connection.pointee.want |= passthrough.agree(capable) }
         connection.pointee.max_read = UInt32(FileSystem.largestRead)

@@ -10,7 +10,7 @@ extension RequestWorker {
         status = stat()
         status.st_ino = UInt(record.node)
         // A delete marker has nothing to read.
-        status.st_mode = record.flags.contains(.marker) ? S_IFREG : S_IFREG | 0o444
+        status.st_mode = record.flags.contains(.marker) ? S_IFREG : S_IFREG | 0o444 & files.mask
         status.st_nlink = 1
         status.st_uid = files.owner.user
         status.st_gid = files.owner.group
@@ -29,7 +29,7 @@ extension RequestWorker {
     func fill(_ status: inout stat, directory node: UInt64, _ time: timespec) {
         status = stat()
         status.st_ino = UInt(node)
-        status.st_mode = S_IFDIR | 0o555
+        status.st_mode = S_IFDIR | 0o555 & files.mask
         status.st_nlink = 1
         status.st_uid = files.owner.user
         status.st_gid = files.owner.group

@@ -19,6 +19,7 @@ extension RequestWorker {
     ) -> Bool {
         var entry = fuse_entry_param()
         entry.ino = record.node
+        entry.generation = record.generation
         fill(&entry.attr, record)
         entry.attr_timeout = FileSystem.forever
         entry.entry_timeout = current.entryTimeout

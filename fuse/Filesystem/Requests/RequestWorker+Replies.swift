@@ -18,6 +18,7 @@ extension RequestWorker {
     func reply(_ request: Request, _ record: borrowing RowRecord, _ timeout: Double) {
         var entry = fuse_entry_param()
         entry.ino = record.node
+        entry.generation = record.generation
         fill(&entry.attr, record)
         entry.attr_timeout = FileSystem.forever
         entry.entry_timeout = timeout
@@ -26,11 +27,8 @@ extension RequestWorker {
 
     /// Replies to LOOKUP with a directory.
     func reply(_ request: Request, directory node: UInt64, _ current: CurrentView) {
-        var entry = fuse_entry_param()
-        entry.ino = node
-        fill(&entry.attr, directory: node, current.time)
+        var entry = entry(directory: node, current)
         entry.attr_timeout = files.directoryTimeout(node, current.source)
-        entry.entry_timeout = current.entryTimeout
         fuse_reply_entry(request, &entry)
     }
 

@@ -15,9 +15,9 @@ final class RequestWorker: @unchecked Sendable {
     let turnstile: RequestTurnstile
     /// Its turn while it serves with the turnstile's token; else 0.
     var turn = 0
-    let reader: IndexReader
-    let nodes: NodeLookup
-    let scan: DirectoryScan
+    private(set) var reader: IndexReader
+    private(set) var nodes: NodeLookup
+    private(set) var scan: DirectoryScan
     var blobs: BlobFiles
     /// A blob to close once its request is answered; -1: none.
     var unneeded: Int32 = -1
@@ -29,6 +29,8 @@ final class RequestWorker: @unchecked Sendable {
     var name: [UInt8] = []
 
     private var generation = 0
+    /// Which file the index was, as ``FileSystem/openings`` counts them.
+    private var opening = 0
     private var views: [UInt32: CurrentView] = [:]
 
     init(_ files: FileSystem, _ turnstile: RequestTurnstile) throws {
@@ -71,7 +73,17 @@ final class RequestWorker: @unchecked Sendable {
         views.removeAll(keepingCapacity: true)
         blobs.closeAll()
         scan.close()
-        try reader.begin()
+        let newestOpening = files.openings.load(ordering: .acquiring)
+        if opening != newestOpening {
+            let opened = try files.store.reader()
+            opened.readAround()
+            nodes = try NodeLookup(opened)
+            scan = try DirectoryScan(opened)
+            reader = opened
+            opening = newestOpening
+        } else {
+            try reader.begin()
+        }
         generation = newest
     }
 
@@ -94,6 +106,8 @@ final class RequestWorker: @unchecked Sendable {
             generation = 0
             scan.close()
             reader.end()
+            // The next read says that its file is still in use.
+            blobs.closeAll()
         }
     }
 

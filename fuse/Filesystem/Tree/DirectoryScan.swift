@@ -91,6 +91,7 @@ final class DirectoryScan {
             guard view.shows(row, timeline) else { continue }
             if row.isDirectory {
                 if child != 0, name.withUnsafeBytes({ $0.isEqual(to: row.name) }) { continue }
+                try reader.expectBelow(directory, row.child)
                 set(&name, row.name)
                 child = row.child
                 slot = row.slot
@@ -126,6 +127,7 @@ final class DirectoryScan {
         if isDirectoryPossible {
             let isShown = try withProbe { probe in
                 guard let row = try reader.find(probe, in: directory, view) else { return false }
+                try reader.expectBelow(directory, row.child)
                 child = row.child
                 slot = row.slot
                 return true

@@ -48,8 +48,12 @@ enum Node: Hashable {
         } else {
             switch low >> 30 {
             case 0: self = .object(directory: directory, slot: Int64(rest))
-            case 1: self = .key(directory: directory, slot: Int64(rest))
-            case 2: self = rest == ViewTable.versions ? .versions(directory) : .directory(directory, view: rest)
+            case 1 where hasHistory: self = .key(directory: directory, slot: Int64(rest))
+            case 2 where hasHistory:
+                self = rest == ViewTable.versions ? .versions(directory) : .directory(directory, view: rest)
+            // A mount of one view has that view only, and its root has one id.
+            case 2 where rest == ViewTable.own && directory != IndexReader.root:
+                self = .directory(directory, view: rest)
             default: return nil
             }
         }
@@ -67,6 +71,11 @@ enum Node: Hashable {
     static func directoryId(_ directory: Int64, _ view: UInt32) -> UInt64? {
         guard directory <= largestDirectory, directory > 0 else { return nil }
         return UInt64(directory) << 32 | 1 << 31 | UInt64(view)
+    }
+
+    /// The id of a view's directory in a mount: the root of a mount of one view is the mount's own.
+    static func directoryId(_ directory: Int64, _ view: UInt32, hasHistory: Bool) -> UInt64? {
+        directory == IndexReader.root && !hasHistory ? rootId : directoryId(directory, view)
     }
 
     /// The id of the directory of a key's versions.

@@ -47,7 +47,7 @@ final class FileStorage: ReplicaStorage {
     func exchange(_ path: String, _ bytes: [UInt8], expecting tag: String?) throws -> Bool {
         try makeParent(of: path)
         let lock = try File(full("lock"), O_RDWR | O_CREAT | O_NOFOLLOW)
-        try FileLock.exclusive.acquire(lock, pause: 20_000)
+        try FileLock.exclusive.acquire(lock, to: "change '\(full(path))'", pause: 20_000)
         guard try read(path, limit: ReplicaFormat.documentLimit)?.tag == tag else { return false }
         try write(path, bytes)
         return true

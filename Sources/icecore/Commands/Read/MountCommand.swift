@@ -26,6 +26,24 @@ struct MountCommand: ParsableCommand {
     @Flag(name: .customLong("allow-other"), help: "Let other users access the mount.")
     var allowOther = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Whom files and directories belong to, by name or number. Default: you.", valueName: "user"),
+        transform: { try Account.user($0) })
+    var uid: UInt32?
+
+    @Option(
+        help: ArgumentHelp(
+            "The group that they belong to, by name or number. Default: yours.", valueName: "group"),
+        transform: { try Account.group($0) })
+    var gid: UInt32?
+
+    @Option(
+        help: ArgumentHelp(
+            "Permissions to take away, in octal, from 0444 for files and 0555 for directories.", valueName: "mode"),
+        transform: { try Account.umask($0) })
+    var umask: UInt32?
+
     @Flag(help: "Never fetch what is not in the store.")
     var offline = false
 
@@ -54,6 +72,7 @@ struct MountCommand: ParsableCommand {
             store = cache.store
             mountOptions.origin = cache.origin.map { ($0, { try cache.client() }) }
             mountOptions.offline = cache.origin == nil
+            mountOptions.restore = { try cache.restore() }
             if !offline { mountOptions.refresh = (refresh, { try cache.refresh() }) }
         } else {
             store = try options.options.open()
@@ -65,6 +84,9 @@ struct MountCommand: ParsableCommand {
         }
         mountOptions.foreground = foreground
         mountOptions.allowOther = allowOther
+        mountOptions.owner = uid
+        mountOptions.group = gid
+        mountOptions.umask = umask ?? 0
         mountOptions.offline = offline || mountOptions.offline
         mountOptions.environment = Console.environment
         mountOptions.passthrough = !noPassthrough

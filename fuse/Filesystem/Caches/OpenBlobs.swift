@@ -1,0 +1,82 @@
+import Basics
+import Glibc
+
+/// Blobs that stay open for files which somebody may have open, so that a prune, or the end of a cache's size, does not
+/// take them away from a reader. The kernel does not tell who has a file open (see `fuse/README.md`), so these are the
+/// files that were last read in more than one piece.
+///
+/// Asked only once a blob is no longer in the store: as long as it is, that one is read.
+final class OpenBlobs: @unchecked Sendable {
+    /// How long a file that nobody reads counts as open: the disk has its bytes back only afterwards.
+    static let longestIdle: UInt64 = 10 * 60 * 1000
+
+    private struct Open {
+        var descriptor: Int32
+        var size: Int64
+        /// In milliseconds of the monotonic clock.
+        var touched: UInt64
+    }
+
+    private let lock = Lock()
+    private let limit: Int
+    private var open: [UInt64: Open] = [:]
+
+    /// - Parameter limit: the most blobs to keep; fewer where few files may be open.
+    init(limit: Int = 256) {
+        var most = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &most)
+        self.limit = max(0, min(limit, (Int(clamping: most.rlim_cur) - 128) / 4))
+    }
+
+    deinit {
+        for one in open.values { close(one.descriptor) }
+    }
+
+    /// A file is being read in pieces.
+    ///
+    /// - Parameter descriptor: of its blob; it stays the caller's.
+    func note(_ node: UInt64, _ descriptor: Int32, size: Int64) {
+        let now = MonotonicClock.milliseconds()
+        lock.withLock {
+            if open[node] != nil {
+                open[node]?.touched = now
+                return
+            }
+            if open.count >= limit {
+                guard let oldest = open.min(by: { $0.value.touched < $1.value.touched }) else { return }
+                close(oldest.value.descriptor)
+                open[oldest.key] = nil
+            }
+            let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+            if copy >= 0 { open[node] = Open(descriptor: copy, size: size, touched: now) }
+        }
+    }
+
+    /// The blob of a file that is no longer in the store; nil if it was not kept. The caller closes it.
+    func take(_ node: UInt64) -> (descriptor: Int32, size: Int64)? {
+        lock.withLock {
+            guard let known = open[node] else { return nil }
+            var status = stat()
+            // One that has only been moved was found damaged.
+            guard fstat(known.descriptor, &status) == 0, status.st_nlink == 0 else {
+                close(known.descriptor)
+                open[node] = nil
+                return nil
+            }
+            open[node]?.touched = MonotonicClock.milliseconds()
+            let copy = fcntl(known.descriptor, F_DUPFD_CLOEXEC, 0)
+            return copy < 0 ? nil : (copy, known.size)
+        }
+    }
+
+    /// Closes those that nobody has read for long.
+    func expire() {
+        let now = MonotonicClock.milliseconds()
+        lock.withLock {
+            for (node, one) in open where now - one.touched > OpenBlobs.longestIdle {
+                close(one.descriptor)
+                open[node] = nil
+            }
+        }
+    }
+}
