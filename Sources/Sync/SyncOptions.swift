@@ -1,4 +1,5 @@
 import Download
+import Store
 
 /// What a sync is to do.
 public struct SyncOptions: Sendable {
@@ -18,6 +19,8 @@ public struct SyncOptions: Sendable {
     public var keepInventories: InventoryLimit?
     /// From now on every version is fetched separately, whatever others have its ETag.
     public var distrustETags = false
+    /// What ETags are taken for from now on; nil: as the store is configured.
+    public var etags: StoreConfiguration.ETagMeaning?
     public var dryRun = false
     /// The maximum number of requests in flight.
     public var jobs = 64

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Basics
 import Download
+import Store
 import Sync
 
 struct SyncCommand: ParsableCommand {
@@ -73,6 +74,9 @@ struct SyncCommand: ParsableCommand {
             """)
     var distrustETags = false
 
+    @Option(help: ETagOption.laterHelp)
+    var etags: StoreConfiguration.ETagMeaning?
+
     @Flag(name: .customLong("metadata-only"), help: "Download nothing; only fill the index.")
     var metadataOnly = false
 
@@ -95,6 +99,7 @@ struct SyncCommand: ParsableCommand {
         syncOptions.filter = filter
         syncOptions.metadataOnly = metadataOnly
         syncOptions.distrustETags = distrustETags
+        syncOptions.etags = etags
         syncOptions.dryRun = dryRun
         syncOptions.jobs = jobs
         syncOptions.keepInventories = keepInventories
