@@ -46,7 +46,10 @@ let package = Package(
             name: "CFuse3", path: "fuse/CFuse3", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
         .systemLibrary(name: "CSystem"),
         .target(
-            name: "Schema", path: "schema", resources: [.embedInCode("001-index.sql"), .embedInCode("002-prune.sql")]),
+            name: "Schema", path: "schema",
+            resources: [
+                .embedInCode("001-index.sql"), .embedInCode("002-prune.sql"), .embedInCode("004-parts.sql"),
+            ]),
         .target(name: "Basics", dependencies: ["CSystem", crypto, deque], swiftSettings: hot),
         .target(name: "Inventory", dependencies: ["Basics", "CZlib", heap], swiftSettings: hot),
         .target(name: "S3", dependencies: ["Basics", "CCurl", heap], swiftSettings: fuzzed),

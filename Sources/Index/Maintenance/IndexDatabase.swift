@@ -68,4 +68,9 @@ extension Connection {
     package func knowsPrunes() throws(IcecoreError) -> Bool {
         try prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'prune'").step()
     }
+
+    /// Whether the index has the column for the parts of uploads that are not of one size.
+    package func knowsParts() throws(IcecoreError) -> Bool {
+        try prepare("SELECT 1 FROM pragma_table_info('blob') WHERE name = 'parts'").step()
+    }
 }
