@@ -5,5 +5,6 @@ public enum Schema {
         ("001-index", String(decoding: PackageResources._01_index_sql, as: UTF8.self)),
         ("002-prune", String(decoding: PackageResources._02_prune_sql, as: UTF8.self)),
         ("003-states", String(decoding: PackageResources._03_states_sql, as: UTF8.self)),
+        ("004-parts", String(decoding: PackageResources._04_parts_sql, as: UTF8.self)),
     ]
 }

@@ -30,8 +30,10 @@ public final class Downloader {
     private var brake: FetchBrake
     /// Contents in flight, and the other keys that have them.
     private var groups: FetchGroups
-    /// Requests that go before new wants: for part sizes, by key after a refusal, once more after a failed check.
+    /// Requests that go before new wants: by key after a refusal.
     private var urgent: [Transfer] = []
+    /// Contents that have arrived, and that more has to be known of.
+    private var undecided: [UndecidedContent] = []
     private var counter = 0
     /// Contents that are fetched in chunks, and those that wait for a place or for another attempt at the same content.
     private var large: [ChunkedDownload] = []
@@ -47,8 +49,6 @@ public final class Downloader {
     private static let mostLarge = 64
     /// The most wants and failures that `groups` keeps in memory.
     private static let mostHeld = 10_000
-    /// How often a content is fetched that nothing but another copy of it can check.
-    private static let mostDownloads = 3
 
     /// - Parameters:
     ///   - origin: where contents come from; nil: the store's bucket.
@@ -64,7 +64,7 @@ public final class Downloader {
     ) throws {
         self.store = store
         self.client = client
-        self.origin = origin ?? .bucket(store.configuration.bucket)
+        self.origin = origin ?? ContentOrigin(store)
         self.wants = wants
         self.jobs = jobs
         self.chunks = chunks
@@ -116,6 +116,9 @@ public final class Downloader {
     private func next() throws -> NextTransfer {
         try committer.check()
         if let transfer = urgent.popLast() { return .transfer(transfer) }
+        for content in undecided {
+            if let transfer = content.next() { return .transfer(transfer) }
+        }
         while !committer.isFull {
             if let transfer = try nextChunk() { return .transfer(transfer) }
             if large.count >= Downloader.mostLarge { return .waiting }
@@ -182,16 +185,14 @@ public final class Downloader {
     private func wholeTransfer(_ want: FetchRequest) throws -> Transfer? {
         counter += 1
         let temporary = "\(store.temporaryPath)/\(counter)"
-        if want.size == 0 {
+        let source = try source(want)
+        if want.size == 0, let verdict = try source.verdictOfNothing() {
             // An empty content needs no request.
             try File(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o444).close()
-            let isKnown = want.etag == .empty && !want.isOpaque && !want.isFiledByVersion
-            let verdict: ContentDigest.Verdict =
-                isKnown ? .checked(partSize: nil, sha256: nil) : .opaque(sha256: SHA256.digest([]))
             arrived(CheckedContent(want, verdict, temporary: temporary, headers: nil))
             return nil
         }
-        return wholeTransfer(try source(want), temporary)
+        return wholeTransfer(source, temporary)
     }
 
     private func source(_ want: FetchRequest) throws -> SourceObject {
@@ -291,16 +292,12 @@ public final class Downloader {
     private func finished(_ transfer: WholeTransfer, _ result: Result<Void, any Error>) throws {
         switch result {
         case .success:
-            if case .unknownPartSize = transfer.verdict {
-                // A replica knows no part size but the one in its index.
-                if transfer.source.replica != nil { return try settle(transfer, .success(nil)) }
-                urgent.append(
-                    DescriptionTransfer(transfer.source) { [unowned self] answer in
-                        try settle(transfer, answer.map { $0?.partSize })
-                    })
-                return
-            }
-            arrived(transfer)
+            guard case .undecided = transfer.verdict else { return arrived(transfer) }
+            undecided.append(
+                try UndecidedContent(transfer) { [unowned self] content, transfer, result in
+                    undecided.removeAll { $0 === content }
+                    try decided(transfer, result)
+                })
         case .failure(let error):
             transfer.discard()
             try failed(transfer.source, error) { [unowned self] in
@@ -311,37 +308,14 @@ public final class Downloader {
         }
     }
 
-    private func settle(_ transfer: WholeTransfer, _ answer: Result<Int64?, any Error>) throws {
-        do {
-            try transfer.settle(partSize: answer.get())
-        } catch let failure as S3Failure {
-            if failure.kind == .corrupt, transfer.downloads < Downloader.mostDownloads { return fetchAgain(transfer) }
+    private func decided(_ transfer: WholeTransfer, _ result: Result<Void, any Error>) throws {
+        switch result {
+        case .success: arrived(transfer)
+        case .failure(let error):
             // Without an answer the content is unchecked: it is not kept.
             transfer.discard()
-            if failure.kind == .cancelled {
-                return cancelled(transfer.want)
-            }
-            return try fail(transfer.want, .missing, failure.reason)
-        } catch let replaced as SourceObject.Replaced {
-            transfer.discard()
-            return try failed(transfer.source, replaced, retry: nil)
+            try failed(transfer.source, error, retry: nil)
         }
-        if case .unknownPartSize = transfer.verdict {
-            if transfer.downloads < Downloader.mostDownloads { return fetchAgain(transfer) }
-            transfer.discard()
-            return try fail(
-                transfer.want, .missing,
-                "it cannot be checked: its part size is unknown, and each download gave different bytes")
-        }
-        arrived(transfer)
-    }
-
-    /// Fetches a content once more: one download cannot tell a damaged content from a good one.
-    private func fetchAgain(_ transfer: WholeTransfer) {
-        let again = wholeTransfer(transfer.source, transfer.temporary)
-        again.earlier = transfer.earlier
-        again.downloads = transfer.downloads + 1
-        urgent.append(again)
     }
 
     private func arrived(_ transfer: WholeTransfer) {

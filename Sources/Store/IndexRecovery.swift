@@ -55,8 +55,10 @@ public final class IndexRecovery {
         try target.execute("PRAGMA synchronous = FULL; BEGIN IMMEDIATE")
         let knowsPrunes = (try? connection.knowsPrunes()) ?? false
         let knowsStates = (try? connection.knowsStates()) ?? false
+        let knowsParts = (try? connection.knowsParts()) ?? false
         for var table in IndexRecovery.tables + (knowsPrunes ? IndexRecovery.pruneTables : []) {
             if table.name == "failure", knowsStates { table.columns.append("state") }
+            if table.name == "blob", knowsParts { table.columns.append("parts") }
             // From the beginning, and if damage is met on the way, also from the end.
             if try !copy(table.name, table.columns, "ORDER BY \(table.key.joined(separator: ", "))", target) {
                 let reversed = table.key.map { "\($0) DESC" }.joined(separator: ", ")

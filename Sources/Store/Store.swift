@@ -101,10 +101,13 @@ public struct Store: Sendable {
     public func adopt(_ configuration: StoreConfiguration) throws {
         guard Files.exists(configurationPath) else { return try configuration.write(to: configurationPath) }
         var own = try StoreConfiguration(path: configurationPath)
-        guard own.distrustETagsSince == nil, configuration.distrustETagsSince != nil else { return }
-        own.distrustETagsSince = configuration.distrustETagsSince
-        own.format = max(own.format, configuration.format)
-        try own.write(to: configurationPath)
+        let before = own
+        if own.distrustETagsSince == nil, let since = configuration.distrustETagsSince {
+            own.distrustETagsSince = since
+            own.format = max(own.format, 2)
+        }
+        if own.etags == nil, let meaning = configuration.etags { own.take(etags: meaning) }
+        if own != before { try own.write(to: configurationPath) }
     }
 
     /// Removes what killed processes left behind. Only for the holder of the lock, which proves that they are gone.

@@ -3,11 +3,17 @@ import Foundation
 
 /// `icecore.json`: what a store is, readable without SQLite. Unknown fields are ignored, and lost when it is rewritten.
 public struct StoreConfiguration: Codable, Sendable, Equatable {
-    /// The format of a new store. A store that distrusts ETags has a later one, so that a program unaware of that
-    /// cannot mistake one content for another.
+    /// The format of a new store. A store with a setting that an older program would misread has a later one: 2 if it
+    /// distrusts ETags, since one content could be mistaken for another; 3 if it says what ETags mean.
     public static let currentFormat = 1
     /// The newest format that this program reads.
-    public static let newestFormat = 2
+    public static let newestFormat = 3
+
+    /// What the bucket's ETags say.
+    public enum ETagMeaning: String, Codable, Sendable {
+        /// Nothing of the bytes, whatever they look like.
+        case opaque
+    }
 
     public var format: Int
     /// Identifies the store, wherever it is moved or copied.
@@ -26,6 +32,8 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
     public var keepInventories: Int?
     /// Since when each version is fetched separately (RFC 3339); nil if contents are shared by ETag.
     public var distrustETagsSince: String?
+    /// What ETags say; nil: what S3's do.
+    public private(set) var etags: ETagMeaning?
     public var createdAt: String
 
     public init(bucket: String, inventory: String?) {
@@ -43,24 +51,26 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
         struct Format: Decodable {
             var format: Int
             var distrustETagsSince: String?
+            var etags: String?
+
+            /// The newest one that a store with these settings can have.
+            var newest: Int {
+                etags != nil
+                    ? StoreConfiguration.newestFormat : distrustETagsSince != nil ? 2 : StoreConfiguration.currentFormat
+            }
         }
         let data = try Files.read(path, limit: 1 << 20)
-        let format: Int
-        let isDistrusting: Bool
+        let document: Format
         do {
-            let document = try UntrustedJSON.decode(Format.self, from: data)
-            format = document.format
-            isDistrusting = document.distrustETagsSince != nil
+            document = try UntrustedJSON.decode(Format.self, from: data)
         } catch {
             throw IcecoreError(.damaged, "'\(path)' is not the configuration of a store: restore it from a copy")
         }
-        // Only stores that distrust ETags have format 2.
-        let newest = isDistrusting ? StoreConfiguration.newestFormat : StoreConfiguration.currentFormat
-        if format > newest {
+        if document.format > document.newest {
             throw IcecoreError(
                 .unsupported,
-                "'\(path)': the store has format \(format), but this icecore reads formats up to \(newest): install a "
-                    + "newer icecore")
+                "'\(path)': the store has format \(document.format), but this icecore reads formats up to "
+                    + "\(document.newest): install a newer icecore")
         }
         do {
             self = try UntrustedJSON.decode(StoreConfiguration.self, from: data)
@@ -81,5 +91,11 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
         guard distrustETagsSince == nil else { return }
         distrustETagsSince = Timestamp.now().rfc3339
         format = max(format, 2)
+    }
+
+    /// Takes ETags for what they are at this bucket's server, from now on.
+    public mutating func take(etags meaning: ETagMeaning) {
+        etags = meaning
+        format = max(format, 3)
     }
 }

@@ -1,4 +1,5 @@
 import Download
+import Store
 
 /// What a sync is to do.
 public struct SyncOptions: Sendable {
@@ -24,6 +25,8 @@ public struct SyncOptions: Sendable {
     public var acceptGone = false
     /// Refuse an inventory that lacks most keys of the one before.
     public var strict = false
+    /// What ETags are taken for from now on; nil: as the store is configured.
+    public var etags: StoreConfiguration.ETagMeaning?
     public var dryRun = false
     /// The maximum number of requests in flight.
     public var jobs = 64

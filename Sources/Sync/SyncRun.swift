@@ -61,6 +61,12 @@ public final class SyncRun {
             try configuration.write(to: store.configurationPath)
             store = try Store(path: store.path)
         }
+        if let meaning = options.etags, store.configuration.etags != meaning, !options.dryRun {
+            var configuration = store.configuration
+            configuration.take(etags: meaning)
+            try configuration.write(to: store.configurationPath)
+            store = try Store(path: store.path)
+        }
         for name in try selected() {
             let start = ContinuousClock.now
             var outcome = try sync(name)

@@ -6,14 +6,14 @@ import Model
 /// Checks blobs against their names. Each thread has its own.
 final class BlobCheck {
     private let read: (Int) throws -> Void
-    private let partSize: (ETag, Int64) -> Int64?
+    private let parts: (ETag, Int64) -> PartLayout?
     private let buffer: UnsafeMutableRawBufferPointer
 
     /// - Parameters:
-    ///   - partSize: the recorded part size of a multipart upload, if there is one.
+    ///   - parts: the recorded parts of a multipart upload, if there are any.
     ///   - read: called with the length of every piece that was read; may wait, or throw.
-    init(partSize: @escaping (ETag, Int64) -> Int64?, read: @escaping (Int) throws -> Void) {
-        self.partSize = partSize
+    init(parts: @escaping (ETag, Int64) -> PartLayout?, read: @escaping (Int) throws -> Void) {
+        self.parts = parts
         self.read = read
         buffer = .allocate(byteCount: 1 << 20, alignment: 4096)
     }
@@ -49,9 +49,9 @@ final class BlobCheck {
             expected = .etag(etag, size: size)
             damage = "has another MD5"
         case .etag(let etag, let size):
-            // The recorded size may be wrong, or lost with the index: the usual sizes are tried as well.
-            let recorded = partSize(etag, size)
-            expected = .etag(etag, size: size, partSize: recorded, isCertain: false)
+            // What is recorded may be wrong, or lost with the index: the usual sizes are tried as well.
+            let recorded = parts(etag, size)
+            expected = .etag(etag, size: size, parts: recorded, isCertain: false)
             damage =
                 "has parts with other MD5s"
                 + (recorded == nil ? ", or of a size that is neither recorded nor usual" : "")
@@ -60,7 +60,7 @@ final class BlobCheck {
         try content(descriptor, blob.size, name) { digest.update($0) }
         switch try digest.verdict(again: { try content(descriptor, blob.size, name, $0) }) {
         case .checked, .opaque: return .sound
-        case .unknownPartSize, .wrong: return .damaged(damage)
+        case .undecided, .wrong: return .damaged(damage)
         }
     }
 

@@ -86,7 +86,7 @@ final class BlobSweep: Sendable {
         let reader = try? store.reader()
         var unread = 0
         let check = BlobCheck(
-            partSize: { etag, size in try? reader?.blobFacts(etag: etag, size: size).partSize },
+            parts: { etag, size in try? reader?.blobFacts(etag: etag, size: size).parts },
             read: { [self] count in
                 try pause()
                 byteCount.add(Int64(count), ordering: .relaxed)

@@ -38,58 +38,91 @@ import Testing
         return (verdict, again)
     }
 
+    private static func isWrong(_ verdict: ContentDigest.Verdict) -> Bool {
+        if case .wrong = verdict { true } else { false }
+    }
+
     @Test(arguments: [1, 7, 64, 1000]) func aPlainETagIsTheMD5(piece: Int) throws {
         let expected = ExpectedDigest.etag(Self.plain(), size: Self.size)
-        #expect(try Self.verdict(expected, piece: piece) == (.checked(partSize: nil, sha256: nil), 0))
-        #expect(try Self.verdict(expected, Array(Self.content.dropLast())).0 == .wrong)
+        #expect(try Self.verdict(expected, piece: piece) == (.checked(parts: nil, sha256: nil), 0))
+        let shorter = Array(Self.content.dropLast())
+        #expect(try Self.verdict(expected, shorter).0 == .wrong(digest: MD5.digest(shorter)))
         let sha256 = SHA256.digest(Self.content)
-        #expect(try Self.verdict(expected, needsSHA256: true) == (.checked(partSize: nil, sha256: sha256), 1))
+        #expect(try Self.verdict(expected, needsSHA256: true) == (.checked(parts: nil, sha256: sha256), 1))
     }
 
     @Test(arguments: [1, 7, 300, 999, 1000, 5000]) func partsAreDividedWhereverTheBytesAre(partSize: Int) throws {
-        let expected = ExpectedDigest.etag(Self.multipart(partSize), size: Self.size, partSize: Int64(partSize))
+        let expected = ExpectedDigest.etag(Self.multipart(partSize), size: Self.size, parts: .even(Int64(partSize)))
         for piece in [1, 64, 300, 1000] {
             #expect(
-                try Self.verdict(expected, piece: piece) == (.checked(partSize: Int64(partSize), sha256: nil), 0))
+                try Self.verdict(expected, piece: piece) == (.checked(parts: .even(Int64(partSize)), sha256: nil), 0))
         }
     }
 
     @Test func aPartSizeThatIsKnownDecides() throws {
         var damaged = Self.content
         damaged[500] ^= 1
-        let expected = ExpectedDigest.etag(Self.multipart(300), size: Self.size, partSize: 300)
-        #expect(try Self.verdict(expected, damaged) == (.wrong, 0))
+        let expected = ExpectedDigest.etag(Self.multipart(300), size: Self.size, parts: .even(300))
+        #expect(Self.isWrong(try Self.verdict(expected, damaged).0))
         // As many parts, but of another size.
-        let other = ExpectedDigest.etag(Self.multipart(300), size: Self.size, partSize: 260)
-        #expect(try Self.verdict(other) == (.wrong, 0))
+        let other = ExpectedDigest.etag(Self.multipart(300), size: Self.size, parts: .even(260))
+        #expect(Self.isWrong(try Self.verdict(other).0))
     }
 
     @Test func otherSizesAreTriedAfterOneThatIsUncertain() throws {
         // Equal shares of 1,000 bytes in 4 parts are among the usual sizes; 251 and 300 are not.
         let etag = Self.multipart(250)
-        let wrong = ExpectedDigest.etag(etag, size: Self.size, partSize: 300, isCertain: false)
+        let wrong = ExpectedDigest.etag(etag, size: Self.size, parts: .even(300), isCertain: false)
         let (verdict, again) = try Self.verdict(wrong)
-        #expect(verdict == .checked(partSize: 250, sha256: nil) && again > 0)
+        #expect(verdict == .checked(parts: .even(250), sha256: nil) && again > 0)
         let unusual = ExpectedDigest.etag(Self.multipart(300), size: Self.size)
-        #expect(try Self.verdict(unusual).0 == .unknownPartSize(sha256: nil))
+        #expect(try Self.verdict(unusual).0 == .undecided(sha256: nil))
     }
 
-    @Test(arguments: [nil, 0, -1, .min] as [Int64?]) func whatIsNoPartSizeIsUnknown(partSize: Int64?) throws {
-        let expected = ExpectedDigest.etag(Self.multipart(250), size: Self.size, partSize: partSize)
-        #expect(try Self.verdict(expected).0 == .checked(partSize: 250, sha256: nil))
+    @Test func partsOfAnySizesAreTried() throws {
+        let parts: [Int64] = [400, 100, 1, 499]
+        var digests: [UInt8] = []
+        var start = 0
+        for part in parts {
+            digests += MD5.digest(Array(Self.content[start..<start + Int(part)]))
+            start += Int(part)
+        }
+        let etag = ETag(Array("\(Hex.encode(MD5.digest(digests)))-4".utf8))
+        let layout = try #require(PartLayout(sizes: parts, size: Self.size, count: 4))
+        let expected = ExpectedDigest.etag(etag, size: Self.size, parts: layout)
+        for piece in [1, 64, 400, 1000] {
+            #expect(try Self.verdict(expected, piece: piece) == (.checked(parts: layout, sha256: nil), 0))
+        }
+        var damaged = Self.content
+        damaged[500] ^= 1
+        #expect(Self.isWrong(try Self.verdict(expected, damaged).0))
+        #expect(Self.isWrong(try Self.verdict(expected, Array(Self.content.dropLast())).0))
+        #expect(Self.isWrong(try Self.verdict(expected, Self.content + [0]).0))
+        let uncertain = ExpectedDigest.etag(Self.multipart(250), size: Self.size, parts: layout, isCertain: false)
+        #expect(try Self.verdict(uncertain).0 == .checked(parts: .even(250), sha256: nil))
+    }
+
+    @Test func anUploadOfNothingHasOneEmptyPart() throws {
+        let etag = ETag(Array("\(Hex.encode(MD5.digest(MD5.digest([]))))-1".utf8))
+        #expect(try Self.verdict(.etag(etag, size: 0), []).0 == .checked(parts: .even(1), sha256: nil))
+    }
+
+    @Test func whatNothingVouchesForIsUndecided() throws {
+        let sha256 = SHA256.digest(Self.content)
+        #expect(try Self.verdict(.nothing, needsSHA256: true) == (.undecided(sha256: sha256), 0))
     }
 
     @Test func anETagOfMorePartsThanBytesIdentifiesNothing() throws {
         let etag = ETag(Array("\(Hex.encode(MD5.digest([])))-1001".utf8))
         let expected = ExpectedDigest.etag(etag, size: Self.size)
-        #expect(try Self.verdict(expected) == (.unknownPartSize(sha256: SHA256.digest(Self.content)), 0))
+        #expect(try Self.verdict(expected) == (.undecided(sha256: SHA256.digest(Self.content)), 0))
     }
 
     @Test func aSHA256IsComparedWhereItIsKnown() throws {
         let digest = SHA256.digest(Self.content)
         #expect(try Self.verdict(.sha256(nil)) == (.opaque(sha256: digest), 0))
         #expect(try Self.verdict(.sha256(digest)) == (.opaque(sha256: digest), 0))
-        #expect(try Self.verdict(.sha256(MD5.digest([]))).0 == .wrong)
+        #expect(try Self.verdict(.sha256(MD5.digest([]))).0 == .wrong(digest: digest))
     }
 
     @Test func digestsThatWereComputedApartCount() throws {
@@ -101,7 +134,7 @@ import Testing
         let parts = stride(from: 0, to: 1000, by: 300).map {
             MD5.digest(Array(Self.content[$0..<min(1000, $0 + 300)]))
         }
-        let multipart = ExpectedDigest.etag(Self.multipart(300), size: Self.size, partSize: 300)
+        let multipart = ExpectedDigest.etag(Self.multipart(300), size: Self.size, parts: .even(300))
         #expect(matches(multipart, parts))
         #expect(!matches(multipart, Array(parts.dropLast())))
         #expect(!matches(multipart, parts.reversed()))

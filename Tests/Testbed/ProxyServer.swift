@@ -37,3 +37,17 @@ public final class ProxyServer: S3Server, @unchecked Sendable {
         _ = try conversation.ask(["reset": true])
     }
 }
+
+/// nginx before another server: it unpacks, and packs, what passes. See `servers/unpack.py`.
+public final class UnpackingProxy: S3Server, @unchecked Sendable {
+    /// It lives as long as this.
+    private let upstream: S3Server
+
+    public init(to server: S3Server) throws {
+        try Testbed.need("/usr/sbin/nginx")
+        upstream = server
+        try super.init(
+            script: "unpack.py", arguments: ["\(server.port)"], accessKey: server.accessKey,
+            secretKey: server.secretKey)
+    }
+}

@@ -34,17 +34,20 @@ public final class S3Admin: Sendable {
         public var content: [UInt8]
         /// Not nil: in parts of so many bytes (at least 5 MiB, but for the last).
         public var partSize: Int?
+        /// Not nil: in parts of these sizes.
+        public var partSizes: [Int]?
         public var contentType: String?
         public var contentEncoding: String?
         public var metadata: [String: String] = [:]
 
         public init(
-            key: String, content: [UInt8], partSize: Int? = nil, contentType: String? = nil,
+            key: String, content: [UInt8], partSize: Int? = nil, partSizes: [Int]? = nil, contentType: String? = nil,
             contentEncoding: String? = nil, metadata: [String: String] = [:]
         ) {
             self.key = key
             self.content = content
             self.partSize = partSize
+            self.partSizes = partSizes
             self.contentType = contentType
             self.contentEncoding = contentEncoding
             self.metadata = metadata
@@ -53,6 +56,7 @@ public final class S3Admin: Sendable {
         fileprivate var arguments: [String: Any] {
             var arguments: [String: Any] = ["key": key, "body": Data(content).base64EncodedString()]
             if let partSize { arguments["partSize"] = partSize }
+            if let partSizes { arguments["partSizes"] = partSizes }
             if let contentType { arguments["contentType"] = contentType }
             if let contentEncoding { arguments["contentEncoding"] = contentEncoding }
             if !metadata.isEmpty { arguments["metadata"] = metadata }

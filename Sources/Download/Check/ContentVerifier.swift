@@ -1,6 +1,7 @@
 import Basics
 import Blobs
 import Glibc
+import Model
 import Synchronization
 
 /// Checks a large content while it arrives: the pool's threads read back what has been written.
@@ -12,12 +13,14 @@ final class ContentVerifier: Work, @unchecked Sendable {
 
     /// A part, or the whole content.
     private final class Unit {
+        let number: Int
         let range: Range<Int64>
         var position: Int64
         var isBusy = false
         var digest: PartDigest?
 
-        init(_ range: Range<Int64>, isSHA256: Bool) {
+        init(_ number: Int, _ range: Range<Int64>, isSHA256: Bool) {
+            self.number = number
             self.range = range
             position = range.lowerBound
             digest = PartDigest(isSHA256: isSHA256)
@@ -40,8 +43,7 @@ final class ContentVerifier: Work, @unchecked Sendable {
     private let expected: ExpectedDigest
     private let needsSHA256: Bool
     private let pool: WorkPool
-    private let unitSize: Int64
-    private let unitCount: Int
+    private let units: PartRanges
     private let lock = Mutex<Void>(())
     private var state = State()
     /// Takes the digests of the units; nil once it has decided.
@@ -58,8 +60,7 @@ final class ContentVerifier: Work, @unchecked Sendable {
         self.needsSHA256 = needsSHA256
         self.pool = pool
         digest = ContentDigest(expected)
-        unitSize = expected.partSize ?? max(1, partial.size)
-        unitCount = Int((partial.size - 1) / unitSize + 1)
+        units = PartRanges(expected.parts ?? .even(max(1, partial.size)), of: partial.size)
     }
 
     /// The verdict, or why there is none; nil before the end.
@@ -72,7 +73,7 @@ final class ContentVerifier: Work, @unchecked Sendable {
         let more = lock.withLock { _ -> Int in
             state.present = ranges
             guard state.outcome == nil else { return 0 }
-            let wanted = min(pool.width, unitCount) - state.workers
+            let wanted = min(pool.width, units.count) - state.workers
             state.workers += max(0, wanted)
             return max(0, wanted)
         }
@@ -102,15 +103,16 @@ final class ContentVerifier: Work, @unchecked Sendable {
     private func takePiece() -> (Unit, end: Int64)? {
         lock.withLock { _ in
             if state.outcome == nil {
-                for number in state.first..<min(unitCount, state.first + ContentVerifier.lookAhead) {
+                for number in state.first..<min(units.count, state.first + ContentVerifier.lookAhead) {
                     let unit = state.units[number]
                     if unit?.isBusy ?? (state.digests[number] != nil) { continue }
-                    let start = Int64(number) * unitSize
-                    let end = unit?.range.upperBound ?? min(partial.size, start + unitSize)
-                    let from = unit?.position ?? start
-                    let there = min(end, state.present.end(from: from), from + ContentVerifier.piece)
-                    guard there > from, there == end || there - from >= ContentVerifier.piece / 4 else { continue }
-                    let taken = unit ?? Unit(start..<end, isSHA256: expected.isSHA256)
+                    let range = unit?.range ?? units[number]
+                    let from = unit?.position ?? range.lowerBound
+                    let there = min(range.upperBound, state.present.end(from: from), from + ContentVerifier.piece)
+                    guard there > from, there == range.upperBound || there - from >= ContentVerifier.piece / 4 else {
+                        continue
+                    }
+                    let taken = unit ?? Unit(number, range, isSHA256: expected.isSHA256)
                     taken.isBusy = true
                     state.units[number] = taken
                     return (taken, there)
@@ -139,14 +141,13 @@ final class ContentVerifier: Work, @unchecked Sendable {
         lock.withLock { _ in
             unit.isBusy = false
             guard unit.position == unit.range.upperBound else { return false }
-            let number = Int(unit.range.lowerBound / unitSize)
-            state.units[number] = nil
-            state.digests[number] = unit.digest.take()?.finalize()
+            state.units[unit.number] = nil
+            state.digests[unit.number] = unit.digest.take()?.finalize()
             while let finished = state.digests.removeValue(forKey: state.first) {
                 digest?.append(finished)
                 state.first += 1
             }
-            return state.first == unitCount
+            return state.first == units.count
         }
     }
 
@@ -154,15 +155,15 @@ final class ContentVerifier: Work, @unchecked Sendable {
 
     private func conclude() throws -> ContentDigest.Verdict {
         // All units are finished, so no other thread touches it.
-        guard let digest = digest.take() else { return .wrong }
+        guard let digest = digest.take() else { return .undecided(sha256: nil) }
         var verdict = try digest.verdict(needsSHA256: needsSHA256) { try ContentCheck.read(partial.path, $0) }
-        if case .unknownPartSize(nil) = verdict {
-            verdict = .unknownPartSize(sha256: try ContentCheck.sha256(partial.path))
+        switch verdict {
+        case .wrong: return verdict
+        case .undecided(nil): verdict = .undecided(sha256: try ContentCheck.sha256(partial.path))
+        case .checked, .opaque, .undecided: break
         }
-        if verdict != .wrong {
-            // Write it to the disk here, where nothing waits, before it gets its name.
-            try partial.synchronize()
-        }
+        // Write it to the disk here, where nothing waits, before it gets its name.
+        try partial.synchronize()
         return verdict
     }
 }

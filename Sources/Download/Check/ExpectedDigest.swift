@@ -5,11 +5,13 @@ public struct ExpectedDigest: Sendable {
     enum Kind: Sendable {
         /// The ETag is the MD5 of the content.
         case md5(ETag)
-        /// The ETag is the MD5 of the MD5s of parts. `partSizes` are the sizes that they may have had, the likeliest first;
-        /// none where no size gives that many parts.
-        case multipart(ETag, partSizes: [Int64], isPartSizeKnown: Bool)
-        /// A SHA-256; nil: there is nothing to compare with.
+        /// The ETag is the MD5 of the MD5s of parts. `layouts` says how the content may have been divided, the likeliest
+        /// first; none where no size gives that many parts.
+        case multipart(ETag, layouts: [PartLayout], isCertain: Bool)
+        /// A SHA-256; nil: whatever arrives is right.
         case sha256([UInt8]?)
+        /// There is nothing to compare with, so the content has to arrive twice in the same form.
+        case nothing
     }
 
     let kind: Kind
@@ -18,22 +20,21 @@ public struct ExpectedDigest: Sendable {
     ///
     /// - Parameters:
     ///   - size: of the content, in bytes.
-    ///   - partSize: of a multipart upload, in bytes; nil, zero or less: unknown, so the usual sizes are tried.
-    ///   - isCertain: `partSize` alone counts. Otherwise it is tried first, and the usual sizes after it.
+    ///   - parts: of a multipart upload; nil: unknown, so the usual part sizes are tried.
+    ///   - isCertain: `parts` alone counts. Otherwise it is tried first, and the usual sizes after it.
     public static func etag(
-        _ etag: ETag, size: Int64, partSize: Int64? = nil, isCertain: Bool = true
+        _ etag: ETag, size: Int64, parts: PartLayout? = nil, isCertain: Bool = true
     ) -> ExpectedDigest {
         if etag.parts == 0 { return ExpectedDigest(kind: .md5(etag)) }
-        let known = partSize.flatMap { $0 > 0 ? $0 : nil }
-        if let known, isCertain {
-            return ExpectedDigest(kind: .multipart(etag, partSizes: [known], isPartSizeKnown: true))
+        if let parts, isCertain {
+            return ExpectedDigest(kind: .multipart(etag, layouts: [parts], isCertain: true))
         }
-        var sizes = PartSizes.candidates(size: size, count: Int64(etag.parts))
-        if let known {
-            sizes.removeAll { $0 == known }
-            sizes.insert(known, at: 0)
+        var layouts = PartSizes.candidates(size: size, count: Int64(etag.parts)).map { PartLayout.even($0) }
+        if let parts {
+            layouts.removeAll { $0 == parts }
+            layouts.insert(parts, at: 0)
         }
-        return ExpectedDigest(kind: .multipart(etag, partSizes: sizes, isPartSizeKnown: false))
+        return ExpectedDigest(kind: .multipart(etag, layouts: layouts, isCertain: false))
     }
 
     /// A SHA-256 of 32 bytes; nil where the ETag says nothing of the bytes and no SHA-256 is known.
@@ -41,9 +42,12 @@ public struct ExpectedDigest: Sendable {
         ExpectedDigest(kind: .sha256(digest))
     }
 
-    /// The part size that is tried while the bytes pass; nil where the content has one digest.
-    var partSize: Int64? {
-        if case .multipart(_, let sizes, _) = kind { return sizes.first }
+    /// Nothing is known of the bytes, and one arrival is not enough.
+    static let nothing = ExpectedDigest(kind: .nothing)
+
+    /// The layout that is tried while the bytes pass; nil where the content has one digest.
+    var parts: PartLayout? {
+        if case .multipart(_, let layouts, _) = kind { return layouts.first }
         return nil
     }
 
@@ -51,8 +55,8 @@ public struct ExpectedDigest: Sendable {
     var isSHA256: Bool {
         switch kind {
         case .md5: false
-        case .multipart(_, let sizes, _): sizes.isEmpty
-        case .sha256: true
+        case .multipart(_, let layouts, _): layouts.isEmpty
+        case .sha256, .nothing: true
         }
     }
 
@@ -60,9 +64,13 @@ public struct ExpectedDigest: Sendable {
     var mismatch: String {
         switch kind {
         case .md5(let etag): "its MD5 is not the ETag \(etag)"
-        case .multipart(let etag, let sizes, _):
-            "its parts\(sizes.first.map { " of \($0) bytes" } ?? "") do not match the ETag \(etag)"
-        case .sha256: "its SHA-256 is not the one it is stored under"
+        case .multipart(let etag, let layouts, _):
+            if case .even(let size)? = layouts.first {
+                "its parts of \(size) bytes do not match the ETag \(etag)"
+            } else {
+                "its parts do not match the ETag \(etag)"
+            }
+        case .sha256, .nothing: "its SHA-256 is not the one it is stored under"
         }
     }
 }

@@ -160,9 +160,9 @@ final class BlobWriter: @unchecked Sendable {
         try namesAreDurable()
         // The facts come before the name, so that a kill in between loses nothing.
         for (blob, _) in finished {
-            if blob.partSize != nil || blob.sha256 != nil {
+            if blob.parts != nil || blob.sha256 != nil {
                 try records.add(
-                    etag: blob.want.contentETag, size: blob.want.size, partSize: blob.partSize, sha256: blob.sha256)
+                    etag: blob.want.contentETag, size: blob.want.size, parts: blob.parts, sha256: blob.sha256)
             }
             if let headers = blob.headers { try records.add(headers: headers, of: blob.want) }
         }

@@ -12,7 +12,7 @@ struct CheckedContent: Sendable {
     var name: String
     var want: FetchRequest
     /// What the ETag does not say.
-    var partSize: Int64?
+    var parts: PartLayout?
     var sha256: [UInt8]?
     /// JSON; nil: nothing worth keeping.
     var headers: String?
@@ -27,11 +27,11 @@ extension CheckedContent {
         self.init(
             temporary: temporary, content: content, partial: partial, name: want.blobName, want: want, headers: headers)
         switch verdict {
-        case .checked(let partSize, let sha256):
-            self.partSize = partSize
+        case .checked(let parts, let sha256):
+            self.parts = parts
             if let sha256 { file(under: sha256) }
         case .opaque(let sha256): file(under: sha256)
-        case .unknownPartSize, .wrong: return nil
+        case .undecided, .wrong: return nil
         }
     }
 

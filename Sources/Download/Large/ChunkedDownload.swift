@@ -16,7 +16,7 @@ final class ChunkedDownload {
     }
 
     private enum Phase {
-        case beginning, asking, fetching, checking
+        case beginning, asking, measuring, fetching, checking
     }
 
     let want: FetchRequest
@@ -28,6 +28,10 @@ final class ChunkedDownload {
     private var plan: ChunkPlan
     private var verifier: ContentVerifier?
     private var description: ObjectDescription?
+    /// The parts of the upload, as far as the source says.
+    private var parts: PartLayout?
+    /// Asks for the parts; it is done once.
+    private var inquiry: PartInquiry?
     private var inFlight = 0
     /// Everything before this offset has been requested.
     private var cursor: Int64 = 0
@@ -36,6 +40,8 @@ final class ChunkedDownload {
     /// How often the content has been fetched, and the SHA-256 of the last time if nothing else could check it.
     private var rounds = 1
     private var earlier: [UInt8]?
+    /// The digest of the last download, if it was not the expected one.
+    private var wrong: [UInt8]?
     /// How many bytes were there at the last checkpoint.
     private var durable: Int64
 
@@ -77,6 +83,8 @@ final class ChunkedDownload {
             return DescriptionTransfer(source) { [unowned self] in try described($0) }
         case .asking, .checking:
             return nil
+        case .measuring:
+            return inquiry?.next()
         case .fetching:
             guard failure == nil, !ignoresRanges else { return nil }
             guard inFlight < window.size else {
@@ -116,15 +124,19 @@ final class ChunkedDownload {
         switch verdict {
         case .checked, .opaque:
             return .arrived(verdict, headers: description?.headers)
-        case .unknownPartSize(let sha256?) where sha256 == earlier:
+        case .undecided(let sha256?) where sha256 == earlier:
             // Two downloads gave the same bytes.
             return .arrived(.opaque(sha256: sha256), headers: description?.headers)
-        case .unknownPartSize(let sha256):
+        case .undecided(let sha256):
+            // Before it is fetched again: perhaps its parts are not of one size.
+            if try measure() { return nil }
             earlier = sha256
-            return try fetchAgain(
-                "it cannot be checked: its part size is unknown, and each download gave different bytes")
-        case .wrong:
-            return try fetchAgain("its bytes do not match the ETag \(want.etag)")
+            return try fetchAgain(S3Failure.corrupt(UndecidedContent.neverAlike))
+        case .wrong(let digest) where digest == wrong:
+            return .failed(S3Failure.corrupt(source.lastingMismatch), isUseless: true)
+        case .wrong(let digest):
+            wrong = digest
+            return try fetchAgain(S3Failure.corrupt("its bytes do not match the ETag \(want.etag)"))
         }
     }
 
@@ -135,12 +147,43 @@ final class ChunkedDownload {
         switch answer {
         case .success(let answer):
             description = answer
-            plan = ChunkPlan(size: want.size, chunkSize: limits.size, partSize: answer?.partSize)
-            phase = .fetching
-            if answer != nil { verify() }
+            parts = answer?.likelyParts(of: want)
+            if parts == nil, try measure() { return }
+            fetch()
         case .failure(let error):
             failure = error
         }
+    }
+
+    /// Asks for the parts one by one, unless that was done or is of no use.
+    private func measure() throws -> Bool {
+        guard inquiry == nil else { return false }
+        inquiry = PartInquiry(source, description) { [unowned self] in try measured($0) }
+        guard inquiry != nil else { return false }
+        phase = .measuring
+        return true
+    }
+
+    private func measured(_ answer: Result<PartLayout?, any Error>) throws {
+        switch answer {
+        case .success(let known):
+            if let known, known != parts {
+                parts = known
+                verifier = nil
+            }
+            fetch()
+        case .failure(let error):
+            failure = error
+        }
+    }
+
+    /// Begins to fetch what is not there.
+    private func fetch() {
+        var partSize: Int64?
+        if case .even(let size) = parts { partSize = size }
+        plan = ChunkPlan(size: want.size, chunkSize: limits.size, partSize: partSize)
+        phase = .fetching
+        if description != nil { verify() }
     }
 
     private func ended(_ transfer: ChunkTransfer, _ result: Result<Void, any Error>) throws {
@@ -168,6 +211,8 @@ final class ChunkedDownload {
         if error.kind == .unexpected, error.status == 200 {
             ignoresRanges = true
         } else if transfer.source.isWorthAskingByKey(after: error) {
+            // What was refused by version id may be said by key.
+            if !source.byKey, description == nil { phase = .beginning }
             source.byKey = true
             cursor = 0
         } else {
@@ -178,14 +223,14 @@ final class ChunkedDownload {
     /// Lets the verifier continue with what is there.
     private func verify() {
         if verifier == nil, description != nil || phase == .checking {
-            verifier = source.verifier(of: partial, description, pool)
+            verifier = source.verifier(of: partial, parts, description, pool)
         }
         verifier?.arrived(partial.present)
     }
 
-    private func fetchAgain(_ reason: String) throws -> Outcome? {
+    private func fetchAgain(_ failure: S3Failure) throws -> Outcome? {
         try partial.startOver()
-        guard rounds < ChunkedDownload.mostRounds else { return .failed(S3Failure.corrupt(reason), isUseless: true) }
+        guard rounds < ChunkedDownload.mostRounds else { return .failed(failure, isUseless: true) }
         rounds += 1
         verifier = nil
         cursor = 0

@@ -64,7 +64,7 @@ public final class ContentFetcher: @unchecked Sendable {
         distrust: @escaping @Sendable (Set<UInt64>) -> Void, client: @escaping @Sendable () throws -> S3Client
     ) {
         self.store = store
-        self.origin = origin ?? .bucket(store.configuration.bucket)
+        self.origin = origin ?? ContentOrigin(store)
         self.restore = restore ?? { try store.restoreTemporary() }
         makeClient = client
         self.log = log

@@ -28,10 +28,16 @@ final class FetchedContent {
     private var inFlight = 0
     private var verifier: ContentVerifier?
     private var description: ObjectDescription?
+    /// The parts of the upload, as far as the source says; it is asked once.
+    private var parts: PartLayout?
+    private var inquiry: PartInquiry?
+    private var isMeasuring = false
     private var isAsking = false
     /// The content is checked, or nothing can check it: readers get it.
     private var isSettled = false
     private var rounds = 1
+    /// The digest of the last round, if it was not the expected one.
+    private var wrong: [UInt8]?
     /// The content has failed for good: a later read needs another ``FetchedContent``.
     private(set) var isOver = false
     /// Where the last read ended, and how much has been read sequentially up to there.
@@ -78,7 +84,7 @@ final class FetchedContent {
     /// When it was last read, in milliseconds of the monotonic clock.
     private(set) var touched = MonotonicClock.milliseconds()
     /// Whether requests still refer to it.
-    var hasRequests: Bool { inFlight > 0 }
+    var hasRequests: Bool { inFlight > 0 || isMeasuring }
     /// Whether it is checked, and will soon be a blob that is read without this.
     var isDone: Bool { isSettled && readers.isEmpty }
 
@@ -237,10 +243,11 @@ final class FetchedContent {
     /// Checks the complete content.
     private func check() -> Transfer? {
         if isAsking { return nil }
+        if isMeasuring { return inquiry?.next() }
         guard let verifier else {
             description = source.knownDescription ?? description
-            let needsPartSize = source.replica == nil && want.etag.parts > 0 && description?.partSize == nil
-            if description == nil || (needsPartSize && rounds == 1) { return ask() }
+            let needsParts = source.etagIsOfParts(description) && description?.partLength == nil && rounds == 1
+            if description == nil || needsParts { return ask() }
             verify()
             return nil
         }
@@ -248,9 +255,11 @@ final class FetchedContent {
         switch outcome {
         case .failure(let error):
             failAll(error as? IcecoreError ?? IcecoreError(.system, "\(error)"))
-        case .success(.wrong):
-            startOver()
-        case .success(.unknownPartSize):
+        case .success(.wrong(let digest)):
+            startOver(digest)
+        case .success(.undecided):
+            // Perhaps its parts are not of one size.
+            if measure() { return inquiry?.next() }
             // Nothing vouches for it: readers get it, but only a sync keeps it, once two downloads gave the same bytes.
             isSettled = true
         case .success(let verdict):
@@ -267,21 +276,51 @@ final class FetchedContent {
         return DescriptionTransfer(source) { [unowned self] answer in
             isAsking = false
             inFlight -= 1
-            if case .success(let answer?) = answer { description = answer }
-            if case .failure(let error) = answer, error is SourceObject.Replaced {
-                return failAll(IcecoreError(.notFound, "the object was replaced at the source"))
+            if case .success(let answer?) = answer {
+                description = answer
+                parts = answer.likelyParts(of: want)
             }
+            if isReplaced(answer) { return }
+            // Without an answer, what is known of it has to do.
+            description = description ?? ObjectDescription(isOpaque: false)
+            if parts == nil, measure() { return }
             verify()
         }
     }
 
+    /// Asks for the parts one by one, unless that was done or is of no use.
+    private func measure() -> Bool {
+        guard inquiry == nil else { return false }
+        inquiry = PartInquiry(source, description) { [unowned self] answer in
+            isMeasuring = false
+            if isReplaced(answer) { return }
+            if case .success(let known?) = answer, known != parts {
+                parts = known
+                verifier = nil
+            }
+            if verifier == nil { verify() }
+        }
+        isMeasuring = inquiry != nil
+        return isMeasuring
+    }
+
+    /// Whether an answer is about another object: then there is nothing more to be had.
+    private func isReplaced<Answer>(_ answer: Result<Answer, any Error>) -> Bool {
+        guard case .failure(let error) = answer, error is SourceObject.Replaced else { return false }
+        failAll(IcecoreError(.notFound, "the object was replaced at the source"))
+        return true
+    }
+
     private func verify() {
-        let verifier = source.verifier(of: partial, description, pool)
+        let verifier = source.verifier(of: partial, parts, description, pool)
         self.verifier = verifier
         verifier.arrived(partial.present)
     }
 
-    private func startOver() {
+    /// - Parameter digest: of what has arrived.
+    private func startOver(_ digest: [UInt8]) {
+        let isLasting = digest == wrong
+        wrong = digest
         verifier = nil
         rounds += 1
         distrust(seenBy)
@@ -293,9 +332,11 @@ final class FetchedContent {
             return failAll(error as? IcecoreError ?? IcecoreError(.system, "\(error)"))
         }
         requested = ByteRanges()
-        guard rounds <= FetchedContent.mostRounds else {
+        guard rounds <= FetchedContent.mostRounds, !isLasting else {
             try? partial.remove()
-            return failAll(IcecoreError(.damaged, "its bytes do not match the ETag \(want.etag)"))
+            let reason = isLasting ? source.lastingMismatch : "its bytes do not match the ETag \(want.etag)"
+            if isLasting { log("\(String(decoding: want.key, as: UTF8.self).debugDescription): \(reason)") }
+            return failAll(IcecoreError(.damaged, reason))
         }
         for reader in readers { request(isSmall ? 0..<want.size : reader.range) }
     }

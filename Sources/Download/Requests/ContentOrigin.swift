@@ -4,9 +4,11 @@ import S3
 /// Where contents come from.
 public enum ContentOrigin: Sendable {
     /// The store's bucket, by its name.
-    case bucket(String)
+    ///
+    /// - Parameter hasOpaqueETags: the server's ETags say nothing of the bytes, whatever they look like.
+    case bucket(String, hasOpaqueETags: Bool)
     /// A replica of the store: each content is one object, named as in the store.
     ///
     /// - Parameter facts: what the index knows of a content beyond its ETag; called on the fetcher's thread.
-    case replica(S3Location, facts: @Sendable (FetchRequest) throws -> (sha256: [UInt8]?, partSize: Int64?))
+    case replica(S3Location, facts: @Sendable (FetchRequest) throws -> (sha256: [UInt8]?, parts: PartLayout?))
 }

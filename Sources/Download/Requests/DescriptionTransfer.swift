@@ -1,17 +1,21 @@
 import S3
 
-/// A HEAD: what the source knows of an object, and the part size of a multipart upload.
+/// A HEAD: what the source knows of an object, and the length of one part of a multipart upload.
 final class DescriptionTransfer: Transfer {
     private let source: SourceObject
     private var description: ObjectDescription?
     private var done: ((Result<ObjectDescription?, any Error>) throws -> Void)?
 
-    /// - Parameter done: called with the answer; nil where the server gives none, since it may forbid or not know the request.
-    init(_ source: SourceObject, done: @escaping (Result<ObjectDescription?, any Error>) throws -> Void) {
+    /// - Parameters:
+    ///   - part: which part of a multipart upload to ask for, counted from 1.
+    ///   - done: called with the answer; nil where the server gives none, since it may forbid the request, or not know it.
+    init(
+        _ source: SourceObject, part: Int = 1, done: @escaping (Result<ObjectDescription?, any Error>) throws -> Void
+    ) {
         self.source = source
         self.done = done
         var request = source.request(.head)
-        if source.want.etag.parts > 0 { request.query = [("partNumber", Array("1".utf8))] }
+        if source.want.etag.parts > 0 { request.query = [("partNumber", Array("\(part)".utf8))] }
         super.init(request)
     }
 
@@ -19,10 +23,10 @@ final class DescriptionTransfer: Transfer {
         try source.check(head)
         // A server that ignores partNumber gives the length of the whole object, and no count.
         let parts = Int(source.want.etag.parts)
-        var partSize = parts > 0 && head.partsCount == parts ? head.contentLength : nil
-        // Ignore a size that cannot be right.
-        if let size = partSize, size <= 0 || (source.want.size - 1) / size + 1 != parts { partSize = nil }
-        description = ObjectDescription(head, partSize: partSize)
+        var length = parts > 0 && head.partsCount == parts ? head.contentLength : nil
+        // Ignore a length that cannot be right.
+        if let given = length, given <= 0 || given > source.want.size { length = nil }
+        description = ObjectDescription(head, partLength: length)
     }
 
     override func finished(_ result: Result<Void, any Error>) throws {
@@ -30,7 +34,7 @@ final class DescriptionTransfer: Transfer {
         switch result {
         case .success:
             try done?(.success(description))
-        case .failure(let failure as S3Failure) where failure.kind == .response && (400..<500).contains(failure.status):
+        case .failure(let failure as S3Failure) where failure.kind == .response && (400...501).contains(failure.status):
             try done?(.success(nil))
         case .failure(let error):
             try done?(.failure(error))

@@ -1,17 +1,30 @@
+import Model
 import S3
 
 /// What an answer says of an object, apart from its bytes.
 struct ObjectDescription {
-    /// Of a multipart upload; nil where the server does not say.
-    var partSize: Int64?
+    /// The parts of the upload, where they are known for certain.
+    var parts: PartLayout?
+    /// The bytes of one part of the upload; nil where the server does not say.
+    var partLength: Int64?
     /// The ETag is not an MD5.
     var isOpaque: Bool
     /// JSON; nil: nothing worth keeping.
     var headers: String?
+
+    /// The parts of the upload as far as the length of its first one tells: they are all of that size, if that makes the
+    /// right number of them.
+    func likelyParts(of want: FetchRequest) -> PartLayout? {
+        if let parts { return parts }
+        guard let partLength, want.size > 0, (want.size - 1) / partLength + 1 == Int64(want.etag.parts) else {
+            return nil
+        }
+        return .even(partLength)
+    }
 }
 
 extension ObjectDescription {
-    init(_ head: S3ResponseHead, partSize: Int64? = nil) {
-        self.init(partSize: partSize, isOpaque: head.hasOpaqueETag, headers: head.headersWorthKeeping)
+    init(_ head: S3ResponseHead, partLength: Int64? = nil) {
+        self.init(partLength: partLength, isOpaque: head.hasOpaqueETag, headers: head.headersWorthKeeping)
     }
 }

@@ -20,3 +20,10 @@ extension S3Client {
             loopOptions: loopOptions)
     }
 }
+
+extension ContentOrigin {
+    /// The bucket of a store.
+    init(_ store: Store) {
+        self = .bucket(store.configuration.bucket, hasOpaqueETags: store.configuration.etags == .opaque)
+    }
+}

@@ -1,27 +1,57 @@
+import Basics
 import Blobs
+import Model
 import S3
 
 extension SourceObject {
     /// What the content has to match.
     ///
     /// - Parameters:
-    ///   - partSize: that of a multipart upload, if the server says it.
+    ///   - parts: those of a multipart upload, as far as the server says.
     ///   - hasOpaqueETag: the server says that the ETag is not an MD5.
-    func expectedDigest(partSize: Int64? = nil, hasOpaqueETag: Bool) -> ExpectedDigest {
+    func expectedDigest(parts: PartLayout? = nil, hasOpaqueETag: Bool) -> ExpectedDigest {
         if let replica {
             if let sha256 = replica.sha256 { return .sha256(sha256) }
-            return .etag(want.etag, size: want.size, partSize: replica.partSize)
+            return .etag(want.etag, size: want.size, parts: replica.parts)
         }
+        if hasOpaqueETags { return .nothing }
         if want.isOpaque || want.etag.verbatim != nil || hasOpaqueETag { return .sha256(nil) }
-        return .etag(want.etag, size: want.size, partSize: partSize)
+        return .etag(want.etag, size: want.size, parts: parts, isCertain: false)
+    }
+
+    /// What is said of an empty content. There is only one, so an ETag that is not its digest is none at all. Nil for a
+    /// replica's blob that cannot be empty.
+    func verdictOfNothing() throws -> ContentDigest.Verdict? {
+        let digest = ContentDigest(expectedDigest(hasOpaqueETag: false))
+        let verdict = try digest.verdict(needsSHA256: want.isFiledByVersion) { _ in }
+        switch verdict {
+        case .checked, .opaque: return verdict
+        case .undecided, .wrong: return replica == nil ? .opaque(sha256: SHA256.digest([])) : nil
+        }
+    }
+
+    /// Whether knowing the parts would help to check the content.
+    func etagIsOfParts(_ description: ObjectDescription?) -> Bool {
+        let isOpaque = hasOpaqueETags || want.isOpaque || description?.isOpaque ?? false
+        return replica == nil && want.etag.parts > 0 && !isOpaque
     }
 
     /// Checks the content while it arrives in pieces.
     ///
-    /// - Parameter description: what the server says of the object, if anything.
-    func verifier(of partial: PartialBlob, _ description: ObjectDescription?, _ pool: WorkPool) -> ContentVerifier {
-        let expected = expectedDigest(
-            partSize: description?.partSize, hasOpaqueETag: description?.isOpaque ?? false)
+    /// - Parameters:
+    ///   - parts: those of a multipart upload, as far as the server says.
+    ///   - description: what the server says of the object, if anything.
+    func verifier(
+        of partial: PartialBlob, _ parts: PartLayout?, _ description: ObjectDescription?, _ pool: WorkPool
+    ) -> ContentVerifier {
+        let expected = expectedDigest(parts: parts, hasOpaqueETag: description?.isOpaque ?? false)
         return ContentVerifier(partial, expected, needsSHA256: want.isFiledByVersion, pool)
+    }
+
+    /// What is wrong with a content that does not match although it has arrived twice in the same form.
+    var lastingMismatch: String {
+        if replica != nil { return "its bytes are not those that were pushed" }
+        return "its MD5 is not the ETag \(want.etag), and it came twice in the same form: either it is damaged at the "
+            + "source, or this server's ETags are no MD5s. For such a server there is 'icecore sync --etags opaque'"
     }
 }

@@ -15,8 +15,12 @@ struct SourceObject {
         var key: [UInt8]
         /// The SHA-256 of a content whose ETag is not an MD5.
         var sha256: [UInt8]?
-        var partSize: Int64?
+        /// Those of a multipart upload.
+        var parts: PartLayout?
     }
+
+    /// The server's ETags say nothing of the bytes.
+    let hasOpaqueETags: Bool
 
     /// Requests the current object of the key, if it still has the ETag, instead of the version.
     var byKey: Bool
@@ -25,15 +29,17 @@ struct SourceObject {
         self.want = want
         byKey = want.versionId == nil
         switch origin {
-        case .bucket(let name):
+        case .bucket(let name, let hasOpaqueETags):
             bucket = name
             replica = nil
+            self.hasOpaqueETags = hasOpaqueETags
         case .replica(let location, let facts):
             bucket = location.bucket
-            let (sha256, partSize) = try facts(want)
+            hasOpaqueETags = false
+            let (sha256, parts) = try facts(want)
             let name = sha256.map { BlobName.file(sha256: $0, size: want.size) } ?? want.blobName
             replica = ReplicaBlob(
-                key: location.key + Array("blobs/\(Blobs.fan(name))/\(name)".utf8), sha256: sha256, partSize: partSize)
+                key: location.key + Array("blobs/\(Blobs.fan(name))/\(name)".utf8), sha256: sha256, parts: parts)
         }
     }
 
@@ -43,7 +49,21 @@ struct SourceObject {
         let version = byKey ? nil : want.versionId.map { String(decoding: $0, as: UTF8.self) }
         return S3Request(
             method, bucket: bucket, key: want.key, versionId: version, range: range,
-            ifMatch: version == nil ? want.etag.description : nil)
+            ifMatch: version == nil && !hasUnusualSpelling ? want.etag.description : nil)
+    }
+
+    /// Whether the server may spell the ETag otherwise than the inventory does: then only its answer can be compared.
+    private var hasUnusualSpelling: Bool {
+        guard let text = want.etag.verbatim else { return false }
+        return ETag(SourceObject.plain(text)).verbatim != text
+    }
+
+    /// An ETag without its quotation marks and the mark of a weak one; hexadecimal digits in lower case.
+    private static func plain(_ text: some Sequence<UInt8>) -> [UInt8] {
+        let text = Array(text)
+        let plain = (text.starts(with: "W/".utf8) ? text.dropFirst(2) : text[...]).filter { $0 != UInt8(ascii: "\"") }
+        let lower = plain.map { (65...70).contains($0) ? $0 | 0x20 : $0 }
+        return ETag(lower).verbatim == nil ? lower : plain
     }
 
     /// Whether something else can take the object's place under this name.
@@ -60,12 +80,20 @@ struct SourceObject {
 
     /// What is known of the object without a request.
     var knownDescription: ObjectDescription? {
-        replica.map { .init(partSize: $0.partSize, isOpaque: $0.sha256 != nil, headers: nil) }
+        replica.map { .init(parts: $0.parts, isOpaque: $0.sha256 != nil, headers: nil) }
     }
 
     /// Refuses an answer about another object.
     func check(_ head: S3ResponseHead) throws {
-        if isReplaceable, let etag = head.etag, !isSame(etag) { throw Replaced(etag: etag) }
+        // Nothing but the answer tells.
+        let isUnconditional = byKey && replica == nil && hasUnusualSpelling
+        if isReplaceable || isUnconditional {
+            if let etag = head.etag {
+                if !isSame(etag) { throw Replaced(etag: etag) }
+            } else if isUnconditional {
+                throw S3Failure.corrupt("the answer has no ETag")
+            }
+        }
         if want.isFiledByVersion, replica == nil, byKey || isReplaceable { try checkVersion(head) }
     }
 
@@ -84,8 +112,7 @@ struct SourceObject {
 
     /// Whether the server's ETag is the one of the inventory, whatever its spelling.
     private func isSame(_ given: String) -> Bool {
-        let plain = (given.hasPrefix("W/") ? given.dropFirst(2) : given[...]).filter { $0 != "\"" }
-        return want.etag.verbatim == nil ? plain.lowercased() == want.etag.description : plain == want.etag.description
+        SourceObject.plain(given.utf8) == SourceObject.plain(want.etag.description.utf8)
     }
 
     /// Another object has taken its place at the source.

@@ -9,7 +9,13 @@ final class WholeTransfer: Transfer {
     var want: FetchRequest { source.want }
     let temporary: String
     private(set) var verdict: ContentDigest.Verdict?
-    private(set) var headers: String?
+    /// What the last answer said.
+    private(set) var description: ObjectDescription?
+    var headers: String? { source.replica == nil ? description?.headers : nil }
+    /// Those of a multipart upload, as far as they are known.
+    private var parts: PartLayout?
+    /// The digest of the last attempt, if it was not the expected one.
+    private var wrong: [UInt8]?
     private var done: ((WholeTransfer, Result<Void, any Error>) throws -> Void)?
     private let memory: ContentMemory
     /// The memory that the content goes to; nil: it goes to its file.
@@ -19,12 +25,13 @@ final class WholeTransfer: Transfer {
     private var received: Int64 = 0
 
     init(
-        _ source: SourceObject, temporary: String, memory: ContentMemory,
+        _ source: SourceObject, temporary: String, memory: ContentMemory, parts: PartLayout? = nil,
         done: @escaping (WholeTransfer, Result<Void, any Error>) throws -> Void
     ) {
         self.source = source
         self.temporary = temporary
         self.memory = memory
+        self.parts = parts
         self.done = done
         var request = source.request()
         // Where another object may have taken its place, the ETag is checked before the length.
@@ -35,20 +42,20 @@ final class WholeTransfer: Transfer {
     override func begin(_ head: S3ResponseHead) throws {
         try source.check(head)
         received = 0
-        digest = ContentDigest(source.expectedDigest(hasOpaqueETag: head.hasOpaqueETag))
+        digest = ContentDigest(source.expectedDigest(parts: parts, hasOpaqueETag: head.hasOpaqueETag))
         held = held ?? memory.hold(want.size)
         if let held {
             held.clear()
         } else {
             file = try File(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o444)
         }
-        headers = source.replica == nil ? head.headersWorthKeeping : nil
+        description = ObjectDescription(head)
     }
 
     override func body(_ bytes: UnsafeRawBufferPointer) throws {
         received += Int64(bytes.count)
         guard received <= want.size else {
-            throw S3Failure.corrupt("more than the \(want.size) bytes in the inventory")
+            throw S3Failure.wrongLength("more than the \(want.size) bytes in the inventory")
         }
         if let held {
             guard held.append(bytes) else { throw S3Failure.corrupt("more than the \(want.size) bytes expected") }
@@ -62,17 +69,17 @@ final class WholeTransfer: Transfer {
         let written = file.take()
         try written?.close()
         guard received == want.size else {
-            throw S3Failure.corrupt("\(received) bytes instead of the \(want.size) in the inventory")
+            throw S3Failure.wrongLength("\(received) bytes instead of the \(want.size) in the inventory")
         }
         guard let digest = digest.take() else { return }
-        try decide(digest)
-    }
-
-    /// - Parameter digest: one that has taken the whole content.
-    private func decide(_ digest: consuming ContentDigest) throws {
         let expected = digest.expected
         let verdict = try digest.verdict(needsSHA256: want.isFiledByVersion) { try content.read(temporary, $0) }
-        guard verdict != .wrong else { throw S3Failure.corrupt(expected.mismatch) }
+        if case .wrong(let found) = verdict {
+            // What came twice in the same form comes a third time.
+            if found == wrong { throw S3Failure.lasting(source.lastingMismatch) }
+            wrong = found
+            throw S3Failure.corrupt(expected.mismatch)
+        }
         self.verdict = verdict
     }
 
@@ -85,28 +92,33 @@ final class WholeTransfer: Transfer {
         held = nil
     }
 
-    /// The SHA-256 that an earlier download of the content gave, if nothing else can check it.
-    var earlier: [UInt8]?
-    /// How often the content has been fetched.
-    var downloads = 1
+    // MARK: - What the usual part sizes cannot check
 
-    /// Decides on a content of unknown part size. If the server does not know it either, the content is accepted once two
-    /// downloads have given the same bytes: after the first, the verdict stays as it is.
-    func settle(partSize: Int64?) throws {
-        guard let partSize, partSize > 0 else {
-            let sha256: [UInt8]
-            if case .unknownPartSize(let known?) = verdict {
-                sha256 = known
-            } else {
-                sha256 = try ContentDigest.sha256 { try content.read(temporary, $0) }
-            }
-            if sha256 == earlier { verdict = .opaque(sha256: sha256) }
-            earlier = sha256
-            return
-        }
-        var digest = ContentDigest(.etag(want.etag, size: want.size, partSize: partSize))
+    /// Whether the content, which has arrived, matches its ETag if it was uploaded in these parts: then it is checked.
+    func matches(_ parts: PartLayout) throws -> Bool {
+        self.parts = parts
+        var digest = ContentDigest(.etag(want.etag, size: want.size, parts: parts))
         try content.read(temporary) { digest.update($0) }
-        try decide(digest)
+        let verdict = try digest.verdict(needsSHA256: want.isFiledByVersion) { try content.read(temporary, $0) }
+        guard case .checked = verdict else { return false }
+        self.verdict = verdict
+        return true
+    }
+
+    /// The SHA-256 of the content, which has arrived.
+    func sha256() throws -> [UInt8] {
+        if case .undecided(let known?) = verdict { return known }
+        return try ContentDigest.sha256 { try content.read(temporary, $0) }
+    }
+
+    /// Accepts the content under its SHA-256.
+    func accept(sha256: [UInt8]) {
+        verdict = .opaque(sha256: sha256)
+    }
+
+    /// The same download once more.
+    func again(done: @escaping (WholeTransfer, Result<Void, any Error>) throws -> Void) -> WholeTransfer {
+        WholeTransfer(source, temporary: temporary, memory: memory, parts: parts, done: done)
     }
 
     override func finished(_ result: Result<Void, any Error>) throws {

@@ -17,9 +17,11 @@ public final class BlobRecords {
         // Adds what an index of an older program lacks.
         _ = try IndexDatabase(path: indexPath)
         connection = try Connection(indexPath, readOnly: false)
+        // A mount may be the first to write to an index of an earlier program.
+        if try !connection.knowsParts() { _ = try IndexDatabase(path: indexPath) }
         try connection.execute("PRAGMA synchronous = FULL")
         insertFacts = try connection.prepare(
-            "INSERT OR REPLACE INTO blob (etag, size, partSize, sha256) VALUES (?, ?, ?, ?)")
+            "INSERT OR REPLACE INTO blob (etag, size, partSize, sha256, parts) VALUES (?, ?, ?, ?, ?)")
         selectHeaders = try connection.prepare("SELECT id FROM headerSet WHERE headers = ?")
         insertHeaders = try connection.prepare("INSERT INTO headerSet (headers) VALUES (?) RETURNING id")
         insertObject = try connection.prepare(
@@ -54,18 +56,13 @@ public final class BlobRecords {
     /// Records what a blob's ETag does not tell.
     ///
     /// - Parameter etag: the ETag that it is filed under.
-    public func add(etag: ETag, size: Int64, partSize: Int64?, sha256: [UInt8]?) throws {
+    public func add(etag: ETag, size: Int64, parts: PartLayout?, sha256: [UInt8]?) throws {
         try begin()
         insertFacts.bind(2, size)
-        if let partSize { insertFacts.bind(3, partSize) } else { insertFacts.bindNull(3) }
+        if case .even(let partSize) = parts { insertFacts.bind(3, partSize) } else { insertFacts.bindNull(3) }
         try insertFacts.run(texts: [(1, etag.description)]) {
-            guard let sha256 else {
-                insertFacts.bindNull(4)
-                return try insertFacts.run()
-            }
-            try sha256.withUnsafeBytes { bytes in
-                insertFacts.bind(blob: bytes, 4)
-                try insertFacts.run()
+            try insertFacts.bind(blob: sha256, 4) {
+                try insertFacts.bind(blob: parts?.recorded, 5) { try insertFacts.run() }
             }
         }
     }
@@ -129,6 +126,18 @@ public final class BlobRecords {
 }
 
 extension Statement {
+    /// Binds bytes, or NULL, and runs `body` while they are bound.
+    fileprivate func bind(blob bytes: [UInt8]?, _ index: Int32, _ body: () throws -> Void) throws {
+        guard let bytes else {
+            bindNull(index)
+            return try body()
+        }
+        try bytes.withUnsafeBytes {
+            bind(blob: $0, index)
+            try body()
+        }
+    }
+
     /// Binds key, version id and ETag of an object to the first three parameters, and runs `body` while they are bound.
     fileprivate func run(_ want: FetchRequest, _ etag: ETag, _ body: () throws -> Void) throws {
         let etag = Array(etag.description.utf8)

@@ -56,6 +56,7 @@ public final class IndexCheck {
             try checkSnapshots(connection)
             try checkEntries(connection)
             try checkLongNames(connection)
+            try checkParts(connection)
         } catch let error as IcecoreError {
             try Interruption.check()
             guard error.code == .damaged || error.code == .system else { throw error }
@@ -272,6 +273,18 @@ public final class IndexCheck {
         while try statement.step() {
             if SHA256.digest(Array(statement.bytes(1))) != Array(statement.bytes(0)) {
                 add("has a long name under the wrong digest")
+            }
+        }
+    }
+
+    private func checkParts(_ connection: Connection) throws {
+        guard try connection.knowsParts() else { return }
+        let statement = try connection.prepare("SELECT etag, size, parts FROM blob WHERE parts IS NOT NULL")
+        while try statement.step() {
+            let etag = ETag(Array(statement.bytes(0)))
+            let recorded = Array(statement.bytes(2))
+            if PartLayout(recorded: recorded, size: statement.integer(1), count: etag.parts) == nil {
+                add("has parts of an upload that are not those of its content")
             }
         }
     }

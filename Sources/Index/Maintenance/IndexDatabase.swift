@@ -73,4 +73,9 @@ extension Connection {
     package func knowsStates() throws(IcecoreError) -> Bool {
         try prepare("SELECT 1 FROM pragma_table_info('failure') WHERE name = 'state'").step()
     }
+
+    /// Whether the index has the column for the parts of uploads that are not of one size.
+    package func knowsParts() throws(IcecoreError) -> Bool {
+        try prepare("SELECT 1 FROM pragma_table_info('blob') WHERE name = 'parts'").step()
+    }
 }

@@ -207,9 +207,9 @@ public final class IndexReader {
         }
     }
 
-    /// What the index knows about a blob beyond its ETag: the SHA-256 that an opaque one is stored under, the part size
-    /// of a multipart upload.
-    public func blobFacts(etag: ETag, size: Int64) throws -> (sha256: [UInt8]?, partSize: Int64?) {
+    /// What the index knows about a blob beyond its ETag: the SHA-256 that an opaque one is stored under, the parts of a
+    /// multipart upload.
+    public func blobFacts(etag: ETag, size: Int64) throws -> (sha256: [UInt8]?, parts: PartLayout?) {
         try facts.find(etag: etag, size: size)
     }
 }

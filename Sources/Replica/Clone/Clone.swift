@@ -240,7 +240,7 @@ public final class Clone {
                 guard let blob = BlobName(name) else { return nil }
                 let path = ReplicaFormat.blobPath(name)
                 return UploadJob(
-                    path: path, payload: .blob(file: "\(root)/\(path)", blob, partSize: try facts.lookUp(want).partSize)
+                    path: path, payload: .blob(file: "\(root)/\(path)", blob, parts: try facts.lookUp(want).parts)
                 )
             }, journal: NoUploadJournal()
         ) { job, result in

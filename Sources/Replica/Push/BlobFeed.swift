@@ -33,13 +33,13 @@ final class BlobFeed {
         while true {
             if let (name, mayExist) = found.popLast() {
                 guard let blob = BlobName(name) else { continue }
-                var partSize: Int64?
+                var parts: PartLayout?
                 if case .etag(let etag, let size) = blob, etag.parts > 0 {
-                    partSize = try reader.blobFacts(etag: etag, size: size).partSize
+                    parts = try reader.blobFacts(etag: etag, size: size).parts
                 }
                 return UploadJob(
                     path: ReplicaFormat.blobPath(name),
-                    payload: .blob(file: store.blobs.path(ofName: name), blob, partSize: partSize),
+                    payload: .blob(file: store.blobs.path(ofName: name), blob, parts: parts),
                     mayExist: mayExist)
             }
             guard try gather() else { return nil }

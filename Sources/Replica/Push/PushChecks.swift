@@ -25,6 +25,12 @@ struct PushChecks {
                 "the replica's store has distrusted ETags since \(since), and '\(store)' does not: run 'icecore clone "
                     + "\(url) \(store)' first")
         }
+        if let meaning = head.metadata.configuration.etags, index.configuration.etags == nil {
+            throw IcecoreError(
+                .busy,
+                "the replica's store takes its bucket's ETags for \(meaning.rawValue), and '\(store)' does not: run "
+                    + "'icecore clone \(url) \(store)' first, or give it 'icecore sync --etags \(meaning.rawValue)'")
+        }
         let known = Set(index.reader.timeline.points.map(\.name))
         let ahead = head.metadata.snapshots.map(\.name).filter { !known.contains($0) }
         guard let newest = ahead.last else { return }

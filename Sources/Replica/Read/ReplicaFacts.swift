@@ -20,7 +20,7 @@ final class ReplicaFacts: @unchecked Sendable {
         self.restore = restore
     }
 
-    func lookUp(_ want: FetchRequest) throws -> (sha256: [UInt8]?, partSize: Int64?) {
+    func lookUp(_ want: FetchRequest) throws -> (sha256: [UInt8]?, parts: PartLayout?) {
         if let verbatim = want.etag.verbatim, verbatim.count == 66, verbatim.starts(with: "x-".utf8) {
             return (Hex.decode(verbatim.dropFirst(2)), nil)
         }

@@ -13,11 +13,11 @@ enum BlobCopy {
     ///
     /// - Throws: ``Damage``: then the copy is useless.
     static func copy(
-        _ source: String, to target: String, _ name: BlobName, partSize: Int64?, read: (Int) throws -> Void
+        _ source: String, to target: String, _ name: BlobName, parts: PartLayout?, read: (Int) throws -> Void
     ) throws {
         let input = SharedFile(try open(source, name))
         let output = try File(target, O_WRONLY | O_CREAT | O_EXCL, mode: 0o444)
-        var digest = BlobDigest(name, partSize: partSize)
+        var digest = BlobDigest(name, parts: parts)
         var rest = name.size
         try withUnsafeTemporaryAllocation(byteCount: 1 << 20, alignment: 4096) { buffer in
             while rest > 0 {
@@ -64,9 +64,9 @@ enum BlobCopy {
     /// The MD5 of a blob's content.
     ///
     /// - Throws: ``Damage`` if the content is not what the blob's name says.
-    static func checkedMD5(_ path: String, _ name: BlobName, partSize: Int64?) throws -> [UInt8] {
+    static func checkedMD5(_ path: String, _ name: BlobName, parts: PartLayout?) throws -> [UInt8] {
         let file = SharedFile(try open(path, name))
-        var digest = BlobDigest(name, partSize: partSize)
+        var digest = BlobDigest(name, parts: parts)
         var md5 = MD5()
         var position: Int64 = 0
         try withUnsafeTemporaryAllocation(byteCount: 1 << 20, alignment: 4096) { buffer in
@@ -85,9 +85,9 @@ enum BlobCopy {
     }
 
     /// What is wrong with a blob; nil: nothing.
-    static func problem(_ path: String, _ name: BlobName, partSize: Int64?) throws -> String? {
+    static func problem(_ path: String, _ name: BlobName, parts: PartLayout?) throws -> String? {
         do {
-            _ = try checkedMD5(path, name, partSize: partSize)
+            _ = try checkedMD5(path, name, parts: parts)
             return nil
         } catch let damage as Damage {
             return damage.reason

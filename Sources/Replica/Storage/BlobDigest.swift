@@ -7,18 +7,19 @@ struct BlobDigest: ~Copyable {
     /// Nil where one pass cannot tell.
     private var digest: ContentDigest?
 
-    /// - Parameter partSize: the recorded one of a multipart upload; without it one pass cannot tell.
-    init(_ name: BlobName, partSize: Int64?) {
+    /// - Parameter parts: the recorded ones of a multipart upload; without them one pass cannot tell.
+    init(_ name: BlobName, parts: PartLayout?) {
         self.name = name
         switch name {
         case .sha256(let expected, _): digest = ContentDigest(.sha256(expected))
-        case .etag(let etag, let size) where etag.parts == 0 || (partSize ?? 0) > 0:
-            digest = ContentDigest(.etag(etag, size: size, partSize: partSize))
+        case .etag(let etag, let size) where etag.parts == 0 || parts != nil:
+            digest = ContentDigest(.etag(etag, size: size, parts: parts))
         case .etag: digest = nil
         }
     }
 
-    static func needsPartSize(_ name: BlobName) -> Bool {
+    /// Whether the name promises the digests of parts.
+    static func needsParts(_ name: BlobName) -> Bool {
         if case .etag(let etag, _) = name { return etag.parts > 0 }
         return false
     }

@@ -5,7 +5,7 @@ struct UploadJob: Sendable {
     enum Payload: Sendable {
         case bytes([UInt8])
         /// A blob of the store: its file, and what it has to be.
-        case blob(file: String, BlobName, partSize: Int64?)
+        case blob(file: String, BlobName, parts: PartLayout?)
     }
 
     var path: String

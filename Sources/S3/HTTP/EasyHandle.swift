@@ -13,6 +13,7 @@ class EasyHandle {
     private let errorText: UnsafeMutablePointer<CChar>
     private let isSigned: Bool
     private var bufferSize = 16384
+    private var acceptsGzip = false
     /// The request has a connection (it may not have been sent yet).
     private(set) var isConnected = false
 
@@ -172,6 +173,15 @@ class EasyHandle {
             bufferSize = wanted
             set(CURLOPT_BUFFERSIZE, wanted)
         }
+    }
+
+    /// Says in the request that the content may be in gzip's form, or does not. It is never decoded here: this is for what
+    /// is stored in that form. The header is libcurl's own, which it does not sign: services that pass it on change it.
+    func acceptGzip(_ accepts: Bool) {
+        guard accepts != acceptsGzip else { return }
+        acceptsGzip = accepts
+        set(CURLOPT_ACCEPT_ENCODING, accepts ? "gzip" : nil)
+        set(CURLOPT_HTTP_CONTENT_DECODING, 0)
     }
 
     /// Makes the request on this thread and waits for its end. For the few requests outside a loop.

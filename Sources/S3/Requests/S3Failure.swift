@@ -35,6 +35,10 @@ public struct S3Failure: Error, Sendable {
     public var attempts = 1
     /// What it takes to be allowed the request, as the end of a sentence; empty if that is not the matter.
     var neededPermission = ""
+    /// Asking again gives the same.
+    private var isLasting = false
+    /// The content has another length than expected.
+    private(set) var isWrongLength = false
 
     /// The region and the host that the server pointed to.
     var region: String?
@@ -53,6 +57,21 @@ public struct S3Failure: Error, Sendable {
         S3Failure(.corrupt, message: message)
     }
 
+    /// What a transfer throws for content of an unexpected length: the request is retried, and asks for the content in the
+    /// encoding in which it is stored, in case something on the way has decoded it.
+    public static func wrongLength(_ message: String) -> S3Failure {
+        var failure = corrupt(message)
+        failure.isWrongLength = true
+        return failure
+    }
+
+    /// What a transfer throws for unexpected content that asking again will not change.
+    public static func lasting(_ message: String) -> S3Failure {
+        var failure = corrupt(message)
+        failure.isLasting = true
+        return failure
+    }
+
     /// The key, the version or the bucket does not exist.
     public var isNotFound: Bool { status == 404 }
     /// GET of a delete marker by its version id (405 on AWS).
@@ -69,7 +88,8 @@ public struct S3Failure: Error, Sendable {
     /// Whether the same request may succeed later.
     var isTransient: Bool {
         switch kind {
-        case .corrupt, .cut, .timedOut, .unreachable: true
+        case .corrupt: !isLasting
+        case .cut, .timedOut, .unreachable: true
         case .unexpected: true
         case .invalidRequest, .cancelled: false
         case .response:

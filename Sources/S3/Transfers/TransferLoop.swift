@@ -136,6 +136,7 @@ public final class TransferLoop {
         slot.setTarget(
             url: slot.url, range: range, headers: headers, freshConnection: transfer.progress.wantsFreshConnection,
             large: length > 1 << 20)
+        slot.acceptGzip(transfer.progress.acceptsGzip)
         transfer.progress.attempts += 1
         slot.begin(transfer, now: now)
         try multi.add(slot)
@@ -265,6 +266,7 @@ public final class TransferLoop {
         }
         statistics.retries += 1
         transfer.progress.wantsFreshConnection = failure.kind == .timedOut
+        if failure.isWrongLength { transfer.progress.acceptsGzip.toggle() }
         var delay = backoff(attempt: transfer.progress.attempts)
         if let wanted = slot.head.value(.retryAfter).flatMap({ UInt64($0) }), wanted <= 30 {
             delay = max(delay, wanted * 1000)

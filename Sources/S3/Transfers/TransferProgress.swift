@@ -7,6 +7,8 @@ struct TransferProgress {
     /// It was abandoned once because its answer did not begin.
     var wasSlow = false
     var wantsFreshConnection = false
+    /// Something on the way may have decoded the content: say that it may come as it is stored.
+    var acceptsGzip = false
     /// A region or a host that the server sent this transfer to.
     var region: String?
     var host: Endpoint?

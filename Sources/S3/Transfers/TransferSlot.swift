@@ -89,7 +89,7 @@ final class TransferSlot: EasyHandle {
             throw S3Failure(.unexpected, status: head.status, message: "the server answered \(head.status) to a GET")
         }
         if let expected = request.expectedLength, let length = head.contentLength, length != expected {
-            throw .corrupt("the server sends \(length) bytes where \(expected) were expected")
+            throw .wrongLength("the server sends \(length) bytes where \(expected) were expected")
         }
     }
 
@@ -104,7 +104,7 @@ final class TransferSlot: EasyHandle {
             return received <= 4 * Int64(Self.errorBodyLimit)
         }
         if let expected = transfer.request.expectedLength, received > expected {
-            return stop(S3Failure.corrupt("the server sends more than the \(expected) bytes that were expected"))
+            return stop(S3Failure.wrongLength("the server sends more than the \(expected) bytes that were expected"))
         }
         do {
             try transfer.body(bytes)
@@ -140,7 +140,7 @@ final class TransferSlot: EasyHandle {
             if case .errorBody = part { return S3Failure(head: head, body: errorBody, secrets: secrets) }
             guard case .body = part else { return S3Failure(.unexpected, message: "the answer has no headers") }
             if transfer.request.method == .get, let expected = transfer.request.expectedLength, received != expected {
-                return .corrupt("the server sent \(received) bytes where \(expected) were expected")
+                return .wrongLength("the server sent \(received) bytes where \(expected) were expected")
             }
             do {
                 try transfer.complete()

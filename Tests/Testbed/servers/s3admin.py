@@ -78,17 +78,19 @@ def headers(item):
     return {names[name]: item[name] for name in names if item.get(name)}
 
 
-def put(bucket, key, partSize=None, **item):
+def put(bucket, key, partSize=None, partSizes=None, **item):
     body = content(item)
-    if partSize is None:
+    if partSize is None and partSizes is None:
         done = s3.put_object(Bucket=bucket, Key=key, Body=body, **headers(item))
         return {"versionId": done.get("VersionId"), "etag": done["ETag"].strip('"')}
     upload = s3.create_multipart_upload(Bucket=bucket, Key=key, **headers(item))["UploadId"]
     parts = []
-    for number, start in enumerate(range(0, max(len(body), 1), partSize), 1):
+    start = 0
+    for number, size in enumerate(partSizes or [partSize] * max(1, -(-len(body) // partSize)), 1):
         part = s3.upload_part(
-            Bucket=bucket, Key=key, UploadId=upload, PartNumber=number, Body=body[start:start + partSize])
+            Bucket=bucket, Key=key, UploadId=upload, PartNumber=number, Body=body[start:start + size])
         parts.append({"PartNumber": number, "ETag": part["ETag"]})
+        start += size
     done = s3.complete_multipart_upload(Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts})
     # Ceph's answer lacks the ETag.
     etag = (done.get("ETag") or s3.head_object(Bucket=bucket, Key=key)["ETag"]).strip('"')

@@ -33,11 +33,11 @@ final class LargeUpload: Work, @unchecked Sendable {
     private let journal: UploadJournal
     private let path: String
     private let name: BlobName
-    /// Of the upload that the blob comes from.
-    private let partSize: Int64?
+    /// Those of the upload that the blob comes from.
+    private let parts: PartLayout?
     private let file: SharedFile
     private let wakeup: TransferLoop.Wakeup
-    /// Bytes of a part of this upload; it may differ from `partSize`.
+    /// Bytes of a part of this upload; it may differ from those of `parts`.
     private let length: Int64
     private let count: Int
     private var state: State
@@ -55,7 +55,7 @@ final class LargeUpload: Work, @unchecked Sendable {
     private static let mostReady = 4
 
     init(
-        _ bucket: ReplicaBucket, _ job: UploadJob, _ path: String, _ name: BlobName, partSize: Int64?,
+        _ bucket: ReplicaBucket, _ job: UploadJob, _ path: String, _ name: BlobName, parts: PartLayout?,
         _ journal: UploadJournal, _ wakeup: TransferLoop.Wakeup
     ) throws {
         self.wakeup = wakeup
@@ -63,17 +63,20 @@ final class LargeUpload: Work, @unchecked Sendable {
         self.job = job
         self.path = path
         self.name = name
-        self.partSize = partSize
+        self.parts = parts
         self.journal = journal
         file = SharedFile(try BlobCopy.open(path, name))
-        length = LargeUpload.length(name.size, partSize)
+        length = LargeUpload.length(name.size, parts)
         count = Int((name.size - 1) / length + 1)
         state = State(etags: [String?](repeating: nil, count: count))
     }
 
     /// Parts of the size that the blob's own upload had save a second digest, where S3 accepts that size.
-    static func length(_ size: Int64, _ partSize: Int64?) -> Int64 {
-        if let partSize, (smallest...largest).contains(partSize), (size - 1) / partSize < mostCount { return partSize }
+    private static func length(_ size: Int64, _ parts: PartLayout?) -> Int64 {
+        if case .even(let partSize) = parts, (smallest...largest).contains(partSize), (size - 1) / partSize < mostCount
+        {
+            return partSize
+        }
         let least = (size - 1) / mostCount + 1
         return max(usual, ((least - 1) / (1 << 20) + 1) * (1 << 20))
     }
@@ -192,8 +195,8 @@ final class LargeUpload: Work, @unchecked Sendable {
 
     /// Hashes the parts, one after the other, and the whole on the way.
     private func hash(_ isStopping: () -> Bool) throws {
-        let hasSameParts = partSize == length && BlobDigest.needsPartSize(name)
-        var whole = BlobDigest(name, partSize: partSize)
+        let hasSameParts = parts == .even(length) && BlobDigest.needsParts(name)
+        var whole = BlobDigest(name, parts: parts)
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
         defer { buffer.deallocate() }
         for number in 1...count {

@@ -66,9 +66,9 @@ final class S3Uploader {
         while let job = try nextJob(source) {
             do {
                 if job.mayExist { return .transfer(check(for: job)) }
-                if job.size >= S3Uploader.threshold, case .blob(let file, let name, let partSize) = job.payload {
+                if job.size >= S3Uploader.threshold, case .blob(let file, let name, let parts) = job.payload {
                     try journal.willBegin(job.path)
-                    let upload = try LargeUpload(bucket, job, file, name, partSize: partSize, journal, loop.wakeup)
+                    let upload = try LargeUpload(bucket, job, file, name, parts: parts, journal, loop.wakeup)
                     large.append(upload)
                     pool.submit(upload)
                     return .waiting

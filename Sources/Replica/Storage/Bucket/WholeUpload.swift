@@ -19,13 +19,13 @@ final class WholeUpload: Transfer {
         request.uploadLength = job.size
         switch job.payload {
         case .bytes(let bytes): md5 = MD5.digest(bytes)
-        case .blob(let file, let name, let partSize):
+        case .blob(let file, let name, let parts):
             if case .etag(let etag, _) = name, etag.parts == 0 {
                 // The server compares the MD5. Opening the file now finds a missing one before the request is made.
                 _ = try BlobCopy.open(file, name)
                 md5 = etag.md5
             } else {
-                md5 = try BlobCopy.checkedMD5(file, name, partSize: partSize)
+                md5 = try BlobCopy.checkedMD5(file, name, parts: parts)
             }
         }
         request.setContentMD5(md5)
@@ -64,8 +64,8 @@ final class WholeUpload: Transfer {
         case .failure(let failure as S3Failure)
         where failure.kind == .corrupt || failure.code == "BadDigest" || failure.code == "InvalidDigest":
             // Several attempts failed, or the server found the fault: it may be the file, not the network.
-            if case .blob(let path, let name, let partSize) = payload,
-                let problem = try BlobCopy.problem(path, name, partSize: partSize)
+            if case .blob(let path, let name, let parts) = payload,
+                let problem = try BlobCopy.problem(path, name, parts: parts)
             {
                 return try done(.damaged(problem))
             }

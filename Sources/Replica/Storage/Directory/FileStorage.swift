@@ -122,9 +122,9 @@ final class FileStorage: ReplicaStorage {
             let target = try File(file, O_WRONLY | O_CREAT | O_EXCL, mode: 0o444)
             try bytes.withUnsafeBytes { try target.write($0) }
             try target.close()
-        case .blob(let source, let name, let partSize):
+        case .blob(let source, let name, let parts):
             do {
-                try BlobCopy.copy(source, to: file, name, partSize: partSize) { count in
+                try BlobCopy.copy(source, to: file, name, parts: parts) { count in
                     sent += Int64(count)
                     progress(sent)
                 }

@@ -58,6 +58,9 @@ struct InitCommand: ParsableCommand {
         help: "Fetch every version separately and store it under its SHA-256: for buckets that strangers can write to.")
     var distrustETags = false
 
+    @Option(help: ETagOption.help)
+    var etags: StoreConfiguration.ETagMeaning?
+
     func run() throws {
         let bucket = try InitArguments.bucket(bucket)
         if let inventory { _ = try InventoryURL(inventory) }
@@ -73,6 +76,7 @@ struct InitCommand: ParsableCommand {
         configuration.filter = filter
         configuration.keepInventories = keepInventories?.count
         if distrustETags { configuration.distrustETags() }
+        if let etags { configuration.take(etags: etags) }
         let created = try create(configuration)
         Console.note("created a store for s3://\(bucket) at \(created.path)")
         if inventory == nil {

@@ -47,6 +47,9 @@ struct StatusCommand: ParsableCommand {
         if let since = store.configuration.distrustETagsSince {
             try output.line("contents:   each version separately, under its SHA-256, since \(since)")
         }
+        if let meaning = store.configuration.etags {
+            try output.line("ETags:      \(meaning.rawValue): contents are stored under their SHA-256")
+        }
         guard let newest = snapshots.last else {
             return try output.line("snapshots:  none yet: 'icecore sync' creates the first")
         }
@@ -129,6 +132,7 @@ private struct StatusRecord: Encodable {
     let inventory: String?
     let format: Int
     let distrustETagsSince: String?
+    let etags: String?
     let snapshots: Int
     let newest: String?
     let keys: Int64
@@ -160,6 +164,7 @@ private struct StatusRecord: Encodable {
         inventory = configuration.inventory
         format = configuration.format
         distrustETagsSince = configuration.distrustETagsSince
+        etags = configuration.etags?.rawValue
         self.snapshots = snapshots.count
         newest = last?.name
         keys = last?.keys ?? 0

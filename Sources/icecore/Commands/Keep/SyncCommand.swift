@@ -1,6 +1,7 @@
 import ArgumentParser
 import Basics
 import Download
+import Store
 import Sync
 
 struct SyncCommand: ParsableCommand {
@@ -73,6 +74,9 @@ struct SyncCommand: ParsableCommand {
             """)
     var distrustETags = false
 
+    @Option(help: ETagOption.laterHelp)
+    var etags: StoreConfiguration.ETagMeaning?
+
     @Option(
         help: ArgumentHelp(
             "What to do about archived objects: skip them, or fetch those that have been restored.",
@@ -112,6 +116,7 @@ struct SyncCommand: ParsableCommand {
         syncOptions.fetchArchived = archived == .fetch
         syncOptions.acceptGone = acceptGone
         syncOptions.strict = strict
+        syncOptions.etags = etags
         syncOptions.dryRun = dryRun
         syncOptions.jobs = jobs
         syncOptions.keepInventories = keepInventories
