@@ -63,7 +63,8 @@ public struct InventorySource {
                 throw error
             }
             return FetchedManifest(
-                manifest: try InventoryManifest(json: json, origin: origin), json: json, checksum: checksum)
+                manifest: try InventoryManifest(json: json, origin: origin, named: InventoryName.timestamp(name)),
+                json: json, checksum: checksum)
         }
     }
 
