@@ -111,7 +111,7 @@ public final class Reindex {
         try InventoryManifest.check(json: json, checksum: checksum, origin: "\(directory)/manifest.json")
         let manifest = try InventoryManifest(
             json: json, origin: "\(directory)/manifest.json", named: InventoryName.timestamp(name))
-        guard manifest.sourceBucket == store.configuration.bucket else {
+        guard manifest.sourceBucket == store.configuration.listedBucket else {
             throw IcecoreError(.invalidData, "it lists the bucket '\(manifest.sourceBucket)'")
         }
         let paths = KeptInventory.fileNames(manifest).map { "\(directory)/data/\($0)" }

@@ -76,12 +76,7 @@ public final class SyncRun {
 
     private func sync(_ name: String) throws -> SyncOutcome {
         let found = try UnusableInventory.recognizing(name) { try source.manifest(name) }
-        guard found.manifest.sourceBucket == store.configuration.bucket else {
-            throw IcecoreError(
-                .invalidData,
-                "the inventory \(name) lists the bucket '\(found.manifest.sourceBucket)', but the store is for "
-                    + "'\(store.configuration.bucket)': nothing was changed")
-        }
+        try source.check(found, name)
         let reader = try store.reader()
         if let known = reader.timeline.points.first(where: { $0.name == name }) {
             if known.isPruned {
@@ -215,6 +210,7 @@ public final class SyncRun {
         }
         let start = ContinuousClock.now
         let summary = try downloader.run()
+        if let refusal = client.unsignedRefusal { reporter.warning(refusal) }
         outcome.downloadMilliseconds = start.milliseconds
         outcome.requests = summary.transfers.requests
         outcome.retries = summary.transfers.retries

@@ -34,6 +34,9 @@ public struct S3Failure: Error, Sendable {
     /// How many attempts were made.
     public var attempts = 1
 
+    /// What may help, for a message about this failure alone.
+    public var advice = ""
+
     /// The region and the host that the server pointed to.
     var region: String?
     var redirectHost: String?
@@ -103,7 +106,7 @@ public struct S3Failure: Error, Sendable {
             case .cancelled: .interrupted
             default: .unavailable
             }
-        return IcecoreError(kindOfError, description)
+        return IcecoreError(kindOfError, advice.isEmpty ? description : "\(description); \(advice)")
     }
 }
 

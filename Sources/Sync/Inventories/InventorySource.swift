@@ -74,6 +74,17 @@ public struct InventorySource {
         }
     }
 
+    /// Refuses an inventory of another bucket.
+    func check(_ found: FetchedManifest, _ name: String) throws(IcecoreError) {
+        let (listed, expected) = (found.manifest.sourceBucket, store.configuration.listedBucket)
+        guard listed != expected else { return }
+        throw IcecoreError(
+            .invalidData,
+            "the inventory \(name) lists the bucket '\(listed)', but the store is for '\(expected)': nothing was "
+                + "changed. If both are names of one bucket (an access point, a replica), say so with --source-bucket "
+                + "\(listed) at 'icecore init', or \"sourceBucket\" : \"\(listed)\" in \(store.configurationPath)")
+    }
+
     private func content(_ name: String, _ file: String, limit: Int) throws -> [UInt8] {
         do {
             switch url {
