@@ -11,7 +11,11 @@ public enum InventoryURL: Hashable, Sendable {
     public init(_ text: String) throws(IcecoreError) {
         if text.hasPrefix("s3://") {
             let rest = text.dropFirst(5)
-            let slash = rest.firstIndex(of: "/") ?? rest.endIndex
+            var slash = rest.firstIndex(of: "/") ?? rest.endIndex
+            // The ARN of an access point has a slash itself.
+            if slash != rest.endIndex, rest.hasPrefix("arn:"), rest[..<slash].hasSuffix(":accesspoint") {
+                slash = rest[rest.index(after: slash)...].firstIndex(of: "/") ?? rest.endIndex
+            }
             let bucket = String(rest[..<slash])
             var prefix = String(rest[slash...].dropFirst())
             if !prefix.isEmpty, !prefix.hasSuffix("/") { prefix += "/" }

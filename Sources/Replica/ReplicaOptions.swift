@@ -4,6 +4,8 @@ import S3
 public struct ReplicaOptions: Sendable {
     public var region: String?
     public var endpointURL: String?
+    /// Nil for what suits the server.
+    public var addressing: Addressing?
     public var profile: String?
     public var noSignRequest = false
     /// The most requests in flight.
@@ -19,7 +21,7 @@ public struct ReplicaOptions: Sendable {
     func client() throws -> S3Client {
         S3Client(
             try S3Configuration(
-                region: region, endpointURL: endpointURL, profile: profile, unsigned: noSignRequest,
-                environment: environment))
+                region: region, endpointURL: endpointURL, addressing: addressing, profile: profile,
+                unsigned: noSignRequest, environment: environment))
     }
 }

@@ -18,11 +18,16 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
     public var format: Int
     /// Identifies the store, wherever it is moved or copied.
     public var storeId: String
+    /// A bucket's name, or the ARN of an access point.
     public var bucket: String
+    /// What the inventories call the bucket; nil if that is `bucket`.
+    public var sourceBucket: String?
     /// `s3://bucket/prefix/` or `file:///directory/`; nil if the store only reads what it has.
     public var inventory: String?
     public var region: String?
     public var endpointURL: String?
+    /// Where requests name the bucket: `path` or `virtual`; nil for what suits the server.
+    public var addressing: String?
     public var profile: String?
     public var noSignRequest: Bool?
     public var requesterPays: Bool?
@@ -43,6 +48,9 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
         self.inventory = inventory
         createdAt = Timestamp(milliseconds: Timestamp.now().milliseconds / 1000 * 1000).rfc3339
     }
+
+    /// The bucket that the inventories list.
+    public var listedBucket: String { sourceBucket ?? bucket }
 
     /// Reads the configuration of a store.
     ///

@@ -109,8 +109,9 @@ public final class Reindex {
         let json = try Files.read("\(directory)/manifest.json", limit: InventoryManifest.largestJSON)
         let checksum = try Files.read("\(directory)/manifest.checksum", limit: 4096)
         try InventoryManifest.check(json: json, checksum: checksum, origin: "\(directory)/manifest.json")
-        let manifest = try InventoryManifest(json: json, origin: "\(directory)/manifest.json")
-        guard manifest.sourceBucket == store.configuration.bucket else {
+        let manifest = try InventoryManifest(
+            json: json, origin: "\(directory)/manifest.json", named: InventoryName.timestamp(name))
+        guard manifest.sourceBucket == store.configuration.listedBucket else {
             throw IcecoreError(.invalidData, "it lists the bucket '\(manifest.sourceBucket)'")
         }
         let paths = KeptInventory.fileNames(manifest).map { "\(directory)/data/\($0)" }

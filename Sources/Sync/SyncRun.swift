@@ -42,7 +42,8 @@ public final class SyncRun {
     /// Syncs the selected inventories, oldest first.
     ///
     /// - Parameter done: called for each inventory once it is committed.
-    public func run(_ done: (SyncOutcome) throws -> Void) throws {
+    /// - Returns: how many inventories of a range could not be used and were passed over.
+    public func run(_ done: (SyncOutcome) throws -> Void) throws -> Int {
         raiseLimitOfOpenFiles()
         let lock = try StoreLock(store, command: "icecore sync")
         defer { withExtendedLifetime(lock) {} }
@@ -67,72 +68,22 @@ public final class SyncRun {
             try configuration.write(to: store.configurationPath)
             store = try Store(path: store.path)
         }
-        for name in try selected() {
-            let start = ContinuousClock.now
-            var outcome = try sync(name)
-            outcome.milliseconds = start.milliseconds
-            try done(outcome)
-        }
-    }
-
-    // MARK: - Selection
-
-    private func selected() throws -> [String] {
-        let names = try source.names()
-        guard let newest = names.last else {
-            throw IcecoreError(
-                .notFound,
-                "there is no inventory at \(store.configuration.inventory ?? ""): no folder there has a name "
-                    + "like 2024-11-06T01-00Z and a manifest.json")
-        }
-        switch options.selection {
-        case .newest:
-            return [newest]
-        case .one(let text):
-            let chosen = try names.filter(SyncRun.range(text))
-            if let last = chosen.last { return [last] }
-            throw SyncRun.none(text, names)
-        case .range(let from, let to):
-            let (first, last) = (try SyncRun.range(from), try SyncRun.range(to))
-            let chosen = names.filter { name in
-                (first(name) || name > from) && (last(name) || name < to)
-            }
-            if chosen.isEmpty { throw SyncRun.none("\(from) to \(to)", names) }
-            // A sync of the same range does not bring back what a prune has dropped.
-            let pruned = Set(try store.reader().timeline.points.filter(\.isPruned).map(\.name))
-            return chosen.filter { !pruned.contains($0) }
-        }
-    }
-
-    private static func none(_ what: String, _ names: [String]) -> IcecoreError {
-        IcecoreError(
-            .notFound,
-            "there is no inventory for \(what): the first is \(names.first ?? ""), the last "
-                + "\(names.last ?? "") ('icecore sync --list-dates' lists them all)")
-    }
-
-    /// Which names match a name or a date from the command line.
-    private static func range(_ text: String) throws -> (String) -> Bool {
-        switch try? When(text) {
-        case .inventory: return { $0 == text }
-        case .date: return { $0.hasPrefix(text + "T") }
-        case .latest, .instant, .age, nil:
-            throw IcecoreError(
-                .usage,
-                "'\(text.prefix(100))' is neither an inventory's name (2024-11-06T01-00Z) nor a date (2024-11-06)")
-        }
+        let selection = try InventorySelection(
+            options.selection, folders: source.folders(), at: store.configuration.inventory ?? "", store)
+        return try selection.forEach(
+            { name in
+                let start = ContinuousClock.now
+                var outcome = try sync(name)
+                outcome.milliseconds = start.milliseconds
+                try done(outcome)
+            }, warn: reporter.warning)
     }
 
     // MARK: - One inventory
 
     private func sync(_ name: String) throws -> SyncOutcome {
-        let found = try source.manifest(name)
-        guard found.manifest.sourceBucket == store.configuration.bucket else {
-            throw IcecoreError(
-                .invalidData,
-                "the inventory \(name) lists the bucket '\(found.manifest.sourceBucket)', but the store is for "
-                    + "'\(store.configuration.bucket)': nothing was changed")
-        }
+        let found = try UnusableInventory.recognizing(name) { try source.manifest(name) }
+        try source.check(found, name)
         let reader = try store.reader()
         if let known = reader.timeline.points.first(where: { $0.name == name }) {
             if known.isPruned {
@@ -142,8 +93,8 @@ public final class SyncRun {
             }
             return try complete(known, manifestMD5: found.md5, reader)
         }
-        let inventory = try source.fetch(name, found) { done, count in
-            reporter.progress(.fetchingLists(done: done, of: count))
+        let inventory = try UnusableInventory.recognizing(name) {
+            try source.fetch(name, found) { reporter.progress(.fetchingLists(done: $0, of: $1)) }
         }
         let point = Timeline.Point(
             id: (reader.timeline.points.map(\.id).max() ?? 0) + 1, name: name, takenAt: found.manifest.created)
@@ -269,6 +220,7 @@ public final class SyncRun {
         }
         let start = ContinuousClock.now
         let summary = try downloader.run()
+        if let refusal = client.unsignedRefusal { reporter.warning(refusal) }
         outcome.downloadMilliseconds = start.milliseconds
         outcome.requests = summary.transfers.requests
         outcome.retries = summary.transfers.retries

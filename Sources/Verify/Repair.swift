@@ -115,7 +115,9 @@ public final class Repair {
             reporter.progress(
                 .fetching(objects: summary.fetched, bytes: summary.bytes, failed: summary.failed + summary.gone))
         }
-        return try downloader.run().fetched
+        let fetched = try downloader.run().fetched
+        if let refusal = client.unsignedRefusal { reporter.warning(refusal) }
+        return fetched
     }
 
     /// Updates the rows, and reports what is still missing.

@@ -63,7 +63,8 @@ struct StoreFiles {
                 return try body(
                     Finding(.damaged, "\(path)/manifest.json", "is not the manifest that was synced"))
             }
-            manifest = try InventoryManifest(json: json, origin: "\(directory)/manifest.json")
+            manifest = try InventoryManifest(
+                json: json, origin: "\(directory)/manifest.json", named: InventoryName.timestamp(name))
         } catch let error as IcecoreError {
             return try finding(error, "manifest.json")
         }

@@ -21,7 +21,9 @@ import Testing
             if let config { try Files.replace("\(home)/.aws/config", with: bytes(config)) }
             var all = environment
             all["HOME"] = home
-            if all["AWS_EC2_METADATA_SERVICE_ENDPOINT"] == nil { all["AWS_EC2_METADATA_DISABLED"] = "true" }
+            if all["AWS_EC2_METADATA_SERVICE_ENDPOINT"] == nil, all["AWS_EC2_METADATA_DISABLED"] == nil {
+                all["AWS_EC2_METADATA_DISABLED"] = "true"
+            }
             let configuration = try S3Configuration(profile: profile, environment: all)
             return try CredentialsProvider(configuration).current().credentials
         }
@@ -88,6 +90,47 @@ import Testing
             return try S3Configuration(environment: ["AWS_CONFIG_FILE": "\(directory)/c"])
         }
         #expect(configuration.region == "eu-central-1")
+    }
+
+    @Test func aProfileOfAWSLoginIsNamedWithTheWayRound() throws {
+        let config = "[profile console]\nlogin_session = arn:aws:iam::123456789012:user/me\nregion = eu-west-1\n"
+        let error = try icecoreError { _ = try find(profile: "console", config: config) }
+        #expect(error.code == .unsupported)
+        for part in ["'console'", "aws login", "aws configure export-credentials --profile console --format process"] {
+            #expect(error.message.contains(part), "\(error)")
+        }
+        // Where there are keys, they count.
+        let keys = "[console]\naws_access_key_id = AK\naws_secret_access_key = s\n"
+        #expect(try find(profile: "console", credentials: keys, config: config)?.accessKeyId == "AK")
+    }
+
+    @Test func whereCredentialsWereLookedForIsKnown() throws {
+        let server = try FaultServer()
+        try server.can("/bucket/k", .init(status: 403, body: "<Error><Code>AccessDenied</Code></Error>"))
+        func refusal(_ environment: [String: String?], unsigned: Bool = false) throws -> (S3Failure, String?) {
+            let client = try S3Client(server, environment, unsigned: unsigned)
+            let found = try failure { _ = try client.get(bucket: "bucket", key: bytes("k"), limit: 10) }
+            return (found, client.unsignedRefusal)
+        }
+        let (first, said) = try refusal(["HOME": "/home/nobody"])
+        #expect(said == first.advice && first.asError.message.hasSuffix(first.advice))
+        for part in [
+            "no credentials were found", "the environment", "profile 'default' of /home/nobody/.aws/credentials and",
+            "AWS_EC2_METADATA_DISABLED", "aws configure", "--profile", "--no-sign-request",
+        ] { #expect(first.advice.contains(part), "\(part): \(first.advice)") }
+        #expect(!first.description.contains("no credentials"), "a reason is written down for each object")
+        for (environment, part) in [
+            ("http://127.0.0.1:9", "no answer from http://127.0.0.1:9"), (server.endpoint, "answers with status 404"),
+        ] {
+            let (found, _) = try refusal(
+                ["AWS_EC2_METADATA_SERVICE_ENDPOINT": environment, "AWS_EC2_METADATA_DISABLED": nil])
+            #expect(found.advice.contains(part), "\(found.advice)")
+        }
+        // Neither where it is meant so, nor where there are some.
+        let meant = try refusal([:], unsigned: true)
+        #expect(meant.0.advice.isEmpty && meant.1 == nil)
+        let signed = try refusal(["AWS_ACCESS_KEY_ID": "AK", "AWS_SECRET_ACCESS_KEY": "s"])
+        #expect(signed.0.advice.isEmpty && signed.1 == nil)
     }
 
     @Test func aProfileThatIsNotThereIsAnError() throws {
@@ -300,6 +343,11 @@ import Testing
         #expect(log.last?.header("X-aws-ec2-metadata-token") == "session-1")
         #expect(try find(environment.merging(["AWS_EC2_METADATA_DISABLED": "true"]) { first, _ in first }) == nil)
         #expect(try find(["AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:9"]) == nil)
+        // The profile may name it as well.
+        let profile = "[default]\nec2_metadata_service_endpoint = \(server.endpoint)\n"
+        #expect(try find(["AWS_EC2_METADATA_DISABLED": ""], config: profile)?.accessKeyId == "IK")
+        let wrong = ["AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": "IPv5", "AWS_EC2_METADATA_DISABLED": ""]
+        #expect(try icecoreError { _ = try find(wrong) }.code == .usage)
     }
 
     @Test func credentialsArePrintedNowhere() throws {

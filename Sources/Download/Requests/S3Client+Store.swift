@@ -14,7 +14,8 @@ extension S3Client {
         let configuration = store.configuration
         self.init(
             try S3Configuration(
-                region: configuration.region, endpointURL: configuration.endpointURL, profile: configuration.profile,
+                region: configuration.region, endpointURL: configuration.endpointURL,
+                addressing: Addressing.setting(configuration.addressing), profile: configuration.profile,
                 unsigned: configuration.noSignRequest ?? false,
                 requesterPays: requesterPays || configuration.requesterPays ?? false, environment: environment),
             loopOptions: loopOptions)

@@ -50,10 +50,14 @@ public struct InventoryManifest: Sendable {
     /// - Parameters:
     ///   - json: the file's bytes.
     ///   - origin: the URL or path that they came from, for error messages.
-    /// - Throws: `invalidData` with a sentence that names the field, `unsupported` for an ORC or Parquet report.
-    public init(json: [UInt8], origin: String) throws {
-        func refuse(_ what: String, _ advice: String = InventoryAdvice.otherDate) -> IcecoreError {
-            IcecoreError(.invalidData, "the manifest '\(Display.escaped(origin))' \(what); \(advice)")
+    ///   - named: the time in the name of the manifest's folder, which tells the unit of `creationTimestamp`.
+    /// - Throws: `invalidData` with a sentence that names the field, `unsupported` for a report that says nothing wrong
+    ///   but cannot be used: another format, a column that is not there.
+    public init(json: [UInt8], origin: String, named: Timestamp? = nil) throws {
+        func refuse(
+            _ what: String, _ advice: String = InventoryAdvice.otherDate, _ code: IcecoreError.Code = .invalidData
+        ) -> IcecoreError {
+            IcecoreError(code, "the manifest '\(Display.escaped(origin))' \(what); \(advice)")
         }
         guard json.count <= InventoryManifest.largestJSON else {
             throw refuse("is larger than \(InventoryManifest.largestJSON >> 20) MiB")
@@ -79,7 +83,9 @@ public struct InventoryManifest: Sendable {
                 "the manifest '\(Display.escaped(origin))' is of an inventory in the format \(Display.escaped(raw.fileFormat)), "
                     + "which Icecore cannot read; configure the bucket's inventory with the output format CSV")
         default:
-            throw refuse("has the unknown fileFormat '\(Display.escaped(raw.fileFormat))'; only CSV can be read")
+            throw refuse(
+                "has the unknown fileFormat '\(Display.escaped(raw.fileFormat))'; only CSV can be read",
+                InventoryAdvice.otherDate, .unsupported)
         }
         guard InventoryManifest.isBucketName(raw.sourceBucket) else {
             throw refuse("names the sourceBucket '\(Display.escaped(raw.sourceBucket))', which is not a bucket name")
@@ -98,14 +104,12 @@ public struct InventoryManifest: Sendable {
         } else {
             destinationBucket = nil
         }
-        // Up to the end of the year 9999, the last one that RFC 3339 can write.
-        guard let milliseconds = raw.creationTimestamp, (0...253_402_300_799_999).contains(milliseconds) else {
-            throw refuse("has no valid field 'creationTimestamp': milliseconds since 1970 are expected")
+        created = try InventoryManifest.created(raw.creationTimestamp, named: named) {
+            refuse($0, InventoryAdvice.otherDate, .unsupported)
         }
         sourceBucket = raw.sourceBucket
         version = raw.version
-        created = Timestamp(milliseconds: milliseconds)
-        columns = try InventoryManifest.columns(of: raw.fileSchema) { refuse($0, $1) }
+        columns = try InventoryManifest.columns(of: raw.fileSchema) { refuse($0, $1, .unsupported) }
         files = try InventoryManifest.files(raw.files) { refuse($0, InventoryAdvice.otherDate) }
         self.origin = origin
     }

@@ -40,6 +40,9 @@ public final class S3Client: Sendable {
         try service.credentials.current().credentials?.origin
     }
 
+    /// A sentence for people if the server has refused requests that went unsigned for want of credentials; else nil.
+    public var unsignedRefusal: String? { service.unsignedRefusal }
+
     // MARK: - Loops for single calls
 
     private struct IdleLoop: @unchecked Sendable {

@@ -50,11 +50,8 @@ struct Endpoint: Hashable, Sendable {
 
     var description: String { "\(scheme)://\(authority)\(path)" }
 
-    /// The DNS suffix of a region's partition.
-    static func suffix(ofRegion region: String) -> String {
-        if region.hasPrefix("cn-") { return "amazonaws.com.cn" }
-        if region.hasPrefix("us-isob-") { return "sc2s.sgov.gov" }
-        if region.hasPrefix("us-iso-") { return "c2s.ic.gov" }
-        return "amazonaws.com"
+    /// Whether the host is an IP address, below which there are no other hosts.
+    var isAddress: Bool {
+        authority.hasPrefix("[") || host.utf8.allSatisfy { $0 == UInt8(ascii: ".") || ($0 >= 48 && $0 <= 57) }
     }
 }

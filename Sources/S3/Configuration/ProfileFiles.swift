@@ -40,6 +40,23 @@ struct ProfileFiles: Sendable {
         return [credentials ?? [:], config ?? [:]]
     }
 
+    /// A service's settings in the section `[services NAME]` of the config file, which a profile names by `services`.
+    ///
+    /// - Throws: `notFound` if the section is not there: another server would get the requests.
+    func settings(ofService service: String, section name: String) throws(IcecoreError) -> [String: String] {
+        guard let section = try ProfileFiles.sections(configPath)["services \(name)"] else {
+            throw IcecoreError(
+                .notFound,
+                "the profile names the services section '\(Display.text(name, limit: 100))', which the AWS config file "
+                    + "does not have")
+        }
+        var settings: [String: String] = [:]
+        for (setting, value) in section where setting.hasPrefix("\(service).") {
+            settings[String(setting.dropFirst(service.count + 1))] = value
+        }
+        return settings
+    }
+
     private static func sections(_ path: String?) throws(IcecoreError) -> [String: [String: String]] {
         guard let path, Files.exists(path) else { return [:] }
         do {
@@ -51,11 +68,13 @@ struct ProfileFiles: Sendable {
         }
     }
 
-    /// Parses `[section]` and `name = value` lines. Other lines are ignored, as by AWS's own tools.
+    /// Parses `[section]` and `name = value` lines. An indented `name = value` below a `service =` becomes
+    /// `service.name`. Other lines are ignored, as by AWS's own tools.
     static func parse(_ bytes: [UInt8]) -> [String: [String: String]] {
         var sections: [String: [String: String]] = [:]
         var section: String?
-        var lastValueIsEmpty = false
+        // The setting above that has no value of its own.
+        var parent: String?
         for rawLine in bytes.split(whereSeparator: { $0 == 0x0a || $0 == 0x0d }) {
             let text = String(decoding: rawLine, as: UTF8.self)
             let isIndented = text.first == " " || text.first == "\t"
@@ -66,15 +85,17 @@ struct ProfileFiles: Sendable {
                 let name = words.joined(separator: " ").filter { $0 != "\"" && $0 != "'" }
                 section = name
                 sections[name, default: [:]].merge([:]) { old, _ in old }
-                lastValueIsEmpty = false
+                parent = nil
                 continue
             }
-            // `s3 =` and the indented lines below it: another program's settings.
-            if isIndented, lastValueIsEmpty { continue }
             guard let section, let equals = line.firstIndex(of: "=") else { continue }
             let name = line[..<equals].trimmed.lowercased()
             let value = line[line.index(after: equals)...].trimmed
-            lastValueIsEmpty = value.isEmpty
+            if isIndented, let parent {
+                if !value.isEmpty { sections[section, default: [:]]["\(parent).\(name)"] = value }
+                continue
+            }
+            parent = value.isEmpty ? name : nil
             if !value.isEmpty { sections[section, default: [:]][name] = value }
         }
         return sections

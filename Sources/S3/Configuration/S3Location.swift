@@ -11,15 +11,24 @@ public struct S3Location: Hashable, Sendable {
         self.key = key
     }
 
-    /// Parses `s3://bucket`, `s3://bucket/` or `s3://bucket/any/key`. Nothing in the key is decoded.
+    /// Parses `s3://bucket`, `s3://bucket/` or `s3://bucket/any/key`, where the bucket may be an access point's ARN.
+    /// Nothing in the key is decoded.
     public init(_ text: String) throws(IcecoreError) {
         guard text.hasPrefix("s3://") else {
             throw IcecoreError(.usage, "'\(Display.text(text, limit: 200))' is not of the form s3://BUCKET/PREFIX")
         }
         let rest = text.utf8.dropFirst(5)
-        let slash = rest.firstIndex(of: UInt8(ascii: "/")) ?? rest.endIndex
+        var slash = rest.firstIndex(of: UInt8(ascii: "/")) ?? rest.endIndex
+        if slash != rest.endIndex, text.hasPrefix("s3://arn:"), text[..<slash].hasSuffix(":accesspoint") {
+            let name = rest.index(after: slash)
+            slash = rest[name...].firstIndex(of: UInt8(ascii: "/")) ?? rest.endIndex
+        }
         bucket = String(decoding: rest[..<slash], as: UTF8.self)
         key = slash == rest.endIndex ? [] : Array(rest[rest.index(after: slash)...])
+        if AccessPoint.isARN(bucket) {
+            _ = try AccessPoint(arn: bucket)
+            return
+        }
         guard S3Location.isBucketName(bucket) else {
             throw IcecoreError(.usage, "'\(Display.text(bucket, limit: 200))' is not the name of a bucket")
         }
@@ -30,6 +39,11 @@ public struct S3Location: Hashable, Sendable {
         (3...255).contains(name.utf8.count) && name != "..." && name.utf8.allSatisfy(isBucketCharacter)
     }
 
+    /// Whether requests can be made for it: a bucket's name or the ARN of an access point.
+    static func isBucket(_ name: String) -> Bool {
+        isBucketName(name) || AccessPoint.isARN(name) && (try? AccessPoint(arn: name)) != nil
+    }
+
     private static func isBucketCharacter(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -37,6 +51,14 @@ public struct S3Location: Hashable, Sendable {
             true
         default: false
         }
+    }
+
+    /// Whether the bucket's name can precede a host's. Several labels are covered by no certificate.
+    static func isHostName(_ bucket: String, isEncrypted: Bool) -> Bool {
+        if isEncrypted { return isHostLabel(bucket) }
+        return bucket.utf8.count <= 63
+            && bucket.split(separator: ".", omittingEmptySubsequences: false)
+                .allSatisfy { !$0.isEmpty && isHostLabel(String($0)) }
     }
 
     /// Whether the bucket's name can be a single label of a host name, which a wildcard certificate covers.

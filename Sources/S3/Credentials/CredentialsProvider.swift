@@ -16,23 +16,36 @@ public final class CredentialsProvider: Sendable {
     private let cache = Mutex(Cache())
     private let source: @Sendable () throws -> Credentials?
     private let clock: @Sendable () -> Timestamp
+    /// Where the last search has looked.
+    let trace: CredentialTrace
 
     /// - Parameters:
     ///   - source: finds credentials; called again when these are about to expire.
     ///   - clock: tells the time.
-    public init(
+    public convenience init(
         source: @escaping @Sendable () throws -> Credentials?,
         clock: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
     ) {
+        self.init(source: source, clock: clock, trace: CredentialTrace())
+    }
+
+    private init(
+        source: @escaping @Sendable () throws -> Credentials?, clock: @escaping @Sendable () -> Timestamp,
+        trace: CredentialTrace
+    ) {
         self.source = source
         self.clock = clock
+        self.trace = trace
     }
 
     /// Credentials from the places that a configuration names; see ``CredentialChain``.
     public convenience init(
         _ configuration: S3Configuration, clock: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
     ) {
-        self.init(source: { configuration.unsigned ? nil : try CredentialChain(configuration).find() }, clock: clock)
+        let trace = CredentialTrace()
+        self.init(
+            source: { configuration.unsigned ? nil : try CredentialChain(configuration, trace).find() }, clock: clock,
+            trace: trace)
     }
 
     /// The credentials to sign with now, and a number that changes when they do.

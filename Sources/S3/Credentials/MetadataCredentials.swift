@@ -4,9 +4,11 @@ import Glibc
 /// The credentials that a container's or a virtual machine's host provides over HTTP.
 struct MetadataCredentials {
     private let environment: [String: String]
+    private let settings: [String: String]
 
-    init(_ environment: [String: String]) {
-        self.environment = environment
+    init(_ configuration: S3Configuration) {
+        environment = configuration.environment
+        settings = configuration.settings
     }
 
     private func setting(_ name: String) -> String? {
@@ -70,18 +72,37 @@ struct MetadataCredentials {
         return isLoopback || ["169.254.170.2", "169.254.170.23", "fd00:ec2::23"].contains(host)
     }
 
-    /// From EC2's metadata service, by version 2 of its protocol only; nil without such a service or a role.
-    func fromInstance() throws -> Credentials? {
-        if environment["AWS_EC2_METADATA_DISABLED"]?.lowercased() == "true" { return nil }
-        let origin = "the EC2 metadata service"
-        var base = "http://169.254.169.254"
-        var timeLimit = 1000
-        if let given = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT") {
+    /// The address of EC2's metadata service, and whether somebody has chosen it.
+    private func instanceService() throws(IcecoreError) -> (url: String, isChosen: Bool) {
+        if let given = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT") ?? settings["ec2_metadata_service_endpoint"] {
             guard let endpoint = Endpoint(given) else {
                 throw IcecoreError(.usage, "AWS_EC2_METADATA_SERVICE_ENDPOINT is not a URL")
             }
-            base = endpoint.description
-        } else if let vendor = try? Files.read("/sys/class/dmi/id/sys_vendor", limit: 4096),
+            return (endpoint.description, true)
+        }
+        let mode =
+            setting("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE") ?? settings["ec2_metadata_service_endpoint_mode"]
+            ?? (settings["imds_use_ipv6"]?.lowercased() == "true" ? "IPv6" : "IPv4")
+        switch mode.lowercased() {
+        case "ipv4": return ("http://169.254.169.254", false)
+        case "ipv6": return ("http://[fd00:ec2::254]", true)
+        default:
+            throw IcecoreError(.usage, "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE is neither IPv4 nor IPv6")
+        }
+    }
+
+    /// From EC2's metadata service, by version 2 of its protocol only; nil without such a service or a role.
+    ///
+    /// - Parameter note: told why there are none.
+    func fromInstance(_ note: (String) -> Void = { _ in }) throws -> Credentials? {
+        if environment["AWS_EC2_METADATA_DISABLED"]?.lowercased() == "true" {
+            note("off (AWS_EC2_METADATA_DISABLED)")
+            return nil
+        }
+        let origin = "the EC2 metadata service"
+        let (base, isChosen) = try instanceService()
+        var timeLimit = 1000
+        if !isChosen, let vendor = try? Files.read("/sys/class/dmi/id/sys_vendor", limit: 4096),
             !String(decoding: vendor, as: UTF8.self).contains("Amazon")
         {
             // Not a machine of AWS's, so do not wait long.
@@ -91,11 +112,21 @@ struct MetadataCredentials {
             url: "\(base)/latest/api/token", method: .custom("PUT", payload: []),
             headers: ["X-aws-ec2-metadata-token-ttl-seconds: 21600"],
             connectMilliseconds: timeLimit, milliseconds: 2 * timeLimit)
-        guard let session, session.status == 200, let token = line(session.body) else { return nil }
+        guard let session else {
+            note("no answer from \(base), in a container perhaps for its hop limit")
+            return nil
+        }
+        guard session.status == 200, let token = line(session.body) else {
+            note("\(base) answers with status \(session.status)")
+            return nil
+        }
         let headers = ["X-aws-ec2-metadata-token: \(token)"]
         let path = "\(base)/latest/meta-data/iam/security-credentials/"
         let roles = try BlockingRequest.send(url: path, headers: headers, connectMilliseconds: 1000, milliseconds: 2000)
-        guard let roles, roles.status == 200, let role = line(roles.body) else { return nil }
+        guard let roles, roles.status == 200, let role = line(roles.body) else {
+            note("the machine has no role")
+            return nil
+        }
         var url = Array(path.utf8)
         PercentEncoding.append(role.utf8, keepingSlashes: false, to: &url)
         let answer = try BlockingRequest.send(

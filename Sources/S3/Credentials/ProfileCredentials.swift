@@ -45,13 +45,21 @@ struct ProfileCredentials {
                 ).run()
             }
             if ["sso_session", "sso_start_url", "sso_account_id"].contains(where: { settings[$0] != nil }) {
-                throw IcecoreError(
-                    .unsupported,
-                    "profile '\(shown)' uses single sign-on; give Icecore a profile with "
-                        + "'credential_process = aws configure export-credentials --profile \(shown) --format process'")
+                throw Self.unsupported(shown, "uses single sign-on")
+            }
+            if settings["login_session"] != nil {
+                throw Self.unsupported(shown, "was made by 'aws login' (login_session)")
             }
         }
         return nil
+    }
+
+    /// For a kind of profile that only `aws` itself can use.
+    private static func unsupported(_ profile: String, _ what: String) -> IcecoreError {
+        IcecoreError(
+            .unsupported,
+            "profile '\(profile)' \(what), which Icecore does not support; give it another profile with "
+                + "'credential_process = aws configure export-credentials --profile \(profile) --format process'")
     }
 
     private func assume(
@@ -60,10 +68,7 @@ struct ProfileCredentials {
         let profile = path.last ?? "default"
         let shown = shown(profile)
         if settings["mfa_serial"] != nil {
-            throw IcecoreError(
-                .unsupported,
-                "profile '\(shown)' requires a code from an MFA device (mfa_serial); give Icecore a profile with "
-                    + "'credential_process = aws configure export-credentials --profile \(shown) --format process'")
+            throw Self.unsupported(shown, "requires a code from an MFA device (mfa_serial)")
         }
         var role = SecurityTokenService.Role(
             arn: arn, sessionName: settings["role_session_name"] ?? Self.sessionName,
@@ -110,7 +115,7 @@ struct ProfileCredentials {
             }
         } else if let place = settings["credential_source"] {
             origin = "credential_source \(Display.text(place, limit: 100))"
-            let metadata = MetadataCredentials(configuration.environment)
+            let metadata = MetadataCredentials(configuration)
             switch place.lowercased() {
             case "environment": found = try EnvironmentCredentials.find(configuration.environment)
             case "ecscontainer": found = try metadata.fromContainer()
@@ -143,7 +148,8 @@ struct ProfileCredentials {
         guard let file = setting("AWS_WEB_IDENTITY_TOKEN_FILE"), let arn = setting("AWS_ROLE_ARN") else { return nil }
         let role = SecurityTokenService.Role(
             arn: arn, sessionName: setting("AWS_ROLE_SESSION_NAME") ?? Self.sessionName)
-        return try SecurityTokenService(configuration, settings: [:]).assume(role, webIdentityToken: Self.token(file))
+        return try SecurityTokenService(configuration, settings: configuration.settings).assume(
+            role, webIdentityToken: Self.token(file))
     }
 
     /// Read on every use, because the token in the file is renewed.

@@ -18,15 +18,13 @@ struct SecurityTokenService {
 
     /// - Throws: `usage` for an invalid endpoint.
     init(_ configuration: S3Configuration, settings: [String: String]) throws(IcecoreError) {
-        let environment = configuration.environment
-        let isIgnored = environment["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"]?.lowercased() == "true"
-        let named = ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"].lazy.compactMap { environment[$0] }
-            .first { !$0.isEmpty }
         let own = settings["region"].flatMap { S3Configuration.isRegion($0) ? $0.lowercased() : nil }
         let region = own ?? configuration.region.lowercased()
-        let configured = isIgnored ? nil : named ?? settings["endpoint_url"]
-        guard let endpoint = Endpoint(configured ?? "https://sts.\(region).\(Endpoint.suffix(ofRegion: region))")
-        else {
+        let configured = try S3Configuration.configuredEndpoint(
+            of: "sts", configuration.environment, settings, configuration.profiles)
+        let host = Partition.of(region: region).tokenServiceHost(
+            region: region, isDualStack: configuration.isDualStack, isFIPS: configuration.isFIPS)
+        guard let endpoint = Endpoint(configured ?? "https://\(host)") else {
             // The text itself may contain a password.
             throw IcecoreError(.usage, "AWS_ENDPOINT_URL_STS is not of the form http[s]://HOST[:PORT]")
         }

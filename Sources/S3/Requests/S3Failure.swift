@@ -40,6 +40,9 @@ public struct S3Failure: Error, Sendable {
     /// The content has another length than expected.
     private(set) var isWrongLength = false
 
+    /// What may help, for a message about this failure alone.
+    public var advice = ""
+
     /// The region and the host that the server pointed to.
     var region: String?
     var redirectHost: String?
@@ -131,7 +134,7 @@ public struct S3Failure: Error, Sendable {
             case .cancelled: .interrupted
             default: .unavailable
             }
-        return IcecoreError(kindOfError, description)
+        return IcecoreError(kindOfError, advice.isEmpty ? description : "\(description); \(advice)")
     }
 }
 

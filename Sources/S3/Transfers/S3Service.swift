@@ -6,6 +6,7 @@ final class S3Service: Sendable {
     let credentials: CredentialsProvider
     /// Regions of buckets that turned out not to be in the configured one.
     private let regions = Mutex<[String: String]>([:])
+    private let hasRefusedUnsigned = Mutex(false)
 
     init(_ configuration: S3Configuration, credentials: CredentialsProvider) {
         self.configuration = configuration
@@ -13,7 +14,9 @@ final class S3Service: Sendable {
     }
 
     func region(of bucket: String) -> String {
-        regions.withLock { $0[bucket] } ?? configuration.region
+        // An access point's ARN names its region.
+        if AccessPoint.isARN(bucket), let point = try? AccessPoint(arn: bucket) { return point.region }
+        return regions.withLock { $0[bucket] } ?? configuration.region
     }
 
     func learn(region: String, of bucket: String) {
@@ -22,6 +25,19 @@ final class S3Service: Sendable {
             if regions.count >= 1000 { regions.removeAll() }
             regions[bucket] = region
         }
+    }
+
+    /// What to say of unsigned requests that the server has refused; nil if there are none, or they are meant to be
+    /// unsigned.
+    var unsignedRefusal: String? {
+        hasRefusedUnsigned.withLock { $0 } ? credentials.trace.explanation : nil
+    }
+
+    /// Adds advice to a failure that credentials might have prevented.
+    func explain(_ failure: inout S3Failure, isSigned: Bool) {
+        guard !isSigned, !configuration.unsigned, failure.status == 401 || failure.status == 403 else { return }
+        hasRefusedUnsigned.withLock { $0 = true }
+        failure.advice = credentials.trace.explanation
     }
 
     enum Redirection {
@@ -53,7 +69,7 @@ final class S3Service: Sendable {
         if isSamePort, target.host == current.host || target.host.hasSuffix(".\(current.host)") { return true }
         let isAmazon = { (endpoint: Endpoint) in
             endpoint.scheme == "https" && endpoint.authority == endpoint.host
-                && (endpoint.host.hasSuffix(".amazonaws.com") || endpoint.host.hasSuffix(".amazonaws.com.cn"))
+                && Partition.domains.contains { endpoint.host.hasSuffix(".\($0)") }
                 && endpoint.host.split(separator: ".").contains { $0 == "s3" || $0.hasPrefix("s3-") }
         }
         return isAmazon(current) && isAmazon(target)

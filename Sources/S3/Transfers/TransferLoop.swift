@@ -108,7 +108,7 @@ public final class TransferLoop {
 
     private func start(_ transfer: Transfer, _ now: UInt64) throws {
         let request = transfer.request
-        guard let lines = request.headerLines(), S3Location.isBucketName(request.bucket),
+        guard let lines = request.headerLines(), S3Location.isBucket(request.bucket),
             request.range.map({ !$0.isEmpty && $0.lowerBound >= 0 }) ?? true
         else {
             try end(transfer, S3Failure(.invalidRequest, message: "part of the request cannot be sent"))
@@ -261,6 +261,7 @@ public final class TransferLoop {
         window.ended(bytes: 0, overloaded: failure.isOverload, now: now)
         if try retryElsewhere(transfer, failure, slot, now) { return }
         guard failure.isTransient, transfer.progress.attempts < options.attempts else {
+            service.explain(&failure, isSigned: slot.isSigned)
             try end(transfer, failure)
             return
         }

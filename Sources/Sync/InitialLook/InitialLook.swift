@@ -133,13 +133,10 @@ public final class InitialLook: Sendable {
         } catch {
             throw Refusal(error: error)
         }
-        guard found.manifest.sourceBucket == store.configuration.bucket else {
-            throw Refusal(
-                error: IcecoreError(
-                    .invalidData,
-                    "the inventory \(name) at \(store.configuration.inventory ?? "") lists the bucket "
-                        + "'\(found.manifest.sourceBucket)', but the store is to keep '\(store.configuration.bucket)': "
-                        + "nothing was created"))
+        do {
+            try source.check(found, name)
+        } catch {
+            throw Refusal(error: error)
         }
         var facts = InventoryFacts(name, dates: dates, found.manifest)
         note { $0.inventory = .found(facts) }

@@ -26,16 +26,15 @@ public struct InventorySource {
         url = try InventoryURL(text)
     }
 
-    /// The names of all inventories, oldest first. Takes one listing of the prefix with a delimiter.
-    func names() throws -> [String] {
+    /// The names of all folders that are named like inventories, oldest first, complete or not. Takes one listing of the
+    /// prefix with a delimiter.
+    func folders() throws -> [String] {
         switch url {
         case .file(let path):
             guard Files.exists(path) else {
                 throw IcecoreError(.notFound, "the inventory directory '\(path)' does not exist")
             }
-            return try Files.names(in: path).filter {
-                InventoryName.isValid($0) && Files.exists("\(path)/\($0)/manifest.json")
-            }
+            return try Files.names(in: path).filter { InventoryName.isValid($0) }
         case .s3(let bucket, let prefix):
             let prefixes = try failing("list") {
                 try client.listPrefixes(bucket: bucket, prefix: Array(prefix.utf8))
@@ -45,6 +44,13 @@ public struct InventorySource {
                 return InventoryName.isValid(name) ? name : nil
             }.sorted()
         }
+    }
+
+    /// The names of all inventories, oldest first, but for those of which a look shows that they are not complete.
+    func names() throws -> [String] {
+        let folders = try folders()
+        guard case .file(let path) = url else { return folders }
+        return folders.filter { Files.exists("\(path)/\($0)/manifest.json") }
     }
 
     /// Gets an inventory's manifest and checks it.
@@ -57,8 +63,8 @@ public struct InventorySource {
         let origin = "\(text.hasSuffix("/") ? text : text + "/")\(name)/manifest.json"
         var attempt = 0
         while true {
-            let json = try content("\(name)/manifest.json", limit: InventorySource.largestManifest)
-            let checksum = try content("\(name)/manifest.checksum", limit: 4096)
+            let json = try content(name, "manifest.json", limit: InventorySource.largestManifest)
+            let checksum = try content(name, "manifest.checksum", limit: 4096)
             do {
                 try InventoryManifest.check(json: json, checksum: checksum, origin: origin)
             } catch {
@@ -67,18 +73,42 @@ public struct InventorySource {
                 if attempt < 3 { continue }
                 throw error
             }
-            return FetchedDocument(json: json, checksum: checksum, origin: origin)
+            return FetchedDocument(
+                json: json, checksum: checksum, origin: origin, named: InventoryName.timestamp(name))
         }
     }
 
-    private func content(_ name: String, limit: Int) throws -> [UInt8] {
-        switch url {
-        case .file(let path):
-            return try Files.read("\(path)/\(name)", limit: limit)
-        case .s3(let bucket, let prefix):
-            return try failing("get") {
-                try client.get(bucket: bucket, key: Array((prefix + name).utf8), limit: limit).bytes
+    /// Refuses an inventory of another bucket.
+    func check(_ found: FetchedManifest, _ name: String) throws(IcecoreError) {
+        let (listed, expected) = (found.manifest.sourceBucket, store.configuration.listedBucket)
+        guard listed != expected else { return }
+        throw IcecoreError(
+            .invalidData,
+            "the inventory \(name) lists the bucket '\(listed)', but the store is for '\(expected)': nothing was "
+                + "changed. If both are names of one bucket (an access point, a replica), say so with --source-bucket "
+                + "\(listed) at 'icecore init', or \"sourceBucket\" : \"\(listed)\" in \(store.configurationPath)")
+    }
+
+    private func content(_ name: String, _ file: String, limit: Int) throws -> [UInt8] {
+        do {
+            switch url {
+            case .file(let path):
+                return try Files.read("\(path)/\(name)/\(file)", limit: limit)
+            case .s3(let bucket, let prefix):
+                return try failing("get") {
+                    try client.get(bucket: bucket, key: Array("\(prefix)\(name)/\(file)".utf8), limit: limit).bytes
+                }
             }
+        } catch let error as IcecoreError where error.code == .notFound {
+            throw IcecoreError(.notFound, "the inventory \(name) is not complete: there is no '\(place(name))/\(file)'")
+        }
+    }
+
+    /// The folder of an inventory, for messages.
+    private func place(_ name: String) -> String {
+        switch url {
+        case .file(let path): "\(path)/\(name)"
+        case .s3: "\(text.hasSuffix("/") ? text : text + "/")\(name)"
         }
     }
 
@@ -89,13 +119,22 @@ public struct InventorySource {
         guard count > 0 else { return [] }
         switch url {
         case .file(let directory):
-            return try Files.beginning(try InventorySource.local(file.key, name: name, in: directory), limit: limit)
-        case .s3(let bucket, _):
+            let path = try ListFilePlaces(name: name).paths(of: [file], in: directory).first
+            return try path.map { try Files.beginning($0, limit: limit) }
+        case .s3(let bucket, let prefix):
+            let places = ListFilePlaces(name: name).places(
+                destination: found.manifest.destinationBucket, bucket: bucket, prefix: prefix)
             return try failing("get") {
-                try client.get(
-                    bucket: found.manifest.destinationBucket ?? bucket, key: Array(file.key.utf8), range: 0..<count,
-                    limit: limit
-                ).bytes
+                for place in places {
+                    do {
+                        return try client.get(
+                            bucket: place.bucket, key: place.key(of: file), range: 0..<count, limit: limit
+                        ).bytes
+                    } catch let failure as S3Failure where failure.isNotFound || failure.status == 403 {
+                        continue
+                    }
+                }
+                throw IcecoreError(.notFound, ListFilePlaces(name: name).nowhere(file, places))
             }
         }
     }
@@ -108,36 +147,19 @@ public struct InventorySource {
         let paths: [String]
         switch url {
         case .file(let directory):
-            paths = try found.manifest.files.map { try InventorySource.local($0.key, name: name, in: directory) }
-        case .s3(let bucket, _):
-            paths = try download(name, found, from: found.manifest.destinationBucket ?? bucket, progress)
+            paths = try ListFilePlaces(name: name).paths(of: found.manifest.files, in: directory)
+        case .s3(let bucket, let prefix):
+            let places = ListFilePlaces(name: name).places(
+                destination: found.manifest.destinationBucket, bucket: bucket, prefix: prefix)
+            paths = try download(name, found, from: places, progress)
         }
         return FetchedInventory(name: name, manifest: found.manifest, md5: found.md5, paths: paths)
     }
 
-    /// Where a list file of a `file://` inventory is: `dir/data/<last component>`, else `dir/<key>`.
-    private static func local(_ key: String, name: String, in directory: String) throws -> String {
-        let last = key.split(separator: "/", omittingEmptySubsequences: false).last.map(String.init) ?? key
-        let isPlain = { (component: Substring) in !component.isEmpty && component != "." && component != ".." }
-        guard !key.utf8.contains(0), isPlain(last[...]) else {
-            throw IcecoreError(.invalidData, "the inventory \(name) names a list file '\(key)', which cannot be a file")
-        }
-        var candidates = ["\(directory)/data/\(last)"]
-        // A key that climbs out of the directory names nothing inside it.
-        if key.split(separator: "/", omittingEmptySubsequences: false).allSatisfy(isPlain) {
-            candidates.append("\(directory)/\(key)")
-        }
-        candidates.append("\(directory)/\(name)/data/\(last)")
-        if let found = candidates.first(where: { Files.exists($0) }) { return found }
-        throw IcecoreError(
-            .notFound,
-            "the inventory \(name) lacks its list file '\(key)': neither "
-                + candidates.dropLast().map { "'\($0)'" }.joined(separator: " nor ") + " exists")
-    }
-
     /// Fetches list files into `inventories/<name>/data/`; those that are already there are kept.
     private func download(
-        _ name: String, _ found: FetchedManifest, from bucket: String, _ progress: (_ done: Int, _ of: Int) -> Void
+        _ name: String, _ found: FetchedManifest, from places: [ListFilePlaces.Remote],
+        _ progress: (_ done: Int, _ of: Int) -> Void
     ) throws -> [String] {
         let directory = "\(store.inventoriesPath)/\(name)"
         try Files.createDirectories("\(directory)/data")
@@ -145,34 +167,68 @@ public struct InventorySource {
         // Fetched to where they are kept, so that nothing is copied afterwards.
         let paths = KeptInventory.fileNames(found.manifest).map { "\(directory)/data/\($0)" }
         // A file gets its final name only once its MD5 is right; the reader checks it again.
-        let wanted = try files.indices.filter { try !InventorySource.isWhole(paths[$0], files[$0]) }
-        var done = files.count - wanted.count
-        progress(done, files.count)
-        // In tmp/, because among the list files a temporary name could be one of theirs.
-        let temporaries = wanted.map { "\(store.temporaryPath)/list-\($0)" }
-        let downloads = zip(wanted, temporaries).map { index, path in
-            S3Download(
-                bucket: bucket, key: Array(files[index].key.utf8), path: path, md5: files[index].md5,
-                size: files[index].size)
+        var wanted = try files.indices.filter { try !InventorySource.isWhole(paths[$0], files[$0]) }
+        progress(files.count - wanted.count, files.count)
+        var refusal: S3Failure?
+        for place in places where !wanted.isEmpty {
+            let downloads = wanted.map { index in
+                // In tmp/, because among the list files a temporary name could be one of theirs.
+                S3Download(
+                    bucket: place.bucket, key: place.key(of: files[index]),
+                    path: "\(store.temporaryPath)/list-\(index)",
+                    md5: files[index].md5, size: files[index].size)
+            }
+            let (done, failure) = try fetch(downloads, to: wanted.map { paths[$0] }) { fetched in
+                progress(files.count - wanted.count + fetched, files.count)
+            }
+            wanted = wanted.indices.filter { !done.contains($0) }.map { wanted[$0] }
+            // A bucket that may not be read says more than one that lacks the file.
+            if let failure, refusal?.isNotFound ?? true { refusal = failure }
         }
+        if let first = wanted.first {
+            if let refusal, !refusal.isNotFound { try failing("get") { throw refusal } }
+            throw IcecoreError(.notFound, ListFilePlaces(name: name).nowhere(files[first], places))
+        }
+        try Files.synchronizeDirectory("\(directory)/data")
+        return paths
+    }
+
+    /// Fetches list files from one place; each gets its final path once it is whole.
+    ///
+    /// - Returns: which of them were there, and why the others could not be had.
+    private func fetch(
+        _ downloads: [S3Download], to paths: [String], _ progress: (_ done: Int) -> Void
+    ) throws -> (done: Set<Int>, failure: S3Failure?) {
+        var done: Set<Int> = []
+        var refused = 0
+        var refusal: S3Failure?
+        var failure: (any Error)?
         try withoutActuallyEscaping(progress) { progress in
             try failing("get") {
-                var failure: (any Error)?
-                try client.download(downloads) { place, _ in
+                // Where the first ones are not, the others need not be asked for.
+                let worthwhile = downloads.lazy.prefix { _ in refused < 8 || !done.isEmpty }
+                try client.download(
+                    worthwhile,
+                    refused: { _, failure in
+                        guard failure.status == 404 || failure.status == 403 else { return false }
+                        refused += 1
+                        refusal = failure
+                        return true
+                    }
+                ) { index, _ in
                     do {
-                        try File(temporaries[place], O_RDONLY).synchronize()
-                        try Files.rename(temporaries[place], paths[wanted[place]])
+                        try File(downloads[index].path, O_RDONLY).synchronize()
+                        try Files.rename(downloads[index].path, paths[index])
+                        done.insert(index)
+                        progress(done.count)
                     } catch {
                         failure = error
                     }
-                    done += 1
-                    progress(done, files.count)
                 }
                 if let failure { throw failure }
             }
         }
-        try Files.synchronizeDirectory("\(directory)/data")
-        return paths
+        return (done, refusal)
     }
 
     /// Whether a list file that was fetched earlier is still what the manifest says.

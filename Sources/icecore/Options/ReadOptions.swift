@@ -29,7 +29,8 @@ struct ReadOptions: ParsableArguments {
         if replica != nil, options.store != nil { throw ValidationError("give --store or --replica, not both") }
         if replica == nil, flags.isGiven || cache != nil || cacheSize != nil {
             throw ValidationError(
-                "--endpoint-url, --region, --profile, --no-sign-request, --cache and --cache-size require --replica")
+                "--endpoint-url, --region, --addressing, --profile, --no-sign-request, --cache and --cache-size require "
+                    + "--replica")
         }
     }
 

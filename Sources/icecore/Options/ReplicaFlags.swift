@@ -1,6 +1,7 @@
 import ArgumentParser
 import Basics
 import Replica
+import S3
 
 /// How to reach a replica: it has its own server and credentials, not those of the bucket.
 struct ReplicaFlags: ParsableArguments {
@@ -12,18 +13,24 @@ struct ReplicaFlags: ParsableArguments {
         help: ArgumentHelp("The S3-compatible server that holds the replica.", valueName: "url"))
     var endpointURL: String?
 
+    @Option(help: Addressing.help)
+    var addressing: Addressing?
+
     @Option(help: "The profile in ~/.aws to read the replica's credentials from.")
     var profile: String?
 
     @Flag(name: .customLong("no-sign-request"), help: "Send unsigned requests to the replica.")
     var noSignRequest = false
 
-    var isGiven: Bool { region != nil || endpointURL != nil || profile != nil || noSignRequest }
+    var isGiven: Bool {
+        region != nil || endpointURL != nil || addressing != nil || profile != nil || noSignRequest
+    }
 
     func options(jobs: Int? = nil) -> ReplicaOptions {
         var options = ReplicaOptions(environment: Console.environment)
         options.region = region
         options.endpointURL = endpointURL
+        options.addressing = addressing
         options.profile = profile
         options.noSignRequest = noSignRequest
         if let jobs { options.jobs = jobs }

@@ -115,12 +115,34 @@ import Testing
         }
     }
 
-    @Test func aPrivateBucketWithoutCredentialsHasNothingForAnybody() throws {
+    @Test func aPrivateBucketWithoutCredentialsHasNothingForAnybodyAndSaysWhereTheyWereLookedFor() throws {
         try use(try RGWServer.shared()) { scenario, bucket, inventory in
             try scenario.initialize(bucket, inventory: inventory)
-            let run = try scenario.run("sync", environment: ["AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""])
+            let nobody = ["AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""]
+            let run = try scenario.run("sync", environment: nobody)
             #expect(run.status == 3, "\(run)")
             #expect(try scenario.succeed("status", "--json").records.count == 11)
+            #expect(run.complaints.filter { $0.contains("no credentials were found") }.count == 1, "\(run)")
+            for part in ["\(scenario.directory)/.aws/credentials", "aws configure", "--no-sign-request"] {
+                #expect(run.stderr.contains(part), "\(part): \(run)")
+            }
+            // An inventory that may not be read, and a replica that may not be written.
+            let other = "\(scenario.directory)/other"
+            try #require(
+                try scenario.run(["init", other, "--bucket", "s3://\(bucket)", "--inventory", "s3://\(bucket)/x/"])
+                    .status == 0)
+            let listing = try scenario.run(["sync", "--store", other], environment: nobody)
+            let push = try scenario.run(["push", "s3://\(bucket)/r", "--store", scenario.store], environment: nobody)
+            for refused in [listing, push] {
+                #expect(refused.status == 1 && refused.stderr.contains("no credentials were found"), "\(refused)")
+            }
+            // Nothing of it where requests are meant to be unsigned.
+            let meant = "\(scenario.directory)/meant"
+            try #require(
+                try scenario.run([
+                    "init", meant, "--bucket", "s3://\(bucket)", "--inventory", inventory, "--no-sign-request",
+                ]).status == 0)
+            #expect(try !scenario.run(["sync", "--store", meant]).stderr.contains("no credentials"))
         }
     }
 }

@@ -49,13 +49,6 @@ import Testing
                         try Files.replace(manifest, with: try Files.read(manifest, limit: 1 << 20) + [32])
                     })
             },
-            Fault("manifest without its checksum", says: "manifest.checksum") { folder, rows in
-                try folder.write(
-                    newest, rows,
-                    afterwards: { _, manifest in
-                        try Files.remove(manifest.replacing(".json", with: ".checksum"))
-                    })
-            },
             Fault("manifest that is no JSON", says: "manifest.json") { folder, rows in
                 try folder.write(newest, rows, spoilManifest: { $0.removeLast(20) })
             },
@@ -90,9 +83,6 @@ import Testing
                         content[content.count / 2] ^= 1
                         try Files.replace(list, with: content)
                     })
-            },
-            Fault("list file that is missing", says: "\(newest)-0.csv.gz") { folder, rows in
-                try folder.write(newest, rows, afterwards: { list, _ in try Files.remove(list) })
             },
             Fault("list file that is too short", says: "\(newest)-0.csv.gz") { folder, rows in
                 try folder.write(

@@ -106,7 +106,7 @@ import Testing
             let other = try InventoryFolder(folder.path, bucket: "another-bucket")
             try other.write(Self.names[0], [Row("a", bytes("1"))])
             expectNothing(
-                scenario, try initialize(scenario, folder.url), "another-bucket", "'bucket'", "nothing was created")
+                scenario, try initialize(scenario, folder.url), "'bucket'", "--source-bucket another-bucket")
         }
     }
 

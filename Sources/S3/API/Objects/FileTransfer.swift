@@ -9,6 +9,8 @@ final class FileTransfer: Transfer {
     private var size: Int64 = 0
     private var head = S3ResponseHead()
     private let done: (S3DownloadedFile) -> Void
+    /// Whether the loop goes on after a failure of this transfer.
+    var isTolerable: (S3Failure) -> Bool = { _ in false }
 
     init(_ download: S3Download, done: @escaping (S3DownloadedFile) -> Void) {
         self.download = download
@@ -48,6 +50,7 @@ final class FileTransfer: Transfer {
         file = nil
         if case .failure(let error) = result {
             unlink(download.path)
+            if let failure = error as? S3Failure, failure.kind == .response, isTolerable(failure) { return }
             throw error
         }
     }

@@ -5,10 +5,12 @@ extension S3Client {
     ///
     /// - Parameters:
     ///   - downloads: iterated as there is room.
+    ///   - refused: called with the place of one that the server has refused; true goes on with the others.
     ///   - done: called with each complete file and its place in `downloads`.
     public func download(
         _ downloads: some Sequence<S3Download>, maxInFlight: Int = 8,
         progress: ((TransferLoop.Statistics) -> Void)? = nil,
+        refused: ((_ index: Int, _ failure: S3Failure) -> Bool)? = nil,
         done: @escaping (_ index: Int, _ file: S3DownloadedFile) -> Void
     ) throws {
         var options = loopOptions
@@ -21,7 +23,9 @@ extension S3Client {
             guard let download = iterator.next() else { return .finished }
             let index = count
             count += 1
-            return .transfer(FileTransfer(download) { done(index, $0) })
+            let transfer = FileTransfer(download) { done(index, $0) }
+            if let refused { transfer.isTolerable = { refused(index, $0) } }
+            return .transfer(transfer)
         }
     }
 

@@ -17,8 +17,16 @@ struct InitCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("A new or empty directory.", valueName: "store"))
     var store: String
 
-    @Option(help: ArgumentHelp("The bucket to sync: s3://NAME.", valueName: "url"))
+    @Option(
+        help: ArgumentHelp("The bucket to sync: s3://NAME, or the ARN of an access point of it.", valueName: "url"))
     var bucket: String
+
+    @Option(
+        name: .customLong("source-bucket"),
+        help: ArgumentHelp(
+            "What the inventories call the bucket, if it is read by another name: an access point, a replica.",
+            valueName: "name"))
+    var sourceBucket: String?
 
     @Option(
         help: ArgumentHelp(
@@ -33,6 +41,9 @@ struct InitCommand: ParsableCommand {
         name: .customLong("endpoint-url"),
         help: ArgumentHelp("The endpoint of an S3-compatible server.", valueName: "url"))
     var endpointURL: String?
+
+    @Option(help: Addressing.help)
+    var addressing: Addressing?
 
     @Option(help: "The profile in ~/.aws to read credentials from.")
     var profile: String?
@@ -66,10 +77,18 @@ struct InitCommand: ParsableCommand {
         if let inventory { _ = try InventoryURL(inventory) }
         if let filter { _ = try DownloadPolicy.expression(filter) }
         // What a sync would refuse, above all a password in a URL, must not enter the configuration.
-        _ = try S3Configuration(region: region, endpointURL: endpointURL, unsigned: true, environment: [:])
+        try S3Configuration(
+            region: region, endpointURL: endpointURL, addressing: addressing, unsigned: true, environment: [:]
+        ).check(bucket)
+        if let sourceBucket, !S3Location.isBucketName(sourceBucket) {
+            throw IcecoreError(
+                .usage, "--source-bucket '\(Display.text(sourceBucket, limit: 200))' is not the name of a bucket")
+        }
         var configuration = StoreConfiguration(bucket: bucket, inventory: inventory)
         configuration.region = region
         configuration.endpointURL = endpointURL
+        configuration.addressing = addressing?.rawValue
+        configuration.sourceBucket = sourceBucket
         configuration.profile = profile
         configuration.noSignRequest = noSignRequest ? true : nil
         configuration.requesterPays = requestPayer != nil ? true : nil
@@ -105,8 +124,13 @@ struct InitCommand: ParsableCommand {
 }
 
 private enum InitArguments {
-    /// The name in `s3://NAME`.
+    /// The name in `s3://NAME`, or the ARN of an access point.
     static func bucket(_ url: String) throws -> String {
+        if url.hasPrefix("arn:") || url.hasPrefix("s3://arn:") {
+            let location = try S3Location(url.hasPrefix("s3://") ? url : "s3://\(url)")
+            if location.key.isEmpty { return location.bucket }
+            throw IcecoreError(.usage, "--bucket '\(Display.text(url, limit: 300))' must not have a prefix")
+        }
         guard url.hasPrefix("s3://") else {
             throw IcecoreError(.usage, "--bucket '\(url)' must have the form s3://NAME")
         }

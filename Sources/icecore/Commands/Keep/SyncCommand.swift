@@ -131,13 +131,19 @@ struct SyncCommand: ParsableCommand {
 
         let output = Output()
         var missing = 0
-        try interruptible(reporter.line, "Nothing is lost: run the same command again to resume.") {
+        let passedOver = try interruptible(
+            reporter.line, "Nothing is lost: run the same command again to resume."
+        ) {
             try run.run { outcome in
                 reporter.line.clear()
                 missing += dryRun ? 0 : outcome.failed
                 try report(outcome, output)
                 try output.flush()
             }
+        }
+        if passedOver > 0 {
+            let objects = missing > 0 ? "; \(missing) objects could not be fetched" : ""
+            throw IcecoreError(.incomplete, "\(passedOver) inventories could not be used\(objects)")
         }
         if missing > 0 {
             throw IcecoreError(
