@@ -188,8 +188,11 @@ import Testing
             try scenario.initialize(bucket.name, inventory: "s3://\(bucket.name)-inventories/elsewhere/")
             try expectFailure(scenario, [:], says: "elsewhere", "no inventory")
             try FileManager.default.removeItem(atPath: scenario.store)
-            try scenario.initialize("no-such-bucket", inventory: bucket.inventoryURL)
-            try expectFailure(scenario, [:], says: "no-such-bucket", bucket.name)
+            let run = try scenario.run(
+                ["init", scenario.store, "--bucket", "s3://no-such-bucket", "--inventory", bucket.inventoryURL])
+            #expect(run.status == 1 && run.complaints.count == 1, "\(run)")
+            #expect(run.stderr.contains("no-such-bucket") && run.stderr.contains(bucket.name), "\(run)")
+            #expect(!Files.exists(scenario.store))
         }
     }
 
