@@ -88,8 +88,10 @@ public struct Store: Sendable {
     public func adopt(_ configuration: StoreConfiguration) throws {
         guard Files.exists(configurationPath) else { return try configuration.write(to: configurationPath) }
         var own = try StoreConfiguration(path: configurationPath)
-        guard own.distrustETagsSince == nil, configuration.distrustETagsSince != nil else { return }
-        own.distrustETagsSince = configuration.distrustETagsSince
+        let distrusts = own.distrustETagsSince == nil && configuration.distrustETagsSince != nil
+        guard distrusts || own.etagsUnknownSince != configuration.etagsUnknownSince else { return }
+        if distrusts { own.distrustETagsSince = configuration.distrustETagsSince }
+        own.etagsUnknownSince = configuration.etagsUnknownSince
         own.format = max(own.format, configuration.format)
         try own.write(to: configurationPath)
     }

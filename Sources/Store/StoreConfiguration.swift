@@ -3,8 +3,8 @@ import Foundation
 
 /// `icecore.json`: what a store is, readable without SQLite. Unknown fields are ignored, and lost when it is rewritten.
 public struct StoreConfiguration: Codable, Sendable, Equatable {
-    /// The format of a new store. A store that distrusts ETags has a later one, so that a program unaware of that
-    /// cannot mistake one content for another.
+    /// The format of a new store. A store that distrusts ETags or does not know them has a later one, so that a
+    /// program unaware of that cannot mistake one content for another.
     public static let currentFormat = 1
     /// The newest format that this program reads.
     public static let newestFormat = 2
@@ -31,6 +31,8 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
     public var keepInventories: Int?
     /// Since when each version is fetched separately (RFC 3339); nil if contents are shared by ETag.
     public var distrustETagsSince: String?
+    /// Since when the store has inventories without ETags (RFC 3339), and no others; nil if ETags are known.
+    public var etagsUnknownSince: String?
     public var createdAt: String
 
     public init(bucket: String, inventory: String?) {
@@ -51,19 +53,20 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
         struct Format: Decodable {
             var format: Int
             var distrustETagsSince: String?
+            var etagsUnknownSince: String?
         }
         let data = try Files.read(path, limit: 1 << 20)
         let format: Int
-        let isDistrusting: Bool
+        let isLater: Bool
         do {
             let document = try UntrustedJSON.decode(Format.self, from: data)
             format = document.format
-            isDistrusting = document.distrustETagsSince != nil
+            isLater = document.distrustETagsSince != nil || document.etagsUnknownSince != nil
         } catch {
             throw IcecoreError(.damaged, "'\(path)' is not the configuration of a store: restore it from a copy")
         }
-        // Only stores that distrust ETags have format 2.
-        let newest = isDistrusting ? StoreConfiguration.newestFormat : StoreConfiguration.currentFormat
+        // Only stores that distrust ETags or do not know them have format 2.
+        let newest = isLater ? StoreConfiguration.newestFormat : StoreConfiguration.currentFormat
         if format > newest {
             throw IcecoreError(
                 .unsupported,
@@ -82,6 +85,12 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         try Files.replace(path, with: Array(try encoder.encode(self)) + [UInt8(ascii: "\n")])
+    }
+
+    /// Whether the store has inventories with ETags, or inventories without.
+    public mutating func setETags(areKnown: Bool) {
+        etagsUnknownSince = areKnown ? nil : Timestamp.now().rfc3339
+        format = areKnown && distrustETagsSince == nil ? StoreConfiguration.currentFormat : max(format, 2)
     }
 
     /// Fetches each version separately from now on.
