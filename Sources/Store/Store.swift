@@ -106,6 +106,10 @@ public struct Store: Sendable {
             own.distrustETagsSince = since
             own.format = max(own.format, 2)
         }
+        if own.etagsUnknownSince != configuration.etagsUnknownSince {
+            own.etagsUnknownSince = configuration.etagsUnknownSince
+            own.format = max(own.format, configuration.format)
+        }
         if own.etags == nil, let meaning = configuration.etags { own.take(etags: meaning) }
         if own != before { try own.write(to: configurationPath) }
     }

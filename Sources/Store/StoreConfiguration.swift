@@ -4,7 +4,8 @@ import Foundation
 /// `icecore.json`: what a store is, readable without SQLite. Unknown fields are ignored, and lost when it is rewritten.
 public struct StoreConfiguration: Codable, Sendable, Equatable {
     /// The format of a new store. A store with a setting that an older program would misread has a later one: 2 if it
-    /// distrusts ETags, since one content could be mistaken for another; 3 if it says what ETags mean.
+    /// distrusts ETags or does not know them, since one content could be mistaken for another; 3 if it says what ETags
+    /// mean.
     public static let currentFormat = 1
     /// The newest format that this program reads.
     public static let newestFormat = 3
@@ -39,6 +40,8 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
     public var distrustETagsSince: String?
     /// What ETags say; nil: what S3's do.
     public private(set) var etags: ETagMeaning?
+    /// Since when the store has inventories without ETags (RFC 3339), and no others; nil if ETags are known.
+    public var etagsUnknownSince: String?
     public var createdAt: String
 
     public init(bucket: String, inventory: String?) {
@@ -59,12 +62,13 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
         struct Format: Decodable {
             var format: Int
             var distrustETagsSince: String?
+            var etagsUnknownSince: String?
             var etags: String?
 
             /// The newest one that a store with these settings can have.
             var newest: Int {
-                etags != nil
-                    ? StoreConfiguration.newestFormat : distrustETagsSince != nil ? 2 : StoreConfiguration.currentFormat
+                StoreConfiguration.format(
+                    saysMeaning: etags != nil, sharesNothing: distrustETagsSince != nil || etagsUnknownSince != nil)
             }
         }
         let data = try Files.read(path, limit: 1 << 20)
@@ -92,6 +96,22 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         try Files.replace(path, with: Array(try encoder.encode(self)) + [UInt8(ascii: "\n")])
+    }
+
+    /// Whether the store has inventories with ETags, or inventories without.
+    public mutating func setETags(areKnown: Bool) {
+        etagsUnknownSince = areKnown ? nil : Timestamp.now().rfc3339
+        format = StoreConfiguration.format(
+            saysMeaning: etags != nil, sharesNothing: distrustETagsSince != nil || !areKnown)
+    }
+
+    /// The format of a store with such settings.
+    ///
+    /// - Parameters:
+    ///   - saysMeaning: it says what ETags mean.
+    ///   - sharesNothing: ETags are distrusted or unknown.
+    private static func format(saysMeaning: Bool, sharesNothing: Bool) -> Int {
+        saysMeaning ? newestFormat : sharesNothing ? 2 : currentFormat
     }
 
     /// Fetches each version separately from now on.

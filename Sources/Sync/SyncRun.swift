@@ -85,6 +85,9 @@ public final class SyncRun {
         let found = try UnusableInventory.recognizing(name) { try source.manifest(name) }
         try source.check(found, name)
         let reader = try store.reader()
+        store = try UnusableInventory.recognizing(name) {
+            try UnknownETags(store: store, options: options).admit(found.manifest, name, reader.timeline.points)
+        }
         if let known = reader.timeline.points.first(where: { $0.name == name }) {
             if known.isPruned {
                 throw IcecoreError(

@@ -49,6 +49,15 @@ import Testing
         #expect(Fixture.all("should-fail").count >= 28)
     }
 
+    @Test func withoutTheColumnETagsAreUnknown() throws {
+        let json = Self.good.replacing(", ETag\"", with: "\"")
+        #expect(try !InventoryManifest(json: Array(json.utf8), origin: "m").hasETags)
+        #expect(try InventoryManifest(json: Array(Self.good.utf8), origin: "m").hasETags)
+        #expect(ETag(InventoryRow.unknownETag) == .unknown && ETag.unknown.isUnknown && ETag.unknown.known == nil)
+        #expect(!ETag.empty.isUnknown && ETag.empty.known == "d41d8cd98f00b204e9800998ecf8427e")
+        #expect(!ETag(Array("unknown".utf8)).isUnknown)
+    }
+
     @Test func theChecksumMayEndWithANewlineAndMustMatch() throws {
         let json = Array("{}".utf8)
         for text in [

@@ -77,6 +77,10 @@ public final class ContentFetcher: @unchecked Sendable {
 
     /// Answers a reader as soon as the bytes are there. May be called from any thread.
     public func read(_ want: FetchRequest, _ reader: any ContentReader) {
+        if want.etag.isUnknown {
+            return reader.fail(
+                IcecoreError(.unsupported, "the inventory has no ETags, so nothing says what its content is"))
+        }
         let isRunning: Bool
         do {
             isRunning = try shared.withLock { shared throws(IcecoreError) -> Bool in

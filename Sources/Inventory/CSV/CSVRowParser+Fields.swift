@@ -105,6 +105,15 @@ extension CSVRowParser {
         output += field.count
     }
 
+    @inline(never)
+    func noteUnknownETag(_ row: inout InventoryRow, _ target: UnsafeMutablePointer<UInt8>, _ output: inout Int) {
+        let text = InventoryRow.unknownETag
+        for (place, byte) in text.enumerated() { target[output &+ place] = byte }
+        row.etagLength = UInt32(truncatingIfNeeded: text.count)
+        row.flags.insert(.verbatimETag)
+        output &+= text.count
+    }
+
     /// N of a field `<32 digits>-N`: 1 to 10 digits, no leading zero, below 2³².
     private func partCount(_ field: ByteSlice) -> UInt32? {
         let digits = field.count - 33

@@ -207,7 +207,11 @@ final class CSVRowParser {
             return
         }
         row.size = try decodeSize(fields[InventoryColumn.size.slot])
-        try decodeETag(fields[InventoryColumn.etag.slot], &row, target, &output)
+        if present[InventoryColumn.etag.slot] {
+            try decodeETag(fields[InventoryColumn.etag.slot], &row, target, &output)
+        } else {
+            noteUnknownETag(&row, target, &output)
+        }
         decodeStorage(fields, &row)
     }
 

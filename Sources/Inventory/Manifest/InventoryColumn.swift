@@ -14,7 +14,7 @@ public enum InventoryColumn: String, Sendable, CaseIterable {
     case accessTier = "IntelligentTieringAccessTier"
 
     /// The columns without which a report cannot be synced.
-    public static let required: [InventoryColumn] = [.bucket, .key, .etag, .size, .lastModified]
+    public static let required: [InventoryColumn] = [.bucket, .key, .size, .lastModified]
 
     /// A small number for each column, to index with.
     @inline(__always)

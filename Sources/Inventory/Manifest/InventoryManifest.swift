@@ -30,6 +30,8 @@ public struct InventoryManifest: Sendable {
     public let created: Timestamp
     /// The columns in the order of the list files; nil for one that Icecore does not use.
     public let columns: [InventoryColumn?]
+    /// Whether the rows have ETags. Those of versions without are ``InventoryRow/unknownETag``.
+    public var hasETags: Bool { columns.contains(.etag) }
     /// The list files in the manifest's order; a row's `file` is an index into them.
     public let files: [ListFile]
     /// Where the manifest came from, for error messages.

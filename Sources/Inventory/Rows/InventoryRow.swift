@@ -20,6 +20,10 @@ public struct InventoryRow: Sendable {
         public static let verbatimETag = Flags(rawValue: 32)
     }
 
+    /// The ETag of an object in a report without the column. None that a report has can look like this, because
+    /// quotation marks enclose ETags.
+    public static let unknownETag = Array("\"unknown\"".utf8)
+
     /// Where the decoded key begins in the batch's bytes, and its length in bytes. Valid UTF-8, never empty.
     public var keyOffset: UInt32
     public var keyLength: UInt32

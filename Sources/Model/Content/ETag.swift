@@ -51,8 +51,18 @@ public struct ETag: Hashable, Sendable {
         return withUnsafeBytes(of: (high.bigEndian, low.bigEndian)) { Array($0) }
     }
 
+    /// That of an object whose inventory has no ETags. No real one can look like this, because quotation marks enclose
+    /// ETags.
+    public static let unknown = ETag(Array("\"unknown\"".utf8))
+    public var isUnknown: Bool { verbatim == ETag.unknown.verbatim && verbatim != nil }
+
     /// The content of zero bytes.
     public static let empty = ETag(high: 0xd41d_8cd9_8f00_b204, low: 0xe980_0998_ecf8_427e, parts: 0)
+}
+
+extension ETag {
+    /// The text for people and programs; nil if it is unknown.
+    public var known: String? { isUnknown ? nil : description }
 }
 
 extension ETag: CustomStringConvertible {

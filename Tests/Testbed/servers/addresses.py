@@ -13,7 +13,11 @@ import sys
 import tempfile
 
 import botocore.config
+import botocore.loaders
 import botocore.session
+
+# Reading the descriptions of services takes longer than all the rest.
+LOADER = botocore.loaders.create_loader()
 
 
 class Sent(Exception):
@@ -33,7 +37,9 @@ def address(environment, config, service, bucket=None):
         os.environ.update(AWS_CONFIG_FILE=file.name, AWS_SHARED_CREDENTIALS_FILE="/nonexistent")
         os.environ["AWS_S3_US_EAST_1_REGIONAL_ENDPOINT"] = "regional"
         try:
-            client = botocore.session.Session().create_client(
+            session = botocore.session.Session()
+            session.register_component("data_loader", LOADER)
+            client = session.create_client(
                 service, aws_access_key_id="a", aws_secret_access_key="s",
                 config=botocore.config.Config(retries={"max_attempts": 0}))
             client.meta.events.register("before-send", stop)

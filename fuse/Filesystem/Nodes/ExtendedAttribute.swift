@@ -26,7 +26,7 @@ struct ExtendedAttribute {
             let id = row.versionId.isEmpty ? Array("null".utf8) : Array(row.versionId)
             list.append(ExtendedAttribute("versionId", id))
         }
-        if let etag = row.etagValue { list.append(ExtendedAttribute("etag", Array(etag.description.utf8))) }
+        if let etag = row.etagValue?.known { list.append(ExtendedAttribute("etag", Array(etag.utf8))) }
         list.append(ExtendedAttribute("lastModified", Array(row.lastModified.rfc3339.utf8)))
         if let snapshot { list.append(ExtendedAttribute("snapshot", snapshot)) }
         return list

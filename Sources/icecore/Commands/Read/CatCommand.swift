@@ -37,6 +37,13 @@ struct CatCommand: ParsableCommand {
             throw IcecoreError(
                 .notFound, "version '\(versionId ?? "")' of '\(key)' is a delete marker: it has no content")
         }
+        if etag.isUnknown {
+            if identity.size == 0 { return }
+            throw IcecoreError(
+                .unsupported,
+                "the content of '\(key)' cannot be fetched: the inventory has no ETags, so nothing says what it is. Sync "
+                    + "an inventory with the field ETag into a new store")
+        }
         guard let path = try store.blob(etag: filed, size: identity.size, reader) else {
             // The replica may have what the bucket no longer had when the store lost it.
             if let cache, !flags.contains(.pruned), cache.hasContents || !flags.contains(.gone) {

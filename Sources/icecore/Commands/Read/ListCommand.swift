@@ -46,7 +46,7 @@ struct ListCommand: ParsableCommand {
                     json.add("key", text: key)
                     json.add("size", row.size)
                     json.add("lastModified", row.lastModified.rfc3339)
-                    json.add("etag", row.etagValue?.description)
+                    json.add("etag", row.etagValue?.known)
                     if row.versionIsUnknown {
                         json.addNull("versionId")
                     } else {

@@ -37,7 +37,7 @@ struct VersionsCommand: ParsableCommand {
                 json.add(versionId: identity.versionId)
                 json.add("lastModified", identity.lastModified.rfc3339)
                 json.add("size", identity.size)
-                json.add("etag", identity.etag?.description)
+                json.add("etag", identity.etag?.known)
                 json.add("isLatest", version.isLatest)
                 json.add("deleteMarker", identity.isMarker)
                 if let isPresent {
@@ -53,7 +53,7 @@ struct VersionsCommand: ParsableCommand {
                 let id = identity.versionId.map { String(decoding: $0, as: UTF8.self) } ?? "(unknown id)"
                 var words = "\(identity.lastModified.rfc3339)  "
                 words += identity.isMarker ? "deleted".padded(12) : identity.size.padded(12)
-                words += "  \(id)  \(identity.etag?.description ?? "-")"
+                words += "  \(id)  \(identity.etag?.known ?? "-")"
                 if version.isLatest { words += "  latest" }
                 if isPresent == false {
                     switch state(version.flags, isPresent: false) {

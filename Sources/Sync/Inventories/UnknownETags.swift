@@ -1,0 +1,44 @@
+import Basics
+import Index
+import Inventory
+import Model
+import Store
+
+/// Inventories without the column `ETag`, the default of AWS's console: they tell which versions there are, but not what
+/// their contents are.
+///
+/// A version's ETag is part of its identity. So a store has either such inventories or others, as the first one decides.
+struct UnknownETags {
+    let store: Store
+    let options: SyncOptions
+
+    /// Refuses an inventory that lacks what a sync needs, or would mix the two kinds.
+    ///
+    /// - Parameter points: the snapshots that the store has.
+    /// - Returns: the store, which remembers from now on that its ETags are unknown, or known.
+    func admit(_ manifest: InventoryManifest, _ name: String, _ points: [Timeline.Point]) throws -> Store {
+        let isUnknown = store.configuration.etagsUnknownSince != nil
+        if !manifest.hasETags, !options.metadataOnly {
+            throw IcecoreError(
+                .unsupported,
+                "the manifest '\(Display.escaped(manifest.origin))' lacks the column 'ETag' in its fileSchema: without "
+                    + "ETags contents can be neither told apart nor checked. Add the field to the bucket's inventory "
+                    + "configuration, or sync with --metadata-only: dates, listings and mounts, but no contents")
+        }
+        if points.contains(where: { $0.name == name }) || manifest.hasETags != isUnknown { return store }
+        guard points.isEmpty else {
+            let (its, others) = manifest.hasETags ? ("has ETags", "do not") : ("has no ETags", "do")
+            throw IcecoreError(
+                .unsupported,
+                "the inventory \(name) \(its), but those that the store has \(others): their versions cannot be "
+                    + "recognized in each other. Sync it into a new store ('icecore init')"
+                    + (manifest.hasETags ? "; this one has no contents to lose" : ""))
+        }
+        guard !options.dryRun else { return store }
+        var configuration = store.configuration
+        configuration.setETags(areKnown: manifest.hasETags)
+        // Before the first row: a program that does not know of unknown ETags must not take one for a content's name.
+        try configuration.write(to: store.configurationPath)
+        return try Store(path: store.path)
+    }
+}
