@@ -83,7 +83,7 @@ let package = Package(
         .target(
             name: "Replica",
             dependencies: ["Basics", "Blobs", "CZlib", "Download", "Index", "Merge", "Model", "S3", "SQLite", "Store"]),
-        .target(name: "Export", dependencies: ["Basics", "Index", "Model", "Store"]),
+        .target(name: "Export", dependencies: ["Basics", "CSystem", "Index", "Model", "Store"]),
         .executableTarget(
             name: "icecore",
             dependencies: [

@@ -39,6 +39,9 @@ test)
     program dosfstools mkfs.vfat
     program fusefat fusefat
     program plocate updatedb
+    program ntfs-3g lowntfs-3g
+    # In the place of a machine's own ZFS, which it would remove.
+    PATH=$PATH:/usr/sbin:/sbin command -v zpool >/dev/null || packages+=(zfs-fuse)
     ;;
 *)
     echo "usage: deps.sh build|demo|test" >&2

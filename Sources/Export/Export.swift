@@ -6,28 +6,39 @@ import Store
 
 /// Writes a view into a directory, with the names that a mount gives. Files that are already there are skipped, so an
 /// interrupted export can be resumed.
+///
+/// A list in the target says what exports have written. It is complete before anything is: see ``ExportPlan``. While the
+/// view is walked together with it, the next one is written.
 public final class Export {
-    private let store: Store
-    private let reader: IndexReader
-    private let view: View
-    private let isDryRun: Bool
-    private let writer: FileWriter
-    private let report: ([UInt8], MissingReason) throws -> Void
-    private let progress: (ExportOutcome) -> Void
-    private var tree: TargetTree?
-    private var trustsTimes = true
-    private var outcome = ExportOutcome()
+    let reader: IndexReader
+    let view: View
+    let store: Store
+    let isDryRun: Bool
+    let isDeleting: Bool
+    private(set) var writer: FileWriter
+    let report: (ExportEvent) throws -> Void
+    let progress: (ExportOutcome) -> Void
+    private var mark: ExportMark?
+    /// Nil in a rehearsal without a target.
+    private(set) var tree: TargetTree?
+    /// What this export writes down; nil in a rehearsal.
+    var list: ListWriter?
+    var places: [ExportPlace] = []
+    private(set) var tolerance = TimeTolerance()
+    var outcome = ExportOutcome()
 
     /// - Parameters:
-    ///   - report: called for each key whose content is not in the store.
+    ///   - isDeleting: whether to remove what an earlier export wrote and the view does not show.
+    ///   - report: called for each key that is not written, and for each file that is removed.
     ///   - progress: called often.
     public init(
-        _ store: Store, _ reader: IndexReader, _ view: View, link: LinkKind, isDryRun: Bool,
-        report: @escaping ([UInt8], MissingReason) throws -> Void, progress: @escaping (ExportOutcome) -> Void
+        _ store: Store, _ reader: IndexReader, _ view: View, link: LinkKind, isDeleting: Bool, isDryRun: Bool,
+        report: @escaping (ExportEvent) throws -> Void, progress: @escaping (ExportOutcome) -> Void
     ) {
         self.store = store
         self.reader = reader
         self.view = view
+        self.isDeleting = isDeleting
         self.isDryRun = isDryRun
         self.report = report
         self.progress = progress
@@ -35,124 +46,112 @@ public final class Export {
     }
 
     /// - Parameter prefix: any start of keys; the files keep their full paths.
+    /// - Throws: what keeps the whole of it from going on. What concerns single files is reported.
     public func run(to destination: String, prefix: [UInt8]) throws -> ExportOutcome {
-        let mark = ExportMark(destination)
-        if !isDryRun {
-            tree = try TargetTree(destination, store: store.path)
-            trustsTimes = try mark.begin()
+        let listPath = "\(destination)/.icecore-export-list"
+        tree = try TargetTree(destination, store: store.path, isDryRun: isDryRun)
+        if let tree, !isDryRun {
+            mark = try ExportMark(destination)
+            tolerance = try TimeTolerance(of: tree)
+            writer.naming = try FirstNaming(of: tree)
+            try ExportPlan(listPath, in: destination, writer.kind).write(store, reader, view, prefix: prefix)
+            list = try ListWriter(listPath, in: destination)
         }
-        let (parent, beginning) = Key.split(prefix)
-        if let directory = try reader.directory(prefix: parent) {
-            try exportBeginning(directory, path: Array(parent), beginning: Array(beginning))
+        defer { cleanUp() }
+        let known = tree == nil ? nil : try ListReader.open(listPath)
+        let walk = try ExportWalk(reader, view, prefix: prefix, known)
+        let offset = list?.offset ?? 0
+        places = [
+            ExportPlace(
+                [], tree.map { $0.isNew ? .fresh : .old } ?? .absent, isShown: true, recorded: nil, listOffset: offset,
+                namesOffset: offset)
+        ]
+        if let tree { try removeLeftovers(tree) }
+        try go(along: walk)
+        cleanUp()
+        if let mark {
+            try mark.synchronize()
+            try list?.finish()
+            try mark.remove()
+            try tree?.setTime(timespec(milliseconds: view.time.milliseconds))
         }
-        if !isDryRun { try mark.end() }
-        try setTime()
         return outcome
     }
 
-    /// Descends to the directory that a prefix names, if the view shows anything there.
-    private func exportBeginning(_ directory: Int64, path: [UInt8], beginning: [UInt8]) throws {
-        var isEmpty = true
-        try reader.list(prefix: path + beginning, recursive: false, view) { _ in
-            isEmpty = false
-            return false
-        }
-        if isEmpty { return }
-        let names = path.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).dropLast()
-        for name in names { try tree?.enter(Naming.fileName(Array(name))) }
-        try export(TreeWalk(reader, directory, path: path, beginning: beginning))
-        for _ in names { try leave() }
-    }
-
-    private func leave() throws {
-        try setTime()
-        try tree?.leave()
-    }
-
-    /// A directory has the time of the view, as in a mount; set once nothing more is put into it.
-    private func setTime() throws {
+    /// Leaves all directories, and nothing of names in them, also after an error.
+    private func cleanUp() {
         guard let tree else { return }
-        let time = timespec(milliseconds: view.time.milliseconds)
-        let times = [time, time]
-        try systemCall("cannot set the time of", tree.describe([])) { futimens(tree.descriptor, times) }
+        while let place = places.popLast() {
+            if place.claimed != nil { try? ClaimedNames.remove(from: tree) }
+            if place.isThere, !places.isEmpty { try? tree.leave() }
+        }
     }
 
-    /// Exports what the directory of a walk shows, and everything below it.
-    private func export(_ walk: TreeWalk) throws {
-        try removeLeftover()
-        while let stop = try walk.next() {
-            guard stop == .row else {
-                if walk.depth > 0 { try leave() }
-                continue
+    /// Whether existing files can be trusted.
+    var trustsFiles: Bool { mark?.trustsFiles ?? true }
+
+    func go(along walk: ExportWalk) throws {
+        while let step = try walk.next() {
+            switch step {
+            case .enter: try enter(walk)
+            case .file: try file(walk)
+            case .leave: try leave(walk)
             }
-            let row = walk.row
-            guard view.shows(row, reader.timeline) else { continue }
+        }
+    }
+
+    /// Removes what a kill has left in the current directory.
+    func removeLeftovers(_ tree: TargetTree) throws {
+        if isDryRun { return }
+        try tree.remove(FileWriter.temporaryName)
+        if places.count == 1 { try tree.remove(FirstNaming.temporaryName) }
+        try ClaimedNames.remove(from: tree)
+    }
+
+    // MARK: Names
+
+    /// Takes a name in the current directory for the current key, where names are claimed.
+    func claim(_ fileName: [UInt8], in place: ExportPlace) throws -> Bool {
+        guard let claimed = place.claimed else { return true }
+        return try claimed.claim(fileName)
+    }
+
+    /// Begins to claim names, where the file system takes different ones for the same: first for all keys that have one.
+    ///
+    /// - Returns: whether names are claimed.
+    func beginClaiming(in place: ExportPlace, _ tree: TargetTree) throws -> Bool {
+        if place.claimed != nil { return true }
+        guard !isDryRun, try place.folds(tree), let list else { return false }
+        let claimed = try ClaimedNames(in: tree)
+        place.claimed = claimed
+        let names = try list.read(from: place.namesOffset)
+        while let name = names.name {
             try Interruption.check()
-            let name = Array(row.name)
-            if row.isDirectory {
-                if walk.hasVisitedDirectory { continue }
-                try tree?.enter(Naming.fileName(Array(name.dropLast())))
-                try walk.descend()
-                try removeLeftover()
-            } else if !name.isEmpty || row.size > 0 || walk.directory == IndexReader.root {
-                // The zero-size key 'a/' only makes the directory.
-                try export(name, row, below: walk)
-            }
+            if !names.isAtAlias { _ = try claimed.claim(ListedName.fileName(name)) }
+            try names.skip()
         }
+        return true
     }
 
-    /// Removes what a kill has left in the directory.
-    private func removeLeftover() throws {
-        if let tree { withPath(FileWriter.temporaryName) { _ = unlinkat(tree.descriptor, $0, 0) } }
+    /// Reports a key that the target cannot have.
+    func leaveOut(_ key: [UInt8], _ reason: LeftOutReason, cause: String? = nil) throws {
+        outcome.leftOut += 1
+        try report(.leftOut(key: key, reason, cause: cause))
     }
 
-    private func export(_ name: [UInt8], _ row: borrowing EntryRow, below walk: TreeWalk) throws {
-        guard let etag = row.contentETag(prefix: walk.path) else { return }
-        let (size, time) = (row.size, timespec(milliseconds: row.lastModified.milliseconds))
-        let flags = row.flags
-        guard let blob = try store.blob(etag: etag, size: size, reader) else {
-            outcome.missing += 1
-            return try report(
-                walk.path + name,
-                flags.contains(.pruned)
-                    ? .pruned : flags.contains(.gone) ? .gone : flags.contains(.archived) ? .archived : .notHere)
-        }
-        outcome.files += 1
-        outcome.bytes = outcome.bytes.addingClamped(size)
-        progress(outcome)
-        guard let tree else { return }
-        // If the view shows a directory of the same name, the object is put inside it.
-        let isTwin = try (name + [UInt8(ascii: "/")]).withUnsafeBytes {
-            try reader.find($0, in: walk.directory, view) != nil
-        }
-        if isTwin { try tree.enter(Naming.fileName(name)) }
-        let fileName = isTwin ? Array(".icecore-object".utf8) : Naming.fileName(name)
-        let place = tree.describe(fileName)
-        let source = try File(blob, O_RDONLY | O_NOFOLLOW)
-        var status = stat()
-        let descriptor = source.descriptor
-        try systemCall("cannot examine", blob) { fstat(descriptor, &status) }
-        if trustsTimes,
-            writer.isThere(fileName, in: tree.descriptor, size: size, time: time, blob: status)
-        {
-            outcome.skipped += 1
-        } else {
-            switch try writer.write(
-                fileName, in: tree.descriptor, from: source, size: size, time: time, place: place)
-            {
-            case .linked: outcome.linked += 1
-            case .cloned: outcome.cloned += 1
-            case .copied: outcome.copied += 1
-            }
-        }
-        if isTwin { try leave() }
+    /// Whether the file system has put something under another name than the one that it was given: Windows drops points
+    /// and spaces at the end.
+    ///
+    /// - Parameter before: what was found under the shorter name before; nil if there is no shorter name.
+    func isShortened(_ name: [UInt8], _ before: TargetTree.FoundEntry?, _ tree: TargetTree) throws -> Bool {
+        guard case .nothing = before, let short = Export.shortened(name) else { return false }
+        if case .nothing = try tree.look(short) { return false }
+        return true
     }
-}
 
-extension timespec {
-    fileprivate init(milliseconds: Int64) {
-        // Rounded towards −∞.
-        let seconds = milliseconds >= 0 ? milliseconds / 1000 : (milliseconds - 999) / 1000
-        self.init(tv_sec: Int(seconds), tv_nsec: Int(milliseconds - seconds * 1000) * 1_000_000)
+    /// A name without points and spaces at its end; nil if it has none.
+    static func shortened(_ name: [UInt8]) -> [UInt8]? {
+        let short = name.reversed().drop { $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: " ") }.reversed()
+        return short.count < name.count && !short.isEmpty ? Array(short) : nil
     }
 }

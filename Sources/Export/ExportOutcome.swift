@@ -7,8 +7,12 @@ public struct ExportOutcome: Sendable {
     public var linked = 0
     public var cloned = 0
     public var copied = 0
-    /// Files whose content is not in the store.
+    /// Files whose content is not to be had from the store.
     public var missing = 0
+    /// Files that the target cannot have.
+    public var leftOut = 0
+    /// Files that an earlier export wrote and the view does not show, removed.
+    public var deleted = 0
 
     public init() {}
 }

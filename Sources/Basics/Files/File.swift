@@ -18,6 +18,12 @@ public struct File: ~Copyable, Sendable {
         self.path = path
     }
 
+    /// Takes over an open descriptor.
+    public init(descriptor: Int32, path: String) {
+        self.descriptor = descriptor
+        self.path = path
+    }
+
     deinit {
         if isOpen { Glibc.close(descriptor) }
     }

@@ -208,7 +208,7 @@ final class CrashSeries {
 
     private func expectExported(_ moment: String) throws {
         let expected = try #require(names.last.flatMap { shown[$0] })
-        #expect(try StoreDigest.files(target) == expected.keys.sorted(), "\(moment)")
+        #expect(try exported(target).keys.sorted() == expected.keys.sorted(), "\(moment)")
         for (key, row) in expected {
             let content = try Files.read("\(target)/\(key)", limit: 1 << 24)
             #expect(content.isSame(as: row.content), "\(moment): \(key)")

@@ -136,7 +136,7 @@ import Testing
                 }
                 let run = try scenario.succeed("export", target, "--json")
                 #expect(try run.record["files"] as? Int == 400)
-                #expect(try StoreDigest.files(target).count == 400)
+                #expect(try exported(target).count == 400)
                 for row in [("many/0/key-7", "newer 7 1"), ("many/3/key-3", "newer 3 0")] {
                     #expect(try Files.read("\(target)/\(row.0)", limit: 100) == bytes(row.1))
                 }

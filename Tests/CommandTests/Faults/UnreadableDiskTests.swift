@@ -82,8 +82,11 @@ import Testing
             #expect(try scenario.run("cat", other.key, environment: faults(name(blob))).stdout == other.content)
 
             let target = "\(scenario.directory)/target"
-            expectSentence(
-                try scenario.run("export", target, "--link", "copy", environment: faults(name(blob))), blob)
+            let export = try scenario.run("export", target, "--link", "copy", environment: faults(name(blob)))
+            #expect(export.status == 3 && export.complaints.count == 2, "\(export)")
+            #expect(
+                export.stderr.contains("unreadable: \(row.key): ") && export.stderr.contains(name(blob)), "\(export)")
+            #expect(try Files.read("\(target)/\(other.key)", limit: 100) == other.content)
             #expect(!Files.exists("\(target)/\(row.key)"))
             try scenario.succeed("export", target)
             #expect(try Files.read("\(target)/\(row.key)", limit: 100) == row.content)
