@@ -69,7 +69,8 @@ public final class Downloader {
         self.jobs = jobs
         self.chunks = chunks
         self.progress = progress
-        brake = FetchBrake(acceptsLosses: acceptsLosses, server: client.server(of: store.configuration.bucket))
+        brake = FetchBrake(
+            acceptsLosses: acceptsLosses, latest: wants.latest, server: client.server(of: store.configuration.bucket))
         groups = FetchGroups(mostAttempts: jobs / 2)
         committer = try BlobCommitter(store)
         let reader = try store.reader()
@@ -279,7 +280,7 @@ public final class Downloader {
                 CheckedContent(
                     want, verdict, temporary: download.partial.path, partial: download.partial, headers: headers))
         case .failed(let error, let isUseless):
-            if isUseless { try download.partial.remove() }
+            if isUseless || download.partial.present.count == 0 { try download.partial.remove() }
             try failed(download.source, error, retry: nil)
         case .rangesAreIgnored:
             try download.partial.remove()
@@ -337,8 +338,8 @@ public final class Downloader {
             return
         }
         brake.arrived(blob.want, and: waiting)
-        summary.shared += waiting
-        summary.sharedBytes = summary.sharedBytes.addingClamped(blob.want.size * Int64(waiting))
+        summary.shared += waiting.all
+        summary.sharedBytes = summary.sharedBytes.addingClamped(blob.want.size * Int64(waiting.all))
         committer.add(blob)
         summary.fetched += 1
         summary.bytes += blob.want.size
@@ -350,7 +351,7 @@ public final class Downloader {
         let want = source.want
         if error is SourceObject.Replaced {
             // The version was refused by its id, but it may still exist.
-            if !source.isReplaceable {
+            if !source.isReplaceable || (source.byKey && want.versionId != nil) {
                 return try fail(want, .refused, "the current object is another version, and this one is refused")
             }
             return try fail(want, .gone, "gone: the object was replaced")
@@ -368,12 +369,17 @@ public final class Downloader {
         }
         let isById = want.versionId != nil && !source.byKey
         // A 404 from something other than S3 (a proxy, a wrong endpoint) says nothing about the object.
-        let isSaidByS3 = failure.code == "NoSuchVersion" || failure.code == "NoSuchKey" || failure.isDeleteMarker
+        let isSaidByS3 =
+            failure.code == "NoSuchVersion" || failure.code == "NoSuchKey"
+            || (failure.isDeleteMarker && !failure.code.isEmpty)
         if isSaidByS3, isById || want.versionId == nil {
             return try fail(want, .gone, "gone: the bucket no longer has it (\(failure.code))")
         }
         if failure.status == 412, want.versionId == nil {
             return try fail(want, .gone, "gone: the object was replaced")
+        }
+        if failure.status == 412, source.byKey {
+            return try fail(want, .refused, "the current object is another version, and this one is refused")
         }
         try fail(want, failure.kindOfFailure, failure.reason)
     }

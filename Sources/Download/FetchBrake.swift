@@ -6,6 +6,8 @@ import Model
 struct FetchBrake {
     private let acceptsLosses: Bool
     private let server: String
+    /// How many latest objects are to be asked for.
+    private let latest: Int
     /// How many objects were asked for, and denied; and those among them that the inventory marks latest. Versions that
     /// have been replaced do expire.
     private var asked = 0
@@ -20,20 +22,26 @@ struct FetchBrake {
     /// From so many denials of latest objects on, the end is not waited for.
     private static let early = 100
 
-    /// - Parameter server: what to call the source in messages.
-    init(acceptsLosses: Bool, server: String) {
+    /// - Parameters:
+    ///   - latest: how many objects are to be asked for that the inventory marks latest, and that were not denied before.
+    ///   - server: what to call the source in messages.
+    init(acceptsLosses: Bool, latest: Int, server: String) {
         self.acceptsLosses = acceptsLosses
+        self.latest = latest
         self.server = server
     }
 
     /// An object has arrived, and with it the contents of some others.
-    mutating func arrived(_ want: FetchRequest, and others: Int = 0) {
-        asked += 1 + others
-        if want.isLatest { askedLatest += 1 + others }
+    ///
+    /// - Parameter others: how many, and how many of them are latest.
+    mutating func arrived(_ want: FetchRequest, and others: (all: Int, latest: Int) = (0, 0)) {
+        asked += 1 + others.all
+        askedLatest += (want.isLatest ? 1 : 0) + others.latest
     }
 
     /// An object has not come.
     mutating func lost(_ want: FetchRequest, _ failure: FetchFailure) {
+        if want.wasDenied { return }
         asked += 1
         if want.isLatest { askedLatest += 1 }
         guard failure.isLoss else { return }
@@ -47,8 +55,11 @@ struct FetchBrake {
     /// - Parameter isAtEnd: everything has been asked for.
     func error(isAtEnd: Bool) -> IcecoreError? {
         if acceptsLosses { return nil }
-        let least = isAtEnd ? FetchBrake.mostLatest : FetchBrake.early
-        if lostLatest > least, lostLatest * 2 > askedLatest {
+        // Before the end, only what can no longer change counts.
+        if isAtEnd
+            ? lostLatest > FetchBrake.mostLatest && lostLatest * 2 > askedLatest
+            : lostLatest > FetchBrake.early && lostLatest * 2 > latest
+        {
             return error(lostLatest, askedLatest, "objects that the inventory lists as the latest")
         }
         if isAtEnd, lost > FetchBrake.most, lost * 2 > asked { return error(lost, asked, "objects") }

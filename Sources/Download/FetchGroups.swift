@@ -69,13 +69,19 @@ struct FetchGroups {
         return nil
     }
 
-    /// A content has arrived. Returns how many other wants it serves; nil: it had arrived before, through another key.
-    mutating func arrived(_ content: ContentKey) -> Int? {
+    /// A content has arrived.
+    ///
+    /// - Returns: how many other wants it serves, and how many of these are latest; nil: it had arrived before, through
+    ///   another key.
+    mutating func arrived(_ content: ContentKey) -> (all: Int, latest: Int)? {
         guard let group = groups.removeValue(forKey: content) else { return nil }
         let waiting = group.others.count - group.next
         held -= waiting + group.failures.count
         settled += 1
-        return waiting + group.failures.count
+        let latest =
+            group.others[group.next...].lazy.filter(\.isLatest).count
+            + group.failures.lazy.filter(\.want.isLatest).count
+        return (waiting + group.failures.count, latest)
     }
 
     /// A key has failed. Returns what is to be recorded now: nothing as long as another key is left.

@@ -47,6 +47,8 @@ public final class SyncRun {
         raiseLimitOfOpenFiles()
         let lock = try StoreLock(store, command: "icecore sync")
         defer { withExtendedLifetime(lock) {} }
+        // Where an index was lost, a new one would know nothing of the past.
+        try IndexReader.refuseLoss(store.indexPath)
         try store.removeLeftovers()
         _ = try IndexDatabase(path: store.indexPath)
         if let limit = options.keepInventories, limit.count != store.configuration.keepInventories, !options.dryRun {
@@ -266,7 +268,7 @@ public final class SyncRun {
             let text =
                 "\(point.name) lists \(summary.keys) keys, \(earlier.record.name) had \(earlier.record.keys), and "
                 + "\(summary.goneKeys) of those are not in it: is this inventory complete?"
-            if options.strict { throw IcecoreError(.invalidData, "\(text) Nothing was changed (--strict)") }
+            if options.strict { throw IcecoreError(.invalidData, "\(text) It was not synced (--strict)") }
             reporter.warning(text)
         }
     }

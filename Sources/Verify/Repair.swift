@@ -134,7 +134,7 @@ public final class Repair {
             var failure = try version.flags.contains(.gone) ? .gone : missing.failure(of: version)
             // No record is needed of what the row says anyway.
             if failure == nil, version.flags.contains(.archived) { failure = .archived }
-            if let failure, failure != .missing {
+            if let failure, failure != .missing || !version.flags.isDisjoint(with: EntryRow.Flags.absence) {
                 let rows = try changes[failure] ?? RowQueue(try File.unnamed(in: store.temporaryPath))
                 changes[failure] = rows
                 try rows.append(version.row)
@@ -164,11 +164,11 @@ extension FetchFailure {
     /// What a content's rows say once it could not be fetched.
     fileprivate var flags: (remove: EntryRow.Flags, add: EntryRow.Flags) {
         switch self {
-        case .gone: ([], .gone)
-        case .refused: ([], .refused)
-        case .encrypted: (.expected, .refused)
-        case .archived: ([], .foundArchived)
-        case .missing: ([], [])
+        case .gone: (EntryRow.Flags.absence, .gone)
+        case .refused: (EntryRow.Flags.absence, .refused)
+        case .encrypted: (EntryRow.Flags.absence.union(.expected), .refused)
+        case .archived: (EntryRow.Flags.absence, .foundArchived)
+        case .missing: (EntryRow.Flags.absence, [])
         }
     }
 

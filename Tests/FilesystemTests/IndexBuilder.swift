@@ -67,7 +67,7 @@ final class IndexBuilder {
             let sha256 = SHA256.digest(content)
             try index.queue.write { db in
                 try db.execute(
-                    sql: "INSERT OR IGNORE INTO blob VALUES (?, ?, NULL, ?)",
+                    sql: "INSERT OR IGNORE INTO blob (etag, size, partSize, sha256) VALUES (?, ?, NULL, ?)",
                     arguments: [verbatim.description, content.count, Data(sha256)])
             }
             if hasBlob { try put(content, BlobName.file(sha256: sha256, size: Int64(content.count))) }

@@ -10,6 +10,7 @@ public final class BlobRecords {
     private let insertHeaders: Statement
     private let insertObject: Statement
     private let insertFailure: Statement
+    private let insertLoss: Statement
     private let deleteFailure: Statement
     private var isOpen = false
 
@@ -27,11 +28,8 @@ public final class BlobRecords {
         insertObject = try connection.prepare(
             "INSERT OR REPLACE INTO objectHeaders (key, versionId, etag, headerSet) VALUES (?, ?, ?, ?)")
         deleteFailure = try connection.prepare("DELETE FROM failure WHERE key = ? AND versionId = ? AND etag = ?")
-        insertFailure = try connection.prepare(
-            """
-            INSERT OR REPLACE INTO failure (key, versionId, etag, size, gone, reason, failedAt, state)
-            VALUES (?, ?, ?, ?, 0, ?, ?, ?)
-            """)
+        insertFailure = try connection.prepare(BlobRecords.insert("failure"))
+        insertLoss = try connection.prepare(BlobRecords.insert("loss"))
     }
 
     private func begin() throws {
@@ -95,24 +93,28 @@ public final class BlobRecords {
             return try deleteFailure.run(want, want.contentETag) { try deleteFailure.run() }
         }
         // The losses of a sync that turns out to have asked the wrong server must leave no trace.
-        let state = failure.isLoss ? "\(Self.unconfirmed)\(failure.rawValue)" : failure.rawValue
-        try insertFailure.run(want, want.contentETag) {
-            insertFailure.bind(4, want.size)
-            insertFailure.bind(6, Timestamp.now().milliseconds)
-            try insertFailure.run(texts: [(5, reason), (7, state)]) { try insertFailure.run() }
+        let statement = failure.isLoss ? insertLoss : insertFailure
+        try statement.run(want, want.contentETag) {
+            statement.bind(4, want.size)
+            statement.bind(5, failure == .gone ? 1 : 0)
+            statement.bind(7, Timestamp.now().milliseconds)
+            try statement.run(texts: [(6, reason), (8, failure.rawValue)]) { try statement.run() }
         }
     }
 
-    /// The prefix of the state of a loss that is not confirmed.
-    private static let unconfirmed = "?"
+    private static let columns = "key, versionId, etag, size, gone, reason, failedAt, state"
+
+    private static func insert(_ table: String) -> String {
+        "INSERT OR REPLACE INTO \(table) (\(columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    }
 
     /// Believes the source that what it called gone or refused since the last confirmation is so.
     public func confirmLosses() throws {
         try begin()
         try connection.execute(
             """
-            UPDATE failure SET state = substr(state, 2), gone = CASE state WHEN '?gone' THEN 1 ELSE 0 END
-            WHERE state LIKE '?%'
+            INSERT OR REPLACE INTO failure (\(BlobRecords.columns)) SELECT \(BlobRecords.columns) FROM loss;
+            DELETE FROM loss
             """)
         try commit()
     }
@@ -120,7 +122,7 @@ public final class BlobRecords {
     /// Forgets what the source called gone or refused since the last confirmation.
     public func forgetLosses() throws {
         try begin()
-        try connection.execute("DELETE FROM failure WHERE state LIKE '?%'")
+        try connection.execute("DELETE FROM loss")
         try commit()
     }
 }

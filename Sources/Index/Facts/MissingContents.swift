@@ -35,11 +35,13 @@ public final class MissingContents {
 
         /// How to request it from the source.
         public var want: FetchRequest {
-            FetchRequest(
+            var request = FetchRequest(
                 key: key, versionId: versionId, etag: etag, contentETag: content.etag, size: content.size,
                 isLatest: isLatest, isOpaque: flags.contains(.opaque), isArchived: flags.contains(.archived),
                 lastModified: lastModified,
                 replacedAt: isLatest ? .distantFuture : lastModified)
+            request.wasDenied = flags.contains(.refused)
+            return request
         }
     }
 

@@ -26,9 +26,7 @@ public final class IndexReader {
 
     /// Opens the index of a store.
     public init(path: String) throws(IcecoreError) {
-        guard Files.exists(path) else {
-            throw IcecoreError(.damaged, "'\(path)' is missing: the store has lost its index")
-        }
+        try IndexReader.refuseLoss(path)
         connection = try Connection(path, readOnly: true)
         identity = IndexReader.identity(path)
         // 4 MiB per reader: the upper levels of the tree and the current pages. The kernel caches the rest.
@@ -38,9 +36,21 @@ public final class IndexReader {
             "SELECT \(EntryRow.columns) FROM entry WHERE directory = ?1 AND name = ?2 ORDER BY slot")
         names = try DirectoryNames(connection)
         facts = try BlobFacts(connection)
+        // What was only concluded from an inventory, the next inventory can revoke.
+        let said = try connection.knowsStates() ? "AND coalesce(state, '') <> '\(FetchFailure.unlisted)'" : ""
         goneAt = try connection.prepare(
-            "SELECT failedAt FROM failure WHERE key = ?1 AND versionId = ?2 AND etag = ?3 AND gone = 1")
+            "SELECT failedAt FROM failure WHERE key = ?1 AND versionId = ?2 AND etag = ?3 AND gone = 1 \(said)")
         try begin()
+    }
+
+    /// Refuses an index that is missing or empty.
+    public static func refuseLoss(_ path: String) throws(IcecoreError) {
+        let size = Files.size(path)
+        if Files.exists(path), size ?? 1 > 0 { return }
+        throw IcecoreError(
+            .damaged,
+            "'\(path)' is \(size == 0 ? "empty" : "missing"): the store has lost its index. 'icecore reindex' rebuilds "
+                + "it from the inventories that the store keeps")
     }
 
     private static func identity(_ path: String) -> (device: UInt, inode: UInt)? {

@@ -16,6 +16,7 @@ package final class ChangeApplier: ChangeSink {
     private let facts: BlobFacts
     private let failure: Statement
     private let markGone: Statement
+    private let forget: Statement
     private let blobs: Blobs
     private let distrustsETags: Bool
     /// Rows that requested their blob, by outcome.
@@ -44,9 +45,10 @@ package final class ChangeApplier: ChangeSink {
         old = try connection.prepare(
             "SELECT \(EntryRow.columns) FROM entry WHERE directory = ?1 AND name = ?2 AND slot = ?3")
         facts = try BlobFacts(connection)
+        forget = try connection.prepare("DELETE FROM failure WHERE key = ? AND versionId = ? AND etag = ?")
         markGone = try connection.prepare(
             """
-            UPDATE failure SET gone = 1, state = 'gone', reason = 'gone: no longer listed, and refused before'
+            UPDATE failure SET gone = 1, state = '\(FetchFailure.unlisted)', reason = 'gone: no longer listed, and refused before'
             WHERE key = ? AND versionId = ? AND etag = ?
             """)
         failure = try connection.prepare(
@@ -176,14 +178,20 @@ package final class ChangeApplier: ChangeSink {
             present += 1
             return flags.subtracting(EntryRow.Flags.absence.union(.filedByVersion)).union([.present, .expected])
         }
-        guard isExpected else { return flags }
-        if flags.contains(.gone) {
-            // Only the merge says so of a row that is checked: the source refuses the content, and lists it no longer.
-            gone += 1
-            try bind(markGone, key, versionId, looked) { try markGone.run() }
+        guard isExpected else {
+            // Why it could not be had before it was archived no longer matters.
+            if flags.contains(.archived) { try bind(forget, key, versionId, looked) { try forget.run() } }
             return flags
         }
-        return settle(flags, try recordedFailure(key, versionId, looked))
+        let failure = try recordedFailure(key, versionId, looked)
+        if flags.contains(.gone) {
+            // Only the merge says so of a row that is checked: the newest inventory does not list the version.
+            guard failure == .refused || failure == .gone else { return settle(flags.subtracting(.gone), failure) }
+            gone += 1
+            if failure == .refused { try bind(markGone, key, versionId, looked) { try markGone.run() } }
+            return flags
+        }
+        return settle(flags, failure)
     }
 
     /// Why a request for a content failed; nil without a record.
@@ -193,8 +201,9 @@ package final class ChangeApplier: ChangeSink {
         try bind(failure, key, versionId, etag) {
             defer { failure.reset() }
             guard try failure.step() else { return nil }
-            return FetchFailure(
-                text: String(decoding: failure.bytes(0), as: UTF8.self), isGone: failure.integer(1) != 0)
+            let state = String(decoding: failure.bytes(0), as: UTF8.self)
+            return state == FetchFailure.unlisted
+                ? .refused : FetchFailure(text: state, isGone: failure.integer(1) != 0)
         }
     }
 

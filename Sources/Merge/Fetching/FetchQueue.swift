@@ -12,6 +12,8 @@ public final class FetchQueue {
     private let connection: Connection
     private let insert: Statement
     private var select: Statement?
+    /// How many of them the inventory marks latest, apart from those that were denied before.
+    public private(set) var latest = 0
 
     /// - Parameter directory: the store's `tmp/`.
     public init(directory: String) throws {
@@ -38,7 +40,10 @@ public final class FetchQueue {
     public func append(_ want: FetchRequest) throws {
         insert.bind(1, want.replacedAt.milliseconds)
         insert.bind(2, want.size)
-        insert.bind(3, (want.isLatest ? 1 : 0) | (want.isOpaque ? 2 : 0) | (want.isArchived ? 4 : 0))
+        insert.bind(
+            3,
+            (want.isLatest ? 1 : 0) | (want.isOpaque ? 2 : 0) | (want.isArchived ? 4 : 0) | (want.wasDenied ? 8 : 0))
+        if want.isLatest, !want.wasDenied { latest += 1 }
         insert.bind(8, want.lastModified.milliseconds)
         let etag = Array(want.etag.description.utf8)
         let content = want.isFiledByVersion ? Array(want.contentETag.description.utf8) : etag
@@ -81,11 +86,13 @@ public final class FetchQueue {
             return nil
         }
         let flags = statement.integer(2)
-        return FetchRequest(
+        var request = FetchRequest(
             key: Array(statement.bytes(3)), versionId: statement.isNull(4) ? nil : Array(statement.bytes(4)),
             etag: ETag(Array(statement.bytes(5))), contentETag: ETag(Array(statement.bytes(6))),
             size: statement.integer(1), isLatest: flags & 1 != 0, isOpaque: flags & 2 != 0,
             isArchived: flags & 4 != 0, lastModified: Timestamp(milliseconds: statement.integer(7)),
             replacedAt: Timestamp(milliseconds: statement.integer(0)))
+        request.wasDenied = flags & 8 != 0
+        return request
     }
 }

@@ -92,13 +92,14 @@ public final class Refetch {
         guard let etag = identity.etag, let filed = identity.contentETag(key: key, flags) else { return }
         let isLatest = version.evidence.latest.contains(rank)
         let ends = version.rows.filter { $0.valid.from != .max }.map(\.valid.to).max() ?? .max
-        try wants.append(
-            FetchRequest(
-                key: key, versionId: identity.versionId, etag: etag, contentETag: filed, size: identity.size,
-                isLatest: isLatest, isOpaque: version.flags.contains(.opaque),
-                isArchived: version.flags.contains(.archived), lastModified: identity.lastModified,
-                replacedAt: isLatest
-                    ? .distantFuture : ends == .max ? identity.lastModified : Timestamp(milliseconds: ends)))
+        var request = FetchRequest(
+            key: key, versionId: identity.versionId, etag: etag, contentETag: filed, size: identity.size,
+            isLatest: isLatest, isOpaque: version.flags.contains(.opaque),
+            isArchived: version.flags.contains(.archived), lastModified: identity.lastModified,
+            replacedAt: isLatest
+                ? .distantFuture : ends == .max ? identity.lastModified : Timestamp(milliseconds: ends))
+        request.wasDenied = !version.flags.isDisjoint(with: [.refused, .gone])
+        try wants.append(request)
     }
 }
 

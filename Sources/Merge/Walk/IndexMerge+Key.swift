@@ -185,7 +185,7 @@ extension IndexMerge {
     }
 
     private func requestFetch(
-        _ identity: VersionIdentity, flags: EntryRow.Flags, isLatest: Bool, valid: TimeSpan?,
+        _ identity: VersionIdentity, flags: EntryRow.Flags, isLatest: Bool, wasDenied: Bool = false, valid: TimeSpan?,
         name: UnsafeRawBufferPointer
     ) throws {
         let key = path + Array(name)
@@ -197,11 +197,12 @@ extension IndexMerge {
             replacedAt = identity.lastModified
             if let valid, valid.from != .max, valid.to != .max { replacedAt = Timestamp(milliseconds: valid.to) }
         }
-        try want(
-            FetchRequest(
-                key: key, versionId: identity.versionId, etag: etag, contentETag: filed, size: identity.size,
-                isLatest: isLatest, isOpaque: flags.contains(.opaque), isArchived: flags.contains(.archived),
-                lastModified: identity.lastModified, replacedAt: replacedAt))
+        var request = FetchRequest(
+            key: key, versionId: identity.versionId, etag: etag, contentETag: filed, size: identity.size,
+            isLatest: isLatest, isOpaque: flags.contains(.opaque), isArchived: flags.contains(.archived),
+            lastModified: identity.lastModified, replacedAt: replacedAt)
+        request.wasDenied = wasDenied
+        try want(request)
     }
 
     /// Recomputes all rows of a key from what is known about it, and writes those that differ.
@@ -262,26 +263,37 @@ extension IndexMerge {
             {
                 checksBlob = true
                 if policy.distrustsETags { flags.insert(.filedByVersion) }
-                let identity = version.evidence.identity
-                if policy.leavesOut(flags, size: identity.size) {
-                    // The blob may still have come under another key.
-                    flags.subtract([.gone, .foundArchived, .expected])
-                    summary.leftOut(flags, size: identity.size)
-                } else {
-                    flags.subtract(EntryRow.Flags.absence)
-                    flags.insert(.expected)
-                    try requestFetch(
-                        identity, flags: flags, isLatest: isLatest[place], valid: succession.valid[place].last,
-                        name: name)
-                }
+                try request(
+                    version, &flags, isLatest: isLatest[place], valid: succession.valid[place].last, name: name)
             } else if !isListed[place], isNewest, flags.contains(.expected) {
                 try settleUnlisted(&flags, version, valid: succession.valid[place].last, name: name)
-                checksBlob = flags.contains(.gone) || flags.state == .missing
+                checksBlob = flags.contains(.gone)
             }
             try writeRows(
                 version, flags: flags, valid: succession.valid[place], name: name, frame, checksBlob: checksBlob)
         }
         try changes.flushIfFull()
+    }
+
+    /// Requests the content of a listed version, or leaves it out and counts it.
+    private func request(
+        _ version: StoredVersion, _ flags: inout EntryRow.Flags, isLatest: Bool, valid: TimeSpan?,
+        name: UnsafeRawBufferPointer
+    ) throws {
+        let identity = version.evidence.identity
+        if policy.leavesOut(flags, size: identity.size) {
+            // What is refused and not expected is encrypted with a key of its owner: this is not.
+            if flags.contains(.expected) { flags.remove(.refused) }
+            // The blob may still have come under another key.
+            flags.subtract([.gone, .foundArchived, .expected])
+            summary.leftOut(flags, size: identity.size)
+        } else {
+            flags.subtract(EntryRow.Flags.absence)
+            flags.insert(.expected)
+            try requestFetch(
+                identity, flags: flags, isLatest: isLatest,
+                wasDenied: !version.flags.isDisjoint(with: [.refused, .gone]), valid: valid, name: name)
+        }
     }
 
     /// A version without its content that the newest inventory no longer lists: whoever refused it does not say that it is
@@ -290,12 +302,14 @@ extension IndexMerge {
     private func settleUnlisted(
         _ flags: inout EntryRow.Flags, _ version: StoredVersion, valid: TimeSpan?, name: UnsafeRawBufferPointer
     ) throws {
+        // Whether it is gone is decided when the rows are written, by what was answered last.
         switch flags.state {
         case .refused:
             flags.remove(.refused)
             flags.insert(.gone)
         case .missing where asks(name):
             try requestFetch(version.evidence.identity, flags: flags, isLatest: false, valid: valid, name: name)
+            flags.insert(.gone)
         case .present, .missing, .archived, .gone, .pruned, .unrequested: break
         }
     }

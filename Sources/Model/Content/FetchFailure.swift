@@ -26,11 +26,13 @@ public enum FetchFailure: String, Sendable {
 }
 
 extension FetchFailure {
+    /// What an index records of a refused content that no inventory lists any more: gone, until one lists it again.
+    public static let unlisted = "unlisted"
+
     /// As an index records it.
     ///
     /// - Parameters:
-    ///   - text: the column `state`; empty in an index of an older program, and beginning with `?` while a sync has not
-    ///     decided whether to believe the source.
+    ///   - text: the column `state`; empty in an index of an older program.
     ///   - isGone: the column `gone`.
     public init(text: String, isGone: Bool) {
         self = isGone ? .gone : FetchFailure(rawValue: text) ?? .missing

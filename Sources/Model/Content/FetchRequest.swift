@@ -15,6 +15,8 @@ public struct FetchRequest: Sendable {
     public var isOpaque: Bool
     /// A GET needs a restore first.
     public var isArchived: Bool
+    /// The source has refused it before, or called it gone: if it does so again, that is no news.
+    public var wasDenied = false
     public var lastModified: Timestamp
     /// When the version stopped being current: the first replaced expires first. `distantFuture` if still current.
     public var replacedAt: Timestamp

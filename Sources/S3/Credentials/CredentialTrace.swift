@@ -17,6 +17,7 @@ final class CredentialTrace: Sendable {
     var explanation: String {
         let looked = places.withLock { $0.isEmpty ? "" : " (looked in \($0.joined(separator: ", ")))" }
         return "no credentials were found\(looked), so requests went unsigned: run 'aws configure', or name a profile "
-            + "with AWS_PROFILE or --profile; --no-sign-request is for public buckets"
+            + "with AWS_PROFILE or --profile (of an existing store: \"profile\" in its icecore.json); --no-sign-request is "
+            + "for public buckets"
     }
 }

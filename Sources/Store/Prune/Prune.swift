@@ -38,6 +38,7 @@ public final class Prune {
         let hold = try BlobDeletionLock(store, removing: true)
         defer { withExtendedLifetime((lock, hold)) {} }
         try store.removeLeftovers()
+        try IndexReader.refuseLoss(store.indexPath)
         if !isDryRun { _ = try IndexDatabase(path: store.indexPath) }
 
         let reader = try store.reader()

@@ -174,6 +174,8 @@ final class PruneWalk {
             }
             var flags = version.flags
             if !isShown[place], !isMarker, flags.isDisjoint(with: [.pruned, .gone]) {
+                // Without "expected", "refused" would say that only the owner has the key.
+                if flags.contains(.expected) { flags.subtract(EntryRow.Flags.absence) }
                 flags.subtract([.present, .expected])
                 flags.insert(.pruned)
                 try visitor.drops(version, key: path + Array(name), isRemoved: false)

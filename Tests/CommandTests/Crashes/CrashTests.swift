@@ -107,7 +107,7 @@ import Testing
             try Files.replace(piece, with: old.content, mode: 0o600)
             try Files.replace("\(piece).log", with: bytes("icecore-partial 1\n0 5 -\n"), mode: 0o600)
             try scenario.add("2024-03-03T01-00Z", [new])
-            try scenario.succeed("sync")
+            #expect(try scenario.run("sync").status == 3, "what is no longer listed is asked for once more")
             #expect(Files.exists(piece))
             try Files.rename(store, saved)
 

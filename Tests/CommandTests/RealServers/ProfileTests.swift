@@ -60,7 +60,14 @@ import Testing
         let server = try RGWServer.shared()
         try withBucket(server) { scenario, bucket, inventory in
             try write(scenario, server, "services = lab")
+            let words = ["--bucket", "s3://\(bucket)", "--inventory", inventory, "--profile", "lab"]
+            let refused = try scenario.run(["init", scenario.store] + words)
+            #expect(refused.status == 1 && refused.complaints.count == 1, "\(refused)")
+            #expect(refused.stderr.contains("'lab'"), "\(refused)")
+            // The section goes away later.
+            try write(scenario, server, "services = lab\n\n[services lab]\ns3 =\n  endpoint_url = \(server.endpoint)")
             try scenario.initialize(bucket, inventory: inventory, "--profile", "lab")
+            try write(scenario, server, "services = lab")
             let run = try scenario.run("sync")
             #expect(run.status == 1 && run.complaints.count == 1 && run.stderr.contains("'lab'"), "\(run)")
         }

@@ -155,7 +155,7 @@ import Testing
         try use { scenario, folder in
             if !hasFolder { try Files.removeAll(folder.path) }
             let run = try initialize(scenario, folder.url)
-            #expect(run.status == 0 && run.stderr.contains("no inventory yet"), "\(run)")
+            #expect(run.status == 0 && run.stderr.contains("there is no inventory at"), "\(run)")
             #expect(run.stderr.contains("within 48 hours"), "\(run)")
             #expect(Files.exists("\(scenario.store)/icecore.json"))
         }

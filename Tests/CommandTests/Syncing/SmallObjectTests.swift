@@ -98,7 +98,7 @@ import Testing
             faults.latency = 0.1
             try scenario.server.set(faults)
             let start = Timestamp.now()
-            let record = try scenario.succeed("sync", "--json").record
+            let record = try scenario.succeed("sync", "--json", "--accept-gone").record
             // One after the other they would take fifty seconds.
             #expect(Timestamp.now().milliseconds - start.milliseconds < Patience.milliseconds(6000))
             #expect(record["gone"] as? Int == 500)

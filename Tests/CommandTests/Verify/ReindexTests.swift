@@ -118,3 +118,22 @@ import Testing
         }
     }
 }
+
+/// An index that is lost, not damaged.
+@Suite struct LostIndexTests {
+    @Test(arguments: ["missing", "empty"])
+    func aSyncDoesNotBeginANewIndexWhereOneWasLost(how: String) throws {
+        try Scenario.withContents { scenario in
+            let before = try scenario.views()
+            for suffix in ["", "-wal", "-shm"] { try Files.remove("\(scenario.store)/index.sqlite\(suffix)") }
+            if how == "empty" { try Files.replace("\(scenario.store)/index.sqlite", with: []) }
+            for command in ["sync", "status", "snapshots", "prune --keep-last 1"] {
+                let run = try scenario.run(
+                    command.split(separator: " ").map(String.init) + ["--store", scenario.store])
+                #expect(run.status == 1 && run.stderr.contains("'icecore reindex'"), "\(run)")
+            }
+            try scenario.succeed("reindex")
+            #expect(try scenario.views().dropLast(5) == before.dropLast(5))
+        }
+    }
+}

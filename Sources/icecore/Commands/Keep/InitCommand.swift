@@ -109,7 +109,9 @@ struct InitCommand: ParsableCommand {
         let site = try StoreSite(store)
         do {
             let findings = try InitialLook(site, configuration, environment: Console.environment).run()
-            for line in InitialReport(findings: findings, site: site, room: try? DiskRoom(site.path)).lines {
+            for line in InitialReport(
+                findings: findings, inventoryURL: configuration.inventory, site: site, room: try? DiskRoom(site.path)
+            ).lines {
                 Console.note(line)
             }
             return try Store.create(on: site, configuration)

@@ -6,6 +6,8 @@ import Sync
 /// What `init` says of the inventory, the credentials and the disk: sentences, one a line.
 struct InitialReport {
     let findings: InitialFindings
+    /// Where the inventories are to be.
+    let inventoryURL: String?
     let site: StoreSite
     let room: DiskRoom?
 
@@ -19,7 +21,10 @@ struct InitialReport {
         switch findings.inventory {
         case .none: []
         case .notThereYet:
-            ["there is no inventory yet: S3 delivers the first one within 48 hours"]
+            [
+                "there is no inventory at \(inventoryURL ?? "") yet: S3 delivers the first one within 48 hours. If there "
+                    + "should be some, check the URL: it is that of the folder with the dates (2026-03-15T01-00Z/)"
+            ]
         case .unreachable(let error):
             ["the inventory could not be looked at: \(Display.line(error.description))"]
         case .unusable(let name, let error):
@@ -66,6 +71,11 @@ struct InitialReport {
             lines.append(
                 "it lacks \(versions.joined(separator: ", ")): it lists current versions only, so what was replaced before "
                     + "the first sync, or between two inventories, stays unknown")
+        }
+        if facts.missing.contains(.etag) {
+            lines.append(
+                "it lacks ETag: only 'icecore sync --metadata-only' works with it, for dates and listings without "
+                    + "contents. Add the field to the configuration of the inventory")
         }
         let states = lacks(.storageClass)
         if !states.isEmpty {

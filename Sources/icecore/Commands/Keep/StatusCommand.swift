@@ -44,6 +44,11 @@ struct StatusCommand: ParsableCommand {
         try output.line("store:      \(store.path) (format \(store.configuration.format))")
         try output.line("bucket:     s3://\(store.configuration.bucket)")
         try output.line("inventory:  \(store.configuration.inventory ?? "none")")
+        let access = [
+            ("endpoint", store.configuration.endpointURL), ("region", store.configuration.region),
+            ("profile", store.configuration.profile),
+        ].compactMap { name, value in value.map { "\(name) \($0)" } }
+        if !access.isEmpty { try output.line("access:     \(access.joined(separator: ", "))") }
         if let since = store.configuration.distrustETagsSince {
             try output.line("contents:   each version separately, under its SHA-256, since \(since)")
         }

@@ -102,14 +102,13 @@ struct SyncCommand: ParsableCommand {
 
     func validate() throws {
         if date != nil, from != nil || to != nil { throw ValidationError("give --date, or --from and --to") }
-        if (from == nil) != (to == nil) { throw ValidationError("--from and --to go together") }
         guard (1...10_000).contains(jobs) else { throw ValidationError("--jobs must be from 1 to 10000") }
     }
 
     func run() throws {
         var syncOptions = SyncOptions()
         if let date { syncOptions.selection = .one(date) }
-        if let from, let to { syncOptions.selection = .range(from: from, to: to) }
+        if from != nil || to != nil { syncOptions.selection = .range(from: from, to: to) }
         syncOptions.filter = filter
         syncOptions.metadataOnly = metadataOnly
         syncOptions.distrustETags = distrustETags

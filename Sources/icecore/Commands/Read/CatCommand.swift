@@ -93,7 +93,9 @@ extension ContentState {
         case .archived:
             "is archived: once the object has been restored in the bucket, 'icecore sync --archived fetch' fetches it"
         case .refused: "is not in the store, since the bucket refuses it: 'icecore status --failures' tells why"
-        case .present, .missing, .unrequested:
+        case .present:
+            "is not in the store, although the index says so: 'icecore verify --repair' fetches it again"
+        case .missing, .unrequested:
             "is not in the store: 'icecore sync' fetches it, 'icecore status --failures' tells why it is missing"
         }
     }

@@ -68,7 +68,7 @@ struct ExportCommand: ParsableCommand {
         if outcome.missing > 0 {
             parts.append(
                 "\(outcome.missing) files \(verb): their content is not in the store, or cannot be read there "
-                    + "('icecore sync' fetches what the bucket still has)")
+                    + "('icecore verify --repair' fetches what the bucket still has)")
         }
         if outcome.leftOut > 0 {
             parts.append("\(outcome.leftOut) files \(verb): the target cannot have them, or something is in the way")

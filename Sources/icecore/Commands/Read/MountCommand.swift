@@ -84,6 +84,9 @@ struct MountCommand: ParsableCommand {
         }
         mountOptions.foreground = foreground
         mountOptions.allowOther = allowOther
+        if !allowOther, gid != nil || umask != nil {
+            Console.note("without --allow-other, nobody but you can enter the mount, whatever --gid and --umask say")
+        }
         mountOptions.owner = uid
         mountOptions.group = gid
         mountOptions.umask = umask ?? 0

@@ -86,7 +86,7 @@ struct PushCommand: ParsableCommand {
             throw IcecoreError(
                 .incomplete,
                 "\(outcome.missing) contents that the store expects are neither in it nor in the replica "
-                    + "('icecore sync' fetches what the bucket still has)")
+                    + "('icecore verify --repair' fetches what the bucket still has)")
         }
     }
 
