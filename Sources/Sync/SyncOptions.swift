@@ -8,8 +8,8 @@ public struct SyncOptions: Sendable {
         case newest
         /// An inventory's name, or a date: the last inventory of that day.
         case one(String)
-        /// All between two names or dates, both included; nil: from the oldest, to the newest.
-        case range(from: String?, to: String?)
+        /// All between two names or dates, both included.
+        case range(from: String, to: String)
     }
 
     public var selection = Selection.newest

@@ -29,14 +29,12 @@ struct InventorySelection {
             takesOne = true
             if names.isEmpty { throw Self.none(text, folders) }
         case .range(let from, let to):
-            let first = try from.map(Self.range)
-            let last = try to.map(Self.range)
+            let (first, last) = (try Self.range(from), try Self.range(to))
             names = folders.filter { name in
-                (from.map { first?(name) ?? true || name > $0 } ?? true)
-                    && (to.map { last?(name) ?? true || name < $0 } ?? true)
+                (first(name) || name > from) && (last(name) || name < to)
             }
             takesOne = false
-            if names.isEmpty { throw Self.none("\(from ?? "the first") to \(to ?? "the last")", folders) }
+            if names.isEmpty { throw Self.none("\(from) to \(to)", folders) }
         }
         // A sync of the same range does not bring back what a prune has dropped; nor is it what to fall back to.
         let pruned = Set(try store.reader().timeline.points.filter(\.isPruned).map(\.name))

@@ -113,7 +113,7 @@ import Testing
             try scenario.folder.write(Self.names[1], [good])
             try scenario.folder.write(Self.names[2], [good, row])
             try deny(scenario, [row])
-            let run = try scenario.run("sync", "--from", Self.names[0])
+            let run = try scenario.run("sync", "--from", Self.names[0], "--to", Self.names[2])
             #expect(run.status == 3, "\(run)")
             #expect(try states(scenario, "key") == ["refused"])
             try scenario.server.reset()

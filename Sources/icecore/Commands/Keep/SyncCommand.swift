@@ -16,10 +16,10 @@ struct SyncCommand: ParsableCommand {
         help: ArgumentHelp("Sync this inventory: a name, or a date (its last one).", valueName: "name-or-date"))
     var date: String?
 
-    @Option(help: ArgumentHelp("Sync every inventory from this date on.", valueName: "date"))
+    @Option(help: ArgumentHelp("Sync every inventory from this date on; goes with --to.", valueName: "date"))
     var from: String?
 
-    @Option(help: ArgumentHelp("Sync every inventory up to this date.", valueName: "date"))
+    @Option(help: ArgumentHelp("Sync every inventory up to this date; goes with --from.", valueName: "date"))
     var to: String?
 
     @Flag(name: .customLong("list-dates"), help: "Only list the available inventories, oldest first.")
@@ -102,13 +102,14 @@ struct SyncCommand: ParsableCommand {
 
     func validate() throws {
         if date != nil, from != nil || to != nil { throw ValidationError("give --date, or --from and --to") }
+        if (from == nil) != (to == nil) { throw ValidationError("--from and --to go together") }
         guard (1...10_000).contains(jobs) else { throw ValidationError("--jobs must be from 1 to 10000") }
     }
 
     func run() throws {
         var syncOptions = SyncOptions()
         if let date { syncOptions.selection = .one(date) }
-        if from != nil || to != nil { syncOptions.selection = .range(from: from, to: to) }
+        if let from, let to { syncOptions.selection = .range(from: from, to: to) }
         syncOptions.filter = filter
         syncOptions.metadataOnly = metadataOnly
         syncOptions.distrustETags = distrustETags
