@@ -70,7 +70,13 @@ public struct Store: Sendable {
     /// Creates a store where that was found to be possible.
     public static func create(on site: StoreSite, _ configuration: StoreConfiguration) throws -> Store {
         try site.prepare()
-        try configuration.write(to: "\(site.path)/\(StoreLayout.configuration)")
+        let path = "\(site.path)/\(StoreLayout.configuration)"
+        // Another process may have been quicker.
+        let lock = try File("\(site.path)/\(StoreLayout.lock)", O_RDWR | O_CREAT | O_NOFOLLOW)
+        guard try FileLock.exclusive.acquireNow(lock), try !Files.isThere(path) else {
+            throw IcecoreError(.busy, "'\(site.path)' is already a store")
+        }
+        try configuration.write(to: path)
         return try Store(path: site.path)
     }
 
@@ -102,15 +108,7 @@ public struct Store: Sendable {
         guard Files.exists(configurationPath) else { return try configuration.write(to: configurationPath) }
         var own = try StoreConfiguration(path: configurationPath)
         let before = own
-        if own.distrustETagsSince == nil, let since = configuration.distrustETagsSince {
-            own.distrustETagsSince = since
-            own.format = max(own.format, 2)
-        }
-        if own.etagsUnknownSince != configuration.etagsUnknownSince {
-            own.etagsUnknownSince = configuration.etagsUnknownSince
-            own.format = max(own.format, configuration.format)
-        }
-        if own.etags == nil, let meaning = configuration.etags { own.take(etags: meaning) }
+        own.takeETagSettings(of: configuration)
         if own != before { try own.write(to: configurationPath) }
     }
 

@@ -101,8 +101,7 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
     /// Whether the store has inventories with ETags, or inventories without.
     public mutating func setETags(areKnown: Bool) {
         etagsUnknownSince = areKnown ? nil : Timestamp.now().rfc3339
-        format = StoreConfiguration.format(
-            saysMeaning: etags != nil, sharesNothing: distrustETagsSince != nil || !areKnown)
+        settleFormat()
     }
 
     /// The format of a store with such settings.
@@ -118,12 +117,26 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
     public mutating func distrustETags() {
         guard distrustETagsSince == nil else { return }
         distrustETagsSince = Timestamp.now().rfc3339
-        format = max(format, 2)
+        settleFormat()
     }
 
     /// Takes ETags for what they are at this bucket's server, from now on.
     public mutating func take(etags meaning: ETagMeaning) {
         etags = meaning
-        format = max(format, 3)
+        settleFormat()
+    }
+
+    /// Takes over what another configuration says of ETags: that of a store whose index this one now has.
+    mutating func takeETagSettings(of other: StoreConfiguration) {
+        distrustETagsSince = distrustETagsSince ?? other.distrustETagsSince
+        etagsUnknownSince = other.etagsUnknownSince
+        etags = etags ?? other.etags
+        settleFormat()
+    }
+
+    /// Gives the configuration the format that its settings need, no later one: earlier programs would refuse that.
+    private mutating func settleFormat() {
+        format = StoreConfiguration.format(
+            saysMeaning: etags != nil, sharesNothing: distrustETagsSince != nil || etagsUnknownSince != nil)
     }
 }

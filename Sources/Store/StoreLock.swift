@@ -45,6 +45,11 @@ public final class StoreLock: @unchecked Sendable {
         }
         if let last { try refuseOther(last, path, store) }
         try store.expectOwnDirectories()
+        // A copy of a store may lack directories that were empty.
+        for directory in [store.temporaryPath, store.inventoriesPath, store.quarantinePath]
+        where !Files.exists(directory) {
+            try Files.createDirectory(directory)
+        }
         // The store may have been moved to a disk where it cannot be written to.
         if let refusal = FileSystemAbilities(necessaryIn: store.temporaryPath).refusal(store.path) { throw refusal }
         isHeld = true

@@ -130,6 +130,9 @@ public final class InitialLook: Sendable {
         do {
             // S3's checksum vouches for the document: what cannot be read today cannot be read tomorrow.
             found = try document.manifest()
+        } catch let error as IcecoreError where error.code == .unsupported && dates > 1 {
+            // An earlier one may be in a format that can be read.
+            return note { $0.inventory = .unusable(name: name, error) }
         } catch {
             throw Refusal(error: error)
         }

@@ -170,6 +170,7 @@ public struct InventorySource {
         var wanted = try files.indices.filter { try !InventorySource.isWhole(paths[$0], files[$0]) }
         progress(files.count - wanted.count, files.count)
         var refusal: S3Failure?
+        var isLacking = false
         for place in places where !wanted.isEmpty {
             let downloads = wanted.map { index in
                 // In tmp/, because among the list files a temporary name could be one of theirs.
@@ -182,12 +183,14 @@ public struct InventorySource {
                 progress(files.count - wanted.count + fetched, files.count)
             }
             wanted = wanted.indices.filter { !done.contains($0) }.map { wanted[$0] }
-            // A bucket that may not be read says more than one that lacks the file.
+            // A bucket that may not be read says more than one that lacks the file, unless that is the one to look in.
             if let failure, refusal?.isNotFound ?? true { refusal = failure }
+            if case .s3(let own, _) = url, place.bucket == own, failure?.isNotFound ?? false { isLacking = true }
         }
         if let first = wanted.first {
-            if let refusal, !refusal.isNotFound { try failing("get") { throw refusal } }
-            throw IcecoreError(.notFound, ListFilePlaces(name: name).nowhere(files[first], places))
+            if let refusal, !refusal.isNotFound, !isLacking { try failing("get") { throw refusal } }
+            let refused = refusal.map { $0.isNotFound ? "" : "; \($0.asError.message)" } ?? ""
+            throw IcecoreError(.notFound, ListFilePlaces(name: name).nowhere(files[first], places) + refused)
         }
         try Files.synchronizeDirectory("\(directory)/data")
         return paths

@@ -136,4 +136,33 @@ import Testing
             #expect(try scenario.views().dropLast(5) == before.dropLast(5))
         }
     }
+
+    @Test func aStoreWithoutItsEmptyDirectoriesMakesThemAgain() throws {
+        try Scenario.withContents { scenario in
+            for name in ["tmp", "quarantine"] { try Files.removeAll("\(scenario.store)/\(name)") }
+            try scenario.succeed("sync")
+            try scenario.succeed("verify")
+            #expect(Files.exists("\(scenario.store)/tmp") && Files.exists("\(scenario.store)/quarantine"))
+        }
+    }
+
+    /// Its look at the inventory takes a while; meanwhile another one makes the store.
+    @Test func aSlowInitDoesNotTakeOverAStoreThatCameMeanwhile() throws {
+        try Scenario.withContents { scenario in
+            let configuration = try Files.read("\(scenario.store)/icecore.json", limit: 1 << 16)
+            let kept = "\(scenario.directory)/kept"
+            try Files.rename(scenario.store, kept)
+            var faults = FaultServer.Faults()
+            faults.latency = 3
+            try scenario.server.set(faults)
+            let slow = try scenario.start(
+                ["init", scenario.store, "--bucket", "s3://other", "--inventory", "s3://other-inventories/all/"])
+            usleep(1_000_000)
+            try Files.removeAll(scenario.store)
+            try Files.rename(kept, scenario.store)
+            let run = try slow.wait(seconds: 60)
+            #expect(run.status == 1 && run.stderr.contains("already a store"), "\(run)")
+            #expect(try Files.read("\(scenario.store)/icecore.json", limit: 1 << 16) == configuration)
+        }
+    }
 }

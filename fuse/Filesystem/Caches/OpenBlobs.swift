@@ -36,8 +36,8 @@ final class OpenBlobs: @unchecked Sendable {
     ///
     /// - Parameter descriptor: of its blob; it stays the caller's.
     func note(_ node: UInt64, _ descriptor: Int32, size: Int64) {
-        let now = MonotonicClock.milliseconds()
         lock.withLock {
+            let now = MonotonicClock.milliseconds()
             if open[node] != nil {
                 open[node]?.touched = now
                 return
@@ -71,9 +71,9 @@ final class OpenBlobs: @unchecked Sendable {
 
     /// Closes those that nobody has read for long.
     func expire() {
-        let now = MonotonicClock.milliseconds()
         lock.withLock {
-            for (node, one) in open where now - one.touched > OpenBlobs.longestIdle {
+            let now = MonotonicClock.milliseconds()
+            for (node, one) in open where one.touched + OpenBlobs.longestIdle < now {
                 close(one.descriptor)
                 open[node] = nil
             }

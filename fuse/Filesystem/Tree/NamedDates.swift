@@ -48,10 +48,14 @@ struct NamedDates: Sendable {
             let lines = read(limit: 1024).map(\.line)
             try? Files.replace(path, with: Array(lines.joined().utf8))
         }
-        guard let file = try? File(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW) else { return }
+        // Somebody may have put a FIFO there, which nobody reads.
+        guard let file = try? File(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK) else { return }
         var bytes = date.line
         bytes.withUTF8 { try? file.write(UnsafeRawBufferPointer($0)) }
     }
+
+    /// The years 0 to 9999, in milliseconds.
+    private static let instants: ClosedRange<Int64> = -62_167_219_200_000...253_402_300_799_999
 
     private static func parse(_ line: ArraySlice<UInt8>) -> Date? {
         let fields = String(decoding: line, as: UTF8.self).split(separator: "\t", omittingEmptySubsequences: false)
@@ -62,7 +66,8 @@ struct NamedDates: Sendable {
         switch (words[0], number) {
         case ("latest", nil) where words.count == 1: source = .latest
         case ("snapshot", let id?) where ViewTable.number(ofSnapshot: id) != nil: source = .snapshot(id: id)
-        case ("instant", let time?): source = .instant(Timestamp(milliseconds: time))
+        case ("instant", let time?) where NamedDates.instants.contains(time):
+            source = .instant(Timestamp(milliseconds: time))
         default: return nil
         }
         return Date(name: String(fields[1]), source: source)

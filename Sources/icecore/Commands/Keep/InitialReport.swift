@@ -28,7 +28,10 @@ struct InitialReport {
         case .unreachable(let error):
             ["the inventory could not be looked at: \(Display.line(error.description))"]
         case .unusable(let name, let error):
-            ["the newest inventory, \(name), is damaged or not complete yet: \(Display.line(error.description))"]
+            [
+                "the newest inventory, \(name), \(error.code == .unsupported ? "cannot be used" : "is damaged or not complete yet")"
+                    + ": \(Display.line(error.description))"
+            ]
         case .found(let facts):
             [newest(facts)] + contents(facts) + missing(facts)
         }
