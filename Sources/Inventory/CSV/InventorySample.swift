@@ -4,8 +4,10 @@ import Basics
 public struct InventorySample: Sendable {
     /// How many complete rows there were, delete markers among them.
     public private(set) var rows = 0
-    /// The sizes of the others.
+    /// The sizes of the others, but for archived ones, which no sync fetches unasked.
     public private(set) var sizes: [Int64] = []
+    /// How many were archived.
+    public private(set) var archived = 0
     /// How many bytes of the compressed file they were in.
     public private(set) var compressedBytes = 0
     /// What ended the sample before the end of the bytes; nil if nothing did.
@@ -62,7 +64,9 @@ public struct InventorySample: Sendable {
         text.append(contentsOf: repeatElement(0, count: TextBlock.padding))
         defer {
             rows += batch.rows.count
-            for row in batch.rows where !row.flags.contains(.marker) { sizes.append(row.size) }
+            for row in batch.rows where !row.flags.contains(.marker) {
+                if row.flags.contains(.archived) { archived += 1 } else { sizes.append(row.size) }
+            }
             batch.removeAll()
         }
         let consumed = try text.withUnsafeMutableBytes { bytes in

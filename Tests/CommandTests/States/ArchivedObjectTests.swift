@@ -37,6 +37,11 @@ import Testing
             }
             try scenario.folder.write(Self.name, [warm] + archive)
             try scenario.server.add(Scenario.bucket, [warm])
+            try FileManager.default.removeItem(atPath: scenario.store)
+            let look = try scenario.run(
+                ["init", scenario.store, "--bucket", "s3://\(Scenario.bucket)", "--inventory", scenario.folder.url])
+            #expect(look.status == 0 && !look.stderr.contains("must be fetched"), "\(look)")
+            #expect(look.stderr.contains("archived objects"), "\(look)")
             let dry = try scenario.succeed("sync", "--dry-run")
             #expect(dry.text.contains(" 4 bytes"), "\(dry)")
             for round in 0..<2 {

@@ -58,6 +58,9 @@ struct InitialReport {
                 "by its first \(facts.sample?.rows ?? 0) rows, it lists about \(estimate.rows.about) versions: about "
                     + "\(need.bytes.byteCount) in \(need.files.about) objects")
         }
+        if facts.sample?.archived ?? 0 > 0 {
+            lines.append("archived objects, which a sync does not fetch unasked, are not counted in that")
+        }
         guard let room, let shortage = room.shortage(need, of: "a sync") else { return lines }
         lines.append(
             "\(estimate.isExact ? "" : "if so, ")\(shortage): --filter and --metadata-only limit what a sync fetches")
