@@ -15,8 +15,6 @@ public final class BlobRecords {
     private var isOpen = false
 
     public init(indexPath: String) throws {
-        // Adds what an index of an older program lacks.
-        _ = try IndexDatabase(path: indexPath)
         connection = try Connection(indexPath, readOnly: false)
         // A mount may be the first to write to an index of an earlier program.
         if try !connection.knowsParts() { _ = try IndexDatabase(path: indexPath) }

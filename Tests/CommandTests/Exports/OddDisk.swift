@@ -16,11 +16,6 @@ enum OddDisk: String, CaseIterable {
     /// Where the programs of a system are that are not for everybody.
     private static let path = "PATH=/usr/sbin:/sbin:/usr/bin:/bin"
 
-    /// Whether this machine can have one: a machine that has its own ZFS cannot.
-    var isPossible: Bool {
-        self != .zfs || Files.exists("/usr/sbin/zfs-fuse")
-    }
-
     /// Runs a test with such a disk.
     ///
     /// - Parameter body: gets the path where it is mounted.
