@@ -2,11 +2,15 @@ extension S3Request {
     /// The action of IAM that the request has to be allowed, as docs/PERMISSIONS.md lists them.
     var action: String {
         let names = Set(query.map(\.name))
+        if names.contains("tagging") {
+            let verb = method == .delete ? "Delete" : method == .put ? "Put" : "Get"
+            return "s3:\(verb)Object\(versionId == nil ? "" : "Version")Tagging"
+        }
         switch method {
         case .get, .head:
             if key.isEmpty { return names.contains("uploads") ? "s3:ListBucketMultipartUploads" : "s3:ListBucket" }
             return versionId == nil ? "s3:GetObject" : "s3:GetObjectVersion"
-        case .put, .post: return "s3:PutObject"
+        case .put, .post: return names.contains("delete") ? "s3:DeleteObject" : "s3:PutObject"
         case .delete: return names.contains("uploadId") ? "s3:AbortMultipartUpload" : "s3:DeleteObject"
         }
     }

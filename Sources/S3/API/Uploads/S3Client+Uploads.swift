@@ -49,7 +49,7 @@ extension S3Client {
     private func completeUpload(bucket: String, key: [UInt8], id: String, etags: [String]) throws {
         var xml = "<CompleteMultipartUpload>"
         for (index, etag) in etags.enumerated() {
-            xml += "<Part><PartNumber>\(index + 1)</PartNumber><ETag>\"\(S3Client.escaped(etag))\"</ETag></Part>"
+            xml += "<Part><PartNumber>\(index + 1)</PartNumber><ETag>\"\(XMLText.escaped(etag))\"</ETag></Part>"
         }
         xml += "</CompleteMultipartUpload>"
         var request = S3Request(.post, bucket: bucket, key: key)
@@ -67,11 +67,6 @@ extension S3Client {
         }
         try run(transfer)
         _ = try transfer.object()
-    }
-
-    private static func escaped(_ text: String) -> String {
-        text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
-            .replacing("\"", with: "&quot;")
     }
 
     /// Aborts a multipart upload. One that no longer exists is not an error.
