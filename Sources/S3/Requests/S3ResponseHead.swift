@@ -8,7 +8,7 @@ public struct S3ResponseHead: Sendable {
     public enum HeaderField: UInt8, CaseIterable, Sendable {
         case contentLength, contentRange, contentType, contentEncoding, etag, lastModified, location, retryAfter
         case versionId, deleteMarker, serverSideEncryption, customerAlgorithm, partsCount, bucketRegion, storageClass
-        case requestId
+        case requestId, date, cacheControl, contentDisposition, contentLanguage, expires, redirectLocation, taggingCount
 
         var name: StaticString {
             switch self {
@@ -28,6 +28,13 @@ public struct S3ResponseHead: Sendable {
             case .bucketRegion: "x-amz-bucket-region"
             case .storageClass: "x-amz-storage-class"
             case .requestId: "x-amz-request-id"
+            case .date: "date"
+            case .cacheControl: "cache-control"
+            case .contentDisposition: "content-disposition"
+            case .contentLanguage: "content-language"
+            case .expires: "expires"
+            case .redirectLocation: "x-amz-website-redirect-location"
+            case .taggingCount: "x-amz-tagging-count"
             }
         }
     }
@@ -188,6 +195,10 @@ public struct S3ResponseHead: Sendable {
     /// How many parts the upload had; only in answers to requests with `partNumber`.
     public var partsCount: Int? { valueBytes(.partsCount).flatMap(Self.number).map(Int.init) }
     public var storageClass: String? { value(.storageClass) }
+    /// The server's clock.
+    public var date: Timestamp? { value(.date).flatMap { Timestamp(http: $0) } }
+    /// How many tags the object has, where the server says so: it does if there are any.
+    public var tagCount: Int? { valueBytes(.taggingCount).flatMap(Self.number).map(Int.init) }
     public var bucketRegion: String? { value(.bucketRegion) }
 
     /// Whether the answer has any `x-amz-meta-` header.
