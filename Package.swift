@@ -81,8 +81,12 @@ let package = Package(
             dependencies: ["Basics", "Blobs", "CFuse3", "Download", "Index", "Model", "S3", "Store"],
             path: "fuse/Filesystem"),
         .target(
+            name: "Upload", dependencies: ["Basics", "Download", "Model", "S3", "SQLite", "Store"]),
+        .target(
             name: "Replica",
-            dependencies: ["Basics", "Blobs", "CZlib", "Download", "Index", "Merge", "Model", "S3", "SQLite", "Store"]),
+            dependencies: [
+                "Basics", "Blobs", "CZlib", "Download", "Index", "Merge", "Model", "S3", "SQLite", "Store", "Upload",
+            ]),
         .target(name: "Export", dependencies: ["Basics", "CSystem", "Index", "Model", "Store"]),
         .executableTarget(
             name: "icecore",

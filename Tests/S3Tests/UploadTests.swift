@@ -29,6 +29,24 @@ private final class SendingTransfer: Transfer {
     override func finished(_ result: Result<Void, any Error>) throws { self.result = result }
 }
 
+extension S3Client {
+    fileprivate func beginUpload(
+        _ bucket: String, _ key: [UInt8], headers: [(name: String, value: String)] = []
+    ) throws -> String {
+        try S3UploadAnswer.id(
+            send(.beginningUpload(bucket: bucket, key: key, headers: headers)).bytes)
+    }
+
+    fileprivate func completeUpload(
+        _ bucket: String, _ key: [UInt8], id: String, etags: [String], size: Int64
+    ) throws {
+        var result: Result<UploadCompletion.Completed, any Error>?
+        let completion = UploadCompletion(bucket: bucket, key: key, id: id, etags: etags, size: size) { result = $0 }
+        while let transfer = completion.next() { try run(transfer) }
+        _ = try result?.get()
+    }
+}
+
 /// Against Ceph's gateway, which verifies what it is sent.
 @Suite(.serialized) struct UploadTests {
     @Test func whatIsSentAsItIsReadArrives() throws {
@@ -64,24 +82,21 @@ private final class SendingTransfer: Transfer {
         let bucket = try ObjectTests.bucket(S3Admin(server), "parts")
         let client = try S3Client(server)
         let key = bytes("a folder/with space+plus")
-        let new = try client.createUpload(bucket: bucket, key: key, headers: [("x-amz-tagging", "icecore=temporary")])
-        #expect(!new.mayHaveTwin)
-        let id = new.id
-        let other = try client.createUpload(bucket: bucket, key: key + bytes("/longer")).id
+        let id = try client.beginUpload(bucket, key, headers: [("x-amz-tagging", "icecore=temporary")])
+        let other = try client.beginUpload(bucket, key + bytes("/longer"))
         #expect(try client.unfinishedUploads(bucket: bucket, key: key) == [S3UnfinishedUpload(key: key, id: id)])
 
         let parts = [1, 2, 3].map { [UInt8](repeating: $0, count: $0 < 3 ? 5 << 20 : 70_000) }
         var etags: [String] = []
         for (index, part) in parts.enumerated() {
-            var request = S3Request(.put, bucket: bucket, key: key)
-            request.query = [("partNumber", bytes("\(index + 1)")), ("uploadId", bytes(id))]
+            let request = S3Request.part(index + 1, ofUpload: id, bucket: bucket, key: key)
             let transfer = SendingTransfer(request, part, md5: MD5.digest(part))
             try client.run(transfer)
             try transfer.result?.get()
             etags.append(try #require(transfer.etag))
         }
         #expect(etags == parts.map { Hex.encode(MD5.digest($0)) })
-        try client.completeUpload(bucket: bucket, key: key, id: id, etags: etags, size: (10 << 20) + 70_000)
+        try client.completeUpload(bucket, key, id: id, etags: etags, size: (10 << 20) + 70_000)
         let object = try client.get(bucket: bucket, key: key, limit: 20 << 20)
         #expect(object.bytes == Array(parts.joined()))
         #expect(object.head.etag?.hasSuffix("-3") == true)
@@ -100,7 +115,7 @@ private final class SendingTransfer: Transfer {
         )
         let client = try S3Client(server)
         let refusal = try failure {
-            try client.completeUpload(bucket: "bucket", key: bytes("key"), id: "u", etags: ["x"], size: 1)
+            try client.completeUpload("bucket", bytes("key"), id: "u", etags: ["x"], size: 1)
         }
         #expect(refusal.code == "InternalError")
         #expect(try server.statistics().requests > 1, "it may pass")
@@ -116,7 +131,7 @@ private final class SendingTransfer: Transfer {
         let whole = Hex.encode(MD5.digest(MD5.digest(bytes("a")) + MD5.digest(bytes("b")))) + "-2"
         let client = try S3Client(server)
         func complete(_ size: Int64, _ etags: [String]) throws {
-            try client.completeUpload(bucket: "bucket", key: bytes("key"), id: "u", etags: etags, size: size)
+            try client.completeUpload("bucket", bytes("key"), id: "u", etags: etags, size: size)
         }
         let object = FaultServer.Canned(headers: [("ETag", "\"\(whole)\"")], body: "ab")
         try server.can("/bucket/key", object)

@@ -6,6 +6,7 @@ import Merge
 import Model
 import S3
 import Store
+import Upload
 
 /// Makes a store from a replica, or brings one up to date with it: first the blobs, then the index, and last
 /// `icecore.json`, so that there is a complete store or none.

@@ -1,5 +1,6 @@
 import Basics
 import Glibc
+import Upload
 
 /// Cuts a copy of the index into chunks, so that a push sends only those that the replica lacks.
 final class IndexChunker {

@@ -4,6 +4,7 @@ import Glibc
 import Index
 import Model
 import Store
+import Upload
 
 /// The blobs of a store that its replica lacks, one after the other, in the order of the disk.
 final class BlobFeed {

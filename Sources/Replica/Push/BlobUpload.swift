@@ -1,4 +1,5 @@
 import Basics
+import Upload
 
 /// Sends the blobs that the replica lacks, and counts them over all attempts of a push.
 final class BlobUpload {

@@ -1,4 +1,5 @@
 import Basics
+import Upload
 
 /// Writes the files of the new snapshot. Each is recorded in the store before it may exist at the replica.
 final class SnapshotUpload {

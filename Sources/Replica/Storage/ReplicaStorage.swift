@@ -1,3 +1,5 @@
+import Upload
+
 /// The bytes at a path of a replica, and a tag that changes whenever they do.
 struct StoredBytes {
     var bytes: [UInt8]

@@ -43,6 +43,9 @@ public final class S3Client: Sendable {
     /// A sentence for people if the server has refused requests that went unsigned for want of credentials; else nil.
     public var unsignedRefusal: String? { service.unsignedRefusal }
 
+    /// How many requests were made so far, by all loops of this client and retries included.
+    public var requestCount: Int { service.requests.load(ordering: .relaxed) }
+
     // MARK: - Loops for single calls
 
     private struct IdleLoop: @unchecked Sendable {

@@ -7,6 +7,8 @@ final class S3Service: Sendable {
     /// Regions of buckets that turned out not to be in the configured one.
     private let regions = Mutex<[String: String]>([:])
     private let hasRefusedUnsigned = Mutex(false)
+    /// How many requests all loops have made, retries included.
+    let requests = Atomic<Int>(0)
 
     init(_ configuration: S3Configuration, credentials: CredentialsProvider) {
         self.configuration = configuration

@@ -5,6 +5,8 @@
 open class Transfer {
     public private(set) var request: S3Request
     var progress = TransferProgress()
+    /// How often the request was made. After more than once, an answer that was lost may have had an effect.
+    public var attempts: Int { progress.attempts }
 
     public init(_ request: S3Request) {
         self.request = request

@@ -142,6 +142,7 @@ public final class TransferLoop {
         try multi.add(slot)
         inFlight += 1
         statistics.requests += 1
+        service.requests.add(1, ordering: .relaxed)
     }
 
     private func idleSlot(signed: Bool) throws(IcecoreError) -> TransferSlot {

@@ -3,16 +3,20 @@ import Glibc
 import Model
 
 /// Reads, checks and copies the blobs of a store.
-enum BlobCopy {
+package enum BlobCopy {
     /// The blob is not what its name says.
-    struct Damage: Error {
-        var reason: String
+    package struct Damage: Error {
+        package var reason: String
+
+        package init(reason: String) {
+            self.reason = reason
+        }
     }
 
     /// Copies a blob, and checks on the way that it is what its name says. The copy is not durable yet.
     ///
     /// - Throws: ``Damage``: then the copy is useless.
-    static func copy(
+    package static func copy(
         _ source: String, to target: String, _ name: BlobName, parts: PartLayout?, read: (Int) throws -> Void
     ) throws {
         let input = SharedFile(try open(source, name))
@@ -35,7 +39,7 @@ enum BlobCopy {
     }
 
     /// Opens a blob. No link is followed, and nothing but a file of the right size is accepted.
-    static func open(_ path: String, _ name: BlobName) throws -> File {
+    package static func open(_ path: String, _ name: BlobName) throws -> File {
         var status = stat()
         // Opening a FIFO could block, so the file is examined first, and again once it is open.
         guard lstat(path, &status) == 0 else {
@@ -53,7 +57,7 @@ enum BlobCopy {
     }
 
     /// Fills the buffer from a blob; an unreadable or shortened file is ``Damage``.
-    static func read(_ file: SharedFile, into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws {
+    package static func read(_ file: SharedFile, into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws {
         do {
             try file.read(into: buffer, at: offset)
         } catch let error as IcecoreError where error.errno == EIO || error.code == .damaged {
@@ -64,7 +68,7 @@ enum BlobCopy {
     /// The MD5 of a blob's content.
     ///
     /// - Throws: ``Damage`` if the content is not what the blob's name says.
-    static func checkedMD5(_ path: String, _ name: BlobName, parts: PartLayout?) throws -> [UInt8] {
+    package static func checkedMD5(_ path: String, _ name: BlobName, parts: PartLayout?) throws -> [UInt8] {
         let file = SharedFile(try open(path, name))
         var digest = BlobDigest(name, parts: parts)
         var md5 = MD5()
@@ -85,7 +89,7 @@ enum BlobCopy {
     }
 
     /// What is wrong with a blob; nil: nothing.
-    static func problem(_ path: String, _ name: BlobName, parts: PartLayout?) throws -> String? {
+    package static func problem(_ path: String, _ name: BlobName, parts: PartLayout?) throws -> String? {
         do {
             _ = try checkedMD5(path, name, parts: parts)
             return nil

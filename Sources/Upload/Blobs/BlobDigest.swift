@@ -2,13 +2,13 @@ import Download
 import Model
 
 /// The digest that a blob's name promises, computed while its bytes pass.
-struct BlobDigest: ~Copyable {
+package struct BlobDigest: ~Copyable {
     private let name: BlobName
     /// Nil where one pass cannot tell.
     private var digest: ContentDigest?
 
     /// - Parameter parts: the recorded ones of a multipart upload; without them one pass cannot tell.
-    init(_ name: BlobName, parts: PartLayout?) {
+    package init(_ name: BlobName, parts: PartLayout?) {
         self.name = name
         switch name {
         case .sha256(let expected, _): digest = ContentDigest(.sha256(expected))
@@ -19,22 +19,22 @@ struct BlobDigest: ~Copyable {
     }
 
     /// Whether the name promises the digests of parts.
-    static func needsParts(_ name: BlobName) -> Bool {
+    package static func needsParts(_ name: BlobName) -> Bool {
         if case .etag(let etag, _) = name { return etag.parts > 0 }
         return false
     }
 
-    mutating func update(_ bytes: UnsafeRawBufferPointer) {
+    package mutating func update(_ bytes: UnsafeRawBufferPointer) {
         digest?.update(bytes)
     }
 
     /// Takes the MD5 of the next part of a multipart upload, in place of its bytes.
-    mutating func append(part md5: [UInt8]) {
+    package mutating func append(part md5: [UInt8]) {
         digest?.append(md5)
     }
 
     /// What is wrong with the content; nil: nothing was found.
-    consuming func problem() -> String? {
+    package consuming func problem() -> String? {
         guard let digest = digest.take() else { return nil }
         if digest.matches() { return nil }
         switch name {

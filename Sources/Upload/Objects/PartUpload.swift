@@ -37,7 +37,9 @@ final class PartUpload: Transfer {
         switch result {
         case .success:
             guard let etag, !etag.isEmpty else {
-                throw IcecoreError(.unsupported, "the server returns no ETag for a part of an upload")
+                return try done(
+                    .failure(
+                        IcecoreError(.unsupported, "the server returns no ETag for a part of an upload")))
             }
             try done(.success(etag))
         case .failure(let error): try done(.failure(error))

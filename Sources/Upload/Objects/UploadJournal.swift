@@ -1,5 +1,5 @@
 /// A record of uploads in parts, written before they can leave anything behind at the replica.
-protocol UploadJournal: AnyObject {
+package protocol UploadJournal: AnyObject {
     /// An upload in parts is about to begin at this path.
     func willBegin(_ path: String) throws
     /// The upload has begun, with this ID.
@@ -9,8 +9,10 @@ protocol UploadJournal: AnyObject {
 }
 
 /// For storage where uploads leave nothing behind.
-final class NoUploadJournal: UploadJournal {
-    func willBegin(_ path: String) throws {}
-    func didBegin(_ path: String, id: String) throws {}
-    func didEnd(_ path: String) throws {}
+package final class NoUploadJournal: UploadJournal {
+    package init() {}
+
+    package func willBegin(_ path: String) throws {}
+    package func didBegin(_ path: String, id: String) throws {}
+    package func didEnd(_ path: String) throws {}
 }

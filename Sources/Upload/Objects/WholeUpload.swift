@@ -5,19 +5,26 @@ import S3
 ///
 /// A blob is checked against its name before any of it is sent: another push may have put the right content under that
 /// name, and others may rely on it.
-final class WholeUpload: Transfer {
-    private let payload: UploadJob.Payload
-    private let done: (UploadOutcome) throws -> Void
+package final class WholeUpload: Transfer {
+    private let payload: UploadPayload
+    private let done: (Result<UploadOutcome, any Error>) throws -> Void
     private let md5: [UInt8]
     private var file: SharedFile?
     private var supplied: Int64 = 0
+    private var made = MadeObject()
 
-    init(_ bucket: ReplicaBucket, _ job: UploadJob, done: @escaping (UploadOutcome) throws -> Void) throws {
-        payload = job.payload
+    /// - Parameter done: called once. An error thrown here ends the loop's run.
+    /// - Throws: ``BlobCopy/Damage`` for a blob that cannot be sent.
+    package init(
+        _ object: TargetObject, _ payload: UploadPayload,
+        done: @escaping (Result<UploadOutcome, any Error>) throws -> Void
+    ) throws {
+        self.payload = payload
         self.done = done
-        var request = bucket.request(.put, job.path)
-        request.uploadLength = job.size
-        switch job.payload {
+        var request = object.request(.put)
+        request.headers = object.headers
+        request.uploadLength = payload.size
+        switch payload {
         case .bytes(let bytes): md5 = MD5.digest(bytes)
         case .blob(let file, let name, let parts):
             if case .etag(let etag, _) = name, etag.parts == 0 {
@@ -32,7 +39,7 @@ final class WholeUpload: Transfer {
         super.init(request)
     }
 
-    override func supply(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws -> Int {
+    package override func supply(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws -> Int {
         switch payload {
         case .bytes(let bytes):
             let piece = bytes[Int(offset)...].prefix(buffer.count)
@@ -50,27 +57,28 @@ final class WholeUpload: Transfer {
         }
     }
 
-    override func begin(_ head: S3ResponseHead) throws {
+    package override func begin(_ head: S3ResponseHead) throws {
+        made = MadeObject(head)
         guard case .blob(_, let name, _) = payload else { return }
         guard supplied == name.size else { throw S3Failure.corrupt("the server answered before everything was sent") }
         try head.refuseOtherContent(than: md5)
     }
 
-    override func finished(_ result: Result<Void, any Error>) throws {
+    package override func finished(_ result: Result<Void, any Error>) throws {
         file = nil
         switch result {
-        case .success: try done(.done)
-        case .failure(let damage as BlobCopy.Damage): try done(.damaged(damage.reason))
+        case .success: try done(.success(.done(made)))
+        case .failure(let damage as BlobCopy.Damage): try done(.success(.damaged(damage.reason)))
         case .failure(let failure as S3Failure)
         where failure.kind == .corrupt || failure.code == "BadDigest" || failure.code == "InvalidDigest":
             // Several attempts failed, or the server found the fault: it may be the file, not the network.
             if case .blob(let path, let name, let parts) = payload,
                 let problem = try BlobCopy.problem(path, name, parts: parts)
             {
-                return try done(.damaged(problem))
+                return try done(.success(.damaged(problem)))
             }
-            throw failure
-        case .failure(let error): throw error
+            try done(.failure(failure))
+        case .failure(let error): try done(.failure(error))
         }
     }
 }

@@ -1,4 +1,5 @@
 import S3
+import Upload
 
 /// A HEAD request that tells whether a content is at its path already.
 final class PresenceCheck: Transfer {

@@ -1,4 +1,5 @@
 import S3
+import Upload
 
 /// The prefix of a bucket that holds a replica, and how to reach it.
 struct ReplicaBucket {
@@ -14,6 +15,8 @@ struct ReplicaBucket {
     func request(_ method: S3Request.Method, _ path: String) -> S3Request {
         S3Request(method, bucket: name, key: key(path))
     }
+
+    func object(_ path: String) -> TargetObject { TargetObject(bucket: name, key: key(path)) }
 
     var loopOptions: TransferLoop.Options {
         var options = client.loopOptions

@@ -1,5 +1,6 @@
 import Basics
 import S3
+import Upload
 
 /// A replica below a prefix of a bucket.
 final class S3Storage: ReplicaStorage {

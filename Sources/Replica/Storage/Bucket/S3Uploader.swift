@@ -1,6 +1,7 @@
 import Basics
 import Download
 import S3
+import Upload
 
 /// Sends many contents to a bucket at once: small ones in one request each, large ones in parts.
 ///
@@ -10,7 +11,7 @@ final class S3Uploader {
     private let journal: UploadJournal
     private let loop: TransferLoop
     private let pool: WorkPool
-    private var large: [LargeUpload] = []
+    private var large: [(job: UploadJob, upload: PartedUpload)] = []
     private var isExhausted = false
     /// Checked for, and not there.
     private var toSend: [UploadJob] = []
@@ -42,7 +43,9 @@ final class S3Uploader {
             do {
                 try loop.run { try self.next(next) }
             } catch {
-                abandon()
+                pool.stop()
+                PartedUpload.abandon(large.map(\.upload), bucket.client)
+                large = []
                 throw error
             }
         }
@@ -52,11 +55,12 @@ final class S3Uploader {
     private func next(_ source: () throws -> UploadJob?) throws -> NextTransfer {
         var place = 0
         while place < large.count {
-            let upload = large[place]
-            if let outcome = try upload.outcome() {
+            let (job, upload) = large[place]
+            if let result = upload.result {
+                if upload.leavesNothing { try journal.didEnd(job.path) }
+                let outcome = try result.get()
                 large.remove(at: place)
-                try journal.didEnd(upload.job.path)
-                try done(upload.job, outcome)
+                try done(job, outcome)
                 continue
             }
             if let transfer = try upload.next() { return .transfer(transfer) }
@@ -66,20 +70,26 @@ final class S3Uploader {
         while let job = try nextJob(source) {
             do {
                 if job.mayExist { return .transfer(check(for: job)) }
-                if job.size >= S3Uploader.threshold, case .blob(let file, let name, let parts) = job.payload {
-                    try journal.willBegin(job.path)
-                    let upload = try LargeUpload(bucket, job, file, name, parts: parts, journal, loop.wakeup)
-                    large.append(upload)
-                    pool.submit(upload)
-                    return .waiting
-                }
+                if job.size >= S3Uploader.threshold, case .blob = job.payload { return try begin(job) }
                 return .transfer(
-                    try WholeUpload(bucket, job) { [unowned self] outcome in try self.done(job, outcome) })
+                    try WholeUpload(bucket.object(job.path), job.payload) { [unowned self] result in
+                        try self.done(job, result.get())
+                    })
             } catch let damage as BlobCopy.Damage {
                 try done(job, .damaged(damage.reason))
             }
         }
         return large.isEmpty && checksInFlight == 0 ? .finished : .waiting
+    }
+
+    private func begin(_ job: UploadJob) throws -> NextTransfer {
+        guard case .blob(let file, let name, let parts) = job.payload else { return .waiting }
+        try journal.willBegin(job.path)
+        let upload = try PartedUpload(
+            bucket.client, bucket.object(job.path), name: job.path, file: file, name, parts: parts,
+            division: PartedUpload.division(name.size, parts), journal, pool)
+        large.append((job, upload))
+        return try upload.next().map { .transfer($0) } ?? .waiting
     }
 
     private func nextJob(_ source: () throws -> UploadJob?) throws -> UploadJob? {
@@ -94,22 +104,10 @@ final class S3Uploader {
         checksInFlight += 1
         return PresenceCheck(bucket, job) { [unowned self] isPresent in
             checksInFlight -= 1
-            if isPresent { return try done(job, .done) }
+            if isPresent { return try done(job, .done(MadeObject())) }
             var again = job
             again.mayExist = false
             toSend.append(again)
         }
-    }
-
-    /// Aborts the uploads in parts, as far as the server answers promptly; the journal keeps the rest.
-    private func abandon() {
-        pool.stop()
-        for upload in large { upload.cancel() }
-        Interruption.shielded {
-            for upload in large {
-                if upload.abort() { try? journal.didEnd(upload.job.path) }
-            }
-        }
-        large = []
     }
 }

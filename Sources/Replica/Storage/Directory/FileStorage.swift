@@ -1,5 +1,6 @@
 import Basics
 import Glibc
+import Upload
 
 /// A replica in a directory.
 final class FileStorage: ReplicaStorage {
@@ -155,7 +156,7 @@ final class FileStorage: ReplicaStorage {
         let named = pending
         pending = []
         pendingBytes = 0
-        for (job, _) in named { try done(job, .done) }
+        for (job, _) in named { try done(job, .done(MadeObject())) }
     }
 
     private func makeParent(of path: String) throws {
