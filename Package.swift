@@ -49,7 +49,7 @@ let package = Package(
             name: "Schema", path: "schema",
             resources: [
                 .embedInCode("001-index.sql"), .embedInCode("002-prune.sql"), .embedInCode("003-states.sql"),
-                .embedInCode("004-parts.sql"),
+                .embedInCode("004-parts.sql"), .embedInCode("005-headers.sql"),
             ]),
         .target(name: "Basics", dependencies: ["CSystem", crypto, deque], swiftSettings: hot),
         .target(name: "Inventory", dependencies: ["Basics", "CZlib", heap], swiftSettings: hot),

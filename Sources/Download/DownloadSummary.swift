@@ -22,6 +22,14 @@ public struct DownloadSummary: Sendable {
     public var settled: Int {
         fetched + shared + gone + failed + Int(archived.versions) + Int(encrypted.versions)
     }
+    /// What came of requests for headers alone.
+    var headers = HeaderInquiry.Outcome()
+    /// Versions whose headers were asked for, those whose headers or tags were refused, and those that failed otherwise.
+    public var askedHeaders: (asked: Int, refused: Int, failed: Int, example: String?) {
+        (headers.asked, headers.refused, headers.failed, headers.example)
+    }
+    /// Why not all headers could be asked for; nil: they were.
+    public var endOfHeaders: String? { headers.end }
     /// The first few failures, as sentences.
     public internal(set) var examples: [String] = []
     /// Requests, retries, and bytes in flight.

@@ -28,6 +28,9 @@ public final class Downloader {
     private var settledBefore = 0
     private var summary = DownloadSummary()
     private var brake: FetchBrake
+    private let account: AccountCheck
+    /// Asks for headers that come with no content.
+    private let inquiry: HeaderInquiry
     /// Contents in flight, and the other keys that have them.
     private var groups: FetchGroups
     /// Requests that go before new wants: by key after a refusal.
@@ -53,12 +56,15 @@ public final class Downloader {
     /// - Parameters:
     ///   - origin: where contents come from; nil: the store's bucket.
     ///   - wants: what to fetch, the most urgent first.
+    ///   - headerWants: of which versions only the headers are wanted.
+    ///   - headers: where headers are recorded.
     ///   - jobs: the most requests in flight.
     ///   - chunks: which contents are fetched in chunks.
     ///   - acceptsLosses: the source is believed even if it denies most of the contents.
     ///   - progress: called whenever something has been fetched or given up, and four times a second.
     public init(
-        _ store: Store, _ client: S3Client, origin: ContentOrigin? = nil, wants: FetchQueue, jobs: Int,
+        _ store: Store, _ client: S3Client, origin: ContentOrigin? = nil, wants: FetchQueue,
+        headerWants: FetchQueue? = nil, headers: HeaderDestination, jobs: Int,
         chunks: ChunkLimits = ChunkLimits(), acceptsLosses: Bool = false,
         progress: @escaping (DownloadSummary) -> Void
     ) throws {
@@ -72,7 +78,13 @@ public final class Downloader {
         brake = FetchBrake(
             acceptsLosses: acceptsLosses, latest: wants.latest, server: client.server(of: store.configuration.bucket))
         groups = FetchGroups(mostAttempts: jobs / 2)
-        committer = try BlobCommitter(store)
+        let committer = try BlobCommitter(store, headers: headers)
+        self.committer = committer
+        let account = AccountCheck(bucket: self.origin.bucketName)
+        self.account = account
+        inquiry = HeaderInquiry(store, self.origin, headers, account, wants: headerWants) { want, headers, isComplete in
+            committer.add(want, headers, isComplete: isComplete)
+        }
         let reader = try store.reader()
         self.reader = reader
         committer.recorded = { try reader.begin() }
@@ -98,7 +110,12 @@ public final class Downloader {
         // Of a run that was stopped before it could tell whether to believe them.
         try records.forgetLosses()
         do {
-            try loop.run { try self.next() }
+            do {
+                try loop.run { try self.next() }
+            } catch where isComplete {
+                // For want of headers alone, nothing is given up: the next sync asks again.
+                try inquiry.end(error)
+            }
             if let error = brake.error(isAtEnd: true) { throw error }
         } catch {
             try? committer.finish()
@@ -109,10 +126,14 @@ public final class Downloader {
         try committer.finish()
         try records.confirmLosses()
         summary.transfers = loop.statistics
+        summary.headers = inquiry.outcome
         return summary
     }
 
     // MARK: - What to fetch
+
+    /// Whether all contents have arrived or been given up: only headers may still be asked for.
+    private var isComplete: Bool { isExhausted && groups.isEmpty && aside == nil && undecided.isEmpty }
 
     private func next() throws -> NextTransfer {
         try committer.check()
@@ -122,19 +143,25 @@ public final class Downloader {
         }
         while !committer.isFull {
             if let transfer = try nextChunk() { return .transfer(transfer) }
-            if large.count >= Downloader.mostLarge { return .waiting }
+            if large.count >= Downloader.mostLarge { return try nextHeaders() ?? .waiting }
             if let want = groups.takeReady() {
                 groups.begin(want.content)
                 if let transfer = try transfer(of: want) { return .transfer(transfer) }
                 continue
             }
             guard let want = try nextWant() else {
+                if let transfer = try nextHeaders() { return transfer }
                 // What waits for something in flight is decided after that.
-                return groups.isEmpty && aside == nil ? .finished : .waiting
+                return groups.isEmpty && aside == nil && inquiry.isDone && !account.isBusy ? .finished : .waiting
             }
             if let transfer = try transfer(for: want) { return .transfer(transfer) }
         }
         return .waiting
+    }
+
+    /// The next request for headers alone: nothing else is to be fetched now.
+    private func nextHeaders() throws -> NextTransfer? {
+        try inquiry.next().map { .transfer($0) }
     }
 
     private func nextWant() throws -> FetchRequest? {
@@ -160,6 +187,7 @@ public final class Downloader {
             brake.arrived(want)
             summary.shared += 1
             summary.sharedBytes = summary.sharedBytes.addingClamped(want.size)
+            try askHeaders(of: want)
             return nil
         }
         groups.begin(want.content)
@@ -190,7 +218,7 @@ public final class Downloader {
         if want.size == 0, let verdict = try source.verdictOfNothing() {
             // An empty content needs no request.
             try File(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o444).close()
-            arrived(CheckedContent(want, verdict, temporary: temporary, headers: nil))
+            try arrived(CheckedContent(want, verdict, temporary: temporary, headers: nil))
             return nil
         }
         return wholeTransfer(source, temporary)
@@ -276,7 +304,7 @@ public final class Downloader {
         let want = download.want
         switch outcome {
         case .arrived(let verdict, let headers):
-            arrived(
+            try arrived(
                 CheckedContent(
                     want, verdict, temporary: download.partial.path, partial: download.partial, headers: headers))
         case .failed(let error, let isUseless):
@@ -293,7 +321,7 @@ public final class Downloader {
     private func finished(_ transfer: WholeTransfer, _ result: Result<Void, any Error>) throws {
         switch result {
         case .success:
-            guard case .undecided = transfer.verdict else { return arrived(transfer) }
+            guard case .undecided = transfer.verdict else { return try arrived(transfer) }
             undecided.append(
                 try UndecidedContent(transfer) { [unowned self] content, transfer, result in
                     undecided.removeAll { $0 === content }
@@ -311,7 +339,7 @@ public final class Downloader {
 
     private func decided(_ transfer: WholeTransfer, _ result: Result<Void, any Error>) throws {
         switch result {
-        case .success: arrived(transfer)
+        case .success: try arrived(transfer)
         case .failure(let error):
             // Without an answer the content is unchecked: it is not kept.
             transfer.discard()
@@ -319,31 +347,50 @@ public final class Downloader {
         }
     }
 
-    private func arrived(_ transfer: WholeTransfer) {
+    private func arrived(_ transfer: WholeTransfer) throws {
         guard let verdict = transfer.verdict else { return }
-        arrived(
+        try arrived(
             CheckedContent(
                 transfer.want, verdict, temporary: transfer.temporary, content: transfer.content,
                 headers: transfer.headers))
     }
 
     /// - Parameter blob: nil where nothing vouches for the content, which does not come this far.
-    private func arrived(_ blob: CheckedContent?) {
-        guard let blob else { return }
+    private func arrived(_ blob: CheckedContent?) throws {
+        guard var blob else { return }
+        account.succeeded()
+        try askTags(of: &blob)
         guard let waiting = groups.arrived(blob.want.content) else {
             // It has come through another key in the meantime.
             if case .file = blob.content { unlink(blob.temporary) }
+            if let received = blob.headers { committer.add(blob.want, received.headers, isComplete: true) }
             summary.shared += 1
             summary.sharedBytes = summary.sharedBytes.addingClamped(blob.want.size)
             return
         }
-        brake.arrived(blob.want, and: waiting)
+        brake.arrived(blob.want, and: (waiting.all, waiting.latest))
+        for want in waiting.unasked { try askHeaders(of: want) }
         summary.shared += waiting.all
         summary.sharedBytes = summary.sharedBytes.addingClamped(blob.want.size * Int64(waiting.all))
         committer.add(blob)
         summary.fetched += 1
         summary.bytes += blob.want.size
         progress(summary)
+    }
+
+    /// Has the headers of a version asked for whose content came otherwise.
+    private func askHeaders(of want: FetchRequest) throws {
+        if want.wantsHeaders { try inquiry.add(want) }
+    }
+
+    /// Has what did not come with a content asked for: the tags, or all headers of one that needed no request.
+    private func askTags(of blob: inout CheckedContent) throws {
+        guard let received = blob.headers else { return try askHeaders(of: blob.want) }
+        guard received.tagCount > 0, inquiry.isOn else { return }
+        var want = blob.want
+        want.knownHeaders = received.headers
+        try inquiry.add(want)
+        blob.headers = nil
     }
 
     /// - Parameter retry: makes the request by key; nil where there is no such second way.
@@ -359,7 +406,13 @@ public final class Downloader {
         if (error as? IcecoreError)?.errno == EFBIG { return try failTooLarge(want) }
         guard let failure = error as? S3Failure else { throw error }
         if failure.kind == .cancelled { return cancelled(want) }
-        if Downloader.endsEverything(failure) { throw failure.asError }
+        let probe = try account.judge(failure) { [unowned self] in try failed(source, failure, retry) }
+        if let probe { urgent.append(probe) }
+    }
+
+    /// An object's own failure.
+    private func failed(_ source: SourceObject, _ failure: S3Failure, _ retry: (() -> Transfer)?) throws {
+        let want = source.want
         if let retry, source.isWorthAskingByKey(after: failure) {
             urgent.append(retry())
             return
@@ -389,17 +442,6 @@ public final class Downloader {
             want, .missing,
             "its \(want.size) bytes are more than a file may have on the file system of the store, or by the limit on "
                 + "this process (ulimit -f)")
-    }
-
-    /// Failures that every other object would meet too.
-    private static func endsEverything(_ failure: S3Failure) -> Bool {
-        switch failure.code {
-        case "NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken",
-            "RequestTimeTooSkewed", "AuthorizationHeaderMalformed", "NotSignedUp", "AllAccessDisabled",
-            "PermanentRedirect", "TemporaryRedirect":
-            true
-        default: false
-        }
     }
 
     private func cancelled(_ want: FetchRequest) {

@@ -71,9 +71,9 @@ struct FetchGroups {
 
     /// A content has arrived.
     ///
-    /// - Returns: how many other wants it serves, and how many of these are latest; nil: it had arrived before, through
-    ///   another key.
-    mutating func arrived(_ content: ContentKey) -> (all: Int, latest: Int)? {
+    /// - Returns: how many other wants it serves, how many of these are latest, and those that have not been asked; nil: it
+    ///   had arrived before, through another key.
+    mutating func arrived(_ content: ContentKey) -> (all: Int, latest: Int, unasked: ArraySlice<FetchRequest>)? {
         guard let group = groups.removeValue(forKey: content) else { return nil }
         let waiting = group.others.count - group.next
         held -= waiting + group.failures.count
@@ -81,7 +81,7 @@ struct FetchGroups {
         let latest =
             group.others[group.next...].lazy.filter(\.isLatest).count
             + group.failures.lazy.filter(\.want.isLatest).count
-        return (waiting + group.failures.count, latest)
+        return (waiting + group.failures.count, latest, group.others[group.next...])
     }
 
     /// A key has failed. Returns what is to be recorded now: nothing as long as another key is left.

@@ -8,6 +8,7 @@ public final class Connection: @unchecked Sendable {
     public let handle: OpaquePointer
     /// The file's path, for errors.
     public let path: String
+    private let isOwned: Bool
 
     /// Opens an existing file.
     ///
@@ -31,6 +32,7 @@ public final class Connection: @unchecked Sendable {
             }
         }
         handle = opened
+        isOwned = true
         self.path = path
         sqlite3_extended_result_codes(handle, 1)
         sqlite3_busy_handler(
@@ -40,6 +42,13 @@ public final class Connection: @unchecked Sendable {
                 let connection = Unmanaged<Connection>.fromOpaque(context).takeUnretainedValue()
                 return BusyWait.goOn(Int(tries), connection.path) ? 1 : 0
             }, Unmanaged.passUnretained(self).toOpaque())
+    }
+
+    /// Uses the connection of another library, which stays its owner.
+    public init(borrowing handle: OpaquePointer, path: String) {
+        self.handle = handle
+        self.path = path
+        isOwned = false
     }
 
     /// SQLITE_IOERR_SHMMAP, a macro that Swift does not see.
@@ -57,7 +66,7 @@ public final class Connection: @unchecked Sendable {
     }
 
     deinit {
-        sqlite3_close_v2(handle)
+        if isOwned { sqlite3_close_v2(handle) }
     }
 
     /// Runs statements that return no rows.

@@ -21,7 +21,6 @@ public final class IndexRecovery {
     private static let tables: [(name: String, columns: [String], key: [String])] = [
         ("blob", ["etag", "size", "partSize", "sha256"], ["etag", "size"]),
         ("headerSet", ["id", "headers"], ["id"]),
-        ("objectHeaders", ["key", "versionId", "etag", "headerSet"], ["key", "versionId", "etag"]),
         (
             "failure", ["key", "versionId", "etag", "size", "gone", "reason", "failedAt"],
             ["key", "versionId", "etag"]
@@ -66,10 +65,54 @@ public final class IndexRecovery {
                 warnings.append("not all rows of the old table \(table.name) could be read")
             }
         }
+        try copyHeaders(into: new)
         _ = try copy(
             "total", from: (try? connection.sums()) ?? "total", ["name", "value"],
             "WHERE name IN ('blobs', 'blobBytes')", target)
         try target.execute("COMMIT")
+    }
+
+    /// Lays the headers of the old index ready for the rows of the new one.
+    private func copyHeaders(into new: Store) throws {
+        guard let connection else { return }
+        do {
+            // Those of a sync that was killed name sets of the old index.
+            try ArrivedHeaders.remove(in: new.temporaryPath)
+            let waiting = try ArrivedHeaders(directory: new.temporaryPath)
+            if (try? connection.knowsHeaders()) ?? false {
+                let names = try DirectoryNames(connection)
+                let known = EntryRow.Flags.headersKnown
+                let rows = try connection.prepare(
+                    """
+                    SELECT \(connection.entryColumns(withDirectory: true)) FROM entry
+                    WHERE child IS NULL AND (headers IS NOT NULL OR \(EntryRow.Flags.condition(all: known)))
+                    """)
+                while try rows.step() {
+                    try Interruption.check()
+                    let row = EntryRow(rows)
+                    guard let prefix = try names.prefix(of: rows.integer(EntryRow.directoryColumn)) else { continue }
+                    try (prefix + Array(row.name)).withUnsafeBytes { key in
+                        try waiting.add(
+                            key: key, versionId: row.versionId, etag: row.etag,
+                            .init(set: row.headers, isComplete: row.flags.contains(known)))
+                    }
+                }
+            } else {
+                let rows = try connection.prepare("SELECT key, versionId, etag, headerSet FROM objectHeaders")
+                while try rows.step() {
+                    try Interruption.check()
+                    try ETag(Array(rows.bytes(2))).bytesOfRow.withUnsafeBytes { etag in
+                        try waiting.add(
+                            key: rows.bytes(0), versionId: rows.bytes(1), etag: etag,
+                            .init(set: rows.integer(3), isComplete: false))
+                    }
+                }
+            }
+            try waiting.commit()
+        } catch let error as IcecoreError {
+            if error.code == .interrupted || error.code == .noSpace { throw error }
+            warnings.append("not all headers of the old index could be read: \(error)")
+        }
     }
 
     /// Records in a new index which snapshots a prune has dropped, so that they are not synced again. This comes last,

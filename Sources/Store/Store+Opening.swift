@@ -8,8 +8,10 @@ import Model
 
 extension BlobRecords {
     /// The records of a store's index.
-    public convenience init(_ store: Store) throws {
-        try self.init(indexPath: store.indexPath)
+    ///
+    /// - Parameter headers: where headers are recorded.
+    public convenience init(_ store: Store, headers: HeaderDestination = .nowhere) throws {
+        try self.init(indexPath: store.indexPath, headers: headers)
     }
 }
 
@@ -36,10 +38,13 @@ extension IndexCheck {
 
 extension IndexWriter {
     /// Begins the transaction of a sync in the index of a store.
-    public convenience init(_ store: Store) throws {
+    ///
+    /// - Parameter keepsHeaders: headers that have come go on waiting, for further commits.
+    public convenience init(_ store: Store, keepsHeaders: Bool = false) throws {
         try self.init(
             indexPath: store.indexPath, blobs: store.blobs,
-            distrustsETags: store.configuration.distrustETagsSince != nil)
+            distrustsETags: store.configuration.distrustETagsSince != nil, temporary: store.temporaryPath,
+            keepsHeaders: keepsHeaders)
     }
 }
 

@@ -115,12 +115,23 @@ public struct Store: Sendable {
     /// Removes what killed processes left behind. Only for the holder of the lock, which proves that they are gone.
     public func removeLeftovers() throws {
         try PartialBlob.removeFinished(in: temporaryPath)
-        for name in try Files.names(in: temporaryPath) where !name.hasPrefix(PartialBlob.prefix) {
+        for name in try Files.names(in: temporaryPath)
+        where !name.hasPrefix(PartialBlob.prefix) && !ArrivedHeaders.isCurrent(name) {
             try Files.removeAll("\(temporaryPath)/\(name)")
         }
         for name in try Files.names(in: path) where StoreLayout.isLeftover(name) {
             try Files.removeAll("\(path)/\(name)")
         }
+    }
+
+    /// Brings an older store to the current format. Only for the holder of the lock.
+    public mutating func bringToCurrentFormat() throws {
+        _ = try IndexDatabase(path: indexPath)
+        guard configuration.format < StoreConfiguration.currentFormat else { return }
+        var configuration = try StoreConfiguration(path: configurationPath)
+        configuration.format = StoreConfiguration.currentFormat
+        try configuration.write(to: configurationPath)
+        self = try Store(path: path)
     }
 
     /// Makes `tmp/` again, which somebody has removed while the store was in use.

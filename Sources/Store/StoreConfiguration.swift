@@ -1,14 +1,12 @@
 import Basics
 import Foundation
+import Model
 
 /// `icecore.json`: what a store is, readable without SQLite. Unknown fields are ignored, and lost when it is rewritten.
 public struct StoreConfiguration: Codable, Sendable, Equatable {
-    /// The format of a new store. A store with a setting that an older program would misread has a later one: 2 if it
-    /// distrusts ETags or does not know them, since one content could be mistaken for another; 3 if it says what ETags
-    /// mean.
-    public static let currentFormat = 1
-    /// The newest format that this program reads.
-    public static let newestFormat = 3
+    /// The format that this program writes, and the newest that it reads. Stores of the formats 1 and 2 are read as they
+    /// are, and brought to it by the first command that writes to their index.
+    public static let currentFormat = 3
 
     /// What the bucket's ETags say.
     public enum ETagMeaning: String, Codable, Sendable {
@@ -34,6 +32,8 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
     public var requesterPays: Bool?
     /// A regular expression: only keys that match it are downloaded.
     public var filter: String?
+    /// Whose headers are asked for; nil: those of all versions.
+    public var headers: HeaderPolicy?
     /// How many of the newest inventories the store keeps; nil for all.
     public var keepInventories: Int?
     /// Since when each version is fetched separately (RFC 3339); nil if contents are shared by ETag.
@@ -61,15 +61,6 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
     public init(path: String) throws {
         struct Format: Decodable {
             var format: Int
-            var distrustETagsSince: String?
-            var etagsUnknownSince: String?
-            var etags: String?
-
-            /// The newest one that a store with these settings can have.
-            var newest: Int {
-                StoreConfiguration.format(
-                    saysMeaning: etags != nil, sharesNothing: distrustETagsSince != nil || etagsUnknownSince != nil)
-            }
         }
         let data = try Files.read(path, limit: 1 << 20)
         let document: Format
@@ -78,11 +69,11 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
         } catch {
             throw IcecoreError(.damaged, "'\(path)' is not the configuration of a store: restore it from a copy")
         }
-        if document.format > document.newest {
+        if document.format > StoreConfiguration.currentFormat {
             throw IcecoreError(
                 .unsupported,
                 "'\(path)': the store has format \(document.format), but this icecore reads formats up to "
-                    + "\(document.newest): install a newer icecore")
+                    + "\(StoreConfiguration.currentFormat): install a newer icecore")
         }
         do {
             self = try UntrustedJSON.decode(StoreConfiguration.self, from: data)
@@ -101,29 +92,17 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
     /// Whether the store has inventories with ETags, or inventories without.
     public mutating func setETags(areKnown: Bool) {
         etagsUnknownSince = areKnown ? nil : Timestamp.now().rfc3339
-        settleFormat()
-    }
-
-    /// The format of a store with such settings.
-    ///
-    /// - Parameters:
-    ///   - saysMeaning: it says what ETags mean.
-    ///   - sharesNothing: ETags are distrusted or unknown.
-    private static func format(saysMeaning: Bool, sharesNothing: Bool) -> Int {
-        saysMeaning ? newestFormat : sharesNothing ? 2 : currentFormat
     }
 
     /// Fetches each version separately from now on.
     public mutating func distrustETags() {
         guard distrustETagsSince == nil else { return }
         distrustETagsSince = Timestamp.now().rfc3339
-        settleFormat()
     }
 
     /// Takes ETags for what they are at this bucket's server, from now on.
     public mutating func take(etags meaning: ETagMeaning) {
         etags = meaning
-        settleFormat()
     }
 
     /// Takes over what another configuration says of ETags: that of a store whose index this one now has.
@@ -131,12 +110,6 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
         distrustETagsSince = distrustETagsSince ?? other.distrustETagsSince
         etagsUnknownSince = other.etagsUnknownSince
         etags = etags ?? other.etags
-        settleFormat()
-    }
-
-    /// Gives the configuration the format that its settings need, no later one: earlier programs would refuse that.
-    private mutating func settleFormat() {
-        format = StoreConfiguration.format(
-            saysMeaning: etags != nil, sharesNothing: distrustETagsSince != nil || etagsUnknownSince != nil)
+        format = max(format, other.format)
     }
 }

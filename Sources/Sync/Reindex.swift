@@ -56,10 +56,14 @@ public final class Reindex {
             try build(new, inventories, recovery)
         } catch {
             for suffix in ["", "-wal", "-shm"] { unlink(new.indexPath + suffix) }
+            try? ArrivedHeaders.remove(in: store.temporaryPath)
             throw error
         }
         outcome.rebuilt = inventories.map(\.inventory.name)
         outcome.oldIndex = try exchange(new)
+        try ArrivedHeaders.remove(in: store.temporaryPath)
+        var current = store
+        try current.bringToCurrentFormat()
         return outcome
     }
 
@@ -165,7 +169,9 @@ public final class Reindex {
             let reader = try new.reader()
             let point = Timeline.Point(
                 id: Int64(number + 1), name: inventory.name, takenAt: inventory.manifest.created)
-            let plan = try SyncPlan(new, policy, reader, point, reporter).merge(inventory) { try IndexWriter(new) }
+            let plan = try SyncPlan(new, policy, reader, point, reporter).merge(inventory) {
+                try IndexWriter(new, keepsHeaders: true)
+            }
             reader.end()
             let summary = plan.summary
             var record = SnapshotRecord(

@@ -1,4 +1,5 @@
 import Download
+import Model
 import Store
 
 /// What a sync is to do.
@@ -14,6 +15,8 @@ public struct SyncOptions: Sendable {
 
     public var selection = Selection.newest
     public var filter: String?
+    /// Whose headers are asked for; nil: as the store is configured.
+    public var headers: HeaderPolicy?
     public var metadataOnly = false
     /// How many inventories are kept from now on; nil: as the store is configured.
     public var keepInventories: InventoryLimit?

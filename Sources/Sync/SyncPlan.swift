@@ -13,6 +13,8 @@ final class SyncPlan {
         var summary: IndexMerge.Summary
         var changes: Sink
         var wants: FetchQueue
+        /// Versions of which only the headers are wanted.
+        var headerWants: FetchQueue
     }
 
     private let store: Store
@@ -50,6 +52,7 @@ final class SyncPlan {
         _ inventory: FetchedInventory, _ options: SortedInventory.Options, _ sink: Sink
     ) throws -> Found<Sink> {
         let wants = try FetchQueue(directory: store.temporaryPath)
+        let headerWants = try FetchQueue(directory: store.temporaryPath)
         let rows = try SortedInventory(manifest: inventory.manifest, files: inventory.paths, options: options)
         let files = inventory.manifest.files
         let parameters = IndexMerge.Parameters(
@@ -59,10 +62,10 @@ final class SyncPlan {
                 let file = Int(row.file) < files.count ? files[Int(row.file)].key : "?"
                 return "list file '\(file)', line \(row.line)"
             },
-            want: { try wants.append($0) })
+            want: { try wants.append($0) }, wantHeaders: { try headerWants.append($0) })
         let reported = ReportedRows(rows, files: files.count, reporter)
         defer { rows.cancel() }
         let summary = try IndexMerge(parameters, reader: reader, sink: sink).run(reported)
-        return Found(summary: summary, changes: sink, wants: wants)
+        return Found(summary: summary, changes: sink, wants: wants, headerWants: headerWants)
     }
 }

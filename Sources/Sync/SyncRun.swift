@@ -27,6 +27,7 @@ public final class SyncRun {
             metadataOnly: options.metadataOnly, filter: options.filter, permanentFilter: store.configuration.filter)
         policy.distrustsETags = options.distrustETags || store.configuration.distrustETagsSince != nil
         policy.fetchesArchived = options.fetchArchived
+        policy.headers = options.headers ?? store.configuration.headers ?? .all
         var loopOptions = TransferLoop.Options()
         loopOptions.bandwidthLimit = options.limitRate
         client = try S3Client(
@@ -50,7 +51,11 @@ public final class SyncRun {
         // Where an index was lost, a new one would know nothing of the past.
         try IndexReader.refuseLoss(store.indexPath)
         try store.removeLeftovers()
-        _ = try IndexDatabase(path: store.indexPath)
+        if options.dryRun {
+            _ = try IndexDatabase(path: store.indexPath, keepsFormat: true)
+        } else {
+            try store.bringToCurrentFormat()
+        }
         if let limit = options.keepInventories, limit.count != store.configuration.keepInventories, !options.dryRun {
             var configuration = store.configuration
             configuration.keepInventories = limit.count
@@ -126,7 +131,7 @@ public final class SyncRun {
         }
         let bytes = try bytesToFetch(plan.wants, outcome)
         try keep(inventory, found)
-        try download(plan.wants, bytes, &outcome)
+        try download(plan.wants, plan.headerWants, bytes, &outcome)
         let writer = try IndexWriter(store)
         try plan.changes.replay(into: writer)
         return try commit(writer, inventory, point, outcome)
@@ -159,8 +164,10 @@ public final class SyncRun {
 
         let wants = try FetchQueue(directory: store.temporaryPath)
         let spool = try ChangeSpool(directory: store.temporaryPath)
+        let headerWants = try FetchQueue(directory: store.temporaryPath)
         let refetch = Refetch(reader, policy, point)
-        let found = try refetch.run(wants: wants, sink: spool)
+        let found = try refetch.run(wants: wants, headerWants: headerWants, sink: spool)
+        outcome.wantedHeaders = found.headerWants
         outcome.wanted = Int(found.wanted.versions)
         outcome.wantedBytes = found.wanted.bytes
         outcome.archived = found.archived
@@ -172,7 +179,7 @@ public final class SyncRun {
         }
         let isWider = record.widen(by: policy)
         if spool.isEmpty, !isWider { return outcome }
-        try download(wants, try bytesToFetch(wants, outcome), &outcome)
+        try download(wants, headerWants, try bytesToFetch(wants, outcome), &outcome)
         let writer = try IndexWriter(store)
         try spool.replay(into: writer)
         outcome.missing = try writer.commit(record).missing
@@ -202,13 +209,21 @@ public final class SyncRun {
         return need.bytes
     }
 
-    private func download(_ wants: FetchQueue, _ bytes: Int64, _ outcome: inout SyncOutcome) throws {
+    private func download(
+        _ wants: FetchQueue, _ headerWants: FetchQueue, _ bytes: Int64, _ outcome: inout SyncOutcome
+    ) throws {
         let asked = outcome.wanted
-        guard asked > 0 else { return }
-        try client.resolveCredentials()
+        guard asked + outcome.wantedHeaders > 0 else { return }
+        do {
+            try client.resolveCredentials()
+        } catch let error as IcecoreError where asked == 0 && error.code != .interrupted {
+            return warnOfHeaders(error.message)
+        }
         let reporter = self.reporter
         let downloader = try Downloader(
-            store, client, wants: wants, jobs: options.jobs, chunks: options.chunks, acceptsLosses: options.acceptGone
+            store, client, wants: wants, headerWants: headerWants,
+            headers: policy.headers == .none ? .nowhere : .arrived(directory: store.temporaryPath), jobs: options.jobs,
+            chunks: options.chunks, acceptsLosses: options.acceptGone
         ) { summary in
             var progress = DownloadProgress()
             progress.objects = summary.settled
@@ -238,6 +253,13 @@ public final class SyncRun {
         outcome.archived.add(summary.archived)
         outcome.encrypted.add(summary.encrypted)
         outcome.examples = summary.examples
+        outcome.take(headers: summary)
+        if let reason = summary.endOfHeaders { warnOfHeaders(reason) }
+    }
+
+    private func warnOfHeaders(_ reason: String) {
+        reporter.warning(
+            "not all headers could be asked for: \(reason). The next sync asks again ('--headers fetched' does not)")
     }
 
     private func commit(

@@ -50,7 +50,8 @@ public final class Repair {
             reporter.warning("nothing is repaired while the index is damaged: run 'icecore reindex' first")
             return verify.outcome
         }
-        _ = try IndexDatabase(path: store.indexPath)
+        var store = store
+        try store.bringToCurrentFormat()
         try quarantine(verify, asked)
         if verify.isOverfull {
             reporter.warning(
@@ -110,7 +111,7 @@ public final class Repair {
         try client.resolveCredentials()
         let reporter = self.reporter
         let downloader = try Downloader(
-            store, client, wants: wants, jobs: options.jobs, acceptsLosses: options.acceptGone
+            store, client, wants: wants, headers: .rows, jobs: options.jobs, acceptsLosses: options.acceptGone
         ) { summary in
             reporter.progress(
                 .fetching(objects: summary.fetched, bytes: summary.bytes, failed: summary.failed + summary.gone))

@@ -39,6 +39,9 @@ public final class S3Admin: Sendable {
         public var contentType: String?
         public var contentEncoding: String?
         public var metadata: [String: String] = [:]
+        /// Further headers: `cacheControl`, `contentDisposition`, `contentLanguage`, `expires`, `redirect`.
+        public var headers: [String: String] = [:]
+        public var tags: [String: String] = [:]
 
         public init(
             key: String, content: [UInt8], partSize: Int? = nil, partSizes: [Int]? = nil, contentType: String? = nil,
@@ -60,8 +63,20 @@ public final class S3Admin: Sendable {
             if let contentType { arguments["contentType"] = contentType }
             if let contentEncoding { arguments["contentEncoding"] = contentEncoding }
             if !metadata.isEmpty { arguments["metadata"] = metadata }
+            if !tags.isEmpty { arguments["tags"] = tags }
+            arguments.merge(headers) { _, new in new }
             return arguments
         }
+    }
+
+    /// Everything that a current object is.
+    public struct DescribedObject: Decodable, Hashable, Sendable {
+        public var key: String
+        public var etag: String
+        public var md5: String
+        /// As the server sends them, names in lower case; metadata too.
+        public var headers: [String: String]
+        public var tags: [String: String]
     }
 
     /// What the server made of an object.
@@ -162,6 +177,16 @@ public final class S3Admin: Sendable {
         if let versionId { command["versionId"] = versionId }
         let body = try conversation.ask(command)["body"] as? String
         return Array(Data(base64Encoded: body ?? "") ?? Data())
+    }
+
+    /// What the current objects are, by key.
+    public func describe(_ bucket: String, prefix: String = "") throws -> [DescribedObject] {
+        try decode(conversation.ask(["do": "describe", "bucket": bucket, "prefix": prefix])["objects"])
+    }
+
+    /// Sets the tags of a current object; none: takes them away.
+    public func setTags(_ bucket: String, _ key: String, _ tags: [String: String]) throws {
+        _ = try conversation.ask(["do": "set_tags", "bucket": bucket, "key": key, "tags": tags])
     }
 
     /// All versions and delete markers, by key and newest first.

@@ -63,6 +63,20 @@ public struct JSONLine {
         bytes.append(contentsOf: (value ? "true" : "false").utf8)
     }
 
+    /// Adds an object of texts, sorted by name; null without one.
+    public mutating func add(_ name: StaticString, texts: [String: String]?) {
+        guard let texts else { return addNull(name) }
+        addName(name)
+        bytes.append(UInt8(ascii: "{"))
+        for (place, (name, value)) in texts.sorted(by: { $0.key < $1.key }).enumerated() {
+            if place > 0 { bytes.append(UInt8(ascii: ",")) }
+            add(name.utf8)
+            bytes.append(UInt8(ascii: ":"))
+            add(value.utf8)
+        }
+        bytes.append(UInt8(ascii: "}"))
+    }
+
     public mutating func addNull(_ name: StaticString) {
         addName(name)
         bytes.append(contentsOf: "null".utf8)

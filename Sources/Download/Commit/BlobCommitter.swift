@@ -1,4 +1,5 @@
 import Basics
+import Index
 import Model
 import Store
 
@@ -27,8 +28,9 @@ final class BlobCommitter {
     /// Called when there are new blobs, and records of them.
     var recorded: () throws -> Void = {}
 
-    init(_ store: Store) throws {
-        try BlobWriter(store, queue).start()
+    /// - Parameter headers: where those go that come with contents.
+    init(_ store: Store, headers: HeaderDestination) throws {
+        try BlobWriter(store, queue, headers).start()
     }
 
     deinit {
@@ -65,6 +67,11 @@ final class BlobCommitter {
     func add(_ blob: CheckedContent) {
         pending.insert(blob.want.content)
         queue.send(.blob(blob))
+    }
+
+    /// Queues the record of a version's headers.
+    func add(_ want: FetchRequest, _ headers: ObjectHeaders, isComplete: Bool) {
+        queue.send(.headers(want, headers, isComplete: isComplete))
     }
 
     /// Queues the record of an object that could not be fetched.

@@ -36,10 +36,10 @@ final class BlobWriter: @unchecked Sendable {
     private static let mostBytes: Int64 = 256 << 20
     private static let longestWait: UInt64 = 2000
 
-    init(_ store: Store, _ queue: WriterQueue) throws {
+    init(_ store: Store, _ queue: WriterQueue, _ headers: HeaderDestination) throws {
         self.store = store
         self.queue = queue
-        records = try BlobRecords(store)
+        records = try BlobRecords(store, headers: headers)
         blobs = try File(store.blobs.path, O_RDONLY | O_DIRECTORY)
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
@@ -82,6 +82,8 @@ final class BlobWriter: @unchecked Sendable {
         switch item {
         case .failure(let want, let failure, let reason):
             try records.add(want, failure, reason: reason)
+        case .headers(let want, let headers, let isComplete):
+            try records.add(headers, isComplete: isComplete, of: want)
         case .blob(let blob):
             var file: Int32 = -1
             if case .memory(let content) = blob.content {
@@ -164,7 +166,9 @@ final class BlobWriter: @unchecked Sendable {
                 try records.add(
                     etag: blob.want.contentETag, size: blob.want.size, parts: blob.parts, sha256: blob.sha256)
             }
-            if let headers = blob.headers { try records.add(headers: headers, of: blob.want) }
+            if let received = blob.headers {
+                try records.add(received.headers, isComplete: received.tagCount == 0, of: blob.want)
+            }
         }
         try records.commit()
         for place in finished.indices {

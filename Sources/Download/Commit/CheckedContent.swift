@@ -14,15 +14,15 @@ struct CheckedContent: Sendable {
     /// What the ETag does not say.
     var parts: PartLayout?
     var sha256: [UInt8]?
-    /// JSON; nil: nothing worth keeping.
-    var headers: String?
+    /// nil: not known.
+    var headers: ReceivedHeaders?
 }
 
 extension CheckedContent {
     /// A content with the name that the verdict gives it; nil where nothing vouches for it.
     init?(
         _ want: FetchRequest, _ verdict: ContentDigest.Verdict, temporary: String, content: ArrivedContent = .file,
-        partial: PartialBlob? = nil, headers: String?
+        partial: PartialBlob? = nil, headers: ReceivedHeaders?
     ) {
         self.init(
             temporary: temporary, content: content, partial: partial, name: want.blobName, want: want, headers: headers)

@@ -6,6 +6,7 @@ final class WriterQueue: @unchecked Sendable {
     /// What there is to write.
     enum Item {
         case blob(CheckedContent)
+        case headers(FetchRequest, ObjectHeaders, isComplete: Bool)
         case failure(FetchRequest, FetchFailure, reason: String)
     }
 

@@ -8,7 +8,7 @@ import Store
 /// stays in the store's `tmp/` until the content is complete, even if the process ends.
 final class ChunkedDownload {
     enum Outcome {
-        case arrived(ContentDigest.Verdict, headers: String?)
+        case arrived(ContentDigest.Verdict, headers: ReceivedHeaders?)
         /// - isUseless: none of the bytes that have arrived can be used.
         case failed(any Error, isUseless: Bool)
         /// The server does not support ranges.

@@ -11,4 +11,12 @@ public enum ContentOrigin: Sendable {
     ///
     /// - Parameter facts: what the index knows of a content beyond its ETag; called on the fetcher's thread.
     case replica(S3Location, facts: @Sendable (FetchRequest) throws -> (sha256: [UInt8]?, parts: PartLayout?))
+
+    /// The bucket that requests go to.
+    var bucketName: String {
+        switch self {
+        case .bucket(let name, _): name
+        case .replica(let location, _): location.bucket
+        }
+    }
 }

@@ -9,8 +9,8 @@ struct ObjectDescription {
     var partLength: Int64?
     /// The ETag is not an MD5.
     var isOpaque: Bool
-    /// JSON; nil: nothing worth keeping.
-    var headers: String?
+    /// nil: not said.
+    var headers: ReceivedHeaders?
 
     /// The parts of the upload as far as the length of its first one tells: they are all of that size, if that makes the
     /// right number of them.
@@ -25,6 +25,6 @@ struct ObjectDescription {
 
 extension ObjectDescription {
     init(_ head: S3ResponseHead, partLength: Int64? = nil) {
-        self.init(partLength: partLength, isOpaque: head.hasOpaqueETag, headers: head.headersWorthKeeping)
+        self.init(partLength: partLength, isOpaque: head.hasOpaqueETag, headers: ReceivedHeaders(head))
     }
 }

@@ -11,7 +11,7 @@ final class WholeTransfer: Transfer {
     private(set) var verdict: ContentDigest.Verdict?
     /// What the last answer said.
     private(set) var description: ObjectDescription?
-    var headers: String? { source.replica == nil ? description?.headers : nil }
+    var headers: ReceivedHeaders? { source.replica == nil ? description?.headers : nil }
     /// Those of a multipart upload, as far as they are known.
     private var parts: PartLayout?
     /// The digest of the last attempt, if it was not the expected one.

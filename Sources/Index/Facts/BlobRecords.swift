@@ -6,25 +6,21 @@ import SQLite
 public final class BlobRecords {
     private let connection: Connection
     private let insertFacts: Statement
-    private let selectHeaders: Statement
-    private let insertHeaders: Statement
-    private let insertObject: Statement
+    private let headers: HeaderRecords
     private let insertFailure: Statement
     private let insertLoss: Statement
     private let deleteFailure: Statement
     private var isOpen = false
 
-    public init(indexPath: String) throws {
+    /// - Parameter headers: where headers are recorded.
+    public init(indexPath: String, headers destination: HeaderDestination = .nowhere) throws {
         connection = try Connection(indexPath, readOnly: false)
         // A mount may be the first to write to an index of an earlier program.
-        if try !connection.knowsParts() { _ = try IndexDatabase(path: indexPath) }
+        if try !connection.knowsParts() { _ = try IndexDatabase(path: indexPath, keepsFormat: true) }
         try connection.execute("PRAGMA synchronous = FULL")
         insertFacts = try connection.prepare(
             "INSERT OR REPLACE INTO blob (etag, size, partSize, sha256, parts) VALUES (?, ?, ?, ?, ?)")
-        selectHeaders = try connection.prepare("SELECT id FROM headerSet WHERE headers = ?")
-        insertHeaders = try connection.prepare("INSERT INTO headerSet (headers) VALUES (?) RETURNING id")
-        insertObject = try connection.prepare(
-            "INSERT OR REPLACE INTO objectHeaders (key, versionId, etag, headerSet) VALUES (?, ?, ?, ?)")
+        headers = try HeaderRecords(connection, destination)
         deleteFailure = try connection.prepare("DELETE FROM failure WHERE key = ? AND versionId = ? AND etag = ?")
         insertFailure = try connection.prepare(BlobRecords.insert("failure"))
         insertLoss = try connection.prepare(BlobRecords.insert("loss"))
@@ -39,6 +35,8 @@ public final class BlobRecords {
     public func commit() throws {
         if isOpen { try connection.execute("COMMIT") }
         isOpen = false
+        // After the sets that they name.
+        try headers.commit()
     }
 
     /// Counts newly stored blobs.
@@ -63,24 +61,13 @@ public final class BlobRecords {
         }
     }
 
-    /// Records the headers that came with a version: a JSON object.
-    public func add(headers: String, of want: FetchRequest) throws {
+    /// Records the headers of a version.
+    ///
+    /// - Parameter isComplete: there is nothing else to be known; false if its tags were refused.
+    public func add(_ headers: ObjectHeaders, isComplete: Bool, of want: FetchRequest) throws {
+        guard self.headers.isNeeded else { return }
         try begin()
-        var id: Int64?
-        try selectHeaders.run(texts: [(1, headers)]) {
-            if try selectHeaders.step() { id = selectHeaders.integer(0) }
-            selectHeaders.reset()
-        }
-        if id == nil {
-            try insertHeaders.run(texts: [(1, headers)]) {
-                if try insertHeaders.step() { id = insertHeaders.integer(0) }
-                insertHeaders.reset()
-            }
-        }
-        try insertObject.run(want, want.etag) {
-            insertObject.bind(4, id ?? 0)
-            try insertObject.run()
-        }
+        try self.headers.add(headers, isComplete: isComplete, of: want)
     }
 
     /// Records that an object could not be fetched. What does not pass by itself counts only after ``confirmLosses()``.

@@ -83,8 +83,9 @@ public final class MissingContents {
         _ known: Set<ContentKey>, looksForMissing: Bool, progress: (Int64) throws -> Void = { _ in },
         _ body: (Occurrence, _ isKnown: Bool) throws -> Void
     ) throws {
+        let columns = try reader.connection.entryColumns(withDirectory: true)
         let statement = try reader.connection.prepare(
-            "SELECT \(EntryRow.columnsAndDirectory) FROM entry WHERE child IS NULL AND \(EntryRow.Flags.condition(none: .marker))"
+            "SELECT \(columns) FROM entry WHERE child IS NULL AND \(EntryRow.Flags.condition(none: .marker))"
         )
         let newest = Timeline.Rank(reader.timeline.points.count) - 1
         var prefix: (directory: Int64, bytes: [UInt8]) = (0, [])

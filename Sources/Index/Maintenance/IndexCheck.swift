@@ -57,6 +57,7 @@ public final class IndexCheck {
             try checkEntries(connection)
             try checkLongNames(connection)
             try checkParts(connection)
+            try checkHeaders(connection)
         } catch let error as IcecoreError {
             try Interruption.check()
             guard error.code == .damaged || error.code == .system else { throw error }
@@ -173,8 +174,9 @@ public final class IndexCheck {
     // MARK: - Entries
 
     private func checkEntries(_ connection: Connection) throws {
+        let columns = try connection.entryColumns(withDirectory: true)
         let statement = try connection.prepare(
-            "SELECT \(EntryRow.columnsAndDirectory) FROM entry ORDER BY directory, name, slot")
+            "SELECT \(columns) FROM entry ORDER BY directory, name, slot")
         let lookup = try connection.prepare("SELECT parent, name, slots FROM directory WHERE id = ?1")
         // Differences between successive views' sums: keys and bytes by rank.
         var keys = [Int64](repeating: 0, count: views.count + 1)
@@ -275,6 +277,19 @@ public final class IndexCheck {
                 add("has a long name under the wrong digest")
             }
         }
+    }
+
+    private func checkHeaders(_ connection: Connection) throws {
+        let sets = try connection.prepare("SELECT id, headers FROM headerSet")
+        while try sets.step() {
+            if ObjectHeaders(json: Array(sets.bytes(1))) == nil { add("has a header set that is no JSON") }
+        }
+        guard try connection.knowsHeaders() else { return }
+        let lost = try connection.prepare(
+            """
+            SELECT 1 FROM entry WHERE headers IS NOT NULL AND headers NOT IN (SELECT id FROM headerSet) LIMIT 1
+            """)
+        if try lost.step() { add("has a version whose header set is missing") }
     }
 
     private func checkParts(_ connection: Connection) throws {

@@ -12,7 +12,9 @@ public final class IndexDatabase: Sendable {
     private static let pageSize = 4096
 
     /// Opens the index, creates it if there is none, and migrates an older one to the current schema.
-    public init(path: String) throws {
+    ///
+    /// - Parameter keepsFormat: leaves an index of the format 1 or 2 in that format, since the store's lock is not held.
+    public init(path: String, keepsFormat: Bool = false) throws {
         self.path = path
         var configuration = Configuration()
         configuration.busyMode = .callback { BusyWait.goOn($0, path) }
@@ -26,7 +28,11 @@ public final class IndexDatabase: Sendable {
         }
         do {
             queue = try DatabaseQueue(path: path, configuration: configuration)
-            try IndexDatabase.migrator.migrate(queue)
+            if keepsFormat, try !queue.read({ try $0.columns(in: "entry").contains { $0.name == "headers" } }) {
+                try IndexDatabase.migrator.migrate(queue, upTo: Schema.lastOfFormat2)
+            } else {
+                try IndexDatabase.migrator.migrate(queue)
+            }
             try queue.write { db in
                 // At first, step 001 did not create this table.
                 if try !db.tableExists("total") { try db.execute(sql: IndexTotals.make) }
@@ -39,7 +45,13 @@ public final class IndexDatabase: Sendable {
     private static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         for step in Schema.migrations {
-            migrator.registerMigration(step.identifier) { db in try db.execute(sql: step.sql) }
+            migrator.registerMigration(step.identifier) { db in
+                if step.identifier == Schema.headers {
+                    try HeaderMigration(db).run(step.sql)
+                } else {
+                    try db.execute(sql: step.sql)
+                }
+            }
         }
         return migrator
     }
@@ -72,6 +84,11 @@ extension Connection {
     /// Whether the index says why contents are not in the store.
     package func knowsStates() throws(IcecoreError) -> Bool {
         try prepare("SELECT 1 FROM pragma_table_info('failure') WHERE name = 'state'").step()
+    }
+
+    /// Whether rows say which headers their versions have: the index has the format 3.
+    package func knowsHeaders() throws(IcecoreError) -> Bool {
+        try prepare("SELECT 1 FROM pragma_table_info('entry') WHERE name = 'headers'").step()
     }
 
     /// Whether the index has the column for the parts of uploads that are not of one size.

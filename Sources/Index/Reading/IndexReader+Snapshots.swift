@@ -48,8 +48,9 @@ extension IndexReader {
 
     /// Passes every row whose blob was requested and is neither here nor gone nor archived to `body`, with its directory.
     public func missing(_ body: (Int64, EntryRow) throws -> Void) throws {
+        let columns = try connection.entryColumns(withDirectory: true)
         let statement = try connection.prepare(
-            "SELECT \(EntryRow.columnsAndDirectory) FROM entry INDEXED BY missing WHERE \(EntryRow.Flags.isMissing)")
+            "SELECT \(columns) FROM entry INDEXED BY missing WHERE \(EntryRow.Flags.isMissing)")
         while try statement.step() { try body(statement.integer(EntryRow.directoryColumn), EntryRow(statement)) }
     }
 

@@ -40,8 +40,9 @@ extension IndexReader {
 
     /// Passes the first row of each version that has some.
     private func countVersions(_ condition: String, _ body: (EntryRow) -> Void) throws {
+        let columns = try connection.entryColumns(withDirectory: true)
         let statement = try connection.prepare(
-            "SELECT \(EntryRow.columnsAndDirectory) FROM entry WHERE \(condition) AND child IS NULL AND "
+            "SELECT \(columns) FROM entry WHERE \(condition) AND child IS NULL AND "
                 + EntryRow.Flags.condition(none: .marker))
         // A version can have several rows, which are among those of its key.
         var last: (directory: Int64, name: [UInt8]) = (0, [])

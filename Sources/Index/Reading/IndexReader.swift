@@ -18,6 +18,9 @@ public final class IndexReader {
     private let identity: (device: UInt, inode: UInt)?
     /// The index has the tables that prunes write to.
     package private(set) var knowsPrunes = false
+    /// Rows name their header sets: the index had the format 3 when it was opened.
+    let knowsHeaders: Bool
+    let headerSet: Statement
     private let lookup: EntryCursor
     private let byName: Statement
     private let names: DirectoryNames
@@ -31,9 +34,12 @@ public final class IndexReader {
         identity = IndexReader.identity(path)
         // 4 MiB per reader: the upper levels of the tree and the current pages. The kernel caches the rest.
         try connection.execute("PRAGMA cache_size = -4096; PRAGMA query_only = 1")
+        knowsHeaders = try connection.knowsHeaders()
+        headerSet = try connection.prepare("SELECT headers FROM headerSet WHERE id = ?1")
         lookup = try EntryCursor(connection)
+        let columns = try connection.entryColumns()
         byName = try connection.prepare(
-            "SELECT \(EntryRow.columns) FROM entry WHERE directory = ?1 AND name = ?2 ORDER BY slot")
+            "SELECT \(columns) FROM entry WHERE directory = ?1 AND name = ?2 ORDER BY slot")
         names = try DirectoryNames(connection)
         facts = try BlobFacts(connection)
         // What was only concluded from an inventory, the next inventory can revoke.
@@ -62,6 +68,11 @@ public final class IndexReader {
     public var isReplaced: Bool {
         guard let now = IndexReader.identity(connection.path), let identity else { return false }
         return now != identity
+    }
+
+    /// Whether the index has been brought to another format since it was opened: another reader sees more.
+    public var isOutdated: Bool {
+        get throws(IcecoreError) { knowsHeaders ? false : try connection.knowsHeaders() }
     }
 
     /// Starts to read the newest committed state instead of the previous one. No cursor may be in use.

@@ -11,6 +11,8 @@ public struct KeyVersions: Sendable {
         public var isLatest: Bool
         /// The slot of its first row.
         public var slot: Int64
+        /// The id of its header set; 0: none, or nothing known.
+        var headers: Int64
     }
 
     /// Newest first: the reverse of succession.
@@ -44,6 +46,7 @@ extension IndexReader {
                 versions[place].evidence.latest.append(seen)
             }
             versions[place].flags.formUnion(row.flags)
+            versions[place].headers = max(versions[place].headers, row.headers)
             versions[place].rows.append(StoredTenure(row))
         }
         for place in versions.indices {
@@ -66,7 +69,8 @@ extension IndexReader {
                 let version = stored[place]
                 return KeyVersions.Entry(
                     identity: version.evidence.identity, flags: version.flags,
-                    isLatest: version.evidence.latest.contains(newest), slot: version.rows[0].slot)
+                    isLatest: version.evidence.latest.contains(newest), slot: version.rows[0].slot,
+                    headers: version.headers)
             })
     }
 }

@@ -9,8 +9,9 @@ public final class NodeLookup {
     private let totals: Statement
 
     public init(_ reader: IndexReader) throws(IcecoreError) {
+        let columns = try reader.connection.entryColumns()
         bySlot = try reader.connection.prepare(
-            "SELECT \(EntryRow.columns) FROM entry WHERE directory = ?1 AND slot = ?2 LIMIT 1")
+            "SELECT \(columns) FROM entry WHERE directory = ?1 AND slot = ?2 LIMIT 1")
         names = try DirectoryNames(reader.connection)
         totals = try reader.connection.prepare("SELECT keys, bytes FROM snapshot WHERE id = ?1")
     }

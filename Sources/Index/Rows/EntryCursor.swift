@@ -11,8 +11,9 @@ public final class EntryCursor {
     private var start = UnsafeMutableRawBufferPointer.allocate(byteCount: 256, alignment: 1)
 
     init(_ connection: Connection) throws(IcecoreError) {
+        let columns = try connection.entryColumns()
         statement = try connection.prepare(
-            "SELECT \(EntryRow.columns) FROM entry WHERE directory = ?1 AND name >= ?2 ORDER BY name, slot")
+            "SELECT \(columns) FROM entry WHERE directory = ?1 AND name >= ?2 ORDER BY name, slot")
     }
 
     deinit {

@@ -29,6 +29,8 @@ public struct EntryRow {
         public static let refused = Flags(rawValue: 256)
         /// The source calls the content archived, although no inventory has said so yet.
         public static let foundArchived = Flags(rawValue: 512)
+        /// All headers, metadata and tags of the version are known: ``EntryRow/headers`` names them.
+        public static let headersKnown = Flags(rawValue: 1024)
 
         /// What is said of a content that is not in the store, and does not hold once it is requested again.
         package static let absence: Flags = [.gone, .refused, .foundArchived]
@@ -77,6 +79,8 @@ public struct EntryRow {
     /// 16 or 20 bytes, or with `etagIsText` the verbatim text; empty for markers and directories.
     public var etag = UnsafeRawBufferPointer(start: nil, count: 0)
     public var etagIsText = false
+    /// The id of the version's header set; 0: nothing but bytes, or nothing known of them (``Flags/headersKnown`` tells).
+    public var headers: Int64 = 0
 
     public init(name: UnsafeRawBufferPointer) {
         self.name = name
@@ -102,15 +106,12 @@ public struct EntryRow {
             size: size)
     }
 
-    /// The columns in the order of ``init(_:)``.
-    package static let columns = """
+    /// The columns in the order of ``init(_:)``, but for the last one.
+    fileprivate static let columns = """
         name, slot, flags, validFrom, validTo, seenFrom, seenTo, listedFrom, listedTo, child, size, lastModified, \
         versionId, etag
         """
-
-    /// The same, followed by the row's directory.
-    package static let columnsAndDirectory = "\(columns), directory"
-    package static let directoryColumn: Int32 = 14
+    package static let directoryColumn: Int32 = 15
 
     /// Reads the current row of a statement over ``columns``.
     @inline(__always)
@@ -138,6 +139,17 @@ public struct EntryRow {
             let tag = statement.value(13)
             etagIsText = tag.isText
             etag = tag.bytes
+            // NULL reads as 0.
+            headers = statement.value(14).integer
         }
+    }
+}
+
+extension Connection {
+    /// What to select of `entry` for ``EntryRow/init(_:)``.
+    ///
+    /// - Parameter withDirectory: and after that the row's directory.
+    package func entryColumns(withDirectory: Bool = false) throws(IcecoreError) -> String {
+        "\(EntryRow.columns), \(try knowsHeaders() ? "headers" : "NULL")\(withDirectory ? ", directory" : "")"
     }
 }

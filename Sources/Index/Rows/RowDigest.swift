@@ -68,7 +68,8 @@ package struct RowDigest {
 extension Connection {
     /// The sum over all rows of `entry`, by a scan.
     package func sumOfEntries() throws -> UInt64 {
-        let rows = try prepare("SELECT \(EntryRow.columnsAndDirectory) FROM entry")
+        let columns = try entryColumns(withDirectory: true)
+        let rows = try prepare("SELECT \(columns) FROM entry")
         var sum: UInt64 = 0
         while try rows.step() { sum &+= RowDigest.of(EntryRow(rows), in: rows.integer(EntryRow.directoryColumn)) }
         return sum

@@ -14,8 +14,9 @@ package final class WalkCursor {
     package private(set) var row = EntryRow(name: UnsafeRawBufferPointer(start: nil, count: 0))
 
     package init(_ connection: Connection) throws(IcecoreError) {
+        let columns = try connection.entryColumns(withDirectory: true)
         statement = try connection.prepare(
-            "SELECT \(EntryRow.columnsAndDirectory) FROM entry WHERE directory >= ?1 ORDER BY directory, name, slot")
+            "SELECT \(columns) FROM entry WHERE directory >= ?1 ORDER BY directory, name, slot")
     }
 
     deinit {

@@ -17,6 +17,7 @@ package final class ChangeApplier: ChangeSink {
     private let failure: Statement
     private let markGone: Statement
     private let forget: Statement
+    private let arrived: ArrivedHeaders?
     private let blobs: Blobs
     private let distrustsETags: Bool
     /// Rows that requested their blob, by outcome.
@@ -26,24 +27,30 @@ package final class ChangeApplier: ChangeSink {
     /// The change in the sum of the rows' digests.
     package private(set) var digest: UInt64 = 0
 
-    /// - Parameter distrustsETags: a version's own content takes precedence over a shared one.
-    package init(_ connection: Connection, blobs: Blobs, distrustsETags: Bool) throws {
+    /// - Parameters:
+    ///   - distrustsETags: a version's own content takes precedence over a shared one.
+    ///   - headers: those that have come, and that no row has yet.
+    package init(
+        _ connection: Connection, blobs: Blobs, distrustsETags: Bool, headers: ArrivedHeaders? = nil
+    ) throws {
         self.blobs = blobs
+        arrived = headers
         self.distrustsETags = distrustsETags
         insertDirectory = try connection.prepare("INSERT INTO directory (id, parent, name, slots) VALUES (?, ?, ?, ?)")
         updateSlots = try connection.prepare("UPDATE directory SET slots = ?2 WHERE id = ?1")
         let row = """
             INTO entry (directory, name, slot, flags, validFrom, validTo, seenFrom, seenTo, listedFrom,
-                listedTo, child, size, lastModified, versionId, etag)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                listedTo, child, size, lastModified, versionId, etag, headers)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """
         insert = try connection.prepare("INSERT \(row)")
         replace = try connection.prepare("REPLACE \(row)")
         delete = try connection.prepare("DELETE FROM entry WHERE directory = ? AND name = ? AND slot = ?")
         insertLongName = try connection.prepare(
             "INSERT OR IGNORE INTO longName (directory, sha256, name) VALUES (?, ?, ?)")
+        let columns = try connection.entryColumns()
         old = try connection.prepare(
-            "SELECT \(EntryRow.columns) FROM entry WHERE directory = ?1 AND name = ?2 AND slot = ?3")
+            "SELECT \(columns) FROM entry WHERE directory = ?1 AND name = ?2 AND slot = ?3")
         facts = try BlobFacts(connection)
         forget = try connection.prepare("DELETE FROM failure WHERE key = ? AND versionId = ? AND etag = ?")
         markGone = try connection.prepare(
@@ -94,8 +101,13 @@ package final class ChangeApplier: ChangeSink {
         case .insert, .put:
             let put = header.kind == .insert ? insert : replace
             var flags = header.flags
-            if header.checksBlob { flags = try outcome(header, key, versionId, etag).rawValue }
-            if header.kind == .put { try forget(name, header) }
+            if header.checks.contains(.blob) { flags = try outcome(header, key, versionId, etag).rawValue }
+            var known = HeaderState(flags, header.headers)
+            if header.checks != [], try !take(&known, key, versionId, etag), header.checks.contains(.onlyHeaders) {
+                return
+            }
+            if header.kind == .put { known.keep(try forget(name, header)) }
+            flags = known.apply(to: flags)
             digest &+= RowDigest.of(header.row(name, versionId, etag), in: header.directory)
             put.bind(1, header.directory)
             put.bind(text: name, 2)
@@ -109,7 +121,7 @@ package final class ChangeApplier: ChangeSink {
             put.bind(10, header.listedTo, nullIf: 0)
             if header.child != 0 {
                 put.bind(11, header.child)
-                for column in Int32(12)...15 { put.bindNull(column) }
+                for column in Int32(12)...16 { put.bindNull(column) }
             } else {
                 put.bindNull(11)
                 put.bind(12, header.size)
@@ -122,10 +134,11 @@ package final class ChangeApplier: ChangeSink {
                 } else {
                     put.bind(blob: etag, 15)
                 }
+                put.bind(16, known.set, nullIf: 0)
             }
             try put.run()
         case .delete:
-            try forget(name, header)
+            _ = try forget(name, header)
             delete.bind(1, header.directory)
             delete.bind(text: name, 2)
             delete.bind(3, header.slot)
@@ -138,13 +151,28 @@ package final class ChangeApplier: ChangeSink {
         }
     }
 
+    /// Takes over the headers that have come for a version; false if there are none.
+    private func take(
+        _ state: inout HeaderState, _ key: UnsafeRawBufferPointer, _ versionId: UnsafeRawBufferPointer,
+        _ etag: UnsafeRawBufferPointer
+    ) throws -> Bool {
+        guard let found = try arrived?.find(key: key, versionId: versionId, etag: etag) else { return false }
+        state = HeaderState(set: found.set, isComplete: found.isComplete)
+        return true
+    }
+
     /// Removes a row that is about to go from the digest.
-    private func forget(_ name: UnsafeRawBufferPointer, _ header: ChangeBuffer.Header) throws {
+    ///
+    /// - Returns: what it says of headers.
+    private func forget(_ name: UnsafeRawBufferPointer, _ header: ChangeBuffer.Header) throws -> HeaderState {
         old.bind(1, header.directory)
         old.bind(text: name, 2)
         old.bind(3, header.slot)
-        if try old.step() { digest &-= RowDigest.of(EntryRow(old), in: header.directory) }
-        old.reset()
+        defer { old.reset() }
+        guard try old.step() else { return HeaderState(0, 0) }
+        let row = EntryRow(old)
+        digest &-= RowDigest.of(row, in: header.directory)
+        return HeaderState(row.flags.rawValue, row.headers)
     }
 
     /// Determines what has become of the blob that a row requested, or that may have come although it did not.
@@ -242,6 +270,33 @@ package final class ChangeApplier: ChangeSink {
     /// Whether the blob is in the store.
     func findBlob(etag: ETag, size: Int64) throws -> Bool {
         try blobs.find(etag: etag, size: size) { try facts.find(etag: etag, size: size).sha256 } != nil
+    }
+}
+
+/// What a row says of headers.
+private struct HeaderState {
+    var set: Int64
+    var isComplete: Bool
+
+    init(set: Int64, isComplete: Bool) {
+        self.set = set
+        self.isComplete = isComplete
+    }
+
+    init(_ flags: Int64, _ set: Int64) {
+        self.init(set: set, isComplete: flags & EntryRow.Flags.headersKnown.rawValue != 0)
+    }
+
+    /// Keeps what the row has got since the merge read it: a mount may have learnt it.
+    @inline(__always)
+    mutating func keep(_ old: HeaderState) {
+        if !isComplete, old.isComplete || set == 0 { self = old }
+    }
+
+    @inline(__always)
+    func apply(to flags: Int64) -> Int64 {
+        let known = EntryRow.Flags.headersKnown.rawValue
+        return isComplete ? flags | known : flags & ~known
     }
 }
 

@@ -1,5 +1,18 @@
 import Basics
 
+/// What has to be found out before a row can be written.
+package struct ChangeChecks: OptionSet, Sendable {
+    package let rawValue: UInt8
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// Whether the blob is present, and the headers have come.
+    package static let blob = ChangeChecks(rawValue: 1)
+    /// Whether the headers have come.
+    package static let headers = ChangeChecks(rawValue: 2)
+    /// If not, there is nothing to write.
+    package static let onlyHeaders = ChangeChecks(rawValue: 4)
+}
+
 /// The changes that a sync makes to the index, as a sequence of bytes: produced by the merge, passed to the writing
 /// thread or kept in a file until the downloads are done, then applied in one transaction.
 ///
@@ -14,8 +27,8 @@ public final class ChangeBuffer: @unchecked Sendable {
     /// The start of every change, followed by the bytes whose lengths it gives.
     struct Header {
         var kind: Kind
-        /// `put`: check whether the blob is present. The whole key is stored here; the name is its end.
-        var checksBlob = false
+        /// `insert`, `put`: if anything is to be checked, the whole key is stored here; the name is its end.
+        var checks: ChangeChecks = []
         var versionIsUnknown = false
         var etagIsText = false
         var directory: Int64 = 0
@@ -28,6 +41,7 @@ public final class ChangeBuffer: @unchecked Sendable {
         var listedFrom: Int64 = 0
         var listedTo: Int64 = 0
         var child: Int64 = 0
+        var headers: Int64 = 0
         var size: Int64 = 0
         var lastModified: Int64 = 0
         /// The length of the key (or of the name alone), and of the name at its end, in bytes.

@@ -41,14 +41,14 @@ package final class ChangeWriter {
     ///
     /// - Parameters:
     ///   - isNew: the row does not exist yet.
-    ///   - prefix: of the key, if the blob has to be checked for.
+    ///   - prefix: of the key, if something has to be checked.
     @inline(__always)
     package func put(
         _ tenure: StoredTenure, _ row: EntryRow, in directory: Int64, isNew: Bool, prefix: [UInt8] = [],
-        checksBlob: Bool = false
+        checks: ChangeChecks = []
     ) {
         var header = ChangeBuffer.Header(isNew ? .insert : .put)
-        header.checksBlob = checksBlob
+        header.checks = checks
         header.directory = directory
         header.slot = tenure.slot
         header.flags = tenure.flags.rawValue
@@ -59,6 +59,7 @@ package final class ChangeWriter {
         header.listedFrom = tenure.listedFrom
         header.listedTo = tenure.listedTo
         header.child = row.child
+        header.headers = tenure.headers
         header.size = row.size
         header.lastModified = row.lastModified.milliseconds
         header.versionIsUnknown = row.versionIsUnknown

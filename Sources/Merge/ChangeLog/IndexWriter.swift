@@ -18,6 +18,8 @@ public final class IndexWriter: ChangeSink {
     private let connection: Connection
     private let applier: ChangeApplier
     private let blobs: Blobs
+    private let temporary: String
+    private let keepsHeaders: Bool
     /// The sum of the rows' digests before this transaction.
     private let digest: UInt64
     private let full = Channel<ChangeBuffer>(limit: 8)
@@ -35,9 +37,16 @@ public final class IndexWriter: ChangeSink {
 
     /// Begins the transaction.
     ///
-    /// - Parameter distrustsETags: every version has its own content.
-    public init(indexPath: String, blobs: Blobs, distrustsETags: Bool) throws {
+    /// - Parameters:
+    ///   - distrustsETags: every version has its own content.
+    ///   - temporary: the directory in which headers wait that have come.
+    ///   - keepsHeaders: they go on waiting, for further commits.
+    public init(
+        indexPath: String, blobs: Blobs, distrustsETags: Bool, temporary: String, keepsHeaders: Bool = false
+    ) throws {
         self.blobs = blobs
+        self.temporary = temporary
+        self.keepsHeaders = keepsHeaders
         connection = try Connection(indexPath, readOnly: false)
         // Pages are written once, when they leave this cache: in key order, nearly all are full by then.
         try connection.execute(
@@ -45,7 +54,7 @@ public final class IndexWriter: ChangeSink {
         // Computed for an index that predates digests.
         digest = try connection.storedSum(RowDigest.entries) ?? connection.sumOfEntries()
         applier = try ChangeApplier(
-            connection, blobs: blobs, distrustsETags: distrustsETags)
+            connection, blobs: blobs, distrustsETags: distrustsETags, headers: ArrivedHeaders.left(in: temporary))
         worker = Worker(applier)
         for _ in 0..<8 { empty.send(ChangeBuffer()) }
         let (worker, full, empty, finished) = (worker, full, empty, finished)
@@ -101,6 +110,8 @@ public final class IndexWriter: ChangeSink {
         try connection.store(sum: try connection.sumOfSnapshots(), RowDigest.snapshots)
         try connection.execute("COMMIT")
         isOpen = false
+        // Should they stay, the next commit writes the same again.
+        if !keepsHeaders { try? ArrivedHeaders.remove(in: temporary) }
         // Do not wait for readers, which may hold the log for a while: the rest will be checkpointed later.
         connection.busyTimeout(milliseconds: 0)
         try? connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
@@ -146,8 +157,9 @@ public final class IndexWriter: ChangeSink {
     ///
     /// - Returns: the number of rows.
     private func noticeBlobsThatCame() throws -> Int {
+        let columns = try connection.entryColumns(withDirectory: true)
         let missing = try connection.prepare(
-            "SELECT \(EntryRow.columnsAndDirectory) FROM entry INDEXED BY missing WHERE \(EntryRow.Flags.isWithoutBlob)"
+            "SELECT \(columns) FROM entry INDEXED BY missing WHERE \(EntryRow.Flags.isWithoutBlob)"
         )
         let names = try DirectoryNames(connection)
         let update = try connection.prepare(

@@ -4,7 +4,7 @@ import Index
 import Model
 import SQLite
 
-/// The blobs that a sync requests, in an unnamed file: written as the merge finds them, read most urgent first.
+/// The blobs, or headers, that a sync requests, in an unnamed file: written as the merge finds them, read most urgent first.
 ///
 /// The first replaced expires first, so replaced versions come before current ones, in the order of their
 /// replacement; SQLite sorts them in bounded memory.
@@ -24,15 +24,15 @@ public final class FetchQueue {
             """
             PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384; PRAGMA locking_mode = EXCLUSIVE;
             CREATE TABLE want (id INTEGER PRIMARY KEY, replacedAt INTEGER, size INTEGER, flags INTEGER, key BLOB,
-                versionId BLOB, etag TEXT, content TEXT, lastModified INTEGER);
+                versionId BLOB, etag TEXT, content TEXT, lastModified INTEGER, headers TEXT);
             BEGIN
             """)
         // The connection keeps the file open; unlinking it ensures that nothing is left over.
         try Files.remove(path)
         insert = try connection.prepare(
             """
-            INSERT INTO want (replacedAt, size, flags, key, versionId, etag, content, lastModified)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO want (replacedAt, size, flags, key, versionId, etag, content, lastModified, headers)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
             """)
     }
 
@@ -42,7 +42,8 @@ public final class FetchQueue {
         insert.bind(2, want.size)
         insert.bind(
             3,
-            (want.isLatest ? 1 : 0) | (want.isOpaque ? 2 : 0) | (want.isArchived ? 4 : 0) | (want.wasDenied ? 8 : 0))
+            (want.isLatest ? 1 : 0) | (want.isOpaque ? 2 : 0) | (want.isArchived ? 4 : 0) | (want.wasDenied ? 8 : 0)
+                | (want.wantsHeaders ? 16 : 0))
         if want.isLatest, !want.wasDenied { latest += 1 }
         insert.bind(8, want.lastModified.milliseconds)
         let etag = Array(want.etag.description.utf8)
@@ -55,7 +56,7 @@ public final class FetchQueue {
                     insert.bind(text: etag, 6)
                     try content.withUnsafeBytes { content in
                         insert.bind(text: content, 7)
-                        try insert.run()
+                        try insert.run(texts: [(9, want.knownHeaders?.json)]) { try insert.run() }
                     }
                 }
             }
@@ -68,7 +69,7 @@ public final class FetchQueue {
         while try statement.step() { try body(ETag(Array(statement.bytes(0))), statement.integer(1)) }
     }
 
-    /// The next blob, most urgent first; nil after the last.
+    /// The next request, most urgent first; nil after the last. What is added once it is read is not seen.
     public func next() throws -> FetchRequest? {
         let statement: Statement
         if let select {
@@ -76,7 +77,7 @@ public final class FetchQueue {
         } else {
             statement = try connection.prepare(
                 """
-                SELECT replacedAt, size, flags, key, versionId, etag, content, lastModified FROM want
+                SELECT replacedAt, size, flags, key, versionId, etag, content, lastModified, headers FROM want
                 ORDER BY replacedAt, id
                 """)
             select = statement
@@ -93,6 +94,8 @@ public final class FetchQueue {
             isArchived: flags & 4 != 0, lastModified: Timestamp(milliseconds: statement.integer(7)),
             replacedAt: Timestamp(milliseconds: statement.integer(0)))
         request.wasDenied = flags & 8 != 0
+        request.wantsHeaders = flags & 16 != 0
+        if !statement.isNull(8) { request.knownHeaders = ObjectHeaders(json: Array(statement.bytes(8))) }
         return request
     }
 }

@@ -11,6 +11,8 @@ public final class Refetch {
         /// Archived, or encrypted with a key of their owner: not requested.
         public var archived = StateCount()
         public var encrypted = StateCount()
+        /// Versions with contents whose headers are asked for.
+        public var headerWants = 0
     }
 
     private let reader: IndexReader
@@ -23,13 +25,14 @@ public final class Refetch {
         rank = reader.timeline.rank(of: point.id)
     }
 
-    /// Adds every such blob to `wants`, and to `sink` the rows to write once the downloads are done.
-    public func run(wants: FetchQueue, sink: ChangeSink) throws -> Outcome {
+    /// Adds every such blob to `wants`, versions of which only the headers are not known to `headerWants`, and to `sink` the
+    /// rows to write once the downloads are done.
+    public func run(wants: FetchQueue, headerWants: FetchQueue, sink: ChangeSink) throws -> Outcome {
         let changes = ChangeWriter(sink)
         var outcome = Outcome()
         var prefix: (directory: Int64, bytes: [UInt8]) = (0, [])
         var last: (directory: Int64, name: [UInt8]) = (0, [])
-        try reader.withoutBlob(orShared: policy.distrustsETags) { directory, row in
+        try reader.lacking(orShared: policy.distrustsETags, orHeaders: policy.headers == .all) { directory, row in
             try Interruption.check()
             // A version can have several rows, and a key several versions: all rows of a key are handled at once.
             if last.directory == directory, last.name.withUnsafeBytes({ row.name.isEqual(to: $0) }) { return }
@@ -43,9 +46,18 @@ public final class Refetch {
                 for version in try reader.storedVersions(name, in: directory, reader.timeline) {
                     let identity = version.evidence.identity
                     guard !identity.isMarker, !version.flags.contains(.pruned),
-                        !version.flags.contains(.present) || needsOwnContent(version),
-                        version.evidence.listed.contains(rank), policy.asks(key), isMissingOrBack(version, key)
+                        version.evidence.listed.contains(rank), policy.asks(key)
                     else { continue }
+                    guard !version.flags.contains(.present) || needsOwnContent(version) else {
+                        if policy.headers == .all, !version.flags.contains(.headersKnown) {
+                            outcome.headerWants += 1
+                            try add(version, key: key, to: headerWants)
+                            changes.put(version, name: name, prefix: prefix.bytes, in: directory) { _ in }
+                            try changes.flushIfFull()
+                        }
+                        continue
+                    }
+                    guard isMissingOrBack(version, key) else { continue }
                     let isLeftOut = policy.leavesOut(version.flags, size: identity.size)
                     if isLeftOut {
                         if version.flags.contains(.archived) {
@@ -59,9 +71,11 @@ public final class Refetch {
                         outcome.wanted.add(identity.size)
                         try add(version, key: key, to: wants)
                     }
-                    changes.put(
-                        version, isExpected: !isLeftOut, isFiledByVersion: policy.distrustsETags, name: name,
-                        prefix: prefix.bytes, in: directory)
+                    changes.put(version, checks: .blob, name: name, prefix: prefix.bytes, in: directory) { flags in
+                        flags.subtract(EntryRow.Flags.absence.union(.expected))
+                        if !isLeftOut { flags.insert(.expected) }
+                        if policy.distrustsETags { flags.insert(.filedByVersion) }
+                    }
                     try changes.flushIfFull()
                 }
             }
@@ -99,16 +113,16 @@ public final class Refetch {
             replacedAt: isLatest
                 ? .distantFuture : ends == .max ? identity.lastModified : Timestamp(milliseconds: ends))
         request.wasDenied = !version.flags.isDisjoint(with: [.refused, .gone])
+        request.wantsHeaders = policy.headers == .all && !version.flags.contains(.headersKnown)
         try wants.append(request)
     }
 }
 
 extension ChangeWriter {
-    /// Rewrites all rows of a version as expected or not, checking for its blob.
+    /// Rewrites all rows of a version, with other flags.
     fileprivate func put(
-        _ version: StoredVersion, isExpected: Bool, isFiledByVersion: Bool, name: UnsafeRawBufferPointer,
-        prefix: [UInt8],
-        in directory: Int64
+        _ version: StoredVersion, checks: ChangeChecks = [.headers, .onlyHeaders], name: UnsafeRawBufferPointer,
+        prefix: [UInt8], in directory: Int64, _ change: (inout EntryRow.Flags) -> Void
     ) {
         let identity = version.evidence.identity
         var entry = EntryRow(name: name)
@@ -121,10 +135,8 @@ extension ChangeWriter {
                 entry.versionId = versionId
                 entry.etag = etag
                 for var tenure in version.rows {
-                    tenure.flags.subtract(EntryRow.Flags.absence.union(.expected))
-                    if isExpected { tenure.flags.insert(.expected) }
-                    if isFiledByVersion { tenure.flags.insert(.filedByVersion) }
-                    put(tenure, entry, in: directory, isNew: false, prefix: prefix, checksBlob: true)
+                    change(&tenure.flags)
+                    put(tenure, entry, in: directory, isNew: false, prefix: prefix, checks: checks)
                 }
             }
         }
@@ -134,12 +146,18 @@ extension ChangeWriter {
 extension IndexReader {
     /// Passes every row whose blob was never seen, and was not pruned, to `body`, with its directory.
     ///
-    /// - Parameter orShared: also rows whose blob may be shared.
-    fileprivate func withoutBlob(orShared: Bool, _ body: (Int64, EntryRow) throws -> Void) throws {
+    /// - Parameters:
+    ///   - orShared: also rows whose blob may be shared.
+    ///   - orHeaders: also rows whose headers are not known.
+    fileprivate func lacking(
+        orShared: Bool, orHeaders: Bool, _ body: (Int64, EntryRow) throws -> Void
+    ) throws {
+        let headers = orHeaders ? " OR \(EntryRow.Flags.condition(none: [.marker, .pruned, .headersKnown]))" : ""
         let shared = orShared ? " OR \(EntryRow.Flags.condition(none: [.marker, .pruned, .filedByVersion]))" : ""
         let missing = EntryRow.Flags.condition(none: [.marker, .present, .pruned])
+        let columns = try connection.entryColumns(withDirectory: true)
         let statement = try connection.prepare(
-            "SELECT \(EntryRow.columnsAndDirectory) FROM entry WHERE child IS NULL AND (\(missing)\(shared))")
+            "SELECT \(columns) FROM entry WHERE child IS NULL AND (\(missing)\(shared)\(headers))")
         while try statement.step() { try body(statement.integer(EntryRow.directoryColumn), EntryRow(statement)) }
     }
 }

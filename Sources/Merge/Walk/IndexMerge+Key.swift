@@ -102,6 +102,8 @@ extension IndexMerge {
                 return true
             }
             if isBack(name, versionId: row.versionId, etag: etag) { return true }
+        } else if asksHeaders(row.flags, name) {
+            return true
         }
         return factsDiffer(row, facts)
     }
@@ -129,7 +131,7 @@ extension IndexMerge {
     private func insert(_ row: KeyGroup.Row, name: UnsafeRawBufferPointer, _ frame: MergeFrame) throws {
         count(newVersion: row)
         var tenure = StoredTenure(
-            slot: try takeSlot(frame), flags: flags(row), valid: nil, seen: nil, listed: nil, timeline)
+            slot: try takeSlot(frame), flags: flags(row), headers: 0, valid: nil, seen: nil, listed: nil, timeline)
         tenure.valid = TimeSpan(row.facts.lastModified.milliseconds, .max)
         tenure.seenFrom = row.marksLatest ? snapshotId : 0
         tenure.listedFrom = snapshotId
@@ -141,7 +143,7 @@ extension IndexMerge {
             try requestFetch(
                 row.identity, flags: tenure.flags, isLatest: row.marksLatest, valid: tenure.valid, name: name)
         }
-        put(tenure, row, name: name, frame, checksBlob: asks)
+        put(tenure, row, name: name, frame, asks ? .blob : [])
         frame.add(tenure, isShown: !row.isMarker, timeline)
         try changes.flushIfFull()
     }
@@ -156,25 +158,26 @@ extension IndexMerge {
     }
 
     private func put(
-        _ tenure: StoredTenure, _ row: KeyGroup.Row, name: UnsafeRawBufferPointer, _ frame: MergeFrame, checksBlob: Bool
+        _ tenure: StoredTenure, _ row: KeyGroup.Row, name: UnsafeRawBufferPointer, _ frame: MergeFrame,
+        _ checks: ChangeChecks
     ) {
         var entry = EntryRow(name: name)
         entry.size = row.facts.size
         entry.lastModified = row.facts.lastModified
         entry.versionId = row.versionId
         entry.versionIsUnknown = row.versionIsUnknown
-        let prefix = checksBlob ? path : []
+        let prefix = checks == [] ? [] : path
         if row.hasVerbatimETag {
             entry.etag = row.etag
             entry.etagIsText = true
-            changes.put(tenure, entry, in: frame.directory, isNew: true, prefix: prefix, checksBlob: checksBlob)
+            changes.put(tenure, entry, in: frame.directory, isNew: true, prefix: prefix, checks: checks)
         } else if row.isMarker {
             changes.put(tenure, entry, in: frame.directory, isNew: true)
         } else {
             let packed = PackedETag(ETag(high: row.facts.etagHigh, low: row.facts.etagLow, parts: row.facts.etagParts))
             withUnsafeBytes(of: packed.words) { bytes in
                 entry.etag = UnsafeRawBufferPointer(rebasing: bytes[..<packed.count])
-                changes.put(tenure, entry, in: frame.directory, isNew: true, prefix: prefix, checksBlob: checksBlob)
+                changes.put(tenure, entry, in: frame.directory, isNew: true, prefix: prefix, checks: checks)
             }
         }
     }
@@ -202,7 +205,28 @@ extension IndexMerge {
             isLatest: isLatest, isOpaque: flags.contains(.opaque), isArchived: flags.contains(.archived),
             lastModified: identity.lastModified, replacedAt: replacedAt)
         request.wasDenied = wasDenied
+        request.wantsHeaders = policy.headers == .all && !flags.contains(.headersKnown)
         try want(request)
+    }
+
+    /// Whether to ask for the headers of a version whose content is not requested.
+    @inline(__always)
+    private func asksHeaders(_ flags: EntryRow.Flags, _ name: UnsafeRawBufferPointer) -> Bool {
+        policy.headers == .all && flags.intersection([.headersKnown, .marker, .present]) == .present && asks(name)
+    }
+
+    private func requestHeaders(
+        _ identity: VersionIdentity, _ flags: EntryRow.Flags, isLatest: Bool, name: UnsafeRawBufferPointer
+    ) throws {
+        let key = path + Array(name)
+        guard let etag = identity.etag, let filed = identity.contentETag(key: key, flags) else { return }
+        summary.headerWants += 1
+        var request = FetchRequest(
+            key: key, versionId: identity.versionId, etag: etag, contentETag: filed, size: identity.size,
+            isLatest: isLatest, isOpaque: flags.contains(.opaque), isArchived: flags.contains(.archived),
+            lastModified: identity.lastModified, replacedAt: isLatest ? .distantFuture : identity.lastModified)
+        request.wantsHeaders = true
+        try wantHeaders(request)
     }
 
     /// Recomputes all rows of a key from what is known about it, and writes those that differ.
@@ -257,20 +281,23 @@ extension IndexMerge {
             var flags = version.flags
             settlePruned(
                 &flags, version, isLatest: isLatest[place], valid: succession.valid[place], path + Array(name))
-            var checksBlob = false
+            var checks: ChangeChecks = []
             if isListed[place], !version.evidence.identity.isMarker, !flags.contains(.pruned),
                 !flags.contains(.present) || needsOwnContent(flags), asks(name), isMissingOrBack(version, name)
             {
-                checksBlob = true
+                checks = .blob
                 if policy.distrustsETags { flags.insert(.filedByVersion) }
                 try request(
                     version, &flags, isLatest: isLatest[place], valid: succession.valid[place].last, name: name)
             } else if !isListed[place], isNewest, flags.contains(.expected) {
                 try settleUnlisted(&flags, version, valid: succession.valid[place].last, name: name)
-                checksBlob = flags.contains(.gone)
+                if flags.contains(.gone) { checks = .blob }
+            } else if isListed[place], asksHeaders(flags, name) {
+                checks = [.headers, .onlyHeaders]
+                try requestHeaders(
+                    version.evidence.identity, flags, isLatest: isLatest[place], name: name)
             }
-            try writeRows(
-                version, flags: flags, valid: succession.valid[place], name: name, frame, checksBlob: checksBlob)
+            try writeRows(version, flags: flags, valid: succession.valid[place], name: name, frame, checks)
         }
         try changes.flushIfFull()
     }
@@ -348,7 +375,7 @@ extension IndexMerge {
 
     private func writeRows(
         _ version: StoredVersion, flags: EntryRow.Flags, valid: [TimeSpan], name: UnsafeRawBufferPointer,
-        _ frame: MergeFrame, checksBlob: Bool
+        _ frame: MergeFrame, _ checks: ChangeChecks
     ) throws {
         let evidence = version.evidence
         let count = max(1, evidence.listed.count, evidence.latest.count, valid.count)
@@ -366,13 +393,13 @@ extension IndexMerge {
                     let stored = index < version.rows.count ? version.rows[index] : nil
                     let row = StoredTenure(
                         slot: try stored?.slot ?? takeSlot(frame), flags: flags,
-                        valid: index < valid.count ? valid[index] : nil,
+                        headers: version.headers, valid: index < valid.count ? valid[index] : nil,
                         seen: index < evidence.latest.count ? evidence.latest[index] : nil,
                         listed: index < evidence.listed.count ? evidence.listed[index] : nil, timeline)
-                    if row != stored || checksBlob {
+                    if row != stored || checks != [] {
                         changes.put(
-                            row, entry, in: frame.directory, isNew: stored == nil, prefix: checksBlob ? path : [],
-                            checksBlob: checksBlob)
+                            row, entry, in: frame.directory, isNew: stored == nil, prefix: checks == [] ? [] : path,
+                            checks: row == stored ? checks : checks.subtracting(.onlyHeaders))
                     }
                     frame.add(row, isShown: !evidence.identity.isMarker, timeline)
                 }

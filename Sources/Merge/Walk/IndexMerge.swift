@@ -27,6 +27,8 @@ public final class IndexMerge {
         /// Blobs requested (one content under several versions counts each time).
         public var wants = 0
         public var wantedBytes: Int64 = 0
+        /// Versions with contents whose headers are asked for.
+        public var headerWants = 0
         /// Versions in this inventory that are archived, or encrypted with a key of their owner, and not requested.
         public var archived = StateCount()
         public var encrypted = StateCount()
@@ -48,16 +50,20 @@ public final class IndexMerge {
         public var place: (InventoryRow) -> String
         /// Called for each requested blob.
         public var want: (FetchRequest) throws -> Void
+        /// Called for each version of which only the headers are requested.
+        public var wantHeaders: (FetchRequest) throws -> Void
 
         public init(
             timeline: Timeline, snapshotId: Int64, policy: DownloadPolicy, place: @escaping (InventoryRow) -> String,
-            want: @escaping (FetchRequest) throws -> Void
+            want: @escaping (FetchRequest) throws -> Void,
+            wantHeaders: @escaping (FetchRequest) throws -> Void = { _ in }
         ) {
             self.timeline = timeline
             self.snapshotId = snapshotId
             self.policy = policy
             self.place = place
             self.want = want
+            self.wantHeaders = wantHeaders
         }
     }
 
@@ -71,6 +77,7 @@ public final class IndexMerge {
     let policy: DownloadPolicy
     let place: (InventoryRow) -> String
     let want: (FetchRequest) throws -> Void
+    let wantHeaders: (FetchRequest) throws -> Void
     let changes: ChangeWriter
     var summary = Summary()
 
@@ -95,6 +102,7 @@ public final class IndexMerge {
         policy = parameters.policy
         place = parameters.place
         want = parameters.want
+        wantHeaders = parameters.wantHeaders
         changes = ChangeWriter(sink)
         stack = FrameStack(reader)
         nextDirectory = try reader.largestDirectory() + 1

@@ -17,6 +17,10 @@ public struct FetchRequest: Sendable {
     public var isArchived: Bool
     /// The source has refused it before, or called it gone: if it does so again, that is no news.
     public var wasDenied = false
+    /// The version's headers are to be learnt even if its content comes through another one.
+    public var wantsHeaders = false
+    /// What is known of the headers already: only the tags are missing.
+    public var knownHeaders: ObjectHeaders?
     public var lastModified: Timestamp
     /// When the version stopped being current: the first replaced expires first. `distantFuture` if still current.
     public var replacedAt: Timestamp

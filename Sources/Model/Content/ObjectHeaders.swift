@@ -8,6 +8,8 @@ public struct ObjectHeaders: Sendable, Hashable {
     public var fields: [String: String]
     /// By name; names and values as they are, not encoded.
     public var tags: [String: String]
+    /// Nothing else is there to be known; false where the tags were refused, or an earlier program did not record all.
+    public var isComplete = true
 
     public init(fields: [String: String] = [:], tags: [String: String] = [:]) {
         self.fields = fields

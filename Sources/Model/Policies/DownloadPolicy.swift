@@ -12,6 +12,8 @@ public struct DownloadPolicy: Sendable {
     public var distrustsETags = false
     /// Archived contents are requested too: some may have been restored.
     public var fetchesArchived = false
+    /// Whose headers are asked for.
+    public var headers = HeaderPolicy.fetched
     // Regex is immutable; the library just does not mark it Sendable.
     private nonisolated(unsafe) let expressions: [Regex<AnyRegexOutput>]
 

@@ -215,7 +215,7 @@ public final class Clone {
         let facts = ReplicaFacts(index)
         let downloader = try Downloader(
             store, client, origin: .replica(location, facts: { try facts.lookUp($0) }), wants: missing.queue,
-            jobs: replica.options.jobs
+            headers: .nowhere, jobs: replica.options.jobs
         ) { [self] summary in
             progress(
                 .blobs(

@@ -144,7 +144,13 @@ public struct S3ResponseHead: Sendable {
 
     /// A header's value; the first if it occurs more than once.
     public func value(_ header: HeaderField) -> String? {
-        valueBytes(header).map { String(decoding: $0, as: UTF8.self) }
+        valueBytes(header).map(Self.text)
+    }
+
+    /// A value as text. What is not UTF-8 is in Latin-1, as HTTP had it at first.
+    private static func text(_ bytes: ArraySlice<UInt8>) -> String {
+        String(validating: bytes, as: UTF8.self)
+            ?? String(String.UnicodeScalarView(bytes.map { UnicodeScalar($0) }))
     }
 
     /// A number in decimal digits; nil for anything else.
@@ -210,7 +216,7 @@ public struct S3ResponseHead: Sendable {
             guard field.header == nil else { return nil }
             return (
                 String(decoding: bytes[field.name], as: UTF8.self),
-                String(decoding: bytes[field.value], as: UTF8.self)
+                Self.text(bytes[field.value])
             )
         }
     }

@@ -39,7 +39,12 @@ public final class Prune {
         defer { withExtendedLifetime((lock, hold)) {} }
         try store.removeLeftovers()
         try IndexReader.refuseLoss(store.indexPath)
-        if !isDryRun { _ = try IndexDatabase(path: store.indexPath) }
+        if !isDryRun {
+            var store = store
+            try store.bringToCurrentFormat()
+            // They name header sets that may go.
+            try ArrivedHeaders.remove(in: store.temporaryPath)
+        }
 
         let reader = try store.reader()
         let points = reader.timeline.kept

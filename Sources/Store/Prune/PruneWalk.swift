@@ -228,7 +228,7 @@ final class PruneWalk {
                     let stored = index < version.rows.count ? version.rows[index] : nil
                     let row = StoredTenure(
                         slot: try stored?.slot ?? frame.takeSlot(reader), flags: flags,
-                        valid: index < valid.count ? valid[index] : nil,
+                        headers: version.headers, valid: index < valid.count ? valid[index] : nil,
                         seen: index < evidence.latest.count ? evidence.latest[index] : nil,
                         listed: index < evidence.listed.count ? evidence.listed[index] : nil, timeline)
                     if row != stored { visitor.changes.put(row, entry, in: frame.directory, isNew: stored == nil) }

@@ -13,9 +13,7 @@ final class PruneWriter: PruneVisitor {
     private let applier: ChangeApplier
     private let deleteDirectory: Statement
     private let deleteFailure: Statement
-    private let deleteHeaders: Statement
     private let hasFailures: Bool
-    private let hasHeaders: Bool
     private var removedDirectories = 0
     private var isOpen = true
 
@@ -31,9 +29,7 @@ final class PruneWriter: PruneVisitor {
         changes = ChangeWriter(applier)
         deleteDirectory = try connection.prepare("DELETE FROM directory WHERE id = ?")
         deleteFailure = try connection.prepare("DELETE FROM failure WHERE key = ? AND versionId = ? AND etag = ?")
-        deleteHeaders = try connection.prepare("DELETE FROM objectHeaders WHERE key = ? AND versionId = ? AND etag = ?")
         hasFailures = try connection.prepare("SELECT 1 FROM failure LIMIT 1").step()
-        hasHeaders = try connection.prepare("SELECT 1 FROM objectHeaders LIMIT 1").step()
     }
 
     deinit {
@@ -49,19 +45,15 @@ final class PruneWriter: PruneVisitor {
 
     func drops(_ version: StoredVersion, key: [UInt8], isRemoved: Bool) throws {
         let identity = version.evidence.identity
-        guard let etag = identity.etag, hasFailures || hasHeaders && isRemoved else { return }
-        let text = Array(etag.description.utf8)
+        guard hasFailures, let etag = identity.etag else { return }
         let filed = Array((identity.contentETag(key: key, version.flags) ?? etag).description.utf8)
-        for statement in isRemoved ? [deleteFailure, deleteHeaders] : [deleteFailure] {
-            try key.withUnsafeBytes { key in
-                try (identity.versionId ?? []).withUnsafeBytes { versionId in
-                    // Failures belong to contents, headers to objects.
-                    try (statement === deleteFailure ? filed : text).withUnsafeBytes { text in
-                        statement.bind(text: key, 1)
-                        statement.bind(text: versionId, 2)
-                        statement.bind(text: text, 3)
-                        try statement.run()
-                    }
+        try key.withUnsafeBytes { key in
+            try (identity.versionId ?? []).withUnsafeBytes { versionId in
+                try filed.withUnsafeBytes { text in
+                    deleteFailure.bind(text: key, 1)
+                    deleteFailure.bind(text: versionId, 2)
+                    deleteFailure.bind(text: text, 3)
+                    try deleteFailure.run()
                 }
             }
         }
@@ -89,10 +81,11 @@ final class PruneWriter: PruneVisitor {
                 AND entry.name = longName.name) AND NOT EXISTS (SELECT 1 FROM entry
                 WHERE entry.directory = longName.directory AND entry.name = longName.name || '/')
             """)
-        if hasHeaders {
-            try connection.execute(
-                "DELETE FROM headerSet WHERE id NOT IN (SELECT headerSet FROM objectHeaders)")
-        }
+        try connection.execute(
+            """
+            DELETE FROM headerSet WHERE EXISTS (SELECT 1 FROM headerSet LIMIT 1)
+                AND id NOT IN (SELECT headers FROM entry WHERE headers IS NOT NULL)
+            """)
         let mark = try connection.prepare("UPDATE snapshot SET prunedAt = ?2 WHERE id = ?1")
         for id in dropped {
             mark.bind(1, id)

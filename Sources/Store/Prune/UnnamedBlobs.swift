@@ -21,8 +21,9 @@ public final class UnnamedBlobs {
     public func find(_ reader: IndexReader, _ body: (String) throws -> Void) throws {
         if isEmpty { return }
         try contents.addContents(ofOpaque: reader)
+        let columns = try reader.connection.entryColumns(withDirectory: true)
         let statement = try reader.connection.prepare(
-            "SELECT \(EntryRow.columnsAndDirectory) FROM entry WHERE child IS NULL AND \(EntryRow.Flags.condition(none: [.marker, .pruned]))"
+            "SELECT \(columns) FROM entry WHERE child IS NULL AND \(EntryRow.Flags.condition(none: [.marker, .pruned]))"
         )
         let names = try DirectoryNames(reader.connection)
         while try statement.step() {

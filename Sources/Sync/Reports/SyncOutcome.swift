@@ -1,3 +1,4 @@
+import Download
 import Index
 import Merge
 import Store
@@ -20,6 +21,13 @@ public struct SyncOutcome: Sendable {
     /// Blobs requested, and the bytes of the distinct contents among them.
     public var wanted = 0
     public var wantedBytes: Int64 = 0
+    /// Versions with contents of which only the headers were requested; of all whose headers were asked for, those that were
+    /// refused, and those that failed otherwise; the first of these, as a sentence.
+    public var wantedHeaders = 0
+    public var askedHeaders = 0
+    public var refusedHeaders = 0
+    public var failedHeaders = 0
+    public var headerExample: String?
     /// In a dry run: what the contents that are not in the store need of its disk, and what is free there.
     public var need: DiskNeed?
     public var room: DiskRoom?
@@ -56,6 +64,13 @@ extension SyncOutcome {
         (self.room, self.need, wantedBytes) = (room, need, need.bytes)
     }
 
+    mutating func take(headers summary: DownloadSummary) {
+        askedHeaders = summary.askedHeaders.asked
+        refusedHeaders = summary.askedHeaders.refused
+        failedHeaders = summary.askedHeaders.failed
+        headerExample = summary.askedHeaders.example
+    }
+
     mutating func take(_ summary: IndexMerge.Summary) {
         rows = summary.rows
         duplicates = summary.duplicates
@@ -65,6 +80,7 @@ extension SyncOutcome {
         newBytes = summary.newBytes
         goneVersions = summary.goneVersions
         wanted = summary.wants
+        wantedHeaders = summary.headerWants
         wantedBytes = summary.wantedBytes
         archived = summary.archived
         encrypted = summary.encrypted

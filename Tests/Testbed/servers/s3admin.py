@@ -74,8 +74,14 @@ def content(item):
 
 
 def headers(item):
-    names = {"contentType": "ContentType", "contentEncoding": "ContentEncoding", "metadata": "Metadata"}
-    return {names[name]: item[name] for name in names if item.get(name)}
+    names = {
+        "contentType": "ContentType", "contentEncoding": "ContentEncoding", "metadata": "Metadata",
+        "cacheControl": "CacheControl", "contentDisposition": "ContentDisposition",
+        "contentLanguage": "ContentLanguage", "expires": "Expires", "redirect": "WebsiteRedirectLocation"}
+    found = {names[name]: item[name] for name in names if item.get(name)}
+    if item.get("tags"):
+        found["Tagging"] = urllib.parse.urlencode(item["tags"], quote_via=urllib.parse.quote)
+    return found
 
 
 def put(bucket, key, partSize=None, partSizes=None, **item):
@@ -123,6 +129,38 @@ def delete_version(bucket, key, versionId):
 def get(bucket, key, versionId=None):
     extra = {"VersionId": versionId} if versionId else {}
     return {"body": base64.b64encode(s3.get_object(Bucket=bucket, Key=key, **extra)["Body"].read()).decode()}
+
+
+KEPT_HEADERS = {
+    "content-type", "content-encoding", "cache-control", "content-disposition", "content-language", "expires",
+    "x-amz-website-redirect-location"}
+
+
+def set_tags(bucket, key, tags):
+    """The tags of the current object; none: they are taken away."""
+    if tags:
+        s3.put_object_tagging(
+            Bucket=bucket, Key=key, Tagging={"TagSet": [{"Key": name, "Value": tags[name]} for name in tags]})
+    else:
+        s3.delete_object_tagging(Bucket=bucket, Key=key)
+    return {}
+
+
+def describe(bucket, prefix=""):
+    """Everything that the current objects are: ETag, MD5 of the content, headers, metadata, tags."""
+    def one(key):
+        answer = s3.get_object(Bucket=bucket, Key=key)
+        headers = {
+            name: value for name, value in answer["ResponseMetadata"]["HTTPHeaders"].items()
+            if name in KEPT_HEADERS or name.startswith("x-amz-meta-")}
+        tags = s3.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]
+        return {
+            "key": key, "etag": answer["ETag"].strip('"'), "md5": hashlib.md5(answer["Body"].read()).hexdigest(),
+            "headers": headers, "tags": {tag["Key"]: tag["Value"] for tag in tags}}
+
+    keys = [row["key"] for row in rows(bucket, prefix) if row["isLatest"] and not row["deleteMarker"]]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        return {"objects": list(pool.map(one, keys))}
 
 
 def compact(document):
@@ -279,7 +317,7 @@ def make_inventory(bucket, directory, name=None, prefix="", schema=SCHEMA, rowsP
 
 COMMANDS = {function.__name__: function for function in (
     create_bucket, deny, set_versioning, put, put_many, delete, delete_version, get, assume_role, set_user_policy,
-    list_versions, list_uploads, make_inventory)}
+    set_tags, describe, list_versions, list_uploads, make_inventory)}
 
 print(json.dumps({}), flush=True)
 for line in sys.stdin:

@@ -59,7 +59,7 @@ struct ReaddirCall: NodeCall {
     }
 }
 
-/// GETXATTR of a name that begins with ``ExtendedAttribute/prefix``.
+/// GETXATTR of a name that begins with ``ExtendedAttribute/prefix``, or of ``ExtendedAttribute/mimeType``.
 struct GetxattrCall: NodeCall {
     let name: String
     let size: Int

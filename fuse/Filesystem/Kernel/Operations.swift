@@ -127,7 +127,9 @@ extension RequestWorker {
         // 'ls -l' asks for an ACL and a label of each file, unless it was told that the whole device has none.
         guard strncmp(name, "user.", 5) == 0 else { return fail(request, EOPNOTSUPP) }
         let prefix = ExtendedAttribute.prefix
-        guard strncmp(name, prefix, prefix.utf8.count) == 0 else { return fail(request, ENODATA) }
+        guard strncmp(name, prefix, prefix.utf8.count) == 0 || strcmp(name, ExtendedAttribute.mimeType) == 0 else {
+            return fail(request, ENODATA)
+        }
         try dispatch(GetxattrCall(name: String(cString: name), size: size), to: id, request)
     }
 }

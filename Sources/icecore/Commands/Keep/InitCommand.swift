@@ -69,6 +69,9 @@ struct InitCommand: ParsableCommand {
         help: "Fetch every version separately and store it under its SHA-256: for buckets that strangers can write to.")
     var distrustETags = false
 
+    @Option(help: HeaderPolicy.help(default: "all"))
+    var headers: HeaderPolicy?
+
     @Option(help: ETagOption.help)
     var etags: StoreConfiguration.ETagMeaning?
 
@@ -95,6 +98,7 @@ struct InitCommand: ParsableCommand {
         configuration.filter = filter
         configuration.keepInventories = keepInventories?.count
         if distrustETags { configuration.distrustETags() }
+        configuration.headers = headers
         if let etags { configuration.take(etags: etags) }
         let created = try create(configuration)
         Console.note("created a store for s3://\(bucket) at \(created.path)")

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Basics
 import Download
+import Model
 import Store
 import Sync
 
@@ -74,6 +75,9 @@ struct SyncCommand: ParsableCommand {
             """)
     var distrustETags = false
 
+    @Option(help: HeaderPolicy.help(default: "as the store was created, or all"))
+    var headers: HeaderPolicy?
+
     @Option(help: ETagOption.laterHelp)
     var etags: StoreConfiguration.ETagMeaning?
 
@@ -117,6 +121,7 @@ struct SyncCommand: ParsableCommand {
         syncOptions.acceptGone = acceptGone
         syncOptions.strict = strict
         syncOptions.etags = etags
+        syncOptions.headers = headers
         syncOptions.dryRun = dryRun
         syncOptions.jobs = jobs
         syncOptions.keepInventories = keepInventories
@@ -131,12 +136,14 @@ struct SyncCommand: ParsableCommand {
 
         let output = Output()
         var missing = 0
+        var headers = 0
         let passedOver = try interruptible(
             reporter.line, "Nothing is lost: run the same command again to resume."
         ) {
             try run.run { outcome in
                 reporter.line.clear()
                 missing += dryRun ? 0 : outcome.failed
+                headers += outcome.refusedHeaders + outcome.failedHeaders
                 try report(outcome, output)
                 try output.flush()
             }
@@ -150,6 +157,12 @@ struct SyncCommand: ParsableCommand {
                 .incomplete,
                 "\(missing) objects could not be fetched; the next sync tries them again ('icecore status --failures' lists "
                     + "them)")
+        }
+        if headers > 0 {
+            throw IcecoreError(
+                .incomplete,
+                "the headers or tags of \(headers) versions could not be had; the next sync asks again ('--headers none' asks "
+                    + "for none)")
         }
     }
 
@@ -215,6 +228,12 @@ struct SyncCommand: ParsableCommand {
         if outcome.failed > 0 { line += "; \(outcome.failed) could not be fetched" }
         try output.line(line)
         try reportLeftOut(outcome, output)
+        guard outcome.askedHeaders > 0 else { return }
+        var headers = "  asked for the headers of \(outcome.askedHeaders) versions"
+        let unknown = outcome.refusedHeaders + outcome.failedHeaders
+        if unknown > 0 { headers += "; not to be had: \(unknown)" }
+        try output.line(headers)
+        if let example = outcome.headerExample { Console.note("  \(Display.line(example))") }
     }
 
     /// What a person should know, but need not act on.
@@ -263,6 +282,9 @@ private struct SyncRecord: Encodable {
     let archived: Int64
     let archivedBytes: Int64
     let encrypted: Int64
+    let headersAsked: Int
+    let headersRefused: Int
+    let headersFailed: Int
 
     init(_ outcome: SyncOutcome, dryRun: Bool) {
         name = outcome.name
@@ -288,6 +310,9 @@ private struct SyncRecord: Encodable {
         archived = outcome.archived.versions
         archivedBytes = outcome.archived.bytes
         encrypted = outcome.encrypted.versions
+        headersAsked = dryRun ? outcome.wantedHeaders : outcome.askedHeaders
+        headersRefused = outcome.refusedHeaders
+        headersFailed = outcome.failedHeaders
     }
 }
 

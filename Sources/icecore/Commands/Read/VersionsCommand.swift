@@ -47,6 +47,7 @@ struct VersionsCommand: ParsableCommand {
                     json.addNull("present")
                     json.addNull("state")
                 }
+                json.add(try reader.headers(of: version, key: bytes))
                 json.end()
                 try output.write(json.bytes)
             } else {
