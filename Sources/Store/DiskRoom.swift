@@ -21,6 +21,12 @@ public struct DiskNeed: Sendable, Equatable {
         diskBytes = diskBytes.addingClamped(size.addingClamped((unit - size % unit) % unit))
     }
 
+    /// Adds files that are no contents: ``bytes`` stays what it is.
+    public mutating func add(overhead: (files: Int64, bytes: Int64)) {
+        files = files.addingClamped(overhead.files)
+        diskBytes = diskBytes.addingClamped(overhead.bytes)
+    }
+
     /// As much for so many times the contents.
     public func scaled(by factor: Double) -> DiskNeed {
         func scaled(_ value: Int64) -> Int64 {
@@ -66,15 +72,15 @@ public struct DiskRoom: Sendable {
     /// - Parameter subject: what needs the room, such as `the sync`.
     public func shortage(_ need: DiskNeed, of subject: String) -> String? {
         if need.bytes > free.bytes {
-            return "\(need.bytes) bytes must be fetched, but '\(path)' has only \(free.bytes) bytes free"
+            return "\(need.bytes.of("byte")) must be fetched, but '\(path)' has only \(free.bytes.of("byte")) free"
         }
         if let files = free.files, need.files > files {
-            return "\(subject) needs \(need.files) files, but '\(path)' has only \(files) inodes free"
+            return "\(subject) needs \(need.files.of("file")), but '\(path)' has only \(files.of("inode")) free"
         }
         if need.diskBytes > free.bytes {
             return
-                "\(subject) needs \(need.diskBytes) bytes (\(need.files) files, in blocks of \(free.unit) bytes), but "
-                + "'\(path)' has only \(free.bytes) bytes free"
+                "\(subject) needs \(need.diskBytes.of("byte")) (\(need.files.of("file")), in blocks of \(free.unit) bytes), but "
+                + "'\(path)' has only \(free.bytes.of("byte")) free"
         }
         return nil
     }

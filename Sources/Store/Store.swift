@@ -9,7 +9,7 @@ import SQLite
 public struct Store: Sendable {
     /// The absolute path.
     public let path: String
-    public let configuration: StoreConfiguration
+    public private(set) var configuration: StoreConfiguration
 
     public var configurationPath: String { "\(path)/\(StoreLayout.configuration)" }
     /// `index.sqlite`, except while the index is being rebuilt.
@@ -100,6 +100,13 @@ public struct Store: Sendable {
         if try Files.isThere("\(path)/\(StoreLayout.configuration)") { return (try Store(path: path), false) }
         try StoreSite(path).prepare()
         return (Store(path: path, configuration), true)
+    }
+
+    /// The store with other settings, which are not written down.
+    public func with(_ configuration: StoreConfiguration) -> Store {
+        var store = self
+        store.configuration = configuration
+        return store
     }
 
     /// Writes the configuration, which makes a clone a store. In an existing store, replaces only what belongs to the

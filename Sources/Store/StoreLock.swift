@@ -24,6 +24,23 @@ public final class StoreLock: @unchecked Sendable {
         var description: String { "'\(command)' (process \(pid) on \(host), since \(since))" }
     }
 
+    /// The last command that wrote to the store, or still does.
+    public struct LastRun: Sendable {
+        public let command: String
+        /// RFC 3339.
+        public let began: String
+        /// Nil: it still runs, or was killed.
+        public let ended: String?
+    }
+
+    /// What the lock's file says of its last holder; nil if there was none.
+    public static func lastRun(_ store: Store) -> LastRun? {
+        guard let content = try? Files.read("\(store.path)/\(StoreLayout.lock)", limit: 4096),
+            let last = try? UntrustedJSON.decode(Holder.self, from: content)
+        else { return nil }
+        return LastRun(command: last.command, began: last.since, ended: last.ended)
+    }
+
     /// Takes the lock, or fails at once.
     ///
     /// - Parameter command: what the lock is for, for the error that a second process gets.

@@ -7,6 +7,9 @@ import Index
 ///
 /// What it makes before there is a store is what an interrupted `init` leaves behind, and is no obstacle to the next one.
 public struct StoreSite: Sendable {
+    /// How many files and directories a store has before anything is in it: those of blobs, and its own names.
+    public static let ownFiles = 256 + 12
+
     /// The absolute path.
     public let path: String
     /// What the file system can do.
@@ -56,9 +59,24 @@ public struct StoreSite: Sendable {
             throw IcecoreError(.busy, "'\(path)' is already a store")
         }
         // The leftovers of an interrupted init are allowed; anything else is someone's data.
-        if let foreign = try Files.names(in: path).first(where: { !StoreLayout.mayPrecede($0) }) {
+        let names = try Files.names(in: path)
+        try refuseLinks(path, names.filter(StoreLayout.mayPrecede))
+        if let foreign = names.first(where: { !StoreLayout.mayPrecede($0) }) {
             throw IcecoreError(
                 .busy, "'\(path)' is not empty (it holds '\(foreign)'): give a new or empty directory")
+        }
+    }
+
+    /// Expects the directories that an interrupted init has left to be real ones: through a link, a store would be in two
+    /// places, and every later command refuses it.
+    private static func refuseLinks(_ path: String, _ names: [String]) throws {
+        for name in names {
+            var status = stat()
+            guard lstat("\(path)/\(name)", &status) == 0, status.st_mode & S_IFMT == S_IFLNK else { continue }
+            throw IcecoreError(
+                .busy,
+                "'\(path)/\(name)' is a symbolic link: a store has to be in one directory, on one file system. Remove the "
+                    + "link, or give another directory")
         }
     }
 

@@ -45,7 +45,7 @@ public final class Reindex {
             guard acceptsLoss else {
                 throw IcecoreError(
                     .notFound,
-                    "\(outcome.lost.count) snapshots cannot be rebuilt, as their inventories were not kept: \(names). "
+                    "\(outcome.lost.count.of("snapshot")) cannot be rebuilt, as the inventories were not kept: \(names). "
                         + "--accept-loss rebuilds the index without them. Nothing was changed")
             }
             reporter.warning("the new index lacks the snapshots whose inventories were not kept: \(names)")
@@ -183,6 +183,9 @@ public final class Reindex {
             _ = try plan.changes.commit(record)
         }
         try recovery.copyPruned(into: new)
+        // Where they cannot be listed, what the old index says has to do.
+        try (try? BlobCensus(new))?.record(in: new)
+        try Interruption.check()
     }
 
     /// Gives a file a second name, or makes a copy where there are no links. Half a copy never has that name.

@@ -9,7 +9,10 @@ import Store
 
 /// Brings a store up to date with one or more inventories: read, plan, download, commit.
 public final class SyncRun {
+    /// With the settings that are to be: see ``settle()``.
     private var store: Store
+    /// The settings that are written down.
+    private var settled: StoreConfiguration
     private let options: SyncOptions
     private let reporter: SyncReporter
     private var policy: DownloadPolicy
@@ -21,6 +24,7 @@ public final class SyncRun {
         _ store: Store, _ options: SyncOptions, environment: [String: String], reporter: SyncReporter
     ) throws {
         self.store = store
+        settled = store.configuration
         self.options = options
         self.reporter = reporter
         policy = try DownloadPolicy(
@@ -56,25 +60,11 @@ public final class SyncRun {
         } else {
             try store.bringToCurrentFormat()
         }
-        if let limit = options.keepInventories, limit.count != store.configuration.keepInventories, !options.dryRun {
-            var configuration = store.configuration
-            configuration.keepInventories = limit.count
-            try configuration.write(to: store.configurationPath)
-            store = try Store(path: store.path)
-        }
-        if options.distrustETags, store.configuration.distrustETagsSince == nil, !options.dryRun {
-            var configuration = store.configuration
-            configuration.distrustETags()
-            // Before anything is fetched: a program that does not know this setting must not run in between.
-            try configuration.write(to: store.configurationPath)
-            store = try Store(path: store.path)
-        }
-        if let meaning = options.etags, store.configuration.etags != meaning, !options.dryRun {
-            var configuration = store.configuration
-            configuration.take(etags: meaning)
-            try configuration.write(to: store.configurationPath)
-            store = try Store(path: store.path)
-        }
+        settled = store.configuration
+        var configuration = store.configuration
+        if options.distrustETags { configuration.distrustETags() }
+        if let meaning = options.etags, configuration.etags != meaning { configuration.take(etags: meaning) }
+        store = store.with(configuration)
         let selection = try InventorySelection(
             options.selection, folders: source.folders(), at: store.configuration.inventory ?? "", store)
         return try selection.forEach(
@@ -84,6 +74,27 @@ public final class SyncRun {
                 outcome.milliseconds = start.milliseconds
                 try done(outcome)
             }, warn: reporter.warning)
+    }
+
+    // MARK: - Settings
+
+    /// Writes down what a sync was told to do from now on. Not before it is clear that it goes on, since a sync that is
+    /// refused changes nothing; and before the first blob or row that depends on it, since a program that does not know
+    /// the setting must not run in between.
+    private func settle() throws {
+        guard !options.dryRun, store.configuration != settled else { return }
+        try store.configuration.write(to: store.configurationPath)
+        settled = store.configuration
+    }
+
+    /// The same, with how many inventories are kept: nothing depends on that before some of them are removed.
+    private func settleAtEnd() throws {
+        if let limit = options.keepInventories {
+            var configuration = store.configuration
+            configuration.keepInventories = limit.count
+            store = store.with(configuration)
+        }
+        try settle()
     }
 
     // MARK: - One inventory
@@ -116,6 +127,7 @@ public final class SyncRun {
             outcome.take(merged.summary)
             try warn(merged.summary, before: point, reader)
             reader.end()
+            try settle()
             try keep(inventory, found)
             return try commit(merged.changes, inventory, point, outcome)
         }
@@ -130,6 +142,7 @@ public final class SyncRun {
             return outcome
         }
         let bytes = try bytesToFetch(plan.wants, outcome)
+        try settle()
         try keep(inventory, found)
         try download(plan.wants, plan.headerWants, bytes, &outcome)
         let writer = try IndexWriter(store)
@@ -160,7 +173,10 @@ public final class SyncRun {
         outcome.rows = Int(record.rowCount)
         outcome.keys = record.keys
         outcome.bytes = record.bytes
-        guard !policy.metadataOnly else { return outcome }
+        guard !policy.metadataOnly else {
+            try settleAtEnd()
+            return outcome
+        }
 
         let wants = try FetchQueue(directory: store.temporaryPath)
         let spool = try ChangeSpool(directory: store.temporaryPath)
@@ -178,11 +194,17 @@ public final class SyncRun {
             return outcome
         }
         let isWider = record.widen(by: policy)
-        if spool.isEmpty, !isWider { return outcome }
-        try download(wants, headerWants, try bytesToFetch(wants, outcome), &outcome)
+        if spool.isEmpty, !isWider {
+            try settleAtEnd()
+            return outcome
+        }
+        let bytes = try bytesToFetch(wants, outcome)
+        try settle()
+        try download(wants, headerWants, bytes, &outcome)
         let writer = try IndexWriter(store)
         try spool.replay(into: writer)
         outcome.missing = try writer.commit(record).missing
+        try settleAtEnd()
         if isWider, Files.exists("\(store.inventoriesPath)/\(point.name)/manifest.json") {
             try KeptInventory.write(
                 metadataOnly: record.metadataOnly, filter: record.filter, permanentFilter: record.permanentFilter,
@@ -274,6 +296,7 @@ public final class SyncRun {
         record.newVersions = Int64(outcome.newVersions)
         record.newBytes = outcome.newBytes
         outcome.missing = try writer.commit(record).missing
+        try settleAtEnd()
         try InventoryKeeper(store: store).trim()
         return outcome
     }
@@ -281,14 +304,15 @@ public final class SyncRun {
     private func warn(_ summary: IndexMerge.Summary, before point: Timeline.Point, _ reader: IndexReader) throws {
         if summary.duplicates > 0 {
             reporter.warning(
-                "\(summary.duplicates) rows appear twice in the inventory \(point.name); each is counted once")
+                "\(summary.duplicates.of("row")) \(summary.duplicates.verb("appears", "appear")) twice in the inventory "
+                    + "\(point.name); each is counted once")
         }
         let earlier = try reader.snapshots().last {
             ($0.record.takenAt, $0.record.name) < (point.takenAt, point.name)
         }
         if let earlier, earlier.record.keys > 0, Int64(summary.goneKeys) * 2 > earlier.record.keys {
             let text =
-                "\(point.name) lists \(summary.keys) keys, \(earlier.record.name) had \(earlier.record.keys), and "
+                "\(point.name) lists \(summary.keys.of("key")), \(earlier.record.name) had \(earlier.record.keys), and "
                 + "\(summary.goneKeys) of those are not in it: is this inventory complete?"
             if options.strict { throw IcecoreError(.invalidData, "\(text) It was not synced (--strict)") }
             reporter.warning(text)

@@ -30,7 +30,7 @@ final class BlobCheck {
         defer { close(descriptor) }
         guard fstat(descriptor, &status) == 0 else { return try BlobCheck.condition(errno, name) }
         guard status.st_mode & S_IFMT == S_IFREG else { return .damaged("is not a regular file") }
-        guard Int64(status.st_size) == blob.size else { return .damaged("has \(status.st_size) bytes") }
+        guard Int64(status.st_size) == blob.size else { return .damaged("has \(status.st_size.of("byte"))") }
         do {
             return try check(descriptor, blob, name)
         } catch let trouble as Trouble {

@@ -89,10 +89,15 @@ public final class Repair {
             try log.synchronize()
             try Files.synchronizeDirectory(store.quarantinePath)
         }
+        // What has vanished was counted once, and what is fetched again will be.
+        let census = counted(without: Set(names))
+        try Interruption.check()
         if rows.count > 0 || !moves.isEmpty {
             let flags = try BlobFlags(store)
             try rows.forEach { try flags.change($0, remove: .present, add: .expected) }
-            try flags.commit(without: names.map { ($0, BlobName($0)?.size ?? 0) })
+            try flags.commit(census.map { ($0.blobs, $0.bytes) })
+        } else if let census, try !isCounted(census) {
+            try census.record(in: store)
         }
         guard !moves.isEmpty else { return }
         for move in moves {
@@ -101,6 +106,16 @@ public final class Repair {
         }
         try Files.synchronizeFileSystem(File(store.blobs.path, O_RDONLY | O_DIRECTORY))
         verify.outcome.quarantined = moves.count
+    }
+
+    /// The blobs that will be left; nil if a directory cannot be listed, which has been reported.
+    private func counted(without names: Set<String>) -> BlobCensus? {
+        try? BlobCensus(store, leavingOut: names)
+    }
+
+    private func isCounted(_ census: BlobCensus) throws -> Bool {
+        let totals = try store.reader().totals()
+        return totals.blobs == census.blobs && totals.blobBytes == census.bytes
     }
 
     // MARK: - Fetching
@@ -130,11 +145,17 @@ public final class Repair {
             try store.blob(etag: content.etag, size: content.size, reader) == nil
         }
         var changes: [FetchFailure: RowQueue] = [:]
+        let unlisted = RowQueue(try File.unnamed(in: store.temporaryPath))
         var last: (key: [UInt8], versionId: [UInt8]?, content: ContentKey)?
         try missing.scan(unrepaired, looksForMissing: true) { version, _ in
             var failure = try version.flags.contains(.gone) ? .gone : missing.failure(of: version)
             // No record is needed of what the row says anyway.
             if failure == nil, version.flags.contains(.archived) { failure = .archived }
+            if failure == .refused, !version.isListed {
+                // As for a sync: what is not there is refused, too, where the bucket may not be listed.
+                failure = .gone
+                try unlisted.append(version.row)
+            }
             if let failure, failure != .missing || !version.flags.isDisjoint(with: EntryRow.Flags.absence) {
                 let rows = try changes[failure] ?? RowQueue(try File.unnamed(in: store.temporaryPath))
                 changes[failure] = rows
@@ -156,6 +177,7 @@ public final class Repair {
                 let (remove, add) = failure.flags
                 try rows.forEach { try flags.change($0, remove: remove, add: add) }
             }
+            try unlisted.forEach { try flags.markUnlisted($0) }
             try flags.commit()
         }
     }

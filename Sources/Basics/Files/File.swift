@@ -18,6 +18,18 @@ public struct File: ~Copyable, Sendable {
         self.path = path
     }
 
+    /// Opens a file to be read from its first byte to its last. Anything but a file, such as a FIFO, is `invalidData` and
+    /// not waited for.
+    public static func regular(_ path: String) throws(IcecoreError) -> File {
+        let file = try File(path, O_RDONLY | O_NONBLOCK)
+        var status = stat()
+        guard fstat(file.descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            if status.st_mode & S_IFMT == S_IFDIR { throw IcecoreError.system("cannot read", path, errno: EISDIR) }
+            throw IcecoreError(.invalidData, "'\(path)' is no file")
+        }
+        return file
+    }
+
     /// Takes over an open descriptor.
     public init(descriptor: Int32, path: String) {
         self.descriptor = descriptor

@@ -12,7 +12,7 @@ extension Files {
     /// Makes a read-only duplicate of a file at a new path: the first way of sharing that the file system allows, else a copy.
     /// Its content is durable afterwards, its name is not.
     public static func duplicate(_ path: String, at copy: String, sharing ways: [Sharing]) throws {
-        let source = try File(path, O_RDONLY)
+        let source = try File.regular(path)
         for way in ways {
             switch way {
             case .link:

@@ -24,6 +24,18 @@ public enum Files {
         return Int64(status.st_size)
     }
 
+    /// Whether a path leads to a regular file, through symbolic links as well.
+    public static func isRegular(_ path: String) -> Bool {
+        length(path) != nil
+    }
+
+    /// The size of the regular file that a path leads to, through symbolic links as well; nil where there is none.
+    public static func length(_ path: String) -> Int64? {
+        var status = stat()
+        guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        return Int64(status.st_size)
+    }
+
     /// Creates a directory unless it exists.
     public static func createDirectory(_ path: String, mode: mode_t = 0o755) throws(IcecoreError) {
         if mkdir(path, mode) != 0, errno != EEXIST { throw .system("cannot create directory", path, errno: errno) }
@@ -99,12 +111,7 @@ public enum Files {
 
     /// The first bytes of a file, all of them if there are no more than `limit`. Anything but a file is `invalidData`.
     public static func beginning(_ path: String, limit: Int) throws -> [UInt8] {
-        let file = try File(path, O_RDONLY | O_NONBLOCK)
-        var status = stat()
-        guard fstat(file.descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            if status.st_mode & S_IFMT == S_IFDIR { throw IcecoreError.system("cannot read", path, errno: EISDIR) }
-            throw IcecoreError(.invalidData, "'\(path)' is no file")
-        }
+        let file = try File.regular(path)
         var content: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65536)
         while content.count < limit {

@@ -17,7 +17,7 @@ public enum ContentCheck {
 
     /// Passes a file to `body`, from the first byte to the last.
     static func read(_ path: String, _ body: (UnsafeRawBufferPointer) -> Void) throws {
-        let file = try File(path, O_RDONLY)
+        let file = try File.regular(path)
         var buffer = [UInt8](repeating: 0, count: 1 << 20)
         while true {
             try Interruption.check()

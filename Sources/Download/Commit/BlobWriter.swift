@@ -203,9 +203,11 @@ final class BlobWriter: @unchecked Sendable {
             try Files.rename(store.blobs.path(ofName: blob.name), "\(store.quarantinePath)/\(blob.name)")
             code = try move(blob, &file, to: path)
         }
-        if code == 0 {
+        if code == 0, !blob.want.wasPresent {
             newBlobs += 1
             newBytes += blob.want.size
+        } else if code == 0 {
+            // Its file had vanished.
         } else if code == EEXIST {
             // The content is there already, and a blob is never overwritten.
             if file < 0 { try Files.remove(blob.temporary) }

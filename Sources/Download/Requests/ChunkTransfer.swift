@@ -47,7 +47,8 @@ final class ChunkTransfer: Transfer {
         if position == range.upperBound { throw IsThere() }
         try source.check(head)
         if let total = head.contentRange?.total, total != partial.size {
-            throw S3Failure.corrupt("the object has \(total) bytes instead of the \(partial.size) in the inventory")
+            throw S3Failure.corrupt(
+                "the object has \(total.of("byte")) instead of the \(partial.size) in the inventory")
         }
         begun?(head)
     }

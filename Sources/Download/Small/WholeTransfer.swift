@@ -55,10 +55,10 @@ final class WholeTransfer: Transfer {
     override func body(_ bytes: UnsafeRawBufferPointer) throws {
         received += Int64(bytes.count)
         guard received <= want.size else {
-            throw S3Failure.wrongLength("more than the \(want.size) bytes in the inventory")
+            throw S3Failure.wrongLength("more than the \(want.size.of("byte")) in the inventory")
         }
         if let held {
-            guard held.append(bytes) else { throw S3Failure.corrupt("more than the \(want.size) bytes expected") }
+            guard held.append(bytes) else { throw S3Failure.corrupt("more than the \(want.size.of("byte")) expected") }
         } else {
             try file?.write(bytes)
         }
@@ -69,7 +69,7 @@ final class WholeTransfer: Transfer {
         let written = file.take()
         try written?.close()
         guard received == want.size else {
-            throw S3Failure.wrongLength("\(received) bytes instead of the \(want.size) in the inventory")
+            throw S3Failure.wrongLength("\(received.of("byte")) instead of the \(want.size) in the inventory")
         }
         guard let digest = digest.take() else { return }
         let expected = digest.expected

@@ -22,6 +22,36 @@ public final class BlobFlags {
         if isOpen { try? connection.execute("ROLLBACK") }
     }
 
+    /// Records of the version of a row, which the source refuses, that it is gone: no inventory lists it any more.
+    public func markUnlisted(_ row: MissingContents.Row) throws {
+        let select = try connection.prepare(
+            "SELECT \(try connection.entryColumns()) FROM entry WHERE directory = ?1 AND name = ?2 AND slot = ?3")
+        let mark = try connection.prepare(BlobFlags.unlist)
+        let prefix = try DirectoryNames(connection).prefix(of: row.directory) ?? []
+        try row.name.withUnsafeBytes { name in
+            select.bind(1, row.directory)
+            select.bind(text: name, 2)
+            select.bind(3, row.slot)
+            guard try select.step() else { return }
+            let found = EntryRow(select)
+            guard let etag = found.contentETag(prefix: prefix) else { return }
+            try (prefix + row.name).withUnsafeBytes { key in
+                try Array(etag.description.utf8).withUnsafeBytes { etag in
+                    mark.bind(text: key, 1)
+                    mark.bind(text: found.versionId, 2)
+                    mark.bind(text: etag, 3)
+                    try mark.run()
+                }
+            }
+        }
+    }
+
+    /// SQL that makes of a refused version's record one of a version that is gone.
+    package static let unlist = """
+        UPDATE failure SET gone = 1, state = '\(FetchFailure.unlisted)', reason = 'gone: no longer listed, and refused before'
+        WHERE key = ? AND versionId = ? AND etag = ?
+        """
+
     /// Removes some flags from a row, and adds others.
     public func change(_ row: MissingContents.Row, remove: EntryRow.Flags, add: EntryRow.Flags) throws {
         try row.name.withUnsafeBytes { name in
@@ -34,23 +64,12 @@ public final class BlobFlags {
         }
     }
 
-    /// - Parameter blobs: the names and sizes of blobs that the store will no longer have.
-    public func commit(without blobs: [(name: String, size: Int64)] = []) throws {
-        var (count, bytes) = (Int64(0), Int64(0))
-        let doomed = try connection.prepare("SELECT 1 FROM doomed WHERE name = ?")
-        for blob in blobs {
-            // A prune stopped before it removed the blob has already counted it.
-            var isDoomed = false
-            try doomed.run(texts: [(1, blob.name)]) {
-                isDoomed = try doomed.step()
-                doomed.reset()
-            }
-            if isDoomed { continue }
-            count += 1
-            bytes = bytes.addingClamped(blob.size)
+    /// - Parameter totals: the blobs that the store has from now on, and their bytes; nil: those do not change.
+    public func commit(_ totals: (blobs: Int64, bytes: Int64)? = nil) throws {
+        if let totals {
+            try connection.setTotal("blobs", max(0, totals.blobs))
+            try connection.setTotal("blobBytes", max(0, totals.bytes))
         }
-        try connection.addToTotal("blobs", -count)
-        try connection.addToTotal("blobBytes", -bytes)
         try connection.execute("COMMIT")
         isOpen = false
     }

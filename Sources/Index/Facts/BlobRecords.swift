@@ -47,6 +47,13 @@ public final class BlobRecords {
         try connection.addToTotal("blobBytes", bytes)
     }
 
+    /// Replaces the sums by what was counted.
+    package func set(blobs: Int64, bytes: Int64) throws {
+        try begin()
+        try connection.setTotal("blobs", max(0, blobs))
+        try connection.setTotal("blobBytes", max(0, bytes))
+    }
+
     /// Records what a blob's ETag does not tell.
     ///
     /// - Parameter etag: the ETag that it is filed under.

@@ -30,6 +30,8 @@ public final class MissingContents {
         public var flags: EntryRow.Flags
         /// The newest snapshot of all marks it latest.
         public var isLatest: Bool
+        /// The newest snapshot of all lists it.
+        public var isListed: Bool
         /// The row of the index that says so.
         public var row: Row
 
@@ -132,6 +134,7 @@ public final class MissingContents {
                     content: content, etag: etag, key: try inDirectory() + Array(row.name),
                     versionId: row.versionIsUnknown ? nil : Array(row.versionId), lastModified: row.lastModified,
                     flags: row.flags, isLatest: reader.timeline.covers(row.seenFrom, row.seenTo, newest),
+                    isListed: reader.timeline.covers(row.listedFrom, row.listedTo, newest),
                     row: Row(directory: directory, name: Array(row.name), slot: row.slot)), isKnown)
         }
     }

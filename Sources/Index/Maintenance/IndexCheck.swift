@@ -76,7 +76,7 @@ public final class IndexCheck {
     private func checkHeader(_ size: Int64) throws {
         let file = try File(path, O_RDONLY)
         var header = [UInt8](repeating: 0, count: 100)
-        guard size >= 512 else { return add("is truncated: it has \(size) bytes") }
+        guard size >= 512 else { return add("is truncated: it has \(size.of("byte"))") }
         try header.withUnsafeMutableBytes { try file.read(into: $0, at: 0) }
         guard header.starts(with: "SQLite format 3\0".utf8) else { return add("is not an SQLite file") }
         func number(_ offset: Int) -> UInt32 {
@@ -93,7 +93,7 @@ public final class IndexCheck {
         let isAlone = (Files.size("\(path)-wal") ?? 0) == 0
         let real = pageSize == 1 ? 65536 : pageSize
         if isAlone, real < 512 || size != Int64(number(28)) * real {
-            add("has \(size) bytes instead of \(number(28)) pages of \(real)")
+            add("has \(size.of("byte")) instead of \(number(28)) pages of \(real)")
         }
     }
 
@@ -263,9 +263,9 @@ public final class IndexCheck {
             // Of a pruned snapshot, only what others need is left.
             if timeline.points[place].isPruned { continue }
             if keyCount != view.keys {
-                add("shows \(keyCount) keys in the snapshot \(view.name), whose inventory listed \(view.keys)")
+                add("shows \(keyCount.of("key")) in the snapshot \(view.name), whose inventory listed \(view.keys)")
             } else if byteCount != view.bytes, view.bytes != .max {
-                add("shows \(byteCount) bytes in the snapshot \(view.name), whose inventory listed \(view.bytes)")
+                add("shows \(byteCount.of("byte")) in the snapshot \(view.name), whose inventory listed \(view.bytes)")
             }
         }
     }

@@ -42,6 +42,13 @@ extension Connection {
 }
 
 extension Connection {
+    /// Sets one of the sums of the table `total`.
+    package func setTotal(_ name: String, _ value: Int64) throws {
+        let statement = try prepare("INSERT OR REPLACE INTO total (name, value) VALUES (?1, ?2)")
+        statement.bind(2, value)
+        try statement.run(texts: [(1, name)]) { try statement.run() }
+    }
+
     /// Adds to one of the sums of the table `total`, clamped to 0 and the largest integer.
     package func addToTotal(_ name: String, _ amount: Int64) throws {
         guard amount != 0 else { return }

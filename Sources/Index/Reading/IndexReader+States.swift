@@ -28,18 +28,29 @@ extension IndexReader {
     /// requested is not counted.
     public func absentContents() throws -> [ContentState: StateCount] {
         var counts: [ContentState: StateCount] = [:]
-        try countVersions("\(EntryRow.Flags.isAbsent)") { row in
+        try forEachVersion("\(EntryRow.Flags.isAbsent)") { _, row in
             let state = row.flags.state
             if state != .missing { counts[state, default: StateCount()].add(row.size) }
         }
-        try countVersions("\(EntryRow.Flags.isWithoutBlob)") { row in
+        try forEachVersion("\(EntryRow.Flags.isWithoutBlob)") { _, row in
             if row.flags.state == .missing { counts[.missing, default: StateCount()].add(row.size) }
         }
         return counts
     }
 
-    /// Passes the first row of each version that has some.
-    private func countVersions(_ condition: String, _ body: (EntryRow) -> Void) throws {
+    /// Passes each version whose content is in a state to `body`, with its key; in the order of directories.
+    public func versions(in state: ContentState, _ body: ([UInt8], EntryRow) throws -> Void) throws {
+        let condition = state == .missing ? EntryRow.Flags.isWithoutBlob : EntryRow.Flags.isAbsent
+        var prefix: (directory: Int64, bytes: [UInt8]) = (0, [])
+        try forEachVersion(condition) { directory, row in
+            guard row.flags.state == state else { return }
+            if prefix.directory != directory { prefix = (directory, try self.prefix(of: directory) ?? []) }
+            try body(prefix.bytes + Array(row.name), row)
+        }
+    }
+
+    /// Passes the first row of each version that has some, with its directory.
+    private func forEachVersion(_ condition: String, _ body: (Int64, EntryRow) throws -> Void) throws {
         let columns = try connection.entryColumns(withDirectory: true)
         let statement = try connection.prepare(
             "SELECT \(columns) FROM entry WHERE \(condition) AND child IS NULL AND "
@@ -63,7 +74,7 @@ extension IndexReader {
                 first = row.identity
                 seen.removeAll(keepingCapacity: true)
             }
-            body(row)
+            try body(directory, row)
         }
     }
 

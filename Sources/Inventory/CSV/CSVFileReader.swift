@@ -45,7 +45,7 @@ final class CSVFileReader: @unchecked Sendable {
 
     /// Reads the next piece; false at the end, once the size and the MD5 are right.
     func read(into chunk: CompressedChunk) throws -> Bool {
-        if file == nil { file = try File(path, O_RDONLY) }
+        if file == nil { file = try File.regular(path) }
         chunk.count = 0
         chunk.position = 0
         while chunk.count < CompressedChunk.capacity {
@@ -67,7 +67,7 @@ final class CSVFileReader: @unchecked Sendable {
 
     private func checkWhole() throws {
         if let size = listFile.size, size != bytesRead {
-            throw damaged("has \(bytesRead) bytes, but the manifest says \(size)")
+            throw damaged("has \(bytesRead.of("byte")), but the manifest says \(size)")
         }
         var whole = MD5()
         swap(&whole, &md5)
@@ -172,7 +172,7 @@ extension CSVFileReader {
     static func firstKey(manifest: InventoryManifest, index: Int, path: String) throws -> [UInt8]? {
         let reader = CSVFileReader(
             manifest: manifest, index: index, path: path, mustBeSorted: false, progress: InventoryProgress(total: 0))
-        let file = try File(path, O_RDONLY)
+        let file = try File.regular(path)
         let chunk = CompressedChunk()
         var text: [UInt8] = []
         let block = TextBlock()

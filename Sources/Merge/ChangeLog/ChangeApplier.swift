@@ -17,9 +17,11 @@ package final class ChangeApplier: ChangeSink {
     private let failure: Statement
     private let markGone: Statement
     private let forget: Statement
-    private let arrived: ArrivedHeaders?
+    private let headers: ArrivedHeaders?
     private let blobs: Blobs
     private let distrustsETags: Bool
+    /// The contents that rows have found.
+    package let arrived = ArrivedContents()
     /// Rows that requested their blob, by outcome.
     package private(set) var present = 0
     package private(set) var missing = 0
@@ -34,7 +36,7 @@ package final class ChangeApplier: ChangeSink {
         _ connection: Connection, blobs: Blobs, distrustsETags: Bool, headers: ArrivedHeaders? = nil
     ) throws {
         self.blobs = blobs
-        arrived = headers
+        self.headers = headers
         self.distrustsETags = distrustsETags
         insertDirectory = try connection.prepare("INSERT INTO directory (id, parent, name, slots) VALUES (?, ?, ?, ?)")
         updateSlots = try connection.prepare("UPDATE directory SET slots = ?2 WHERE id = ?1")
@@ -53,11 +55,7 @@ package final class ChangeApplier: ChangeSink {
             "SELECT \(columns) FROM entry WHERE directory = ?1 AND name = ?2 AND slot = ?3")
         facts = try BlobFacts(connection)
         forget = try connection.prepare("DELETE FROM failure WHERE key = ? AND versionId = ? AND etag = ?")
-        markGone = try connection.prepare(
-            """
-            UPDATE failure SET gone = 1, state = '\(FetchFailure.unlisted)', reason = 'gone: no longer listed, and refused before'
-            WHERE key = ? AND versionId = ? AND etag = ?
-            """)
+        markGone = try connection.prepare(BlobFlags.unlist)
         failure = try connection.prepare(
             "SELECT state, gone FROM failure WHERE key = ? AND versionId = ? AND etag = ?")
     }
@@ -156,7 +154,7 @@ package final class ChangeApplier: ChangeSink {
         _ state: inout HeaderState, _ key: UnsafeRawBufferPointer, _ versionId: UnsafeRawBufferPointer,
         _ etag: UnsafeRawBufferPointer
     ) throws -> Bool {
-        guard let found = try arrived?.find(key: key, versionId: versionId, etag: etag) else { return false }
+        guard let found = try headers?.find(key: key, versionId: versionId, etag: etag) else { return false }
         state = HeaderState(set: found.set, isComplete: found.isComplete)
         return true
     }
@@ -197,13 +195,13 @@ package final class ChangeApplier: ChangeSink {
                 key: Array(key), versionId: header.versionIsUnknown ? nil : Array(versionId),
                 lastModified: Timestamp(milliseconds: header.lastModified))
             if try findBlob(etag: own, size: header.size) {
-                present += 1
+                note(own, header.size)
                 return flags.subtracting(EntryRow.Flags.absence).union([.filedByVersion, .present, .expected])
             }
             if flags.contains(.filedByVersion) { looked = own }
         }
         if !flags.contains(.filedByVersion) || wasPresent, try findBlob(etag: shared, size: header.size) {
-            present += 1
+            note(shared, header.size)
             return flags.subtracting(EntryRow.Flags.absence.union(.filedByVersion)).union([.present, .expected])
         }
         guard isExpected else {
@@ -220,6 +218,11 @@ package final class ChangeApplier: ChangeSink {
             return flags
         }
         return settle(flags, failure)
+    }
+
+    private func note(_ etag: ETag, _ size: Int64) {
+        present += 1
+        arrived.add(etag, size)
     }
 
     /// Why a request for a content failed; nil without a record.

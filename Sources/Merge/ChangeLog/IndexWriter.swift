@@ -92,7 +92,7 @@ public final class IndexWriter: ChangeSink {
 
     /// Waits until everything is applied, adds the snapshot, and makes it all visible and durable at once.
     ///
-    /// - Parameter record: nil if only blobs of a known snapshot were fetched.
+    /// - Parameter record: nil if only blobs of known snapshots were fetched, by whatever version.
     public func commit(_ record: SnapshotRecord?) throws -> Outcome {
         full.close()
         finished.wait()
@@ -103,7 +103,7 @@ public final class IndexWriter: ChangeSink {
             try connection.addToTotal("versions", record.newVersions)
             try connection.addToTotal("versionBytes", record.newBytes)
         }
-        let came = try noticeBlobsThatCame()
+        let came = try noticeBlobsThatCame(anywhere: record == nil)
         try forgetFailuresThatPassed()
         if applier.present + came > 0 { try blobs.synchronize() }
         try connection.store(sum: digest &+ applier.digest, RowDigest.entries)
@@ -153,18 +153,32 @@ public final class IndexWriter: ChangeSink {
         }
     }
 
-    /// Updates rows that expect a missing blob which has arrived under another key.
+    /// Updates rows whose content has arrived under another key: those that expect it, and those that could not have it.
     ///
+    /// - Parameter anywhere: look for every such content, rather than those that changed rows have found.
     /// - Returns: the number of rows.
-    private func noticeBlobsThatCame() throws -> Int {
+    private func noticeBlobsThatCame(anywhere: Bool) throws -> Int {
+        let missing = try notice("INDEXED BY missing WHERE \(EntryRow.Flags.isWithoutBlob)") { _, _ in true }
+        guard anywhere || !applier.arrived.isEmpty else { return missing }
+        // What a prune has dropped stays dropped.
+        let condition = "\(EntryRow.Flags.isAbsent) AND \(EntryRow.Flags.condition(none: [.pruned, .marker]))"
+        return try missing
+            + notice("INDEXED BY absent WHERE \(condition)") { etag, size in
+                anywhere || applier.arrived.mayHave(etag, size)
+            }
+    }
+
+    /// Updates rows whose content is in the store.
+    ///
+    /// - Parameter isWorthLooking: whether it may be.
+    private func notice(_ rows: String, _ isWorthLooking: (ETag, Int64) -> Bool) throws -> Int {
         let columns = try connection.entryColumns(withDirectory: true)
-        let missing = try connection.prepare(
-            "SELECT \(columns) FROM entry INDEXED BY missing WHERE \(EntryRow.Flags.isWithoutBlob)"
-        )
+        let absent = try connection.prepare("SELECT \(columns) FROM entry \(rows)")
         let names = try DirectoryNames(connection)
         let update = try connection.prepare(
             """
-            UPDATE entry SET flags = (flags | \(EntryRow.Flags.present.rawValue)) & ~\(EntryRow.Flags.absence.rawValue)
+            UPDATE entry SET flags = (flags | \(EntryRow.Flags.present.union(.expected).rawValue))
+                & ~\(EntryRow.Flags.absence.rawValue)
             WHERE directory = ? AND name = ? AND slot = ?
             """)
         var count = 0
@@ -173,11 +187,11 @@ public final class IndexWriter: ChangeSink {
             // The writes remove rows from the index being scanned, so reading and writing alternate.
             var found: [(directory: Int64, name: [UInt8], slot: Int64)] = []
             isComplete = true
-            while try missing.step() {
-                let row = EntryRow(missing)
-                let directory = missing.integer(EntryRow.directoryColumn)
+            while try absent.step() {
+                let row = EntryRow(absent)
+                let directory = absent.integer(EntryRow.directoryColumn)
                 guard let etag = try row.contentETag(prefix: try names.prefix(of: directory) ?? []),
-                    try applier.findBlob(etag: etag, size: row.size)
+                    isWorthLooking(etag, row.size), try applier.findBlob(etag: etag, size: row.size)
                 else { continue }
                 found.append((directory, Array(row.name), row.slot))
                 if found.count == 10_000 {
@@ -185,7 +199,7 @@ public final class IndexWriter: ChangeSink {
                     break
                 }
             }
-            missing.reset()
+            absent.reset()
             for row in found {
                 try row.name.withUnsafeBytes { name in
                     update.bind(1, row.directory)

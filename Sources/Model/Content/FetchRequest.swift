@@ -21,6 +21,8 @@ public struct FetchRequest: Sendable {
     public var wantsHeaders = false
     /// What is known of the headers already: only the tags are missing.
     public var knownHeaders: ObjectHeaders?
+    /// The index takes the content for present, so it is among those that were counted: its return adds nothing.
+    public var wasPresent = false
     public var lastModified: Timestamp
     /// When the version stopped being current: the first replaced expires first. `distantFuture` if still current.
     public var replacedAt: Timestamp

@@ -55,7 +55,7 @@ public final class Clone {
         if outcome.failed > 0, !acceptsMissing {
             throw IcecoreError(
                 .incomplete,
-                "\(outcome.failed) blobs could not be fetched from the replica, so the store is "
+                "\(outcome.failed.of("blob")) could not be fetched from the replica, so the store is "
                     + "\(isNew ? "not complete" : "unchanged") (\(outcome.failures.joined(separator: "; "))). "
                     + "Run the same command again to resume; 'icecore push --check' from a store that has them sends "
                     + "them again; --accept-missing makes a store without them")
@@ -120,7 +120,7 @@ public final class Clone {
         if fewer > 0 {
             throw IcecoreError(
                 .busy,
-                "the replica lacks \(fewer) contents that '\(store.path)' has: 'icecore push' brings the replica up to "
+                "the replica lacks \(fewer.of("content")) that '\(store.path)' has: 'icecore push' brings the replica up to "
                     + "date; a clone belongs in a new directory")
         }
     }
@@ -180,7 +180,9 @@ public final class Clone {
             if named < head.metadata.blobs {
                 let count = head.metadata.blobs - named
                 outcome.failed += Int(count)
-                outcome.failures.append("\(count) blobs that were pushed are no longer there")
+                outcome.failures.append(
+                    "\(count.of("blob")) that \(count.verb("was", "were")) pushed \(count.verb("is", "are")) no longer there"
+                )
             }
         }
         try replica.forEachBlob(head.metadata) { warning in

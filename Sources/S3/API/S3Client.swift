@@ -35,6 +35,11 @@ public final class S3Client: Sendable {
         try service.credentials.current().credentials != nil
     }
 
+    /// Ends the programs that are still looking for credentials, in whichever thread: for a process that is about to end.
+    public static func stopCredentialProcesses() {
+        CredentialProcess.stopAll()
+    }
+
     /// Where the credentials are from, as in "credentials from …"; nil without any.
     public func credentialsOrigin() throws -> String? {
         try service.credentials.current().credentials?.origin

@@ -27,15 +27,19 @@ struct ProfileFiles: Sendable {
     /// The profile's settings in the credentials file and in the config file, in this order.
     func credentialSettings(of name: String?) throws(IcecoreError) -> [[String: String]] {
         let profile = name ?? "default"
+        let shown = Display.text(profile, limit: 100)
         let credentials = try ProfileFiles.sections(credentialsPath)[profile]
         let sections = try ProfileFiles.sections(configPath)
         var config = sections["profile \(profile)"]
         // In the config file, only "default" may stand without the word "profile".
         if profile == "default", config == nil { config = sections["default"] }
         if credentials == nil, config == nil, name != nil {
+            // A common slip: without the word "profile", a section of the config file is nobody's.
+            let slip =
+                sections[profile] == nil
+                ? "" : "; the config file has a section [\(shown)], which has to be called [profile \(shown)] there"
             throw IcecoreError(
-                .notFound,
-                "there is no profile '\(Display.text(profile, limit: 100))' in the AWS credentials and config files")
+                .notFound, "there is no profile '\(shown)' in the AWS credentials and config files\(slip)")
         }
         return [credentials ?? [:], config ?? [:]]
     }

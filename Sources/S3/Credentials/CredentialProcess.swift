@@ -1,5 +1,6 @@
 import Basics
 import Glibc
+import Synchronization
 
 /// A program that prints credentials, as AWS documents `credential_process`.
 ///
@@ -8,6 +9,16 @@ struct CredentialProcess {
     let command: String
     let profile: String
     let environment: [String: String]
+
+    /// The process groups of the programs that run.
+    private static let running = Mutex<Set<pid_t>>([])
+
+    /// Ends all programs that are still running, with what they have started: for a process that will not wait for them.
+    static func stopAll() {
+        running.withLock { groups in
+            for group in groups { kill(-group, SIGKILL) }
+        }
+    }
 
     /// Long enough for a user to touch a hardware key.
     private static let limitMilliseconds: UInt64 = 60_000
@@ -35,11 +46,13 @@ struct CredentialProcess {
             throw error
         }
         defer { close(ends[0]) }
+        CredentialProcess.running.withLock { _ = $0.insert(child) }
         var status: Int32 = 0
         var isReaped = false
         defer {
             // The whole group, so that the program's own children do not survive.
             kill(-child, SIGKILL)
+            CredentialProcess.running.withLock { _ = $0.remove(child) }
             if !isReaped { waitpid(child, &status, 0) }
         }
         let deadline = MonotonicClock.milliseconds() + limit

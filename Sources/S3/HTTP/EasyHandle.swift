@@ -209,7 +209,7 @@ class EasyHandle {
             if code == CURLE_COULDNT_CONNECT, number > 0, number < 4096 {
                 return .unreachable(reason: String(cString: strerror(Int32(number))).lowercased())
             }
-            return .unreachable(reason: reason(code))
+            return .unreachable(reason: EasyHandle.explained(reason(code)))
         case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_CERTPROBLEM:
             return .untrusted(reason: reason(code))
         case CURLE_OPERATION_TIMEDOUT:
@@ -221,6 +221,14 @@ class EasyHandle {
         case CURLE_WRITE_ERROR, CURLE_ABORTED_BY_CALLBACK: return .refused
         default: return .failed(reason: reason(code))
         }
+    }
+
+    /// OpenSSL's words for an answer that is no TLS.
+    private static func explained(_ reason: String) -> String {
+        guard reason.contains("wrong version number") || reason.contains("packet length too long") else {
+            return reason
+        }
+        return "it does not speak TLS: an endpoint with http:// rather than https:// may be meant"
     }
 
     private func reason(_ code: CURLcode) -> String {

@@ -123,6 +123,12 @@ public struct S3Failure: Error, Sendable {
         }
     }
 
+    /// Whether an error code says that the server does not accept these credentials, whatever is asked for.
+    public static func isAboutKeys(_ code: String) -> Bool {
+        ["SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidToken", "InvalidSecurity", "ExpiredToken"].contains(
+            code)
+    }
+
     /// The failure as a command reports it.
     public var asError: IcecoreError {
         let kindOfError: IcecoreError.Code =

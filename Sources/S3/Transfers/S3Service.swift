@@ -35,8 +35,20 @@ final class S3Service: Sendable {
         hasRefusedUnsigned.withLock { $0 } ? credentials.trace.explanation : nil
     }
 
-    /// Adds advice to a failure that credentials might have prevented.
-    func explain(_ failure: inout S3Failure, isSigned: Bool) {
+    /// Adds to a failure what a person can do about it.
+    func explain(_ failure: inout S3Failure, bucket: String, server: String, isSigned: Bool) {
+        if failure.code == "NoSuchBucket" {
+            let setting = configuration.endpoint == nil ? "" : ", and whether this is the right server"
+            failure.advice = "there is no bucket '\(bucket)' at \(server): check its name\(setting)"
+            return
+        }
+        if isSigned, S3Failure.isAboutKeys(failure.code) {
+            let place = (try? credentials.current().credentials?.origin).flatMap { $0 } ?? "an unknown place"
+            failure.advice =
+                "the credentials are from \(place), and \(server) does not accept them: check the access key, the secret "
+                + "key and the session token there, and this machine's clock"
+            return
+        }
         guard !isSigned, !configuration.unsigned, failure.status == 401 || failure.status == 403 else { return }
         hasRefusedUnsigned.withLock { $0 = true }
         failure.advice = credentials.trace.explanation

@@ -262,7 +262,8 @@ public final class TransferLoop {
         window.ended(bytes: 0, overloaded: failure.isOverload, now: now)
         if try retryElsewhere(transfer, failure, slot, now) { return }
         guard failure.isTransient, transfer.progress.attempts < options.attempts else {
-            service.explain(&failure, isSigned: slot.isSigned)
+            service.explain(
+                &failure, bucket: transfer.request.bucket, server: origin(transfer), isSigned: slot.isSigned)
             try end(transfer, failure)
             return
         }

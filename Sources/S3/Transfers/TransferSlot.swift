@@ -89,7 +89,8 @@ final class TransferSlot: EasyHandle {
             throw S3Failure(.unexpected, status: head.status, message: "the server answered \(head.status) to a GET")
         }
         if let expected = request.expectedLength, let length = head.contentLength, length != expected {
-            throw .wrongLength("the server sends \(length) bytes where \(expected) were expected")
+            throw .wrongLength(
+                "the server sends \(length.of("byte")) where \(expected) \(expected.verb("was", "were")) expected")
         }
     }
 
@@ -104,7 +105,7 @@ final class TransferSlot: EasyHandle {
             return received <= 4 * Int64(Self.errorBodyLimit)
         }
         if let expected = transfer.request.expectedLength, received > expected {
-            return stop(S3Failure.wrongLength("the server sends more than the \(expected) bytes that were expected"))
+            return stop(S3Failure.wrongLength("the server sends more than the \(expected.of("byte")) expected"))
         }
         do {
             try transfer.body(bytes)
@@ -140,7 +141,8 @@ final class TransferSlot: EasyHandle {
             if case .errorBody = part { return S3Failure(head: head, body: errorBody, secrets: secrets) }
             guard case .body = part else { return S3Failure(.unexpected, message: "the answer has no headers") }
             if transfer.request.method == .get, let expected = transfer.request.expectedLength, received != expected {
-                return .wrongLength("the server sent \(received) bytes where \(expected) were expected")
+                return .wrongLength(
+                    "the server sent \(received.of("byte")) where \(expected) \(expected.verb("was", "were")) expected")
             }
             do {
                 try transfer.complete()

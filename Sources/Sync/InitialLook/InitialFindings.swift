@@ -1,4 +1,5 @@
 import Basics
+import Download
 import Inventory
 import Store
 
@@ -24,6 +25,8 @@ public struct InitialFindings: Sendable {
         case none
         /// There is no dated folder yet.
         case notThereYet
+        /// It was not looked at, because nobody knows how to sign the requests.
+        case notLookedAt
         /// It could not be looked at.
         case unreachable(IcecoreError)
         /// A date is there, but its inventory is damaged or not complete.
@@ -33,6 +36,8 @@ public struct InitialFindings: Sendable {
 
     public internal(set) var signing = Signing.unknown
     public internal(set) var inventory = NewestInventory.none
+    /// Why the bucket itself cannot be read, if one request tells; a bucket that does not exist is no finding but an error.
+    public internal(set) var bucketTrouble: IcecoreError?
 }
 
 /// The newest inventory, judging by its manifest and its first rows.
@@ -48,6 +53,8 @@ public struct InventoryFacts: Sendable {
     /// Nil: there was no time for it, or it could not be read.
     public internal(set) var sample: InventorySample?
     public internal(set) var sampleFailure: IcecoreError?
+    /// How many of the sampled objects are so large that they arrive in pieces.
+    var largeInSample: Int { sample?.sizes.lazy.filter { $0 >= ChunkLimits().threshold }.count ?? 0 }
 
     init(_ name: String, dates: Int, _ manifest: InventoryManifest) {
         self.name = name
@@ -56,6 +63,12 @@ public struct InventoryFacts: Sendable {
         let sizes = manifest.files.compactMap(\.size)
         compressedBytes = sizes.count == files ? sizes.reduce(0) { $0.addingClamped($1) } : nil
         missing = InventoryColumn.allCases.filter { !manifest.columns.contains($0) }
+    }
+
+    /// What a sync puts on the disk besides contents: the store's own files, its copy of the inventory, and the records of
+    /// contents that arrive in pieces.
+    public var overhead: (files: Int64, bytes: Int64) {
+        (Int64(StoreSite.ownFiles + files + min(largeInSample, 64)), compressedBytes ?? 0)
     }
 
     /// An estimate of what the inventory lists; nil if nothing is known.

@@ -47,6 +47,8 @@ public final class InitialLook: Sendable {
             }
             changed.withLock { changed.broadcast() }
         }
+        // A program that is still asked for credentials would go on when this process ends.
+        defer { S3Client.stopCredentialProcesses() }
         let deadline = MonotonicClock.milliseconds() + InitialLook.limit
         while !progress.withLock(\.isDone) {
             try Interruption.check()
@@ -58,9 +60,18 @@ public final class InitialLook: Sendable {
         let result = progress.withLock { $0 }
         if result.isDone, let failure = result.failure { throw failure }
         var findings = result.findings
-        if !result.isDone, case .none = findings.inventory, store.configuration.inventory != nil {
-            findings.inventory = .unreachable(
-                IcecoreError(.unavailable, "no answer within \(InitialLook.limit / 1000) seconds"))
+        guard !result.isDone else { return findings }
+        let late = IcecoreError(.unavailable, "no answer within \(InitialLook.limit / 1000) seconds")
+        let isLocal = store.configuration.inventory?.hasPrefix("file:") ?? false
+        if case .none = findings.inventory, store.configuration.inventory != nil {
+            if case .unknown = findings.signing, !isLocal {
+                findings.signing = .failed(late)
+                findings.inventory = .notLookedAt
+            } else {
+                findings.inventory = .unreachable(late)
+            }
+        } else if case .unknown = findings.signing {
+            findings.signing = .failed(late)
         }
         return findings
     }
@@ -76,8 +87,27 @@ public final class InitialLook: Sendable {
         options.attempts = 2
         options.connectTimeout = 3000
         options.stallTimeout = 4
-        let client = try S3Client(store, environment: environment, loopOptions: options)
-        lookForCredentials(client)
+        let client = try S3Client(store, environment: impatient, loopOptions: options)
+        var isLocal = false
+        if let inventory = store.configuration.inventory, case .file = try InventoryURL(inventory) { isLocal = true }
+        // What needs no credentials does not wait for them.
+        if isLocal { try lookForInventory(client) }
+        guard lookForCredentials(client) else {
+            if !isLocal, store.configuration.inventory != nil { note { $0.inventory = .notLookedAt } }
+            return
+        }
+        if !isLocal { try lookForInventory(client) }
+        try lookForBucket(client)
+    }
+
+    /// The environment, in which a program that prints credentials has less time than it usually has.
+    private var impatient: [String: String] {
+        let name = "ICECORE_CREDENTIAL_PROCESS_TIMEOUT"
+        let seconds = environment[name].flatMap { UInt64($0) } ?? .max
+        return environment.merging([name: "\(min(seconds, InitialLook.limit / 1000 - 2))"]) { $1 }
+    }
+
+    private func lookForInventory(_ client: S3Client) throws {
         guard store.configuration.inventory != nil else { return }
         let source = try InventorySource(store, client)
         do {
@@ -96,7 +126,27 @@ public final class InitialLook: Sendable {
         }
     }
 
-    private func lookForCredentials(_ client: S3Client) {
+    /// Asks for one key of the bucket. Only that there is no such bucket stops init: to list it may not be allowed.
+    private func lookForBucket(_ client: S3Client) throws {
+        let bucket = store.configuration.bucket
+        do {
+            try client.list(bucket: bucket, pageSize: 1) { _ in false }
+        } catch let failure as S3Failure {
+            if failure.status == 404, failure.code == "NoSuchBucket" { throw failure.asError }
+            // Whoever may not list it, or is not known to a server that answers otherwise, may still read objects.
+            let isHint = failure.kind == .unreachable || S3Failure.isAboutKeys(failure.code)
+            if isHint { note { $0.bucketTrouble = failure.asError } }
+        } catch let error as IcecoreError where error.code == .unavailable {
+            note { $0.bucketTrouble = error }
+        } catch let error as IcecoreError where error.code == .interrupted {
+            throw error
+        } catch {
+            // A server that lists in its own way.
+        }
+    }
+
+    /// - Returns: whether it is known how to sign requests.
+    private func lookForCredentials(_ client: S3Client) -> Bool {
         let signing: InitialFindings.Signing
         do {
             if client.configuration.unsigned {
@@ -112,6 +162,8 @@ public final class InitialLook: Sendable {
             signing = .failed(IcecoreError(.system, "\(error)"))
         }
         note { $0.signing = signing }
+        if case .failed = signing { return false }
+        return true
     }
 
     /// What would stop every sync.

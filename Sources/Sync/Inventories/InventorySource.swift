@@ -119,7 +119,7 @@ public struct InventorySource {
         guard count > 0 else { return [] }
         switch url {
         case .file(let directory):
-            let path = try ListFilePlaces(name: name).paths(of: [file], in: directory).first
+            let path = try ListFilePlaces(name: name).paths(of: [file], in: directory, readsThem: false).first
             return try path.map { try Files.beginning($0, limit: limit) }
         case .s3(let bucket, let prefix):
             let places = ListFilePlaces(name: name).places(
@@ -171,24 +171,39 @@ public struct InventorySource {
         progress(files.count - wanted.count, files.count)
         var refusal: S3Failure?
         var isLacking = false
-        for place in places where !wanted.isEmpty {
-            let downloads = wanted.map { index in
+        // What is not asked for in a place, because the first ones are not there.
+        var passedOver: [(place: ListFilePlaces.Remote, files: ArraySlice<Int>)] = []
+        func look(in place: ListFilePlaces.Remote, for some: [Int], isThorough: Bool) throws {
+            let downloads = some.map { index in
                 // In tmp/, because among the list files a temporary name could be one of theirs.
                 S3Download(
                     bucket: place.bucket, key: place.key(of: files[index]),
                     path: "\(store.temporaryPath)/list-\(index)",
                     md5: files[index].md5, size: files[index].size)
             }
-            let (done, failure) = try fetch(downloads, to: wanted.map { paths[$0] }) { fetched in
-                progress(files.count - wanted.count + fetched, files.count)
+            let before = wanted.count
+            let (done, asked, failure) = try fetch(downloads, to: some.map { paths[$0] }, isThorough) { fetched in
+                progress(files.count - before + fetched, files.count)
             }
-            wanted = wanted.indices.filter { !done.contains($0) }.map { wanted[$0] }
-            // A bucket that may not be read says more than one that lacks the file, unless that is the one to look in.
-            if let failure, refusal?.isNotFound ?? true { refusal = failure }
+            let found = Set(done.map { some[$0] })
+            wanted.removeAll { found.contains($0) }
+            if asked < some.count { passedOver.append((place, some[asked...])) }
             if case .s3(let own, _) = url, place.bucket == own, failure?.isNotFound ?? false { isLacking = true }
+            guard let failure, refusal.map({ failure.saysMore(than: $0) }) ?? true else { return }
+            refusal = failure
+        }
+        for place in places where !wanted.isEmpty { try look(in: place, for: wanted, isThorough: false) }
+        // They are not all in one place: then each is looked for everywhere.
+        if wanted.count < files.count {
+            for (place, some) in passedOver {
+                let missing = some.filter { wanted.contains($0) }
+                if !missing.isEmpty { try look(in: place, for: missing, isThorough: true) }
+            }
         }
         if let first = wanted.first {
-            if let refusal, !refusal.isNotFound, !isLacking { try failing("get") { throw refusal } }
+            if let refusal, refusal.kind == .corrupt || (!refusal.isNotFound && !isLacking) {
+                try failing("get") { throw refusal }
+            }
             let refused = refusal.map { $0.isNotFound ? "" : "; \($0.asError.message)" } ?? ""
             throw IcecoreError(.notFound, ListFilePlaces(name: name).nowhere(files[first], places) + refused)
         }
@@ -198,24 +213,32 @@ public struct InventorySource {
 
     /// Fetches list files from one place; each gets its final path once it is whole.
     ///
-    /// - Returns: which of them were there, and why the others could not be had.
+    /// - Parameter isThorough: all are asked for, even if the first ones are not there.
+    /// - Returns: which of them were there, how many were asked for, and why the others could not be had.
     private func fetch(
-        _ downloads: [S3Download], to paths: [String], _ progress: (_ done: Int) -> Void
-    ) throws -> (done: Set<Int>, failure: S3Failure?) {
+        _ downloads: [S3Download], to paths: [String], _ isThorough: Bool, _ progress: (_ done: Int) -> Void
+    ) throws -> (done: Set<Int>, asked: Int, failure: S3Failure?) {
         var done: Set<Int> = []
         var refused = 0
+        var asked = 0
         var refusal: S3Failure?
         var failure: (any Error)?
         try withoutActuallyEscaping(progress) { progress in
             try failing("get") {
                 // Where the first ones are not, the others need not be asked for.
-                let worthwhile = downloads.lazy.prefix { _ in refused < 8 || !done.isEmpty }
+                let worthwhile = downloads.lazy.prefix { _ in isThorough || refused < 8 || !done.isEmpty }.map {
+                    asked += 1
+                    return $0
+                }
                 try client.download(
                     worthwhile,
                     refused: { _, failure in
-                        guard failure.status == 404 || failure.status == 403 else { return false }
+                        // Another file can have the name of this one.
+                        guard failure.status == 404 || failure.status == 403 || failure.kind == .corrupt else {
+                            return false
+                        }
                         refused += 1
-                        refusal = failure
+                        if refusal.map({ failure.saysMore(than: $0) }) ?? true { refusal = failure }
                         return true
                     }
                 ) { index, _ in
@@ -231,7 +254,7 @@ public struct InventorySource {
                 if let failure { throw failure }
             }
         }
-        return (done, refusal)
+        return (done, asked, refusal)
     }
 
     /// Whether a list file that was fetched earlier is still what the manifest says.
@@ -248,5 +271,13 @@ public struct InventorySource {
             let error = failure.asError
             throw IcecoreError(error.code, "cannot \(action) the inventory \(text): \(error.message)")
         }
+    }
+}
+
+extension S3Failure {
+    /// A file that is there and wrong says more than a place that may not be read, and that more than one that lacks it.
+    fileprivate func saysMore(than other: S3Failure) -> Bool {
+        func rank(_ failure: S3Failure) -> Int { failure.kind == .corrupt ? 2 : failure.isNotFound ? 0 : 1 }
+        return rank(self) > rank(other)
     }
 }

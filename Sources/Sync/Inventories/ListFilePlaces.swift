@@ -1,5 +1,7 @@
 import Basics
+import Download
 import Inventory
+import S3
 
 /// Where the list files of an inventory are looked for: where its manifest says, and where tools put them that copy or
 /// make inventories. The MD5 in the manifest decides whether what is there is the file.
@@ -20,22 +22,49 @@ struct ListFilePlaces {
 
     // MARK: - In a directory
 
-    /// The path of each list file of an inventory in a directory.
+    /// The path of each list file of an inventory in a directory. Of several that could be the one, that which has the
+    /// right size and the right MD5.
     ///
-    /// - Throws: `notFound` for the first that is nowhere, with the paths at which it was looked for.
-    func paths(of files: [InventoryManifest.ListFile], in directory: String) throws -> [String] {
+    /// - Parameter readsThem: the MD5 may be computed, where the size does not decide.
+    /// - Throws: `notFound` for the first that is nowhere, with the paths at which it was looked for; `invalidData` if
+    ///   something else is in its place, such as a FIFO.
+    func paths(
+        of files: [InventoryManifest.ListFile], in directory: String, readsThem: Bool = true
+    ) throws -> [String] {
         let own = "\(directory)/\(name)"
         let folders = try Files.names(in: own).filter { Files.size("\(own)/\($0)") == nil }.prefix(Self.mostFolders)
         return try files.map { file in
             let candidates = try candidates(file.key, in: directory)
             let below = folders.map { "\(own)/\($0)/\(Self.last(file.key))" }
-            if let found = (candidates + below).first(where: { Files.exists($0) }) { return found }
+            if let found = try choose(candidates + below, file, readsThem) { return found }
             throw IcecoreError(
                 .notFound,
                 "the inventory \(name) is not complete: its list file '\(Display.escaped(file.key))' is neither "
                     + candidates.map { "'\(Display.escaped($0))'" }.joined(separator: " nor ")
                     + ", nor in a folder of '\(own)'")
         }
+    }
+
+    private func choose(
+        _ paths: [String], _ file: InventoryManifest.ListFile, _ readsThem: Bool
+    ) throws -> String? {
+        var found: [String] = []
+        var other: String?
+        for path in paths where !found.contains(path) {
+            if Files.isRegular(path) { found.append(path) } else if Files.exists(path) { other = other ?? path }
+        }
+        guard let first = found.first else {
+            guard let other else { return nil }
+            throw IcecoreError(
+                .invalidData,
+                "the inventory \(name) has a list file that is no file: '\(Display.escaped(other))' is a directory, a "
+                    + "FIFO, or another thing that cannot be read to its end")
+        }
+        if found.count == 1 { return first }
+        let fitting = found.filter { path in file.size.map { Files.length(path) == $0 } ?? true }
+        if fitting.count == 1 || !readsThem { return fitting.first ?? first }
+        // Without one that fits, the reader says what is wrong.
+        return try fitting.first { try ContentCheck.md5($0) == file.md5 } ?? fitting.first ?? first
     }
 
     private func candidates(_ key: String, in directory: String) throws(IcecoreError) -> [String] {
@@ -69,6 +98,8 @@ struct ListFilePlaces {
     ///
     /// - Parameter destination: the bucket that the manifest names.
     func places(destination: String?, bucket: String, prefix: String) -> [Remote] {
+        // What cannot be the name of a bucket of S3 is one of an imitation, whose files were copied here.
+        let destination = destination.flatMap { S3Location.isBucketName($0) ? $0 : nil }
         var places = [Remote(bucket: destination ?? bucket, prefix: nil)]
         if let destination, destination != bucket { places.append(Remote(bucket: bucket, prefix: nil)) }
         return places

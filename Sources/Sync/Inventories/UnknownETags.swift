@@ -15,7 +15,7 @@ struct UnknownETags {
     /// Refuses an inventory that lacks what a sync needs, or would mix the two kinds.
     ///
     /// - Parameter points: the snapshots that the store has.
-    /// - Returns: the store, which remembers from now on that its ETags are unknown, or known.
+    /// - Returns: the store, whose ETags are unknown, or known, from now on; it is not written down.
     func admit(_ manifest: InventoryManifest, _ name: String, _ points: [Timeline.Point]) throws -> Store {
         let isUnknown = store.configuration.etagsUnknownSince != nil
         if !manifest.hasETags, !options.metadataOnly {
@@ -37,8 +37,6 @@ struct UnknownETags {
         guard !options.dryRun else { return store }
         var configuration = store.configuration
         configuration.setETags(areKnown: manifest.hasETags)
-        // Before the first row: a program that does not know of unknown ETags must not take one for a content's name.
-        try configuration.write(to: store.configurationPath)
-        return try Store(path: store.path)
+        return store.with(configuration)
     }
 }

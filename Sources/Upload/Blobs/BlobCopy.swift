@@ -47,12 +47,12 @@ package enum BlobCopy {
             throw Damage(reason: "\(IcecoreError.system("cannot examine", path, errno: errno))")
         }
         let size = status.st_mode & S_IFMT == S_IFREG ? Int64(status.st_size) : -1
-        guard size == name.size else { throw Damage(reason: "it is not a file of \(name.size) bytes") }
+        guard size == name.size else { throw Damage(reason: "it is not a file of \(name.size.of("byte"))") }
         if access(path, R_OK) != 0 {
             throw Damage(reason: "\(IcecoreError.system("cannot open", path, errno: errno))")
         }
         let file = try File(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
-        guard try file.size() == name.size else { throw Damage(reason: "it is not a file of \(name.size) bytes") }
+        guard try file.size() == name.size else { throw Damage(reason: "it is not a file of \(name.size.of("byte"))") }
         return file
     }
 

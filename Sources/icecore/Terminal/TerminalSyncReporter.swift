@@ -26,7 +26,7 @@ final class TerminalSyncReporter: SyncReporter {
             enter(.merging)
             line.show(phase.rawValue, Double(read) / Double(max(1, total))) { seconds in
                 objects.note(Double(rows), seconds: seconds)
-                var parts = [ProgressLine.Part("\(rows) rows")]
+                var parts = [ProgressLine.Part(rows.of("row"))]
                 if seconds > 1, let rate = objects.rate {
                     parts.append(ProgressLine.Part("\(Int(rate)) rows/s", rank: 2))
                 }

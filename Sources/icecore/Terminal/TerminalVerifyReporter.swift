@@ -57,12 +57,13 @@ final class TerminalVerifyReporter: VerifyReporter {
         case .blobs(let fraction, let blobs, let bytes, let findings):
             line.show(
                 "blobs", fraction,
-                text: "\(blobs) blobs, \(bytes.byteCount)" + (findings > 0 ? ", \(findings) damaged" : ""))
+                text: "\(blobs.of("blob")), \(bytes.byteCount)" + (findings > 0 ? ", \(findings) damaged" : ""))
         case .rows(let rows):
             line.show("rows", text: "\(rows)")
         case .fetching(let objects, let bytes, let failed):
             line.show(
-                "fetching", text: "\(objects) objects, \(bytes.byteCount)" + (failed > 0 ? ", \(failed) failed" : ""))
+                "fetching",
+                text: "\(objects.of("object")), \(bytes.byteCount)" + (failed > 0 ? ", \(failed) failed" : ""))
         }
     }
 }

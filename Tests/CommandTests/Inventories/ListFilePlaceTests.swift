@@ -37,13 +37,49 @@ import Testing
         }
     }
 
+    /// An older report's file, say, or one that the copy left unfinished.
+    @Test(arguments: [false, true])
+    func ofSeveralListFilesTheOneThatFitsIsRead(hasSameSize: Bool) throws {
+        try Scenario.withBucket { scenario in
+            try scenario.add(Self.name, [Self.row])
+            let root = scenario.folder.path
+            let list = try Files.read("\(root)/data/\(Self.file)", limit: 1 << 20)
+            try Files.createDirectory("\(root)/\(Self.name)/data")
+            try Files.replace("\(root)/\(Self.name)/data/\(Self.file)", with: list)
+            try Files.replace("\(root)/data/\(Self.file)", with: hasSameSize ? list.reversed() : [1, 2, 3])
+            let run = try scenario.succeed("sync")
+            #expect(run.stderr.isEmpty, "\(run)")
+            #expect(try scenario.succeed("cat", "key").text == "content")
+        }
+    }
+
+    @Test(arguments: ["data/\(file)", "\(name)/manifest.json", "\(name)/manifest.checksum"], ["FIFO", "directory"])
+    func whatIsNoFileIsRefusedByName(path: String, kind: String) throws {
+        try Scenario.withBucket { scenario in
+            try scenario.add(Self.name, [Self.row])
+            let place = "\(scenario.folder.path)/\(path)"
+            try Files.remove(place)
+            if kind == "FIFO" { mkfifo(place, 0o644) } else { try Files.createDirectory(place) }
+            for words in [["sync"], ["sync", "--dry-run"]] {
+                let run = try scenario.run(words + ["--store", scenario.store], seconds: 20)
+                #expect(run.status == 1 && run.complaints.count == 1 && run.stderr.contains(place), "\(run)")
+            }
+            let look = try scenario.run(
+                ["init", "\(scenario.directory)/other", "--bucket", "s3://bucket", "--inventory", scenario.folder.url],
+                seconds: 20)
+            #expect(look.status == 0 && look.stderr.contains(place), "\(look)")
+        }
+    }
+
     /// A server that has the inventory in one bucket, and what its manifest calls its destination in another.
     private func withInventoryBucket(
-        rows: [Row] = [row], at place: String, _ body: (Scenario, _ url: String) throws -> Void
+        rows: [Row] = [row], files: Int = 1, spoilManifest: (inout String) -> Void = { _ in }, at place: String,
+        _ body: (Scenario, _ url: String) throws -> Void
     ) throws {
         try Scenario.withBucket { scenario in
             let folder = scenario.folder
-            try scenario.add(Self.name, rows)
+            try folder.write(Self.name, rows, files: files, spoilManifest: spoilManifest)
+            try scenario.server.add(Scenario.bucket, rows)
             for file in ["manifest.json", "manifest.checksum"] {
                 try scenario.server.add(
                     bucket: "copied", key: "inv/\(Self.name)/\(file)",
@@ -74,6 +110,53 @@ import Testing
             try scenario.succeed("sync")
             #expect(try scenario.succeed("cat", "key").text == "content")
             try scenario.succeed("reindex")
+        }
+    }
+
+    @Test func aBucketMayHaveAnotherFileOfThatName() throws {
+        try withInventoryBucket(at: "copied/inv/data/") { scenario, _ in
+            for (place, content) in [("bucket-inventories", "too short"), ("copied", "another one")] {
+                try scenario.server.add(
+                    bucket: place, key: "all/bucket/data/\(Self.file)", content: bytes(content))
+            }
+            try scenario.succeed("sync")
+            #expect(try scenario.succeed("cat", "key").text == "content")
+        }
+    }
+
+    @Test func aListFileThatIsWrongEverywhereIsCalledWrong() throws {
+        try withInventoryBucket(at: "copied/elsewhere/") { scenario, _ in
+            try scenario.server.add(
+                bucket: "bucket-inventories", key: "all/bucket/data/\(Self.file)", content: bytes("too short"))
+            let run = try scenario.run("sync")
+            #expect(run.status == 1 && run.stderr.contains("expected"), "\(run)")
+            #expect(run.stderr.contains("s3://bucket-inventories/all/bucket/data/\(Self.file)"), "\(run)")
+        }
+    }
+
+    /// The first ones were copied elsewhere, the others were not.
+    @Test func listFilesMayBeInDifferentPlaces() throws {
+        try withInventoryBucket(rows: (0..<24).map { Row("key/\($0)", bytes("\($0)")) }, files: 24, at: "copied/") {
+            scenario, _ in
+            for number in 0..<24 {
+                let file = "\(Self.name)-\(number).csv.gz"
+                try scenario.server.add(
+                    bucket: number < 16 ? "copied" : "bucket-inventories",
+                    key: number < 16 ? "inv/data/\(file)" : "all/bucket/data/\(file)",
+                    content: try Files.read("\(scenario.folder.path)/data/\(file)", limit: 1 << 20))
+            }
+            try scenario.succeed("sync")
+            #expect(try scenario.succeed("cat", "key/23").text == "23")
+        }
+    }
+
+    @Test func aDestinationThatIsNoBucketOfS3IsLeftAside() throws {
+        let spoil = { (manifest: inout String) in
+            manifest = manifest.replacing("arn:aws:s3:::bucket-inventories", with: "b")
+        }
+        try withInventoryBucket(spoilManifest: spoil, at: "copied/all/bucket/data/") { scenario, _ in
+            try scenario.succeed("sync")
+            #expect(try scenario.succeed("cat", "key").text == "content")
         }
     }
 

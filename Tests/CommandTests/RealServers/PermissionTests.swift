@@ -103,7 +103,7 @@ import Testing
                 let (initialize, run) = try sync(scenario, source, inventory, user)
                 #expect(initialize.stderr.contains("the only inventory is \(inventory.name)"), "\(initialize)")
                 #expect(run.status == 0, "\(run)")
-                let isGone = run.text.contains("1 objects are gone for good")
+                let isGone = run.text.contains("1 object is gone for good")
                 #expect(isGone == (inventory.prefix == source.all.prefix), "\(run)")
                 #expect(try scenario.succeed("cat", "replaced").text == "the new one")
             }

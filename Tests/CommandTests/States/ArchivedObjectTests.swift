@@ -42,6 +42,7 @@ import Testing
                 ["init", scenario.store, "--bucket", "s3://\(Scenario.bucket)", "--inventory", scenario.folder.url])
             #expect(look.status == 0 && !look.stderr.contains("must be fetched"), "\(look)")
             #expect(look.stderr.contains("archived objects"), "\(look)")
+            try scenario.server.reset()
             let dry = try scenario.succeed("sync", "--dry-run")
             #expect(dry.text.contains(" 4 bytes"), "\(dry)")
             for round in 0..<2 {
@@ -139,6 +140,33 @@ import Testing
             try scenario.succeed("sync")
             #expect(try state(scenario, "cold") == "present")
             #expect(try scenario.succeed("cat", "cold").text == "cold content")
+        }
+    }
+
+    @Test func aContentThatArrivesLaterUnderAnotherKeyIsThere() throws {
+        try Scenario.withBucket { scenario in
+            let lost = Row("lost", bytes("lost for a while"))
+            try scenario.folder.write(Self.name, [warm, cold, lost])
+            try scenario.server.add(Scenario.bucket, [warm])
+            try scenario.succeed("sync")
+            #expect(try state(scenario, "cold") == "archived")
+            #expect(try state(scenario, "lost") == "gone")
+            // The next day lists neither, and has both contents under other keys.
+            let copies = [Row("copy of cold", cold.content), Row("copy of lost", lost.content)]
+            try scenario.add("2024-03-03T01-00Z", [warm] + copies)
+            try scenario.succeed("sync")
+            for row in [cold, lost] {
+                #expect(try state(scenario, row.key) == "present")
+                #expect(try scenario.succeed("cat", "--at", Self.name, row.key).stdout == row.content)
+            }
+            for field in ["archived", "gone", "missing"] { #expect(try status(scenario, field) == 0, "\(field)") }
+            #expect(try scenario.failures().isEmpty)
+            try scenario.succeed("verify")
+            // As in a replica.
+            let replica = "file://\(scenario.directory)/replica"
+            try scenario.succeed("push", replica)
+            let read = try scenario.run(["cat", "--replica", replica, "--at", Self.name, "cold"])
+            #expect(read.stdout == cold.content, "\(read)")
         }
     }
 

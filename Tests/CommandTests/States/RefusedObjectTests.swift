@@ -74,6 +74,30 @@ import Testing
         }
     }
 
+    @Test func aRepairCallsARefusedVersionGoneThatIsNoLongerListed() throws {
+        try Scenario.withBucket { scenario in
+            let old = Row("key", bytes("old"), at: "2024-02-01T00:00:00.000Z").with { $0.isLatest = false }
+            let listed = Row("listed", bytes("still listed"))
+            try scenario.add(Self.name, [good, old, listed])
+            try scenario.succeed("sync")
+            try scenario.folder.write(Self.next, [good, listed])
+            try scenario.succeed("sync")
+            for row in [old, listed] {
+                try Files.remove(scenario.blob(row))
+                try scenario.server.can(scenario.target(row), Self.denied)
+            }
+            try scenario.server.can("/bucket/listed", Self.denied)
+            let run = try scenario.run("verify", "--repair", "--accept-gone")
+            #expect(run.status == 1 && run.stderr.contains("1 version is gone for good"), "\(run)")
+            #expect(try state(scenario, "key") == ["gone"])
+            #expect(try state(scenario, "listed") == ["refused"], "the bucket still has it")
+            let failures = try scenario.failures().reduce(into: [:]) { $0[$1["key"] as? String] = $1["gone"] as? Bool }
+            #expect(failures == ["key": true, "listed": false])
+            let again = try scenario.run("verify")
+            #expect(again.status == 3 && !again.text.contains("'key'"), "\(again)")
+        }
+    }
+
     @Test func whatFailedAndIsNoLongerListedIsAskedForOnceMore() throws {
         try Scenario.withBucket { scenario in
             let old = Row("key", bytes("old"), at: "2024-02-01T00:00:00.000Z").with { $0.isLatest = false }

@@ -99,7 +99,7 @@ import Testing
             #expect(record["wantedBytes"] as? Int == 3)
             #expect(record["fetched"] as? Int == 0)
             let text = try scenario.succeed("sync", "--dry-run").text
-            #expect(text.contains("2 versions are new") && text.contains("1 are gone") && text.contains("3 bytes"))
+            #expect(text.contains("2 versions are new") && text.contains("1 is gone") && text.contains("3 bytes"))
             #expect(try scenario.requests().isEmpty)
             StoreDigest.expectSame(try StoreDigest.of(scenario.store), before)
             try scenario.succeed("sync")

@@ -178,11 +178,12 @@ struct ObjectFile: FileNode {
     private func want(_ worker: RequestWorker) throws -> (FetchRequest, loss: String?)? {
         try withRow(worker) { row -> (FetchRequest, String?)? in
             guard let etag = row.etagValue, let prefix = try worker.reader.prefix(of: directory) else { return nil }
-            let want = FetchRequest(
+            var want = FetchRequest(
                 key: prefix + row.name, versionId: row.versionIsUnknown ? nil : Array(row.versionId), etag: etag,
                 contentETag: row.contentETag(prefix: prefix), size: row.size,
                 isLatest: row.seenFrom != 0 && row.seenTo == 0, isOpaque: row.flags.contains(.opaque),
                 isArchived: row.flags.contains(.archived), lastModified: row.lastModified, replacedAt: .distantFuture)
+            want.wasPresent = row.flags.contains(.present)
             // Reading must not bring back what a prune has dropped.
             let losses: [(EntryRow.Flags, String)] = [(.pruned, "pruned"), (.gone, "gone for good")]
             return (want, losses.first { row.flags.contains($0.0) }?.1)

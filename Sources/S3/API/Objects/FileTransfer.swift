@@ -50,7 +50,9 @@ final class FileTransfer: Transfer {
         file = nil
         if case .failure(let error) = result {
             unlink(download.path)
-            if let failure = error as? S3Failure, failure.kind == .response, isTolerable(failure) { return }
+            if let failure = error as? S3Failure, [.response, .corrupt].contains(failure.kind), isTolerable(failure) {
+                return
+            }
             throw error
         }
     }

@@ -12,7 +12,7 @@ struct InitialReport {
     let room: DiskRoom?
 
     var lines: [String] {
-        inventory + signing + disk
+        inventory + signing + bucket + disk
     }
 
     // MARK: - The inventory
@@ -25,6 +25,7 @@ struct InitialReport {
                 "there is no inventory at \(inventoryURL ?? "") yet: S3 delivers the first one within 48 hours. If there "
                     + "should be some, check the URL: it is that of the folder with the dates (2026-03-15T01-00Z/)"
             ]
+        case .notLookedAt: ["the inventory was not looked at, for want of credentials"]
         case .unreachable(let error):
             ["the inventory could not be looked at: \(Display.line(error.description))"]
         case .unusable(let name, let error):
@@ -40,7 +41,7 @@ struct InitialReport {
     private func newest(_ facts: InventoryFacts) -> String {
         let number = facts.dates == 1 ? "the only inventory is" : "the newest of \(facts.dates) inventories is"
         let size = facts.compressedBytes.map { " of \($0.byteCount)" } ?? ""
-        let files = facts.files == 1 ? "1 list file\(size)" : "\(facts.files) list files\(facts.files > 0 ? size : "")"
+        let files = facts.files.of("list file") + (facts.files > 0 ? size : "")
         return "\(number) \(facts.name): CSV, \(files)"
     }
 
@@ -52,16 +53,19 @@ struct InitialReport {
         guard let estimate = facts.estimate else { return lines }
         let need = estimate.need(unit: room?.free.unit ?? 1)
         if estimate.isExact {
-            lines.append("it lists \(estimate.rows) versions: \(need.bytes.byteCount) in \(need.files) objects")
+            lines.append(
+                "it lists \(estimate.rows.of("version")): \(need.bytes.byteCount) in \(need.files.of("object"))")
         } else {
             lines.append(
-                "by its first \(facts.sample?.rows ?? 0) rows, it lists about \(estimate.rows.about) versions: about "
+                "by its first \((facts.sample?.rows ?? 0).of("row")), it lists about \(estimate.rows.about) versions: about "
                     + "\(need.bytes.byteCount) in \(need.files.about) objects")
         }
         if facts.sample?.archived ?? 0 > 0 {
             lines.append("archived objects, which a sync does not fetch unasked, are not counted in that")
         }
-        guard let room, let shortage = room.shortage(need, of: "a sync") else { return lines }
+        var all = need
+        all.add(overhead: facts.overhead)
+        guard let room, let shortage = room.shortage(all, of: "a sync") else { return lines }
         lines.append(
             "\(estimate.isExact ? "" : "if so, ")\(shortage): --filter and --metadata-only limit what a sync fetches")
         return lines
@@ -92,7 +96,7 @@ struct InitialReport {
         return lines
     }
 
-    // MARK: - Credentials and disk
+    // MARK: - Credentials, bucket and disk
 
     private var signing: [String] {
         switch findings.signing {
@@ -105,10 +109,14 @@ struct InitialReport {
         }
     }
 
+    private var bucket: [String] {
+        findings.bucketTrouble.map { ["the bucket could not be asked: \(Display.line($0.description))"] } ?? []
+    }
+
     private var disk: [String] {
         var lines: [String] = []
         if let room {
-            let inodes = room.free.files.map { " and \($0) inodes" } ?? ""
+            let inodes = room.free.files.map { " and \($0.of("inode"))" } ?? ""
             lines.append("'\(site.path)' has \(room.free.bytes.byteCount)\(inodes) free")
         }
         let lacking = site.abilities.lacking

@@ -96,9 +96,11 @@ struct PruneCommand: ParsableCommand {
         for name in outcome.keptSnapshots { try output.line("\(name)  kept") }
         try output.line("every instant since \(outcome.horizon) \(dryRun ? "would be" : "is") kept")
         try output.line(
-            "\(outcome.droppedContents) versions \(would)without content, \(outcome.droppedVersions) \(would)forgotten")
+            "\(outcome.droppedContents.of("version")) \(would)without content, \(outcome.droppedVersions) \(would)forgotten"
+        )
         try output.line(
-            "\(outcome.blobs) blobs \(would)removed, \(outcome.bytes) bytes (\(outcome.bytes.byteCount)) \(would)freed")
+            "\(outcome.blobs.of("blob")) \(would)removed, \(outcome.bytes.of("byte")) (\(outcome.bytes.byteCount)) \(would)freed"
+        )
     }
 }
 

@@ -31,7 +31,7 @@ struct ReindexCommand: ParsableCommand {
             for name in outcome.lost { try output.record(ReindexRecord(name: name, rebuilt: false)) }
         } else {
             try output.line(
-                "rebuilt the index from \(outcome.rebuilt.count) inventories, \(outcome.rebuilt.first ?? "") to "
+                "rebuilt the index from \(outcome.rebuilt.count.of("inventory")), \(outcome.rebuilt.first ?? "") to "
                     + "\(outcome.rebuilt.last ?? "")")
             if let old = outcome.oldIndex { try output.line("the old index is now '\(old)'") }
         }

@@ -3,16 +3,33 @@ import Basics
 import Index
 import Model
 import Store
+import Sync
 
 struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Show what the store holds and what it lacks.")
+        commandName: "status", abstract: "Show what the store holds and what it lacks.",
+        discussion: """
+            What is missing was asked for and did not come: the next sync asks again. What is archived, refused, gone or \
+            pruned is not asked for, and no failure. '--list archived' lists the versions in one of these states, \
+            '--failures' what the source said of each object that did not come.
+            """)
 
     @Flag(help: "List every object that could not be fetched, and nothing else.")
     var failures = false
 
+    @Option(
+        name: .customLong("list"),
+        help: ArgumentHelp(
+            "List every version whose content is in this state, and nothing else.",
+            valueName: ListedState.allCases.map(\.rawValue).joined(separator: "|")))
+    var listed: ListedState?
+
     @OptionGroup var options: StoreOptions
     @OptionGroup var format: JSONOption
+
+    func validate() throws {
+        if failures, listed != nil { throw ValidationError("give --failures or --list, not both") }
+    }
 
     /// How many reasons and objects are shown without --failures.
     private static let most = 10
@@ -23,6 +40,10 @@ struct StatusCommand: ParsableCommand {
         let output = Output()
         if failures {
             if format.json { try failuresAsJSON(reader, output) } else { try list(reader, output, limit: nil) }
+            return try output.flush()
+        }
+        if let listed {
+            try list(listed, reader, output)
             return try output.flush()
         }
         let snapshots = try reader.snapshots()
@@ -60,12 +81,24 @@ struct StatusCommand: ParsableCommand {
         }
         let synced = snapshots.map(\.record.syncedAt).max() ?? newest.record.syncedAt
         try output.line("snapshots:  \(snapshots.count), \(snapshots[0].record.name) to \(newest.record.name)")
-        try output.line("newest:     \(newest.record.keys) keys, \(newest.record.bytes.byteCount)")
+        try output.line("newest:     \(newest.record.keys.of("key")), \(newest.record.bytes.byteCount)")
         let separately = totals.versionBytes.byteCount
         try output.line("versions:   \(totals.versions), \(separately) if each were stored separately")
-        try output.line("stored:     \(totals.blobs) blobs, \(totals.blobBytes.byteCount)")
+        try output.line("stored:     \(totals.blobs.of("blob")), \(totals.blobBytes.byteCount)")
         try output.line("index:      \((Files.size(store.indexPath) ?? 0).byteCount)")
         try output.line("last sync:  \(synced)")
+        if let run = StoreLock.lastRun(store) {
+            let end = run.ended.map { "ended at \($0)" } ?? "has not ended, or was killed"
+            try output.line(
+                "last run:   \(Display.line(run.began)) ('\(Display.line(run.command))', \(Display.line(end)))")
+        }
+        let rhythm = InventoryRhythm(snapshots.map(\.record.takenAt))
+        if store.configuration.inventory != nil, let age = rhythm.lateness() {
+            let usual = rhythm.interval.map { ", and they used to come every \(($0 / 1000).duration)" } ?? ""
+            try output.line(
+                "warning:    the newest inventory is \((age / 1000).duration) old\(usual): does the bucket still get "
+                    + "inventories, and does 'icecore sync' run?")
+        }
     }
 
     /// What is not in the store: a line for each state.
@@ -95,7 +128,7 @@ struct StatusCommand: ParsableCommand {
         for reason in reasons {
             try output.line("  \(Display.line(reason.text)): \(reason.count.text)")
         }
-        if others > 0 { try output.line("  … and for \(others) other reasons") }
+        if others > 0 { try output.line("  … and for \(others.of("other reason"))") }
         try output.line("for example ('icecore status --failures' lists them all):")
         try list(reader, output, limit: StatusCommand.most)
     }
@@ -109,6 +142,28 @@ struct StatusCommand: ParsableCommand {
             let id = failure.versionId.map { " (version \(String(decoding: $0, as: UTF8.self)))" } ?? ""
             try output.line("\(Display.line(id)): \(Display.line(failure.reason))")
             return limit.map { count < $0 } ?? true
+        }
+    }
+
+    /// The versions in one state, one a line.
+    private func list(_ listed: ListedState, _ reader: IndexReader, _ output: Output) throws {
+        var json = JSONLine()
+        try reader.versions(in: listed.state) { key, row in
+            let id = row.versionIsUnknown ? nil : Array(row.versionId)
+            if format.json {
+                json.begin()
+                json.add("key", text: key)
+                json.add(versionId: id)
+                json.add("etag", row.etagValue?.description)
+                json.add("size", row.size)
+                json.add("lastModified", row.lastModified.rfc3339)
+                json.add("state", listed.rawValue)
+                json.end()
+                return try output.write(json.bytes)
+            }
+            try output.name(key)
+            let version = id.map { " (version \(String(decoding: $0, as: UTF8.self)))" } ?? ""
+            try output.line("\(Display.line(version)): \(row.size.byteCount) of \(row.lastModified)")
         }
     }
 
@@ -131,6 +186,21 @@ struct StatusCommand: ParsableCommand {
     }
 }
 
+/// A state whose versions can be listed.
+enum ListedState: String, ExpressibleByArgument, CaseIterable {
+    case missing, archived, refused, gone, pruned
+
+    var state: ContentState {
+        switch self {
+        case .missing: .missing
+        case .archived: .archived
+        case .refused: .refused
+        case .gone: .gone
+        case .pruned: .pruned
+        }
+    }
+}
+
 private struct StatusRecord: Encodable {
     let store: String
     let bucket: String
@@ -147,8 +217,11 @@ private struct StatusRecord: Encodable {
     let blobs: Int64
     let blobBytes: Int64
     let indexBytes: Int64
-    let missing: Int
+    let missing: Int64
     let lastSync: String?
+    let lastRun: String?
+    let lastRunCommand: String?
+    let inventoryIsLate: Bool
     let missingBytes: Int64
     let archived: Int64
     let archivedBytes: Int64
@@ -179,12 +252,15 @@ private struct StatusRecord: Encodable {
         blobs = totals.blobs
         blobBytes = totals.blobBytes
         indexBytes = Files.size(store.indexPath) ?? 0
-        missing = snapshots.map(\.missing).max() ?? 0
         lastSync = snapshots.map(\.record.syncedAt).max()?.rfc3339
         func count(_ state: ContentState) -> (Int64, Int64) {
             absent[state].map { ($0.versions, $0.bytes) } ?? (0, 0)
         }
-        missingBytes = count(.missing).1
+        (missing, missingBytes) = count(.missing)
+        let run = StoreLock.lastRun(store)
+        (lastRun, lastRunCommand) = (run?.began, run?.command)
+        inventoryIsLate =
+            inventory != nil && InventoryRhythm(snapshots.map(\.record.takenAt)).lateness() != nil
         (archived, archivedBytes) = count(.archived)
         (refused, refusedBytes) = count(.refused)
         (gone, goneBytes) = count(.gone)

@@ -149,14 +149,14 @@ struct SyncCommand: ParsableCommand {
             }
         }
         if passedOver > 0 {
-            let objects = missing > 0 ? "; \(missing) objects could not be fetched" : ""
-            throw IcecoreError(.incomplete, "\(passedOver) inventories could not be used\(objects)")
+            let objects = missing > 0 ? "; \(missing.of("object")) could not be fetched" : ""
+            throw IcecoreError(.incomplete, "\(passedOver.of("inventory")) could not be used\(objects)")
         }
         if missing > 0 {
             throw IcecoreError(
                 .incomplete,
-                "\(missing) objects could not be fetched; the next sync tries them again ('icecore status --failures' lists "
-                    + "them)")
+                "\(missing.of("object")) could not be fetched; the next sync tries again ('icecore status --failures' lists "
+                    + "\(missing.verb("it", "them")))")
         }
         if headers > 0 {
             throw IcecoreError(
@@ -176,7 +176,7 @@ struct SyncCommand: ParsableCommand {
 
     /// What a sync fetched, how fast, and with how much trouble.
     private func fetched(_ outcome: SyncOutcome) -> String {
-        var text = "\(outcome.fetched) blobs, \(outcome.fetchedBytes.byteCount)"
+        var text = "\(outcome.fetched.of("blob")), \(outcome.fetchedBytes.byteCount)"
         let seconds = Double(outcome.downloadMilliseconds) / 1000
         // Anything shorter says little about the rate.
         if outcome.fetched > 0, seconds >= 1 {
@@ -191,10 +191,10 @@ struct SyncCommand: ParsableCommand {
     /// What a dry run says of the disk.
     private func disk(_ outcome: SyncOutcome) -> String {
         guard let need = outcome.need, let room = outcome.room, need.files > 0 else { return "" }
-        var text = " into \(need.files) files"
+        var text = " into \(need.files.of("file"))"
         if need.diskBytes != need.bytes { text += ", which take \(need.diskBytes.byteCount)" }
         text += "; \(room.free.bytes.byteCount)"
-        if let files = room.free.files { text += " and \(files) inodes" }
+        if let files = room.free.files { text += " and \(files.of("inode"))" }
         text += " are free"
         if let shortage = room.shortage(need, of: "the sync") { Console.note("warning: \(shortage)") }
         return text
@@ -212,19 +212,21 @@ struct SyncCommand: ParsableCommand {
         }
         if dryRun {
             try output.line(
-                "\(outcome.name): \(outcome.newVersions) versions are new, \(outcome.goneVersions) are gone; "
-                    + "\(outcome.wantedBytes) bytes (\(outcome.wantedBytes.byteCount)) would be fetched" + disk(outcome)
+                "\(outcome.name): \(outcome.newVersions.of("version")) \(outcome.newVersions.verb("is", "are")) new, \(outcome.goneVersions) \(outcome.goneVersions.verb("is", "are")) gone; "
+                    + "\(outcome.wantedBytes.of("byte")) (\(outcome.wantedBytes.byteCount)) would be fetched"
+                    + disk(outcome)
             )
             return try reportLeftOut(outcome, output)
         }
-        var line = "\(outcome.name): \(outcome.keys) keys, \(outcome.bytes.byteCount)"
+        var line = "\(outcome.name): \(outcome.keys.of("key")), \(outcome.bytes.byteCount)"
         if outcome.wasKnown {
             line += "; synced before"
         } else {
-            line += "; \(outcome.newVersions) versions are new, \(outcome.goneVersions) are gone"
+            line +=
+                "; \(outcome.newVersions.of("version")) \(outcome.newVersions.verb("is", "are")) new, \(outcome.goneVersions) \(outcome.goneVersions.verb("is", "are")) gone"
         }
         if !metadataOnly { line += "; fetched \(fetched(outcome))" }
-        if outcome.gone > 0 { line += "; \(outcome.gone) objects are gone for good" }
+        if outcome.gone > 0 { line += "; \(outcome.gone.of("object")) \(outcome.gone.verb("is", "are")) gone for good" }
         if outcome.failed > 0 { line += "; \(outcome.failed) could not be fetched" }
         try output.line(line)
         try reportLeftOut(outcome, output)

@@ -71,8 +71,9 @@ struct VerifyCommand: ParsableCommand {
     private func conclude(_ outcome: VerifyOutcome) throws {
         Console.note(
             indexOnly
-                ? "checked \(outcome.rows) rows of the index"
-                : "checked \(outcome.blobs) blobs (\(outcome.bytes.byteCount)) and \(outcome.rows) rows of the index")
+                ? "checked \(outcome.rows.of("row")) of the index"
+                : "checked \(outcome.blobs.of("blob")) (\(outcome.bytes.byteCount)) and \(outcome.rows.of("row")) of the index"
+        )
         let absent: [ContentState] = [.archived, .refused, .gone, .pruned]
         let parts = absent.compactMap { state in outcome.absent[state].map { "\(state.rawValue): \($0.text)" } }
         if !parts.isEmpty {
@@ -87,28 +88,38 @@ struct VerifyCommand: ParsableCommand {
         if outcome.damaged > 0 {
             throw IcecoreError(
                 .damaged,
-                "\(outcome.damaged) files are damaged or cannot be read; 'icecore verify --repair' fetches blobs again")
+                "\(outcome.damaged.of("file")) \(outcome.damaged.verb("is", "are")) damaged or cannot be read; 'icecore verify --repair' fetches blobs again"
+            )
         }
         if outcome.missing > 0 {
             throw IcecoreError(
                 .incomplete,
-                "\(outcome.missing) versions lack their blob; 'icecore verify --repair' tries to fetch them")
+                "\(outcome.missing.of("version")) \(outcome.missing.verb("lacks its", "lack their")) blob; 'icecore verify --repair' tries to fetch \(outcome.missing.verb("it", "them"))"
+            )
         }
     }
 
     private func concludeRepair(_ outcome: VerifyOutcome) throws {
         let rest = outcome.damaged - outcome.quarantined
         Console.note(
-            "moved \(outcome.quarantined) damaged blobs to quarantine/, fetched \(outcome.repaired) contents again")
+            "moved \(outcome.quarantined.of("damaged blob")) to quarantine/, fetched \(outcome.repaired.of("content")) again"
+        )
         if outcome.gone > 0 || rest > 0 {
             var parts: [String] = []
-            if outcome.gone > 0 { parts.append("\(outcome.gone) versions are gone for good") }
-            if rest > 0 { parts.append("\(rest) files are damaged or unreadable in ways that --repair does not fix") }
+            if outcome.gone > 0 {
+                parts.append("\(outcome.gone.of("version")) \(outcome.gone.verb("is", "are")) gone for good")
+            }
+            if rest > 0 {
+                parts.append(
+                    "\(rest.of("file")) \(rest.verb("is", "are")) damaged or unreadable in ways that --repair does not fix"
+                )
+            }
             throw IcecoreError(.damaged, parts.joined(separator: "; "))
         }
         if outcome.stillMissing > 0 {
             throw IcecoreError(
-                .incomplete, "\(outcome.stillMissing) versions could not be fetched; the next sync tries them again")
+                .incomplete,
+                "\(outcome.stillMissing.of("version")) could not be fetched; the next sync tries again")
         }
     }
 

@@ -48,7 +48,7 @@ struct ExportCommand: ParsableCommand {
         let export = Export(
             store, reader, view, link: link, isDeleting: delete, isDryRun: dryRun, report: reporter.report
         ) { outcome in
-            line.show("exporting", text: "\(outcome.files) files, \(outcome.bytes.byteCount)")
+            line.show("exporting", text: "\(outcome.files.of("file")), \(outcome.bytes.byteCount)")
         }
         let outcome = try interruptible(line, "Run the same command again to resume.") {
             try export.run(to: destination, prefix: Array(prefix.utf8))
@@ -63,15 +63,19 @@ struct ExportCommand: ParsableCommand {
 
     /// What an export that is not whole ends with.
     private func incompleteness(_ outcome: ExportOutcome) -> String {
-        let verb = dryRun ? "could not be written" : "were not written"
+        func verb(_ count: Int) -> String {
+            dryRun ? "could not be written" : "\(count.verb("was", "were")) not written"
+        }
         var parts: [String] = []
         if outcome.missing > 0 {
             parts.append(
-                "\(outcome.missing) files \(verb): their content is not in the store, or cannot be read there "
+                "\(outcome.missing.of("file")) \(verb(outcome.missing)): \(outcome.missing.verb("its", "their")) content is not in the store, or cannot be read there "
                     + "('icecore verify --repair' fetches what the bucket still has)")
         }
         if outcome.leftOut > 0 {
-            parts.append("\(outcome.leftOut) files \(verb): the target cannot have them, or something is in the way")
+            parts.append(
+                "\(outcome.leftOut.of("file")) \(verb(outcome.leftOut)): the target cannot have "
+                    + "\(outcome.leftOut.verb("it", "them")), or something is in the way")
         }
         return parts.joined(separator: "; ")
     }
@@ -80,14 +84,14 @@ struct ExportCommand: ParsableCommand {
         if format.json { return try output.record(ExportRecord(outcome, dryRun: dryRun)) }
         if dryRun {
             try output.line(
-                "\(outcome.files) files, \(outcome.bytes) bytes (\(outcome.bytes.byteCount)) would be exported, "
+                "\(outcome.files.of("file")), \(outcome.bytes.of("byte")) (\(outcome.bytes.byteCount)) would be exported, "
                     + "\(outcome.skipped) of them already there")
-            if delete { try output.line("\(outcome.deleted) files would be removed") }
+            if delete { try output.line("\(outcome.deleted.of("file")) would be removed") }
             return
         }
         try output.line(
-            "\(outcome.files) files, \(outcome.bytes.byteCount): \(outcome.linked) hard links, "
-                + "\(outcome.cloned) clones, \(outcome.copied) copies, \(outcome.skipped) already there"
+            "\(outcome.files.of("file")), \(outcome.bytes.byteCount): \(outcome.linked.of("hard link")), "
+                + "\(outcome.cloned.of("clone")), \(outcome.copied.of("copy")), \(outcome.skipped) already there"
                 + (delete || outcome.deleted > 0 ? ", \(outcome.deleted) removed" : ""))
         if outcome.linked > 0 {
             Console.note("hard links are the store's own files: read-only, and without the bucket's times")

@@ -55,14 +55,14 @@ struct CloneCommand: ParsableCommand {
         if outcome.failed > 0 {
             throw IcecoreError(
                 .incomplete,
-                "\(outcome.failed) blobs could not be fetched from the replica, and the store lacks them "
+                "\(outcome.failed.of("blob")) could not be fetched from the replica, and the store lacks \(outcome.failed.verb("it", "them")) "
                     + "(\(outcome.failures.joined(separator: "; "))): 'icecore verify --repair' fetches what the "
                     + "bucket still has")
         }
         if outcome.missing > 0 {
             throw IcecoreError(
                 .incomplete,
-                "\(outcome.missing) contents were missing from the pushed store ('icecore sync' fetches what the bucket "
+                "\(outcome.missing.of("content")) \(outcome.missing.verb("was", "were")) missing from the pushed store ('icecore sync' fetches what the bucket "
                     + "still has)")
         }
     }
@@ -72,10 +72,10 @@ struct CloneCommand: ParsableCommand {
         if format.json {
             try output.record(CloneRecord(outcome))
         } else if outcome.isUnchanged {
-            try output.line("nothing new: the store has all \(outcome.snapshots) snapshots of the replica")
+            try output.line("nothing new: the store has \(outcome.snapshots.of("snapshot")), all that the replica has")
         } else {
             try output.line(
-                "\(outcome.snapshots) snapshots; \(outcome.blobs) blobs, \(outcome.bytes.byteCount) fetched and checked"
+                "\(outcome.snapshots.of("snapshot")); \(outcome.blobs.of("blob")), \(outcome.bytes.byteCount) fetched and checked"
             )
         }
         try output.flush()

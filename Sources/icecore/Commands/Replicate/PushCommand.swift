@@ -66,7 +66,7 @@ struct PushCommand: ParsableCommand {
             switch progress {
             case .index(let fraction): line.show("reading the index", fraction)
             case .blobs(let count, let bytes, let sent):
-                line.show("pushing", text: "\(count) blobs, \(bytes.byteCount) (\(sent.byteCount) on the wire)")
+                line.show("pushing", text: "\(count.of("blob")), \(bytes.byteCount) (\(sent.byteCount) on the wire)")
             case .finishing: line.show("finishing")
             }
         }
@@ -79,13 +79,13 @@ struct PushCommand: ParsableCommand {
         if !outcome.damaged.isEmpty {
             throw IcecoreError(
                 .damaged,
-                "\(outcome.damaged.count) blobs of the store are damaged and were not sent: 'icecore verify --repair' "
-                    + "fetches them again")
+                "\(outcome.damaged.count.of("damaged blob")) of the store \(outcome.damaged.count.verb("was", "were")) not sent: 'icecore verify --repair' "
+                    + "fetches \(outcome.damaged.count.verb("it", "them")) again")
         }
         if outcome.missing > 0 {
             throw IcecoreError(
                 .incomplete,
-                "\(outcome.missing) contents that the store expects are neither in it nor in the replica "
+                "\(outcome.missing.of("content")) that the store expects \(outcome.missing.verb("is", "are")) neither in it nor in the replica "
                     + "('icecore verify --repair' fetches what the bucket still has)")
         }
     }
@@ -99,11 +99,11 @@ struct PushCommand: ParsableCommand {
             try output.line("nothing new: the replica is at push number \(outcome.sequence) (\(outcome.snapshot))")
         } else {
             try output.line(
-                "push number \(outcome.sequence): \(outcome.blobs) blobs, \(outcome.bytes.byteCount) "
+                "push number \(outcome.sequence): \(outcome.blobs.of("blob")), \(outcome.bytes.byteCount) "
                     + "(\(outcome.snapshot))")
             if prune {
                 try output.line(
-                    "\(outcome.marked) files marked for deletion by a push with --prune after \(grace.durationText); "
+                    "\(outcome.marked.of("file")) marked for deletion by a push with --prune after \(grace.durationText); "
                         + "\(outcome.deleted) deleted")
             }
         }
