@@ -18,7 +18,9 @@ extension Export {
     func file(_ walk: ExportWalk) throws {
         let place = places[places.count - 1]
         guard let item = walk.item else { return try removeOrKeep(walk, place) }
-        guard let blob = try store.blob(etag: item.etag, size: item.size, reader) else {
+        // An empty content needs no blob.
+        let found = try store.blob(etag: item.etag, size: item.size, reader)
+        guard let blob = found ?? (item.size == 0 ? FileWriter.nothing : nil) else {
             outcome.missing += 1
             try report(.missing(key: walk.key, Export.reason(item), cause: nil))
             return try keepLines(walk.listed, place)

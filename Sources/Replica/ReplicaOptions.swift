@@ -18,10 +18,12 @@ public struct ReplicaOptions: Sendable {
     }
 
     /// A client for the replica's server.
-    func client() throws -> S3Client {
-        S3Client(
-            try S3Configuration(
-                region: region, endpointURL: endpointURL, addressing: addressing, profile: profile,
-                unsigned: noSignRequest, environment: environment))
+    func client() throws -> S3Client { S3Client(try configuration()) }
+
+    /// How to reach that server.
+    func configuration() throws -> S3Configuration {
+        try S3Configuration(
+            region: region, endpointURL: endpointURL, addressing: addressing, profile: profile,
+            unsigned: noSignRequest, environment: environment)
     }
 }

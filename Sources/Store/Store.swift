@@ -153,7 +153,13 @@ public struct Store: Sendable {
 
     /// A reader of the index.
     public func reader() throws -> IndexReader {
-        try IndexReader(path: indexPath)
+        // SQLite would take an error for somebody else's lock, and wait. Where nothing can be written, it needs no locks.
+        if access(path, W_OK) == 0,
+            let refusal = FileSystemAbilities.refusal(path, ifNoRecordLocksOf: configurationPath)
+        {
+            throw refusal
+        }
+        return try IndexReader(path: indexPath)
     }
 
     /// The path of the blob of an ETag; nil if the store lacks it.

@@ -38,9 +38,7 @@ final class BlobSweep: Sendable {
         self.sample = sample
         self.throttle = throttle
         // Each thread has two files open and a reader of the index, which has three.
-        var limit = rlimit()
-        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        let affordable = (Int(clamping: limit.rlim_cur) - 24) / 6
+        let affordable = (limitOfOpenFiles() - 24) / 6
         width = max(1, min(ProcessInfo.processInfo.activeProcessorCount, affordable, 64))
         running = Atomic(width)
     }

@@ -200,7 +200,7 @@ import Testing
         let (results, statistics) = try fetchSynthetic(client(server), count: 40, size: 100_000, options: options)
         let seconds = Double(MonotonicClock.milliseconds() - start) / 1000
         #expect(results.allSatisfy { $0?.isSuccess == true })
-        // What is allowed before the first pause (a quarter of a second's worth) comes on top.
+        // What is allowed before the first pause (a tenth of a second's worth) comes on top.
         #expect(Double(statistics.bytes) / seconds < 1.4 * Double(2 << 20))
         #expect(seconds < Patience.seconds(8))
     }

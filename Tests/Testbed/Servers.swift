@@ -201,6 +201,8 @@ public final class FaultServer: S3Server, @unchecked Sendable {
         public var most: Int
         /// Bytes of bodies that were sent.
         public var bytes: Int64
+        /// Bytes that have reached the clients' machine, heads of answers too; what waits in the server's does not count.
+        public var arrived: Int64
         /// How often each path was asked for.
         public var targets: [String: Int]
     }

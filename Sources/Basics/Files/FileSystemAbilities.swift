@@ -105,6 +105,26 @@ public struct FileSystemAbilities: Sendable, Equatable {
         lacking = Ability.allCases.filter(lacks.contains)
     }
 
+    /// Why a store cannot be read where it is; nil if its file system has locks of parts of files.
+    ///
+    /// - Parameters:
+    ///   - path: of the store.
+    ///   - file: a file in it that nobody locks.
+    public static func refusal(_ path: String, ifNoRecordLocksOf file: String) -> IcecoreError? {
+        guard let opened = try? File(file, O_RDONLY) else { return nil }
+        var lock = flock()
+        lock.l_type = Int16(F_RDLCK)
+        lock.l_whence = Int16(SEEK_SET)
+        lock.l_len = 1
+        if fcntl(opened.descriptor, F_SETLK, &lock) == 0 { return nil }
+        guard errno == ENOLCK || FileNaming.isLack(errno) else { return nil }
+        return FileSystemAbilities(lacking: [.recordLocks], kind: FileSystemKind(of: opened)?.name).refusal(path)
+    }
+
+    private init(lacking: [Ability], kind: String?) {
+        (self.lacking, self.kind) = (lacking, kind)
+    }
+
     /// Why a store cannot be there; nil if it can.
     ///
     /// - Parameter path: of the store.

@@ -8,3 +8,10 @@ public func raiseLimitOfOpenFiles() {
     limit.rlim_cur = min(limit.rlim_max, 65536)
     setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
 }
+
+/// How many files this process may have open.
+public func limitOfOpenFiles() -> Int {
+    var limit = rlimit()
+    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    return Int(clamping: limit.rlim_cur)
+}

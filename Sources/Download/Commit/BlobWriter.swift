@@ -41,11 +41,9 @@ final class BlobWriter: @unchecked Sendable {
         self.queue = queue
         records = try BlobRecords(store, headers: headers)
         blobs = try File(store.blobs.path, O_RDONLY | O_DIRECTORY)
-        var limit = rlimit()
-        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         // An unnamed file is linked through /proc.
         mostUnnamed =
-            access("/proc/self/fd", X_OK) == 0 ? min(BlobWriter.mostBlobs, Int(clamping: limit.rlim_cur) / 4) : 0
+            access("/proc/self/fd", X_OK) == 0 ? min(BlobWriter.mostBlobs, limitOfOpenFiles() / 4) : 0
     }
 
     deinit {
@@ -196,12 +194,12 @@ final class BlobWriter: @unchecked Sendable {
         if code == ENOENT {
             // A copied store may lack directories that were empty.
             try Files.createDirectory(Files.directory(of: store.blobs.path(ofName: blob.name)))
-            code = try move(blob, &file, to: path)
+            code = try move(blob, &file, to: path, hasDirectory: true)
         }
         if code == EEXIST, Files.size(store.blobs.path(ofName: blob.name)) != blob.want.size {
             // Whatever this file is, it is not the content.
             try Files.rename(store.blobs.path(ofName: blob.name), "\(store.quarantinePath)/\(blob.name)")
-            code = try move(blob, &file, to: path)
+            code = try move(blob, &file, to: path, hasDirectory: true)
         }
         if code == 0, !blob.want.wasPresent {
             newBlobs += 1
@@ -224,11 +222,16 @@ final class BlobWriter: @unchecked Sendable {
 
     /// Moves a content to a name below `blobs/` unless that is taken. Returns 0 or errno.
     ///
-    /// - Parameter file: the unnamed file; -1 afterwards if the content has got a temporary file.
-    private func move(_ blob: CheckedContent, _ file: inout Int32, to path: String) throws -> Int32 {
+    /// - Parameters:
+    ///   - file: the unnamed file; -1 afterwards if the content has got a temporary file.
+    ///   - hasDirectory: the directory of the name is known to be there.
+    private func move(
+        _ blob: CheckedContent, _ file: inout Int32, to path: String, hasDirectory: Bool = false
+    ) throws -> Int32 {
         if file >= 0 {
             let code = naming.name(unnamed: file, path, in: blobs)
-            guard FileNaming.isLack(code) else { return code }
+            // Some file systems (overlays, NFS), and all without /proc, find no file that has no name: ENOENT.
+            guard FileNaming.isLack(code) || (hasDirectory && code == ENOENT) else { return code }
             // It makes files without names, but gives them none later.
             mostUnnamed = 0
             let copy = try File(blob.temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o444)

@@ -69,10 +69,8 @@ public final class ContentFetcher: @unchecked Sendable {
         makeClient = client
         self.log = log
         self.distrust = distrust
-        var limit = rlimit()
-        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         // Two files each; the mount needs some forty itself.
-        mostPending = max(2, min(16, (Int(clamping: limit.rlim_cur) - 48) / 4))
+        mostPending = max(2, min(16, (limitOfOpenFiles() - 48) / 4))
     }
 
     /// Answers a reader as soon as the bytes are there. May be called from any thread.

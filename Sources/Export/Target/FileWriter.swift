@@ -17,6 +17,8 @@ struct FileWriter {
 
     /// A name that no key gets in a tree.
     static let temporaryName = Array(".icecore-part".utf8)
+    /// In place of the path of a blob: an empty content, which needs none. It is never linked.
+    static let nothing = "/dev/null"
 
     let kind: LinkKind
     var naming = FirstNaming.rename
@@ -158,7 +160,7 @@ struct FileWriter {
     private func make(
         in tree: TargetTree, from source: borrowing File, size: Int64, time: timespec, _ place: String
     ) throws -> Result<Made, CopyFailure> {
-        if kind == .hard {
+        if kind == .hard, source.path != FileWriter.nothing {
             withPath(FileWriter.temporaryName) { _ = unlinkat(tree.descriptor, $0, 0) }
             let isLinked = withPath(FileWriter.temporaryName) {
                 linkat(AT_FDCWD, source.path, tree.descriptor, $0, 0) == 0

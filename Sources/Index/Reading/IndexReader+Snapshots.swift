@@ -23,6 +23,7 @@ extension IndexReader {
     public func snapshots() throws -> [SnapshotSummary] {
         var summaries = try snapshotRecords().map { SnapshotSummary(record: $0, missing: 0) }
         try countMissing(&summaries)
+        try countAbsent(&summaries)
         return zip(summaries, timeline.points).filter { !$0.1.isPruned }.map(\.0)
     }
 
@@ -42,6 +43,32 @@ extension IndexReader {
                         return key ?? []
                     }())
                 if asks { summaries[rank].missing += 1 }
+            }
+        }
+    }
+
+    private func countAbsent(_ summaries: inout [SnapshotSummary]) throws {
+        // By how much each snapshot's count differs from that of the one before.
+        var changes: [ContentState: [Int]] = [:]
+        let columns = try connection.entryColumns()
+        let statement = try connection.prepare("SELECT \(columns) FROM entry WHERE \(EntryRow.Flags.isAbsent)")
+        while try statement.step() {
+            let row = EntryRow(statement)
+            let state = row.flags.state
+            // An empty content needs no blob.
+            guard row.size > 0, state != .missing, !(state == .refused && row.flags.contains(.expected)),
+                let interval = timeline.interval(row.listedFrom, row.listedTo)
+            else { continue }
+            let (from, to) = (Int(interval.from), min(Int(interval.to), summaries.count))
+            guard from < to else { continue }
+            changes[state, default: [Int](repeating: 0, count: summaries.count + 1)][from] += 1
+            changes[state]?[to] -= 1
+        }
+        for (state, changes) in changes {
+            var count = 0
+            for rank in summaries.indices {
+                count += changes[rank]
+                if count > 0 { summaries[rank].absent[state] = count }
             }
         }
     }

@@ -111,7 +111,7 @@ public final class Clone {
         defer { own.end() }
         var fewer = 0
         try index.missing { directory, row in
-            guard let etag = try row.contentETag(prefix: try index.prefix(of: directory) ?? []),
+            guard row.size > 0, let etag = try row.contentETag(prefix: try index.prefix(of: directory) ?? []),
                 try store.blob(etag: etag, size: row.size, index) == nil,
                 try store.blob(etag: etag, size: row.size, own) != nil
             else { return }
@@ -181,8 +181,7 @@ public final class Clone {
                 let count = head.metadata.blobs - named
                 outcome.failed += Int(count)
                 outcome.failures.append(
-                    "\(count.of("blob")) that \(count.verb("was", "were")) pushed \(count.verb("is", "are")) no longer there"
-                )
+                    "\(count.of("blob")) that \(count == 1 ? "was pushed is" : "were pushed are") no longer there")
             }
         }
         try replica.forEachBlob(head.metadata) { warning in

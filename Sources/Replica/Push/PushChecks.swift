@@ -34,7 +34,7 @@ struct PushChecks {
         let known = Set(index.reader.timeline.points.map(\.name))
         let ahead = head.metadata.snapshots.map(\.name).filter { !known.contains($0) }
         guard let newest = ahead.last else { return }
-        let what = ahead.count == 1 ? "a snapshot" : "\(ahead.count) snapshots"
+        let what = ahead.count == 1 ? "a snapshot" : ahead.count.of("snapshot")
         throw IcecoreError(
             .busy,
             "the replica holds \(what) that this store does not (\(Display.text(newest, limit: 100)); pushed by "
@@ -53,7 +53,10 @@ struct PushChecks {
         let names = Set((head?.metadata.snapshots ?? []).map(\.name))
         let old = Set(reader.timeline.points.filter { names.contains($0.name) }.map(\.id))
         try reader.missing { directory, row in
-            guard let etag = try row.contentETag(prefix: try reader.prefix(of: directory) ?? []) else { return }
+            // An empty content can always be had.
+            guard row.size > 0, let etag = try row.contentETag(prefix: try reader.prefix(of: directory) ?? []) else {
+                return
+            }
             if try context.store.blob(etag: etag, size: row.size, reader) != nil { return }
             if try state(etag, row.size) == .listed { return }
             missing += 1
@@ -62,7 +65,7 @@ struct PushChecks {
         if let head, missingThere > head.metadata.missing, !context.options.acceptsMissing {
             throw IcecoreError(
                 .busy,
-                "of the snapshots that the replica holds, this store lacks \(missingThere) contents and the replica "
+                "of the snapshots that the replica holds, this store lacks \(missingThere.of("content")) and the replica "
                     + "\(head.metadata.missing): a push would make it forget the difference. 'icecore sync' fetches "
                     + "what the bucket still has, 'icecore clone \(context.replica.url) DIRECTORY' makes a store with "
                     + "all that the replica has; --accept-missing pushes anyway")

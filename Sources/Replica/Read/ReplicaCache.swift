@@ -100,10 +100,13 @@ public final class ReplicaCache: @unchecked Sendable {
         } else {
             throw IcecoreError(.usage, "there is no place for a cache: set HOME, or use --cache DIRECTORY")
         }
-        let endpoint =
-            options.endpointURL ?? environment["AWS_ENDPOINT_URL_S3"] ?? environment["AWS_ENDPOINT_URL"] ?? ""
-        let name = Hex.encode(SHA256.digest(Array("\(url)\n\(endpoint)".utf8)).prefix(16))
-        return "\(base)/\(name)"
+        var identity = "\(url)"
+        // A bucket's name says nothing without the server, and on some servers each account has its own names.
+        if case .bucket(let location) = url {
+            let configuration = try options.configuration()
+            identity += "\n\(configuration.address(of: location.bucket))\n\(configuration.profileName ?? "")"
+        }
+        return "\(base)/\(Hex.encode(SHA256.digest(Array(identity.utf8)).prefix(16)))"
     }
 
     /// Refuses a directory that others may write to: they could plant links in it.

@@ -12,6 +12,8 @@ public struct S3Configuration: Sendable {
     let isFIPS: Bool
     /// The profile that was named on the command line.
     public let profile: String?
+    /// The profile whose settings hold, named anywhere; nil: the default.
+    public let profileName: String?
     /// Never signs, even if there are credentials.
     public let unsigned: Bool
     /// The requester pays for requests and traffic (`x-amz-request-payer`).
@@ -54,6 +56,7 @@ public struct S3Configuration: Sendable {
             settings = [:]
         }
         self.settings = settings
+        profileName = name
         certificateBundle = (setting("AWS_CA_BUNDLE") ?? settings["ca_bundle"]).map { path in
             guard path.hasPrefix("~/"), let home = setting("HOME") else { return path }
             return home + path.dropFirst()
@@ -137,6 +140,12 @@ public struct S3Configuration: Sendable {
                 default: false
                 }
             }
+    }
+
+    /// Where the first request for a bucket goes, without a key: what tells buckets of one name on two servers apart.
+    public func address(of bucket: String) -> String {
+        let base = base(bucket: bucket, region: region)
+        return base.origin + String(decoding: base.path, as: UTF8.self)
     }
 
     /// Where requests for a bucket go: the URL up to the key.

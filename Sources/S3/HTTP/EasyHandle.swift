@@ -13,6 +13,9 @@ class EasyHandle {
     private let errorText: UnsafeMutablePointer<CChar>
     private let isSigned: Bool
     private var bufferSize = 16384
+    private var largestBuffer = Int.max
+    private var socketBuffer: Int32 = 0
+    private(set) var isPaused = false
     private var acceptsGzip = false
     /// The request has a connection (it may not have been sent yet).
     private(set) var isConnected = false
@@ -114,6 +117,35 @@ class EasyHandle {
         set(CURLOPT_LOW_SPEED_LIMIT, bytesPerSecond)
     }
 
+    /// Stops receiving until ``resume()``. To be called while bytes of the body are received: libcurl would otherwise read
+    /// on, up to a hundred buffers at a time.
+    func pause() {
+        isPaused = curl_easy_pause(raw, CURLPAUSE_RECV) == CURLE_OK
+    }
+
+    func resume() {
+        guard isPaused else { return }
+        isPaused = false
+        curl_easy_pause(raw, CURLPAUSE_CONT)
+    }
+
+    /// Has no more than so many bytes read or sent at a time, as far as libcurl allows such small buffers, and so many wait
+    /// in the kernel for each connection, which otherwise takes several mebibytes as fast as they come.
+    func limitBuffers(to bytes: Int, socket: Int) {
+        largestBuffer = max(1024, bytes)
+        set(CURLOPT_UPLOAD_BUFFERSIZE, min(65536, max(16384, bytes)))
+        socketBuffer = Int32(clamping: max(16384, socket))
+        set(CURLOPT_SOCKOPTDATA, pointer: Unmanaged.passUnretained(self).toOpaque())
+        _ = icecore_easy_set_socket_option_callback(raw) { context, socket, _ in
+            guard let context else { return CURL_SOCKOPT_OK }
+            var size = Unmanaged<EasyHandle>.fromOpaque(context).takeUnretainedValue().socketBuffer
+            for option in [SO_RCVBUF, SO_SNDBUF] {
+                setsockopt(socket, SOL_SOCKET, option, &size, socklen_t(MemoryLayout.size(ofValue: size)))
+            }
+            return CURL_SOCKOPT_OK
+        }
+    }
+
     /// A file of certificates to trust instead of the system's.
     func setCertificateBundle(_ path: String) {
         set(CURLOPT_CAINFO, path)
@@ -168,7 +200,7 @@ class EasyHandle {
         set(CURLOPT_RANGE, range)
         _ = icecore_easy_set_list(raw, CURLOPT_HTTPHEADER, headers.raw)
         set(CURLOPT_FRESH_CONNECT, freshConnection ? 1 : 0)
-        let wanted = large ? 262_144 : 16384
+        let wanted = min(large ? 262_144 : 16384, largestBuffer)
         if wanted != bufferSize {
             bufferSize = wanted
             set(CURLOPT_BUFFERSIZE, wanted)
@@ -195,6 +227,7 @@ class EasyHandle {
     func prepare() {
         errorText[0] = 0
         isConnected = false
+        isPaused = false
         sent = 0
     }
 

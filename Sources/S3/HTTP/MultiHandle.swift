@@ -49,10 +49,10 @@ final class MultiHandle {
         curl_multi_remove_handle(raw, easy.raw)
     }
 
-    /// Waits for events, at most this long, and lets libcurl act on them.
-    func run(milliseconds: Int) throws(IcecoreError) {
+    /// Waits for events, at most this long, and lets libcurl act on so many of them.
+    func run(milliseconds: Int, events: Int = Poller.mostEvents) throws(IcecoreError) {
         var running: Int32 = 0
-        let count = try poller.wait(milliseconds: milliseconds)
+        let count = try poller.wait(milliseconds: milliseconds, events: events)
         for index in 0..<count {
             guard let (socket, mask) = poller.event(index) else { continue }
             curl_multi_socket_action(raw, socket, mask, &running)

@@ -11,7 +11,8 @@ import Glibc
 final class Poller {
     private let descriptor: Int32
     /// Few at a time, so that a loop starts the next request before it reads all other answers.
-    private var events = [epoll_event](repeating: epoll_event(), count: 16)
+    static let mostEvents = 16
+    private var events = [epoll_event](repeating: epoll_event(), count: mostEvents)
     private var registered: Set<Int32> = []
     private var deadline: UInt64?
     let waker: Waker
@@ -57,13 +58,14 @@ final class Poller {
         return true
     }
 
-    func wait(milliseconds: Int) throws(IcecoreError) -> Int {
+    /// Waits for events, at most so many. Those left over come first the next time.
+    func wait(milliseconds: Int, events most: Int) throws(IcecoreError) -> Int {
         var patience = milliseconds
         if let deadline {
             let now = MonotonicClock.milliseconds()
             patience = min(patience, deadline > now ? Int(deadline - now) : 0)
         }
-        let count = epoll_wait(descriptor, &events, Int32(events.count), Int32(patience))
+        let count = epoll_wait(descriptor, &events, Int32(min(max(1, most), events.count)), Int32(patience))
         if count < 0 {
             if errno == EINTR { return 0 }
             throw .system("cannot wait for", "the network", errno: errno)

@@ -33,7 +33,8 @@ public final class TransferLoop {
     init(_ service: S3Service, options: Options) throws(IcecoreError) {
         self.service = service
         self.options = options
-        var ceiling = max(1, options.maxInFlight)
+        // Each request has a socket. A quarter of all files are contents that wait for their names.
+        var ceiling = max(1, min(options.maxInFlight, limitOfOpenFiles() / 4 * 3 - 40))
         if let limit = options.bandwidthLimit {
             bandwidth = BandwidthLimit(bytesPerSecond: max(1, limit))
             // With many streams through a narrow pipe, all would look stalled.
@@ -62,7 +63,8 @@ public final class TransferLoop {
             let now = MonotonicClock.milliseconds()
             let isDry = try fill(now, isExhausted: &isExhausted, next)
             if isExhausted, inFlight == 0, waiting.isEmpty { return }
-            try multi.run(milliseconds: patience(now, isDry: isDry))
+            // Under a limit, what one event brings is counted before the next is served.
+            try multi.run(milliseconds: patience(now, isDry: isDry), events: bandwidth == nil ? Poller.mostEvents : 1)
             if !outage.hasContact, slots.contains(where: { $0.transfer != nil && $0.isConnected }) {
                 outage.noteContact(MonotonicClock.milliseconds())
             }
@@ -152,6 +154,10 @@ public final class TransferLoop {
         slot.setTimeouts(
             connectMilliseconds: options.connectTimeout, stallSeconds: options.stallTimeout * (isLimited ? 4 : 1),
             bytesPerSecond: isLimited ? 1 : 64)
+        if let bandwidth {
+            slot.isLimited = true
+            slot.limitBuffers(to: bandwidth.step(window.ceiling), socket: bandwidth.buffered(window.ceiling))
+        }
         if let bundle = service.configuration.certificateBundle { slot.setCertificateBundle(bundle) }
         slots.append(slot)
         return slot
@@ -361,7 +367,7 @@ public final class TransferLoop {
         slot.unaccounted = 0
     }
 
-    /// Enforces the bandwidth limit; four times a second also reports progress and looks for slow requests.
+    /// Enforces the bandwidth limit; four times a second, also while that has it wait, reports how it goes.
     private func checkSlots() throws {
         if bandwidth != nil {
             for slot in slots where slot.unaccounted != 0 { account(slot) }
@@ -369,8 +375,15 @@ public final class TransferLoop {
             while let pause = bandwidth?.pause(MonotonicClock.milliseconds()) {
                 usleep(UInt32(min(100, pause) * 1000))
                 try Interruption.check()
+                report()
             }
+            for slot in slots where slot.isPaused { slot.resume() }
         }
+        report()
+    }
+
+    /// Reports progress and looks for slow requests, if that is due.
+    private func report() {
         let now = MonotonicClock.milliseconds()
         guard now >= nextCheck else { return }
         nextCheck = now + 250

@@ -29,6 +29,8 @@ final class TransferSlot: EasyHandle {
     var url: [UInt8] = []
     var isGet = false
 
+    /// The loop has a bandwidth limit: it says when the next bytes may come.
+    var isLimited = false
     /// Bytes of bodies that the loop has yet to count for its bandwidth limit and statistics.
     var unaccounted: Int64 = 0
 
@@ -109,6 +111,7 @@ final class TransferSlot: EasyHandle {
         }
         do {
             try transfer.body(bytes)
+            if isLimited { pause() }
             return true
         } catch {
             return stop(error)

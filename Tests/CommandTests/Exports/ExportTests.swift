@@ -36,6 +36,33 @@ import Testing
         }
     }
 
+    @Test(arguments: ["auto", "copy", "hard"])
+    func anEmptyObjectNeedsNothingOfTheStore(link: String) throws {
+        try Scenario.withBucket { scenario in
+            typealias Row = InventoryFolder.Row
+            try scenario.add("2024-03-02T01-00Z", [Row("marks/_SUCCESS", []), Row("marks/full", bytes("full"))])
+            try scenario.succeed("sync", "--metadata-only")
+            let target = "\(scenario.directory)/target"
+            let run = try scenario.succeed("export", target, "--prefix", "marks/_", "--link", link, "--json")
+            #expect(try run.record["files"] as? Int == 1 && run.record["missing"] as? Int == 0, "\(run)")
+            var status = stat()
+            #expect(lstat("\(target)/marks/_SUCCESS", &status) == 0)
+            #expect(status.st_size == 0 && status.st_mode == S_IFREG | 0o644 && status.st_nlink == 1)
+            let again = try scenario.succeed("export", target, "--prefix", "marks/_", "--link", link, "--json")
+            #expect(try again.record["skipped"] as? Int == 1, "\(again)")
+            let cat = try scenario.succeed("cat", "marks/_SUCCESS")
+            #expect(cat.stdout.isEmpty && cat.stderr.isEmpty, "\(cat)")
+            #expect(try !scenario.succeed("versions", "marks/_SUCCESS").text.contains("not here"))
+            #expect(try scenario.succeed("versions", "marks/full").text.contains("not here"))
+            let mount = try scenario.mount("--offline")
+            #expect(try Files.read("\(mount)/marks/_SUCCESS", limit: 10).isEmpty)
+            // What has bytes is still missing.
+            let all = try scenario.run("export", target, "--link", link)
+            #expect(all.status == 3 && all.stderr.contains("1 file was not written"), "\(all)")
+            #expect(try scenario.requests().isEmpty)
+        }
+    }
+
     @Test func anExportIsTheMount() throws {
         try Self.withStore { subject in
             let scenario = subject.scenario

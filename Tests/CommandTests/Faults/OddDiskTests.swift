@@ -11,6 +11,8 @@ import Testing
     private static let lacks = [
         // A link to a file without a name is refused, though such files can be made; then names have to be taken as on FAT.
         "linkat=1,link=1,renameat2=22", "linkat=95,link=95,renameat2=38", "linkat=18,link=18,renameat2=95",
+        // It finds no file without a name.
+        "linkat=2",
         // Neither files without names nor links: BeeGFS, AFS, vboxsf.
         "O_TMPFILE=95,linkat=1,link=1,renameat2=1", "O_TMPFILE=22,linkat=18,link=18,renameat2=22,fchmod=1",
         // Only one of them.
@@ -181,6 +183,23 @@ import Testing
                 // Nobody can write there, so it can be read like any other.
                 let run = try scenario.run("ls", "-R", environment: fault)
                 #expect(run.status == 0 && !run.stdout.isEmpty, "\(run)")
+            }
+        }
+    }
+
+    @Test(arguments: ["37", "38", "22", "95"]) func whoReadsWhereThereAreNoLocksIsToldSo(number: String) throws {
+        try Scenario.withContents { scenario in
+            let point = "\(scenario.directory)/mnt"
+            try Files.createDirectory(point)
+            scenario.noteMount(point)
+            let fault = try FaultShim.environment(["FAULT_LACK": "F_SETLK=\(number)"])
+            for words in [
+                ["mount", point], ["ls"], ["cat", "secret"], ["status"], ["export", "\(scenario.directory)/x"],
+            ] {
+                let run = try scenario.run(words + ["--store", scenario.store], environment: fault)
+                #expect(run.status == 1 && run.complaints.count == 1, "\(run)")
+                #expect(run.stderr.contains("lacks locks of parts of files (fcntl)"), "\(run)")
+                #expect(!run.stderr.contains("database is locked"), "\(run)")
             }
         }
     }

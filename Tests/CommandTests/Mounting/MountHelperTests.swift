@@ -57,6 +57,12 @@ import Testing
             grep -q "^archive $PWD/mnt fuse.icecore " /proc/self/mounts
             fails 1 "unmount" /sbin/mount.fuse.icecore "$store" mnt -o remount
             umount mnt
+            # As mount(8) mounts anything else.
+            echo hidden > mnt/file
+            mount -t fuse.icecore "$store" mnt -o nonempty
+            [ ! -e mnt/file ] && [ -e mnt/dir/new ]
+            umount mnt
+            rm mnt/file
             # What mount(8) says of failures is in mount(8): 1 for a wrong call, 32 for a mount that was not made.
             fails 1 "unknown option 'colour=blue'" mount -t fuse.icecore "$store" mnt -o colour=blue
             fails 1 "not a point in time" mount -t fuse.icecore "$store" mnt -o at=nonsense
@@ -176,6 +182,30 @@ import Testing
             mount -T fstab mnt
             [ "$(cat mnt/dir/old)" = "of the second" ]
             umount mnt
+            """)
+    }
+
+    @Test func anAutomountIsServed() throws {
+        try use(
+            """
+            cat > automount.py <<'PYTHON'
+            import ctypes, os, subprocess, sys, threading
+            point = os.path.abspath("mnt")
+            read, write = os.pipe()
+            libc = ctypes.CDLL(None, use_errno=True)
+            options = f"fd={write},pgrp={os.getpgrp()},minproto=5,maxproto=5,direct"
+            assert libc.mount(b"automount", point.encode(), b"autofs", 0, options.encode()) == 0, ctypes.get_errno()
+            os.close(write)
+            reader = subprocess.Popen(["cat", point + "/dir/new"], stdout=subprocess.PIPE, start_new_session=True)
+            assert os.read(read, 4096)
+            # As systemd does it, in the group of processes that need not wait.
+            subprocess.run(["mount", "-t", "fuse.icecore", sys.argv[1], point], check=True, timeout=60)
+            assert subprocess.run(["cat", point + "/dir/new"], capture_output=True).stdout == b"of the fourth"
+            subprocess.run(["umount", point], check=True)
+            subprocess.run(["umount", "-l", point], check=True)
+            reader.kill()
+            PYTHON
+            timeout 100 python3 automount.py "$store"
             """)
     }
 

@@ -63,6 +63,56 @@ import Testing
         }
     }
 
+    @Test func aFileThatAnExportHasLinkedStaysReadable() throws {
+        try Scenario.withBucket { scenario in
+            let row = Row("large", RealBucket.content(seed: 13, count: 4 << 20))
+            try scenario.add(Self.days[0], [row])
+            try scenario.succeed("sync")
+            let target = "\(scenario.directory)/target"
+            try scenario.succeed("export", target, "--link", "hard")
+            let point = try scenario.mount("--no-passthrough")
+            let file = try File("\(point)/large", O_RDONLY)
+            #expect(try read(file, 1 << 20, at: 0).elementsEqual(row.content[..<(1 << 20)]))
+            try replaceAll(scenario, ["large"])
+            #expect(Clock.wait(seconds: 60) { (try? Files.read("\(point)/large", limit: 100)) == bytes("newer") })
+            try Data("3\n".utf8).write(to: URL(fileURLWithPath: "/proc/sys/vm/drop_caches"))
+            #expect(try read(file, 4 << 20, at: 0).isSame(as: row.content))
+            #expect(try Files.read("\(target)/large", limit: 8 << 20).isSame(as: row.content))
+            try file.close()
+        }
+    }
+
+    /// A repair that cannot fetch a damaged content again has moved it aside all the same.
+    @Test(arguments: [false, true]) func whatWasFoundDamagedIsServedNoMore(_ isCleared: Bool) throws {
+        try Scenario.withBucket { scenario in
+            let row = Row("large", RealBucket.content(seed: 14, count: 4 << 20))
+            try scenario.add(Self.days[0], [row])
+            try scenario.succeed("sync")
+            // As an export leaves it, which changes nothing.
+            link(scenario.blob(row), "\(scenario.directory)/other name")
+            let point = try scenario.mount("--no-passthrough", "--offline")
+            let file = try File("\(point)/large", O_RDONLY)
+            #expect(try read(file, 1 << 20, at: 0).elementsEqual(row.content[..<(1 << 20)]))
+            try Scenario.change(scenario.blob(row)) { $0[3 << 20] ^= 1 }
+            try scenario.server.takeAway(Scenario.bucket)
+            let repair = try scenario.run("verify", "--repair", "--accept-gone")
+            #expect(repair.status != 0 && !Files.exists(scenario.blob(row)), "\(repair)")
+            if isCleared {
+                unlink("\(scenario.directory)/other name")
+                for name in try Files.names(in: "\(scenario.store)/quarantine") {
+                    try Files.remove("\(scenario.store)/quarantine/\(name)")
+                }
+            }
+            // What the thread of the last read had open is closed with the next commit.
+            #expect(
+                Clock.wait(seconds: 30) {
+                    try? Data("3\n".utf8).write(to: URL(fileURLWithPath: "/proc/sys/vm/drop_caches"))
+                    return (try? read(file, 1 << 20, at: 3 << 20)) == nil
+                })
+            try file.close()
+        }
+    }
+
     /// The piece of a content that a mount is fetching while a prune drops it: nobody will ask for it again.
     @Test(arguments: [true, false]) func noPieceOfADroppedContentStays(_ isKilled: Bool) throws {
         try Scenario.withBucket { scenario in

@@ -41,6 +41,61 @@ import Testing
         }
     }
 
+    @Test func twoServersHaveTwoCaches() throws {
+        try Scenario.withContents { scenario in
+            let (place, server) = try Self.serve(scenario)
+            try Files.createDirectory("\(scenario.directory)/.aws")
+            try Files.replace(
+                "\(scenario.directory)/.aws/config",
+                with: bytes(
+                    """
+                    [profile first]
+                    endpoint_url = \(server.endpoint)
+                    aws_access_key_id = key
+                    aws_secret_access_key = secret
+                    [profile second]
+                    endpoint_url = http://127.0.0.1:9
+                    aws_access_key_id = key
+                    aws_secret_access_key = secret
+                    [profile third]
+                    endpoint_url = \(server.endpoint)
+                    aws_access_key_id = key
+                    aws_secret_access_key = secret
+
+                    """))
+            scenario.environment["AWS_ENDPOINT_URL"] = nil
+            let cache = "\(scenario.directory)/cache"
+            func list(_ words: [String], _ environment: [String: String] = [:]) throws -> Run {
+                try scenario.run(
+                    words + ["--replica", place.url, "--cache", cache], environment: environment)
+            }
+            func offline(_ words: String..., environment: [String: String] = [:]) throws -> Run {
+                let point = "\(scenario.directory)/mnt-\(UInt32.random(in: 0 ... .max))"
+                try Files.createDirectory(point)
+                scenario.noteMount(point)
+                defer { scenario.unmount(point) }
+                return try list(["mount", point, "--offline"] + words, environment)
+            }
+            let first = try list(["ls", "--profile", "first"])
+            #expect(first.status == 0, "\(first)")
+            #expect(try offline("--profile", "first").status == 0)
+            // Nothing of that is anybody else's: of another server, of another account, of Amazon, of another region there.
+            for words in [
+                ["--profile", "second"], ["--profile", "third"], [], ["--region", "eu-west-1"],
+                ["--endpoint-url", "http://127.0.0.1:9"],
+            ] {
+                let point = "\(scenario.directory)/none"
+                if !Files.exists(point) { try Files.createDirectory(point) }
+                let run = try list(["mount", point, "--offline"] + words)
+                scenario.noteMount(point)
+                #expect(run.status == 1 && run.stderr.contains("has nothing of"), "\(run)")
+                scenario.unmount(point)
+            }
+            let named = try offline(environment: ["AWS_PROFILE": "first"])
+            #expect(named.status == 0, "\(named)")
+        }
+    }
+
     /// A replica that only a server of files has: what is asked of it is counted.
     private static func serve(_ scenario: Scenario) throws -> (place: ReplicaPlace, FaultServer) {
         let local = ReplicaPlace.directory(scenario)

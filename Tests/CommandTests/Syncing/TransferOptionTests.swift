@@ -25,7 +25,7 @@ import Testing
             let seconds = Double(Timestamp.now().milliseconds - start.milliseconds) / 1000
             #expect(record["fetchedBytes"] as? Int == 6 << 20)
             // Six mebibytes at two a second.
-            #expect((2.4...3.6).contains(seconds), "\(seconds) s")
+            #expect(seconds > 2.4 && seconds < Patience.seconds(3.6), "\(seconds) s")
         }
     }
 
@@ -57,6 +57,71 @@ import Testing
             // The listing and the merge take a while of their own.
             #expect(expected > 2 && seconds > 0.8 * expected, "\(seconds) s")
             #expect(seconds < Patience.seconds(1.2 * expected + 1), "\(seconds) s")
+        }
+    }
+
+    @Test(arguments: [1, 200])
+    func theRateIsSteady(objects: Int) throws {
+        let rate = 1 << 20
+        try Scenario.withBucket { scenario in
+            let size = 7 * rate / objects
+            try scenario.add(
+                Self.name, (0..<objects).map { Row("\($0)", RealBucket.content(seed: UInt64($0), count: size)) })
+            let sync = try scenario.start(["sync", "--store", scenario.store, "--limit-rate", "1M"])
+            var samples: [(milliseconds: UInt64, bytes: Int64)] = []
+            while !sync.hasEnded {
+                let bytes = try scenario.server.statistics().arrived
+                // From the first answer on.
+                if bytes > 0 { samples.append((MonotonicClock.milliseconds(), bytes)) }
+                usleep(50_000)
+            }
+            let run = try sync.wait()
+            #expect(run.status == 0, "\(run)")
+            let total = try #require(samples.last).bytes
+            #expect(total >= 7 * rate)
+            // Any two seconds after the first, but for the end.
+            let begin = try #require(samples.first).milliseconds
+            let middle = samples.filter { $0.milliseconds >= begin + 1000 && $0.bytes < total }
+            var windows = 0
+            for (place, first) in middle.enumerated() {
+                guard let last = middle[place...].first(where: { $0.milliseconds >= first.milliseconds + 2000 }) else {
+                    break
+                }
+                windows += 1
+                let seen = Double(last.bytes - first.bytes) * 1000 / Double(last.milliseconds - first.milliseconds)
+                #expect(
+                    abs(seen / Double(rate) - 1) < 0.15,
+                    "\(Int(seen)) B/s, from \(first.milliseconds - begin) to \(last.milliseconds - begin) ms")
+            }
+            #expect(windows > 20, "\(samples)")
+        }
+    }
+
+    @Test func aLimitedSyncShowsThatItLives() throws {
+        try Scenario.withBucket { scenario in
+            try scenario.add(Self.name, [Row("large", RealBucket.content(seed: 1, count: 1 << 20))])
+            let (sync, output) = (
+                "'\(scenario.program)' sync --store '\(scenario.store)' --limit-rate 128K",
+                "\(scenario.directory)/typescript"
+            )
+            let script = try RunningProgram(
+                "/usr/bin/script", ["-qfec", "stty cols 120; exec \(sync)", output].map { bytes($0) },
+                environment: scenario.environment.merging(["TERM": "xterm"]) { $1 },
+                currentDirectory: scenario.directory, outputs: "\(scenario.directory)/outputs")
+            // The line has a rate and bytes in it, which change all the time.
+            var changed: [UInt64] = []
+            var seen = Int64(0)
+            while !script.hasEnded {
+                let now = Files.size(output) ?? 0
+                if now != seen { changed.append(MonotonicClock.milliseconds()) }
+                seen = now
+                usleep(50_000)
+            }
+            let run = try script.wait()
+            #expect(run.status == 0, "\(run)")
+            let longest = zip(changed, changed.dropFirst()).map { $1 - $0 }.max()
+            #expect(try #require(longest) < 2000, "\(changed)")
+            #expect(try #require(changed.last) - #require(changed.first) > 6000, "\(changed)")
         }
     }
 

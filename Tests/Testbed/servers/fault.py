@@ -14,7 +14,8 @@ Commands are JSON objects, one a line on standard input; each is answered with o
                           "alwaysWrong", "alwaysFail": lists of targets; "rate": bytes a second for each answer
   {"canned": {target: [{"status", "headers": [[name, value]], "body", "raw"}]}}    one after the other, the last stays
   {"statistics": true}    {"requests", "connections", "inFlight", "streaming", "most", "bytes" of bodies,
-                          "targets": {target: count}} since the last reset
+                          "targets": {target: count}} since the last reset, and
+                          "arrived": bytes that the clients' machine has acknowledged, heads too, since the start
   {"log": true}           the requests to canned targets: [{"method", "target", "headers"}]
   {"reset": true}         forgets counts, faults and canned answers
 """
@@ -24,7 +25,9 @@ import hashlib
 import json
 import os
 import random
+import socket
 import ssl
+import struct
 import subprocess
 import sys
 
@@ -104,7 +107,20 @@ class Body:
 
 
 class Connection(asyncio.Protocol):
+    living = set()
+    ended = 0
+
+    @classmethod
+    def arrived(cls):
+        return cls.ended + sum(connection.acknowledged() for connection in cls.living)
+
+    def acknowledged(self):
+        # tcpi_bytes_acked of Linux: what is still in buffers of this machine does not count.
+        information = self.transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 128)
+        return struct.unpack_from("Q", information, 120)[0]
+
     def connection_made(self, transport):
+        Connection.living.add(self)
         state.connections += 1
         self.transport = transport
         self.buffer = b""
@@ -113,6 +129,8 @@ class Connection(asyncio.Protocol):
         self.queue = []
 
     def connection_lost(self, _):
+        Connection.ended += self.acknowledged()
+        Connection.living.discard(self)
         self.transport = None
         self.room.set()
 
@@ -251,7 +269,8 @@ def obey(command):
     if "statistics" in command:
         return {
             "requests": state.requests, "connections": state.connections, "inFlight": state.in_flight,
-            "streaming": state.streaming, "most": state.most, "bytes": state.bytes, "targets": state.targets}
+            "streaming": state.streaming, "most": state.most, "bytes": state.bytes, "targets": state.targets,
+            "arrived": Connection.arrived()}
     if "log" in command:
         return {"log": state.log}
     return {}

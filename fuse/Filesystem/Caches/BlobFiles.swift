@@ -21,9 +21,11 @@ struct BlobFiles: ~Copyable {
     private let blobs: Blobs
     private var kept: [Kept]
 
-    /// - Parameter places: how many files are kept open.
+    /// - Parameter places: how many files are kept open; fewer where few files may be open.
     init(_ blobs: Blobs, places: Int = 64) {
         self.blobs = blobs
+        // There are up to four such threads.
+        let places = max(1, min(places, (limitOfOpenFiles() - 64) / 8))
         kept = [Kept](repeating: Kept(), count: places)
     }
 

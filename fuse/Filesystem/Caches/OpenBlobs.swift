@@ -1,5 +1,6 @@
 import Basics
 import Glibc
+import Store
 
 /// Blobs that stay open for files which somebody may have open, so that a prune, or the end of a cache's size, does not
 /// take them away from a reader. The kernel does not tell who has a file open (see `fuse/README.md`), so these are the
@@ -23,9 +24,7 @@ final class OpenBlobs: @unchecked Sendable {
 
     /// - Parameter limit: the most blobs to keep; fewer where few files may be open.
     init(limit: Int = 256) {
-        var most = rlimit()
-        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &most)
-        self.limit = max(0, min(limit, (Int(clamping: most.rlim_cur) - 128) / 4))
+        self.limit = max(0, min(limit, (limitOfOpenFiles() - 128) / 4))
     }
 
     deinit {
@@ -56,9 +55,7 @@ final class OpenBlobs: @unchecked Sendable {
     func take(_ node: UInt64) -> (descriptor: Int32, size: Int64)? {
         lock.withLock {
             guard let known = open[node] else { return nil }
-            var status = stat()
-            // One that has only been moved was found damaged.
-            guard fstat(known.descriptor, &status) == 0, status.st_nlink == 0 else {
+            guard !isDamaged(known.descriptor) else {
                 close(known.descriptor)
                 open[node] = nil
                 return nil
@@ -67,6 +64,20 @@ final class OpenBlobs: @unchecked Sendable {
             let copy = fcntl(known.descriptor, F_DUPFD_CLOEXEC, 0)
             return copy < 0 ? nil : (copy, known.size)
         }
+    }
+
+    /// Whether a blob that is no longer in the store was found damaged: a repair moves it aside. One that was removed may
+    /// well have other names: exports make hard links.
+    private func isDamaged(_ descriptor: Int32) -> Bool {
+        // The kernel knows the name under which it was opened through moves, and after its removal.
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let length = readlink("/proc/self/fd/\(descriptor)", &buffer, buffer.count)
+        var status = stat()
+        // Without /proc, only what has no name at all is known to have been removed.
+        guard length > 0 else { return fstat(descriptor, &status) != 0 || status.st_nlink > 0 }
+        let path = buffer[..<length].map { UInt8(bitPattern: $0) }
+        let folders = path.split(separator: UInt8(ascii: "/")).dropLast()
+        return folders.last?.elementsEqual(StoreLayout.quarantine.utf8) ?? false
     }
 
     /// Closes those that nobody has read for long.

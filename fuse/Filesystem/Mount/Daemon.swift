@@ -37,7 +37,6 @@ enum Daemon {
     private static func run(reportingTo pipe: Int32, _ body: (_ report: @escaping (String) -> Void) throws -> Void)
         -> Never
     {
-        setsid()
         _ = chdir("/")
         // Nothing of the caller's stays open: its pipes would never end, its file systems never be unmounted.
         closeAll(but: pipe)
@@ -49,6 +48,8 @@ enum Daemon {
         var isReported = false
         do {
             try body { text in
+                // Only now: what mounts for an automount does not wait for it, which is known by its group of processes.
+                setsid()
                 tell(pipe, "ready", text)
                 close(pipe)
                 isReported = true

@@ -14,6 +14,8 @@ public struct MountOptions: Sendable {
 
     /// An existing directory.
     public var mountPoint: String
+    /// Whether it may hold files, which the mount hides.
+    public var allowsNonEmpty = false
     public var layout: Layout = .view(.latest)
     /// Serve from the calling process until it is unmounted, instead of from a daemon.
     public var foreground = false

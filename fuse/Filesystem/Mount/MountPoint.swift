@@ -25,7 +25,10 @@ enum MountPoint {
             throw IcecoreError(.notFound, "the mount point '\(given)' is not a directory")
         }
         guard let real = realPath(given) else { throw .system("cannot use the mount point", given, errno: errno) }
-        if isMountPoint(real) {
+        let mounted = mountedType(real)
+        // What automounts wait on is there to be mounted over; to look into it would wait for this very mount.
+        let isAutomount = mounted == "autofs"
+        if mounted != nil, !isAutomount {
             throw IcecoreError(
                 .busy,
                 "'\(given)' is busy: something is already mounted there ('fusermount3 -u \(given)' unmounts it)")
@@ -36,7 +39,27 @@ enum MountPoint {
                 .usage,
                 "a mount on '\(given)' would hide the store '\(storePath)' that it reads: name another directory")
         }
+        if !options.allowsNonEmpty, !isAutomount, let name = firstName(real) {
+            throw IcecoreError(
+                .busy,
+                "the mount point '\(given)' is not empty, and a mount would hide what is in it "
+                    + "('\(Display.text(name, limit: 100))', …): name an empty directory, or mount over it with "
+                    + "--allow-non-empty")
+        }
         return real
+    }
+
+    /// What is in a directory: one name of it; nil if it is empty, or if that cannot be found out.
+    private static func firstName(_ path: String) -> String? {
+        guard let directory = opendir(path) else { return nil }
+        defer { closedir(directory) }
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                String(cString: UnsafeRawPointer(pointer).assumingMemoryBound(to: CChar.self))
+            }
+            if name != ".", name != ".." { return name }
+        }
+        return nil
     }
 
     /// What to say of a mount that was refused.
@@ -107,12 +130,18 @@ enum MountPoint {
     }
 
     /// Whether something is mounted on exactly this path.
-    static func isMountPoint(_ path: String) -> Bool {
-        guard let bytes = try? Files.read("/proc/self/mountinfo", limit: 1 << 26) else { return false }
-        return bytes.split(separator: UInt8(ascii: "\n")).contains { line in
+    static func isMountPoint(_ path: String) -> Bool { mountedType(path) != nil }
+
+    /// The type of the file system that is mounted on exactly this path, the topmost if there are several; nil if none is.
+    static func mountedType(_ path: String) -> String? {
+        guard let bytes = try? Files.read("/proc/self/mountinfo", limit: 1 << 26) else { return nil }
+        let line = bytes.split(separator: UInt8(ascii: "\n")).last { line in
             let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
             return fields.count > 4 && unescape(fields[4]) == Array(path.utf8)
         }
+        // After a varying number of optional fields come a hyphen and the type.
+        let rest = line?.split(separator: UInt8(ascii: " ")).dropFirst(6).drop { $0 != [UInt8(ascii: "-")] }
+        return rest.map { String(decoding: $0.dropFirst().first ?? [], as: UTF8.self) }
     }
 
     /// mountinfo writes space, tab, line end and backslash as `\` and three octal digits.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Basics
 import Download
+import Index
 import Model
 import Store
 import Sync
@@ -146,6 +147,7 @@ struct SyncCommand: ParsableCommand {
                 headers += outcome.refusedHeaders + outcome.failedHeaders
                 try report(outcome, output)
                 try output.flush()
+                if let remark = try filterRemark(outcome, store) { Console.note(remark) }
             }
         }
         if passedOver > 0 {
@@ -198,6 +200,21 @@ struct SyncCommand: ParsableCommand {
         text += " are free"
         if let shortage = room.shortage(need, of: "the sync") { Console.note("warning: \(shortage)") }
         return text
+    }
+
+    /// What to say of a filter that leaves out everything; nil if it does not.
+    private func filterRemark(_ outcome: SyncOutcome, _ store: Store) throws -> String? {
+        guard let filter, !dryRun, !metadataOnly, outcome.wanted == 0, outcome.keys > 0 else { return nil }
+        let policy = try DownloadPolicy(metadataOnly: false, filter: filter, permanentFilter: nil)
+        let reader = try store.reader()
+        var matches = false
+        try reader.list(prefix: [], recursive: true, reader.view(When(outcome.name))) { item in
+            if case .key(let key, _) = item { matches = policy.asks(key) }
+            return !matches
+        }
+        if matches { return nil }
+        return "nothing matches: the filter '\(Display.line(filter))' is found in no key of \(outcome.name)"
+            + (filter.hasPrefix("/") || filter.hasPrefix("^/") ? "; in S3, keys begin without '/'" : "")
     }
 
     private func report(_ outcome: SyncOutcome, _ output: Output) throws {

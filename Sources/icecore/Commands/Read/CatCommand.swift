@@ -37,8 +37,9 @@ struct CatCommand: ParsableCommand {
             throw IcecoreError(
                 .notFound, "version '\(versionId ?? "")' of '\(key)' is a delete marker: it has no content")
         }
+        // Nothing needs no blob.
+        if identity.size == 0 { return }
         if etag.isUnknown {
-            if identity.size == 0 { return }
             throw IcecoreError(
                 .unsupported,
                 "the content of '\(key)' cannot be fetched: the inventory has no ETags, so nothing says what it is. Sync "
@@ -70,7 +71,8 @@ struct CatCommand: ParsableCommand {
         }
         let view = try viewOptions.view(reader)
         if let version = try reader.version(ofKey: bytes, view) { return version }
-        throw IcecoreError(.notFound, "the key '\(key)' is not in the bucket at \(view.name)")
+        let hint = try reader.suggestion(forKey: key, view)
+        throw IcecoreError(.notFound, "the key '\(key)' is not in the bucket at \(view.name)\(hint)")
     }
 
     private func copy(_ file: borrowing File) throws {

@@ -50,6 +50,7 @@ struct DiffCommand: ParsableCommand {
             return true
         }
         try output.flush()
+        if !format.json, let remark = try reader.nothingMatches(prefix, old, new) { Console.note(remark) }
     }
 }
 

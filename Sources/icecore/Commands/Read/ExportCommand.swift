@@ -56,6 +56,7 @@ struct ExportCommand: ParsableCommand {
         reporter.finish()
         try summary(outcome, output)
         try output.flush()
+        if !format.json, let remark = try reader.nothingMatches(prefix, view) { Console.note(remark) }
         if outcome.missing + outcome.leftOut > 0 {
             throw IcecoreError(.incomplete, incompleteness(outcome))
         }
@@ -64,18 +65,18 @@ struct ExportCommand: ParsableCommand {
     /// What an export that is not whole ends with.
     private func incompleteness(_ outcome: ExportOutcome) -> String {
         func verb(_ count: Int) -> String {
-            dryRun ? "could not be written" : "\(count.verb("was", "were")) not written"
+            dryRun ? "could not be written" : count == 1 ? "was not written" : "were not written"
         }
         var parts: [String] = []
         if outcome.missing > 0 {
             parts.append(
-                "\(outcome.missing.of("file")) \(verb(outcome.missing)): \(outcome.missing.verb("its", "their")) content is not in the store, or cannot be read there "
+                "\(outcome.missing.of("file")) \(verb(outcome.missing)): the content is not in the store, or cannot be read there "
                     + "('icecore verify --repair' fetches what the bucket still has)")
         }
         if outcome.leftOut > 0 {
             parts.append(
-                "\(outcome.leftOut.of("file")) \(verb(outcome.leftOut)): the target cannot have "
-                    + "\(outcome.leftOut.verb("it", "them")), or something is in the way")
+                "\(outcome.leftOut.of("file")) \(verb(outcome.leftOut)): the target cannot have \(outcome.leftOut == 1 ? "it" : "them"), or something is in the way"
+            )
         }
         return parts.joined(separator: "; ")
     }
@@ -91,7 +92,8 @@ struct ExportCommand: ParsableCommand {
         }
         try output.line(
             "\(outcome.files.of("file")), \(outcome.bytes.byteCount): \(outcome.linked.of("hard link")), "
-                + "\(outcome.cloned.of("clone")), \(outcome.copied.of("copy")), \(outcome.skipped) already there"
+                + "\(outcome.cloned.of("clone")), \(outcome.copied.of("copy")), "
+                + "\(outcome.skipped) already there"
                 + (delete || outcome.deleted > 0 ? ", \(outcome.deleted) removed" : ""))
         if outcome.linked > 0 {
             Console.note("hard links are the store's own files: read-only, and without the bucket's times")

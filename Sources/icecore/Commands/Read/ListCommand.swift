@@ -1,11 +1,16 @@
 import ArgumentParser
 import Basics
+import Index
+import Model
+import Store
 
 struct ListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ls", abstract: "List keys as of a date.",
         discussion: """
-            PREFIX is any start of a key, as in S3. Without -R, everything below the next '/' is shown as one line.
+            PREFIX is any start of a key, as in S3. Without -R, everything below the next '/' is shown as one line. With \
+            -l, a letter before a key says that its content is not in the store: A is archived, M missing, R refused, G \
+            gone, P pruned, - not requested.
             """)
 
     @Argument(help: "Only keys that start with this.")
@@ -13,7 +18,7 @@ struct ListCommand: ParsableCommand {
 
     @OptionGroup var viewOptions: ViewOptions
 
-    @Flag(name: .customShort("l"), help: "Show sizes and dates.")
+    @Flag(name: .customShort("l"), help: "Show sizes and dates, and what is not in the store.")
     var long = false
 
     @Flag(name: [.customShort("R"), .customLong("recursive")], help: "List every key below.")
@@ -23,7 +28,8 @@ struct ListCommand: ParsableCommand {
     @OptionGroup var format: JSONOption
 
     func run() throws {
-        let reader = try options.open().reader()
+        let store = try options.open()
+        let reader = try store.reader()
         let view = try viewOptions.view(reader)
         let output = Output()
         var json = JSONLine()
@@ -36,7 +42,7 @@ struct ListCommand: ParsableCommand {
                     json.end()
                     try output.write(json.bytes)
                 } else {
-                    if long { try output.write("".padded(36).utf8) }
+                    if long { try output.write("".padded(40).utf8) }
                     try output.name(prefix)
                     try output.write([UInt8(ascii: "\n")])
                 }
@@ -52,11 +58,14 @@ struct ListCommand: ParsableCommand {
                     } else {
                         json.add("versionId", text: row.versionId)
                     }
+                    if long { json.add("state", try state(key, row, store, reader).rawValue) }
                     json.end()
                     try output.write(json.bytes)
                 } else {
                     if long {
-                        try output.write("\(row.size.padded(14))  \(row.lastModified.rfc3339)  ".utf8)
+                        // Nothing is always here.
+                        let mark = row.size == 0 ? " " : try state(key, row, store, reader).mark
+                        try output.write("\(row.size.padded(14))  \(row.lastModified.rfc3339)  \(mark) ".utf8)
                     }
                     try output.name(key)
                     try output.write([UInt8(ascii: "\n")])
@@ -65,5 +74,17 @@ struct ListCommand: ParsableCommand {
             return true
         }
         try output.flush()
+        if !format.json, let remark = try reader.nothingMatches(prefix, view) { Console.note(remark) }
+    }
+
+    /// Where the content of a row stands. Mounts fetch contents that the index does not expect.
+    private func state(
+        _ key: [UInt8], _ row: borrowing EntryRow, _ store: Store, _ reader: IndexReader
+    ) throws -> ContentState {
+        let state = row.flags.state
+        guard state != .present, options.replica == nil, let etag = row.identity.contentETag(key: key, row.flags) else {
+            return state
+        }
+        return try store.blob(etag: etag, size: row.size, reader) == nil ? state : .present
     }
 }

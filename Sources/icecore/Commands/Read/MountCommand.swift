@@ -26,6 +26,9 @@ struct MountCommand: ParsableCommand {
     @Flag(name: .customLong("allow-other"), help: "Let other users access the mount.")
     var allowOther = false
 
+    @Flag(name: .customLong("allow-non-empty"), help: "Mount over files, which cannot be seen until it is unmounted.")
+    var allowNonEmpty = false
+
     @Option(
         help: ArgumentHelp(
             "Whom files and directories belong to, by name or number. Default: you.", valueName: "user"),
@@ -83,6 +86,7 @@ struct MountCommand: ParsableCommand {
             mountOptions.layout = .view(try When(at))
         }
         mountOptions.foreground = foreground
+        mountOptions.allowsNonEmpty = allowNonEmpty
         mountOptions.allowOther = allowOther
         if !allowOther, gid != nil || umask != nil {
             Console.note("without --allow-other, nobody but you can enter the mount, whatever --gid and --umask say")

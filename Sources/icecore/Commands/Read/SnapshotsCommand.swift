@@ -1,6 +1,7 @@
 import ArgumentParser
 import Basics
 import Index
+import Model
 
 struct SnapshotsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -17,9 +18,12 @@ struct SnapshotsCommand: ParsableCommand {
             if format.json {
                 try output.record(ListedSnapshotRecord(snapshot))
             } else {
-                let state =
+                var state =
                     record.metadataOnly
                     ? "metadata only" : snapshot.missing == 0 ? "complete" : "\(snapshot.missing) missing"
+                for (kind, count) in snapshot.absent.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+                    state += ", \(count) \(kind.rawValue)"
+                }
                 try output.line(
                     "\(record.name)  \(record.takenAt)  \(record.keys.padded(12)) keys  "
                         + "\(record.bytes.byteCount.padded(10))  \(state)")

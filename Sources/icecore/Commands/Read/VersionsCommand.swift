@@ -18,8 +18,9 @@ struct VersionsCommand: ParsableCommand {
         let reader = try store.reader()
         let bytes = Array(key.utf8)
         guard let found = try reader.versions(ofKey: bytes) else {
+            let hint = try reader.suggestion(forKey: key, try reader.view(.latest))
             throw IcecoreError(
-                .notFound, "no synced inventory has listed the key '\(key)', or all of its versions were pruned")
+                .notFound, "no synced inventory has listed the key '\(key)', or all of its versions were pruned\(hint)")
         }
         let output = Output()
         var json = JSONLine()
@@ -56,7 +57,7 @@ struct VersionsCommand: ParsableCommand {
                 words += identity.isMarker ? "deleted".padded(12) : identity.size.padded(12)
                 words += "  \(id)  \(identity.etag?.known ?? "-")"
                 if version.isLatest { words += "  latest" }
-                if isPresent == false {
+                if isPresent == false, identity.size > 0 {
                     switch state(version.flags, isPresent: false) {
                     case .present, .missing, .unrequested: words += "  not here"
                     case let other: words += "  \(other.rawValue)"

@@ -42,7 +42,7 @@ struct CloneCommand: ParsableCommand {
             case .blobs(let count, let all, let bytes, let allBytes):
                 line.show(
                     "cloning", Double(bytes + 32768 * Int64(count)) / Double(max(1, allBytes + 32768 * Int64(all))),
-                    text: "\(count) of \(all) blobs, \(bytes.byteCount) of \(allBytes.byteCount)")
+                    text: "\(count) of \(all.of("blob")), \(bytes.byteCount) of \(allBytes.byteCount)")
             case .finishing: line.show("finishing")
             }
         }
@@ -55,14 +55,15 @@ struct CloneCommand: ParsableCommand {
         if outcome.failed > 0 {
             throw IcecoreError(
                 .incomplete,
-                "\(outcome.failed.of("blob")) could not be fetched from the replica, and the store lacks \(outcome.failed.verb("it", "them")) "
+                "\(outcome.failed.of("blob")) could not be fetched from the replica, and the store lacks "
+                    + (outcome.failed == 1 ? "it " : "them ")
                     + "(\(outcome.failures.joined(separator: "; "))): 'icecore verify --repair' fetches what the "
                     + "bucket still has")
         }
         if outcome.missing > 0 {
             throw IcecoreError(
                 .incomplete,
-                "\(outcome.missing.of("content")) \(outcome.missing.verb("was", "were")) missing from the pushed store ('icecore sync' fetches what the bucket "
+                "\(outcome.missing.of("content")) \(outcome.missing == 1 ? "was" : "were") missing from the pushed store ('icecore sync' fetches what the bucket "
                     + "still has)")
         }
     }
@@ -72,7 +73,9 @@ struct CloneCommand: ParsableCommand {
         if format.json {
             try output.record(CloneRecord(outcome))
         } else if outcome.isUnchanged {
-            try output.line("nothing new: the store has \(outcome.snapshots.of("snapshot")), all that the replica has")
+            try output.line(
+                "nothing new: the store has \(outcome.snapshots == 1 ? "the only snapshot" : "all \(outcome.snapshots) snapshots") of the replica"
+            )
         } else {
             try output.line(
                 "\(outcome.snapshots.of("snapshot")); \(outcome.blobs.of("blob")), \(outcome.bytes.byteCount) fetched and checked"

@@ -79,13 +79,15 @@ struct PushCommand: ParsableCommand {
         if !outcome.damaged.isEmpty {
             throw IcecoreError(
                 .damaged,
-                "\(outcome.damaged.count.of("damaged blob")) of the store \(outcome.damaged.count.verb("was", "were")) not sent: 'icecore verify --repair' "
-                    + "fetches \(outcome.damaged.count.verb("it", "them")) again")
+                "\(outcome.damaged.count.of("blob")) of the store "
+                    + (outcome.damaged.count == 1 ? "is damaged and was" : "are damaged and were")
+                    + " not sent: 'icecore verify --repair' fetches what is damaged again")
         }
         if outcome.missing > 0 {
             throw IcecoreError(
                 .incomplete,
-                "\(outcome.missing.of("content")) that the store expects \(outcome.missing.verb("is", "are")) neither in it nor in the replica "
+                "\(outcome.missing.of("content")) that the store expects "
+                    + (outcome.missing == 1 ? "is" : "are") + " neither in it nor in the replica "
                     + "('icecore verify --repair' fetches what the bucket still has)")
         }
     }
