@@ -54,7 +54,7 @@ import Testing
             try admin.put(bucket, Self.item("empty", "", 3))
             try admin.put(bucket, "plain", bytes("plain"))
             var tagged = Self.item("tagged", "tagged", 4)
-            tagged.tags = ["species": "acropora cf. millepora", "a/b": "ü&=+"]
+            tagged.tags = ["species": "acropora cf. millepora", "a/b": "x=+:@"]
             try admin.put(bucket, tagged)
             try makeInventory()
             let run = try scenario.succeed("sync")
@@ -69,7 +69,7 @@ import Testing
             let plain = try versions(scenario, "plain").first
             #expect(plain?["tags"] as? [String: String] == [:])
             let tags = try versions(scenario, "tagged").first?["tags"] as? [String: String]
-            #expect(tags == ["species": "acropora cf. millepora", "a/b": "ü&=+"])
+            #expect(tags == ["species": "acropora cf. millepora", "a/b": "x=+:@"])
             // What is known is not asked for again.
             let again = try scenario.succeed("sync", "--json")
             #expect(try again.record["headersAsked"] as? Int == 0, "\(again)")
@@ -107,9 +107,11 @@ import Testing
             func types() throws -> [String] {
                 try versions(scenario, "a/key").map { (($0["headers"] as? [String: String]) ?? [:])["content-type"] ?? "" }
             }
-            #expect(try types() == ["text/x-3", "text/x-2", "text/x-1"])
+            // Three in one second have an order only if the snapshots tell it.
+            #expect(try Set(types()) == ["text/x-3", "text/x-2", "text/x-1"], "\(try types())")
+            let before = try types()
             try scenario.succeed("reindex")
-            #expect(try types() == ["text/x-3", "text/x-2", "text/x-1"])
+            #expect(try types() == before)
             try scenario.succeed("prune", "--keep-last", "1")
             #expect(try types().first == "text/x-3")
             try scenario.succeed("verify")
