@@ -20,6 +20,8 @@ public final class PartialBlob: @unchecked Sendable {
     public let size: Int64
     /// The files belong to this instance alone, and are removed with it.
     public let isPrivate: Bool
+    /// There are no files: nothing of it is kept.
+    public let isInMemory: Bool
     /// The bytes present.
     public private(set) var present = ByteRanges()
     private let data: File
@@ -40,7 +42,7 @@ public final class PartialBlob: @unchecked Sendable {
         let path = PartialBlob.path(in: directory, etag: etag, size: size)
         self.path = path
         self.size = size
-        isPrivate = false
+        (isPrivate, isInMemory) = (false, false)
         bootID = PartialBlob.readBootID()
         data = try PartialBlob.own(path)
         let isWhole = try data.size() == size
@@ -62,16 +64,26 @@ public final class PartialBlob: @unchecked Sendable {
     public init(privateAt path: String, size: Int64) throws {
         self.path = path
         self.size = size
-        isPrivate = true
+        (isPrivate, isInMemory) = (true, false)
         bootID = "-"
         data = try File(path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
         log = try File(path + PartialBlob.logSuffix, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW, mode: 0o600)
         try empty()
     }
 
+    /// Begins a content that is read and not kept. It takes as much memory as there are bytes present; see ``forget(_:)``.
+    public init(inMemory size: Int64) throws {
+        data = try File.inMemory(size: size)
+        path = data.path
+        self.size = size
+        (isPrivate, isInMemory) = (true, true)
+        bootID = "-"
+        log = try File("/dev/null", O_RDWR)
+    }
+
     deinit {
         // Once it is named, nothing is left here.
-        if isPrivate {
+        if isPrivate, !isInMemory {
             unlink(path)
             unlink(logPath)
         }
@@ -81,7 +93,7 @@ public final class PartialBlob: @unchecked Sendable {
     private static func own(_ path: String) throws -> File {
         for _ in 0..<1000 {
             try clear(path)
-            let file = try File(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
+            let file = try openData(path)
             guard try FileLock.exclusive.acquireNow(file) else {
                 let holder = LockHolder.of(file).map { " by \($0)" } ?? ""
                 throw IcecoreError(.busy, "'\(path)' is already being fetched\(holder)")
@@ -100,6 +112,16 @@ public final class PartialBlob: @unchecked Sendable {
             }
         }
         throw IcecoreError(.busy, "others keep replacing '\(path)'")
+    }
+
+    private static func openData(_ path: String) throws(IcecoreError) -> File {
+        do {
+            return try File(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
+        } catch {
+            // What another user of a shared store has begun is theirs.
+            guard error.errno == EACCES, Files.exists(path) else { throw error }
+            throw IcecoreError(.busy, "'\(path)' is being fetched by another user")
+        }
     }
 
     /// Removes anything that is not a regular file: a directory, a symbolic link, a FIFO.
@@ -180,10 +202,16 @@ public final class PartialBlob: @unchecked Sendable {
     public func startOver() throws {
         let isDropped = PartialBlob.isDropped(logPath)
         let log = log.descriptor
-        try systemCall("cannot write", logPath) { ftruncate(log, 0) }
+        if !isInMemory { try systemCall("cannot write", logPath) { ftruncate(log, 0) } }
         try append(PartialBlob.firstLine + (isDropped ? PartialBlob.dropLine : ""))
         try empty()
         present = ByteRanges()
+    }
+
+    /// Gives back the memory of some bytes, which are no longer present then.
+    public func forget(_ range: Range<Int64>) throws {
+        try data.release(range)
+        present.remove(contentsOf: range)
     }
 
     /// Makes the file read-only, for those who may read its directory, as blobs are. Call this last: an ordinary user
@@ -202,6 +230,7 @@ public final class PartialBlob: @unchecked Sendable {
 
     /// Removes the files.
     public func remove() throws {
+        if isInMemory { return }
         try Files.remove(logPath)
         try Files.remove(path)
     }
@@ -238,6 +267,21 @@ public final class PartialBlob: @unchecked Sendable {
                 try Files.remove(path)
                 try Files.remove(path + logSuffix)
             }
+        }
+    }
+
+    /// Removes what nobody is fetching now. All of it can be fetched again: this is for a disk without room.
+    ///
+    /// - Parameter isKept: of a data file's path: it stays.
+    public static func removeIdle(in directory: String, except isKept: (String) -> Bool = { _ in false }) throws {
+        for name in try Files.names(in: directory) where name.hasPrefix(prefix) && !name.hasSuffix(logSuffix) {
+            let path = "\(directory)/\(name)"
+            if isKept(path) { continue }
+            guard let file = try? File(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) else { continue }
+            // The lock is held until the names are gone.
+            guard try FileLock.exclusive.acquireNow(file) else { continue }
+            try Files.remove(path + logSuffix)
+            try Files.remove(path)
         }
     }
 

@@ -7,6 +7,8 @@
 int syncfs(int fd);
 int renameat2(int old_directory, const char *old_path, int new_directory, const char *new_path, unsigned int flags);
 int sync_file_range(int fd, long offset, long count, unsigned int flags);
+int memfd_create(const char *name, unsigned int flags);
+int fallocate(int fd, int mode, off_t offset, off_t length);
 int pthread_setname_np(pthread_t thread, const char *name);
 
 // O_TMPFILE, which fcntl.h defines only with _GNU_SOURCE.
@@ -15,6 +17,11 @@ static const int icecore_o_tmpfile = 020000000 | O_DIRECTORY;
 static const unsigned int icecore_sync_file_range_write = 2;
 // RENAME_NOREPLACE, likewise.
 static const unsigned int icecore_rename_noreplace = 1;
+
+// MFD_CLOEXEC, FALLOC_FL_KEEP_SIZE and FALLOC_FL_PUNCH_HOLE, likewise.
+static const unsigned int icecore_mfd_cloexec = 1;
+static const int icecore_keep_size = 1;
+static const int icecore_punch_hole = 2;
 
 // Makes one file share the blocks of another, by FICLONE of linux/fs.h, which cannot be included beside sys/mount.h.
 static inline int icecore_clone(int source, int target) {

@@ -423,10 +423,10 @@ public final class Downloader {
         let isById = want.versionId != nil && !source.byKey
         // A 404 from something other than S3 (a proxy, a wrong endpoint) says nothing about the object.
         let isSaidByS3 =
-            failure.code == "NoSuchVersion" || failure.code == "NoSuchKey"
-            || (failure.isDeleteMarker && !failure.code.isEmpty)
+            failure.code == "NoSuchVersion" || failure.code == "NoSuchKey" || failure.isDeleteMarker
         if isSaidByS3, isById || want.versionId == nil {
-            return try fail(want, .gone, "gone: the bucket no longer has it (\(failure.code))")
+            let answer = failure.isDeleteMarker ? "a delete marker has its version id" : failure.code
+            return try fail(want, .gone, "gone: the bucket no longer has it (\(answer))")
         }
         if failure.status == 412, want.versionId == nil {
             return try fail(want, .gone, "gone: the object was replaced")
@@ -457,7 +457,7 @@ public final class Downloader {
     private func record(_ failure: FetchGroups.Failure) {
         let want = failure.want
         committer.add(want, failure.kind, reason: failure.reason)
-        brake.lost(want, failure.kind)
+        brake.lost(want, failure.kind, reason: failure.reason)
         summary.count(failure.kind, want.size)
         // Not worth a line each: they are as the owner of the bucket wants them.
         if failure.kind != .archived, failure.kind != .encrypted, summary.examples.count < 10 {

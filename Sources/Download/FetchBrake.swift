@@ -15,6 +15,8 @@ struct FetchBrake {
     private var askedLatest = 0
     private var lostLatest = 0
     private var refused = 0
+    /// The first of these answers, as the server put it: it may name the cause.
+    private var example: String?
 
     /// At most so many latest objects, and so many of all, may be denied in any case: small numbers say little.
     private static let mostLatest = 10
@@ -40,12 +42,18 @@ struct FetchBrake {
     }
 
     /// An object has not come.
-    mutating func lost(_ want: FetchRequest, _ failure: FetchFailure) {
+    ///
+    /// - Parameter reason: as the server put it.
+    mutating func lost(_ want: FetchRequest, _ failure: FetchFailure, reason: String) {
         if want.wasDenied { return }
         asked += 1
         if want.isLatest { askedLatest += 1 }
         guard failure.isLoss else { return }
         lost += 1
+        // A refusal says more than that something is gone.
+        if example == nil || failure == .refused && refused == 0 {
+            example = "\(Display.text(want.key)): \(reason)"
+        }
         if want.isLatest { lostLatest += 1 }
         if failure == .refused { refused += 1 }
     }
@@ -73,8 +81,8 @@ struct FetchBrake {
             : refused >= self.lost ? "refuses them" : "refuses them or says that they are gone"
         return IcecoreError(
             refused * 2 > self.lost ? .forbidden : .notFound,
-            "for \(lost) of the \(asked) \(what) and were asked for so far, \(server) \(answer). Nothing of that was "
-                + "recorded. Are the endpoint, the bucket and the credentials right, and is the inventory a recent one? If "
+            "for \(lost) of the \(asked) \(what) and were asked for so far, \(server) \(answer)"
+                + "\(example.map { " (\($0))" } ?? ""). Nothing of that was recorded. Are the endpoint, the bucket and the credentials right, and is the inventory a recent one? If "
                 + "so, --accept-gone goes on")
     }
 }

@@ -49,16 +49,19 @@ public final class Export {
     /// - Throws: what keeps the whole of it from going on. What concerns single files is reported.
     public func run(to destination: String, prefix: [UInt8]) throws -> ExportOutcome {
         let listPath = "\(destination)/.icecore-export-list"
+        let bucket = store.configuration.bucket
         tree = try TargetTree(destination, store: store.path, isDryRun: isDryRun)
+        // Before anything is made there.
+        if tree != nil { _ = try ListReader.open(listPath, bucket: bucket) }
         if let tree, !isDryRun {
             mark = try ExportMark(destination)
             tolerance = try TimeTolerance(of: tree)
             writer.naming = try FirstNaming(of: tree)
             try ExportPlan(listPath, in: destination, writer.kind).write(store, reader, view, prefix: prefix)
-            list = try ListWriter(listPath, in: destination)
+            list = try ListWriter(listPath, in: destination, bucket: bucket)
         }
         defer { cleanUp() }
-        let known = tree == nil ? nil : try ListReader.open(listPath)
+        let known = tree == nil ? nil : try ListReader.open(listPath, bucket: bucket)
         let walk = try ExportWalk(reader, view, prefix: prefix, known)
         let offset = list?.offset ?? 0
         places = [

@@ -14,7 +14,11 @@ public final class Connection: @unchecked Sendable {
     ///
     /// A file on a read-only medium, or on a file system without shared memory, is opened as immutable: SQLite could not
     /// create the files beside it that coordinate readers and a writer, and there cannot be a writer.
-    public init(_ path: String, readOnly: Bool) throws(IcecoreError) {
+    ///
+    /// - Parameter isPrivate: nobody else will open it; it has no write-ahead log.
+    public init(_ path: String, readOnly: Bool, isPrivate: Bool = false) throws(IcecoreError) {
+        let isShared = !readOnly && !isPrivate
+        if isShared { try WALIndex.checkRoom(beside: path) }
         var opened = try Connection.open(path, readOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE, path)
         if readOnly {
             let status = sqlite3_exec(opened, "SELECT 1 FROM sqlite_schema LIMIT 1", nil, nil, nil)
@@ -42,6 +46,11 @@ public final class Connection: @unchecked Sendable {
                 let connection = Unmanaged<Connection>.fromOpaque(context).takeUnretainedValue()
                 return BusyWait.goOn(Int(tries), connection.path) ? 1 : 0
             }, Unmanaged.passUnretained(self).toOpaque())
+        if isShared {
+            // Whatever is wrong with the file is found by its first use, which says so.
+            sqlite3_exec(handle, "SELECT 1 FROM sqlite_schema LIMIT 1", nil, nil, nil)
+            try WALIndex.reserve(beside: path)
+        }
     }
 
     /// Uses the connection of another library, which stays its owner.
@@ -72,7 +81,13 @@ public final class Connection: @unchecked Sendable {
     /// Runs statements that return no rows.
     public func execute(_ sql: String) throws(IcecoreError) {
         let status = sqlite3_exec(handle, sql, nil, nil, nil)
-        if status != SQLITE_OK { throw .sqlite(status, handle, "cannot run \(sql) on", path) }
+        if status != SQLITE_OK { throw .sqlite(status, handle, "cannot run \(Connection.verb(sql)) on", path) }
+    }
+
+    /// The first words of the last of some statements, for messages.
+    private static func verb(_ sql: String) -> String {
+        let statement = sql.split(separator: ";").last { !$0.allSatisfy(\.isWhitespace) } ?? ""
+        return statement.split(whereSeparator: \.isWhitespace).prefix(3).joined(separator: " ")
     }
 
     /// How long to wait for a lock that another connection holds.

@@ -1,5 +1,6 @@
 import Basics
 import Blobs
+import Glibc
 import Index
 import Merge
 import Model
@@ -63,6 +64,28 @@ extension PartialBlob {
 }
 
 extension FetchQueue {
+    /// Removes what has partly arrived, is not wanted, and is nobody's at the moment.
+    ///
+    /// - Returns: the room then, to which belongs what wanted contents have taken already.
+    public func makeRoom(_ store: Store) throws -> DiskRoom {
+        let names = Set(try Files.names(in: store.temporaryPath).filter { $0.hasPrefix(PartialBlob.prefix) })
+        var wanted: Set<String> = []
+        if !names.isEmpty {
+            try forEachContent { etag, size in
+                let path = PartialBlob.path(store, etag: etag, size: size)
+                if names.contains(String(path.dropFirst(store.temporaryPath.count + 1))) { wanted.insert(path) }
+            }
+            try PartialBlob.removeIdle(in: store.temporaryPath) { wanted.contains($0) }
+        }
+        store.shortenLog()
+        var free = try FreeSpace(store.path)
+        for path in wanted {
+            var status = stat()
+            if lstat(path, &status) == 0 { free.bytes = free.bytes.addingClamped(Int64(status.st_blocks) * 512) }
+        }
+        return DiskRoom(store.path, free)
+    }
+
     /// What must be fetched: each content once, except those already in the store.
     ///
     /// - Parameter unit: what the size of a file is rounded up to on the store's disk.

@@ -129,6 +129,7 @@ public struct Store: Sendable {
         for name in try Files.names(in: path) where StoreLayout.isLeftover(name) {
             try Files.removeAll("\(path)/\(name)")
         }
+        try makeRoom()
     }
 
     /// Brings an older store to the current format. Only for the holder of the lock.

@@ -25,6 +25,8 @@ public enum StoreLayout {
     public static let deletionLock = "push.lock"
     public static let replicas = "replicas"
     public static let verifyState = "verify.state"
+    /// See ``DiskReserve``.
+    public static let reserve = "reserve"
     public static let mountLog = "mount.log"
     public static let mountDates = "mount.dates"
     /// The suffix of a mount's log that was rotated because it grew too long.
@@ -35,7 +37,8 @@ public enum StoreLayout {
         (configuration, .file), (index, .file), ("\(index)-wal", .file), ("\(index)-shm", .record),
         ("\(index)-journal", .file),
         (blobs, .directory), (temporary, .directory), (inventories, .directory), (quarantine, .directory),
-        (lock, .lock), (deletionLock, .lock), (replicas, .record), (verifyState, .record), (mountLog, .record),
+        (lock, .lock), (deletionLock, .lock), (replicas, .record), (verifyState, .record), (reserve, .record),
+        (mountLog, .record),
         (mountLog + rotatedSuffix, .record), (mountDates, .record), ("refresh.lock", .cache), ("chunks", .cache),
         ("index.assembled", .cache), ("current.json", .cache), ("lost+found", .disk),
     ]

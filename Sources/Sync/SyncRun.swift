@@ -67,6 +67,7 @@ public final class SyncRun {
         store = store.with(configuration)
         let selection = try InventorySelection(
             options.selection, folders: source.folders(), at: store.configuration.inventory ?? "", store)
+        defer { if !options.dryRun { DiskReserve(store).fill() } }
         return try selection.forEach(
             { name in
                 let start = ContinuousClock.now
@@ -218,10 +219,14 @@ public final class SyncRun {
     /// - Throws: `noSpace` if there is no room for them.
     private func bytesToFetch(_ wants: FetchQueue, _ outcome: SyncOutcome) throws -> Int64 {
         guard outcome.wanted > 0 else { return outcome.wantedBytes }
-        let room = try DiskRoom(store.path)
+        var room = try DiskRoom(store.path)
         var need = DiskNeed(atMost: Int64(outcome.wanted), bytes: outcome.wantedBytes, unit: room.free.unit)
         // Looking up each content takes a while if there are many, so it is done only where it matters.
         if !room.holds(need) { need = try wants.need(store, unit: room.free.unit) }
+        // What somebody has begun to read, and this sync does not want, can be fetched again.
+        if !room.holds(need) {
+            room = try wants.makeRoom(store)
+        }
         if let shortage = room.shortage(need, of: "the sync") {
             throw IcecoreError(
                 .noSpace,

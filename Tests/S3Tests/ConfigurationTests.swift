@@ -24,6 +24,28 @@ import Testing
         #expect(try base("bucket", nil, ["AWS_ENDPOINT_URL": "http://[::1]:9"]) == "http://[::1]:9/bucket")
     }
 
+    /// A daemon has left the directory that what is relative starts from; PWD has it.
+    @Test func relativePathsStartInTheDirectoryOfTheCommand() throws {
+        let environment = [
+            "PWD": "/start/here", "HOME": "/home/me", "AWS_CA_BUNDLE": "ca.pem", "AWS_CONFIG_FILE": "../config",
+            "AWS_SHARED_CREDENTIALS_FILE": "~/keys",
+        ]
+        let configuration = try S3Configuration(environment: environment)
+        #expect(configuration.certificateBundle == "/start/here/ca.pem")
+        #expect(configuration.profiles.configPath == "/start/here/../config")
+        #expect(configuration.profiles.credentialsPath == "/home/me/keys")
+        #expect(S3Configuration.file("/absolute", environment) == "/absolute")
+    }
+
+    @Test func profilesMayBeginWithAByteOrderMark() {
+        let sections = ProfileFiles.parse([0xef, 0xbb, 0xbf] + bytes("[default]\r\naws_access_key_id = AK\r\n"))
+        #expect(sections["default"]?["aws_access_key_id"] == "AK")
+    }
+
+    @Test func anEndpointMayHaveABlankBehindIt() throws {
+        #expect(try base("bucket", nil, ["AWS_ENDPOINT_URL": " http://host:1 \n"]) == "http://host:1/bucket")
+    }
+
     @Test func malformedSettingsAreUsageErrors() throws {
         for url in [
             "", "host:80", "ftp://host", "http://", "http://user:password@host", "http://host/?q", "http://h\r\nx",

@@ -11,8 +11,9 @@ public struct File: ~Copyable, Sendable {
     ///
     /// - Parameters:
     ///   - flags: the flags of open(2), such as `O_RDONLY` or `O_WRONLY | O_CREAT | O_EXCL`.
-    ///   - mode: the permissions of a new file, before the umask.
-    public init(_ path: String, _ flags: Int32, mode: mode_t = 0o644) throws(IcecoreError) {
+    ///   - mode: the permissions of a new file, before the umask. A group shares a store by its umask (002): this must not take
+    ///     away what that gives.
+    public init(_ path: String, _ flags: Int32, mode: mode_t = 0o666) throws(IcecoreError) {
         let action = flags & O_CREAT != 0 ? "cannot create" : "cannot open"
         descriptor = try systemCall(action, path) { open(path, flags | O_CLOEXEC, mode) }
         self.path = path

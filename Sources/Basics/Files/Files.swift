@@ -37,12 +37,12 @@ public enum Files {
     }
 
     /// Creates a directory unless it exists.
-    public static func createDirectory(_ path: String, mode: mode_t = 0o755) throws(IcecoreError) {
+    public static func createDirectory(_ path: String, mode: mode_t = 0o777) throws(IcecoreError) {
         if mkdir(path, mode) != 0, errno != EEXIST { throw .system("cannot create directory", path, errno: errno) }
     }
 
     /// Creates a directory and its missing parents.
-    public static func createDirectories(_ path: String, mode: mode_t = 0o755) throws(IcecoreError) {
+    public static func createDirectories(_ path: String, mode: mode_t = 0o777) throws(IcecoreError) {
         var end = path.startIndex
         while let slash = path.utf8[end...].dropFirst().firstIndex(of: UInt8(ascii: "/")) {
             try createDirectory(String(path[..<slash]), mode: mode)
@@ -83,7 +83,7 @@ public enum Files {
     }
 
     /// Replaces a small file atomically and durably: after a crash it has the old content or the new.
-    public static func replace(_ path: String, with bytes: [UInt8], mode: mode_t = 0o644) throws {
+    public static func replace(_ path: String, with bytes: [UInt8], mode: mode_t = 0o666) throws {
         let temporary = "\(path).\(getpid()).new"
         do {
             let file = try File(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: mode)
@@ -169,10 +169,36 @@ public enum Files {
 
     /// The path, absolute by the current directory and otherwise unchanged.
     public static func absolute(_ path: String) -> String {
+        guard let current = currentDirectory else { return path }
+        return absolute(path, in: current)
+    }
+
+    /// The path, absolute by another directory than the current one and otherwise unchanged.
+    public static func absolute(_ path: String, in directory: String) -> String {
         if path.utf8.first == UInt8(ascii: "/") { return path }
-        guard let current = getcwd(nil, 0) else { return path }
+        return directory == "/" ? "/\(path)" : "\(directory)/\(path)"
+    }
+
+    /// The current directory's path; nil if it has none, such as one that was removed.
+    public static var currentDirectory: String? {
+        guard let current = getcwd(nil, 0) else { return nil }
         defer { free(current) }
-        let base = String(cString: current)
-        return base == "/" ? "/\(path)" : "\(base)/\(path)"
+        let path = String(cString: current)
+        return path.utf8.first == UInt8(ascii: "/") ? path : nil
+    }
+
+    /// The home directory that the user database has for this user; nil if there is none.
+    public static var home: String? {
+        var entry = passwd()
+        var buffer = [CChar](repeating: 0, count: 65536)
+        return buffer.withUnsafeMutableBufferPointer { buffer in
+            var found: UnsafeMutablePointer<passwd>?
+            guard let base = buffer.baseAddress,
+                getpwuid_r(geteuid(), &entry, base, buffer.count, &found) == 0, found != nil,
+                let directory = entry.pw_dir
+            else { return nil }
+            let path = String(cString: directory)
+            return path.utf8.first == UInt8(ascii: "/") ? path : nil
+        }
     }
 }

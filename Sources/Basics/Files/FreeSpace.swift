@@ -9,6 +9,10 @@ public struct FreeSpace: Sendable, Equatable {
     /// How many bytes a file takes at least, and a multiple of which it always takes; 1 where that is not known, or where
     /// small files share a block.
     public var unit: Int64
+    /// The size of the file system in bytes; 0 where that is not known.
+    public var total: Int64 = 0
+    /// What the file system hands out space in, whether or not files share it.
+    public var blockSize: Int64 = 1
 
     public init(bytes: Int64, files: Int64?, unit: Int64) {
         self.bytes = bytes
@@ -29,7 +33,13 @@ public struct FreeSpace: Sendable, Equatable {
         self.init(
             bytes: overflow ? .max : Int64(clamping: bytes), files: counts ? Int64(clamping: status.f_favail) : nil,
             unit: roundsUp ? Int64(clamping: status.f_frsize) : 1)
+        let size = UInt64(status.f_blocks).multipliedReportingOverflow(by: UInt64(status.f_frsize))
+        total = size.overflow ? .max : Int64(clamping: size.partialValue)
+        blockSize = max(1, Int64(clamping: status.f_frsize))
     }
+
+    /// What is left to others, and to the index: nothing that need not be kept may take the last of a disk.
+    public var reserve: Int64 { min(64 << 20, total / 20) }
 
     /// ext2 to ext4, XFS, F2FS, tmpfs, exFAT, FAT. Others pack small files (Btrfs, NTFS, ZFS), or report a block size of
     /// another kind (NFS).

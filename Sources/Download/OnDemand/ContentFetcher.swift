@@ -27,7 +27,7 @@ public final class ContentFetcher: @unchecked Sendable {
 
     private let store: Store
     private let origin: ContentOrigin
-    private let restore: @Sendable () throws -> Void
+    private let place: ContentPlace
     private let makeClient: @Sendable () throws -> S3Client
     private let log: @Sendable (String) -> Void
     private let distrust: @Sendable (Set<UInt64>) -> Void
@@ -65,7 +65,7 @@ public final class ContentFetcher: @unchecked Sendable {
     ) {
         self.store = store
         self.origin = origin ?? ContentOrigin(store)
-        self.restore = restore ?? { try store.restoreTemporary() }
+        place = ContentPlace(store, restore: restore ?? { try store.restoreTemporary() }, log: log)
         makeClient = client
         self.log = log
         self.distrust = distrust
@@ -191,13 +191,7 @@ public final class ContentFetcher: @unchecked Sendable {
 
     private func begin(_ want: FetchRequest, _ reader: any ContentReader, since: UInt64) {
         do {
-            let content: FetchedContent
-            do {
-                content = try self.content(want)
-            } catch let error as IcecoreError where error.errno == ENOENT {
-                try restore()
-                content = try self.content(want)
-            }
+            let content = try self.content(want)
             content.add(reader, try SourceObject(want, origin))
         } catch let error as IcecoreError
             where error.errno == EMFILE && !contents.isEmpty
@@ -210,7 +204,19 @@ public final class ContentFetcher: @unchecked Sendable {
         }
     }
 
-    private func content(_ want: FetchRequest) throws -> FetchedContent {
+    /// Has readers whose content the store's disk has no room for go on without it.
+    private func goOn(_ readers: [any ContentReader], _ source: SourceObject) {
+        if readers.isEmpty { return }
+        do {
+            let content = try self.content(source.want, mayKeep: false)
+            for reader in readers { content.add(reader, source) }
+        } catch {
+            let error = error as? IcecoreError ?? IcecoreError(.system, "\(error)")
+            for reader in readers { reader.fail(error) }
+        }
+    }
+
+    private func content(_ want: FetchRequest, mayKeep: Bool = true) throws -> FetchedContent {
         if let place = contents.lastIndex(where: { $0.want.content == want.content }) {
             let known = contents[place]
             if !known.isOver {
@@ -226,9 +232,10 @@ public final class ContentFetcher: @unchecked Sendable {
             pool = try WorkPool { [weak self] in self?.hearNews() }
             self.pool = pool
         }
-        let content = try FetchedContent(
-            try SourceObject(want, origin), store, pool, log: log,
-            keep: { [unowned self] blob in keep(blob) }, distrust: distrust)
+        let content = FetchedContent(
+            try SourceObject(want, origin), try place.open(want, mayKeep: mayKeep), pool, log: log,
+            keep: { [unowned self] blob in keep(blob) }, distrust: distrust,
+            goOn: { [unowned self] readers, source in goOn(readers, source) })
         contents.append(content)
         return content
     }

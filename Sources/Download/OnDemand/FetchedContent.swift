@@ -14,6 +14,9 @@ final class FetchedContent {
     private let log: @Sendable (String) -> Void
     private let keep: (CheckedContent) -> Void
     private let distrust: (Set<UInt64>) -> Void
+    private let goOn: ([any ContentReader], SourceObject) -> Void
+    /// Nothing of it was there before it was read here.
+    private let isNew: Bool
     /// The files whose readers were given unchecked bytes.
     private var seenBy: Set<UInt64> = []
     /// A request has failed: the next reader's object is used instead.
@@ -49,30 +52,31 @@ final class FetchedContent {
     private static let chunk: Int64 = 4 << 20
     private static let mostAhead: Int64 = 32 << 20
     private static let mostInFlight = 8
+    /// Of a content that is not kept; more than what is fetched ahead.
+    private static let mostInMemory: Int64 = 64 << 20
     private static let mostRounds = 3
     /// How many files with one content are remembered; it is rarely more than one.
     private static let mostSeen = 1000
 
     /// - Parameters:
+    ///   - partial: where it arrives.
     ///   - keep: called when the content is complete and checked.
     ///   - distrust: called with the readers' files when the bytes that they were given turn out to be wrong.
+    ///   - goOn: called with readers that wait while the store's disk fails: they go on without it.
     init(
-        _ source: SourceObject, _ store: Store, _ pool: WorkPool, log: @escaping @Sendable (String) -> Void,
-        keep: @escaping (CheckedContent) -> Void, distrust: @escaping (Set<UInt64>) -> Void
-    ) throws {
+        _ source: SourceObject, _ partial: PartialBlob, _ pool: WorkPool, log: @escaping @Sendable (String) -> Void,
+        keep: @escaping (CheckedContent) -> Void, distrust: @escaping (Set<UInt64>) -> Void,
+        goOn: @escaping ([any ContentReader], SourceObject) -> Void
+    ) {
         self.source = source
         self.pool = pool
         self.log = log
         self.keep = keep
         self.distrust = distrust
         want = source.want
-        do {
-            partial = try PartialBlob(store, etag: want.contentETag, size: want.size)
-        } catch let error as IcecoreError where error.code == .busy {
-            // A sync or another mount has it. Instead of waiting for that, fetch what is read, and do not keep it.
-            partial = try PartialBlob(
-                privateAt: "\(store.temporaryPath)/mount-\(getpid())-\(UInt64.random(in: 0 ... .max))", size: want.size)
-        }
+        self.goOn = goOn
+        self.partial = partial
+        isNew = partial.present.isEmpty
         requested = partial.present
         isSmall = want.size <= FetchedContent.smallest
     }
@@ -166,6 +170,38 @@ final class FetchedContent {
         bytes.withUnsafeBytes { reader.answer($0) }
     }
 
+    /// Lets go of bytes in memory that no reader is near.
+    private func trim() {
+        guard partial.isInMemory, !isSmall, partial.present.count > FetchedContent.mostInMemory else { return }
+        let near = lastEnd - 2 * FetchedContent.chunk..<lastEnd + FetchedContent.mostAhead + FetchedContent.chunk
+        for range in partial.present.ranges {
+            var parts: [Range<Int64>] = []
+            if range.lowerBound < near.lowerBound {
+                parts.append(range.lowerBound..<min(range.upperBound, near.lowerBound))
+            }
+            if range.upperBound > near.upperBound {
+                parts.append(max(range.lowerBound, near.upperBound)..<range.upperBound)
+            }
+            for part in parts {
+                if readers.contains(where: { $0.range.overlaps(part) }) { continue }
+                guard (try? partial.forget(part)) != nil else { return }
+                requested.remove(contentsOf: part)
+            }
+        }
+    }
+
+    /// The store's disk fails: whoever waits goes on without it. What has arrived here alone is given up, for it may be
+    /// what fills the disk.
+    private func leaveStore(_ error: IcecoreError) {
+        log("\(String(decoding: want.key, as: UTF8.self).debugDescription) is read without being kept: \(error)")
+        isOver = true
+        queue = []
+        if isNew, !partial.isPrivate { try? partial.remove() }
+        let waiting = readers
+        readers = []
+        goOn(waiting, source)
+    }
+
     func failAll(_ error: IcecoreError) {
         isOver = true
         for reader in readers { reader.fail(error) }
@@ -206,7 +242,11 @@ final class FetchedContent {
 
     private func ended(_ transfer: ChunkTransfer, _ result: Result<Void, any Error>) {
         inFlight -= 1
-        guard case .failure(let error) = result else { return answer() }
+        if isOver { return }
+        guard case .failure(let error) = result else {
+            answer()
+            return trim()
+        }
         for gap in gaps(in: transfer.range) { requested.remove(contentsOf: gap) }
         hasFailed = true
         switch error {
@@ -220,6 +260,8 @@ final class FetchedContent {
                 return request(transfer.range)
             }
             fail(transfer.range, failure.asError)
+        case let error as IcecoreError where ContentPlace.isAboutStore(error) && !partial.isInMemory:
+            leaveStore(error)
         case let error as IcecoreError:
             fail(transfer.range, error)
         default:

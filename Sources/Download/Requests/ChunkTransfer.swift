@@ -87,7 +87,15 @@ final class ChunkTransfer: Transfer {
     override func finished(_ result: Result<Void, any Error>) throws {
         let done = done.take()
         begun = nil
-        if trouble == nil { try note() }
+        var result = result
+        if trouble == nil {
+            do {
+                try note()
+            } catch {
+                // A full disk is this content's affair: others may be read without being kept.
+                result = .failure(error)
+            }
+        }
         if case .failure(let error) = result, error is IsThere {
             try done?(self, .success(()))
         } else {

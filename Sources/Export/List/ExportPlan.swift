@@ -20,9 +20,9 @@ struct ExportPlan {
     }
 
     func write(_ store: Store, _ reader: IndexReader, _ view: View, prefix: [UInt8]) throws {
-        let known = try ListReader.open(path)
+        let known = try ListReader.open(path, bucket: store.configuration.bucket)
         let walk = try ExportWalk(reader, view, prefix: prefix, known)
-        let list = try ListWriter(path, in: directory)
+        let list = try ListWriter(path, in: directory, bucket: store.configuration.bucket)
         var hasNews = known == nil
         var isRecorded: [Bool] = []
         var place = PlannedPath(root: try File(directory, O_RDONLY | O_DIRECTORY))

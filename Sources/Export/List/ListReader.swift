@@ -14,7 +14,10 @@ final class ListReader {
         case end
     }
 
-    static let header = Array("icecore export list 1".utf8)
+    /// How a list begins; the bucket follows.
+    static let header = Array("icecore export list 2 ".utf8)
+    /// A list that does not say whose it is.
+    private static let olderHeader = Array("icecore export list 1".utf8)
 
     /// The line that is read next; nil behind the last.
     private(set) var current: Line?
@@ -38,7 +41,9 @@ final class ListReader {
     private static let lineLimit = 8192
 
     /// Opens the list of a target; nil where there is none.
-    static func open(_ path: String) throws -> ListReader? {
+    ///
+    /// - Throws: `busy` if another bucket was exported there: its files are not this one's to replace or to remove.
+    static func open(_ path: String, bucket: String) throws -> ListReader? {
         var status = stat()
         guard lstat(path, &status) == 0 else {
             if errno == ENOENT { return nil }
@@ -48,9 +53,18 @@ final class ListReader {
             throw IcecoreError(.busy, "'\(path)' is in the way: move it elsewhere")
         }
         let reader = try ListReader(path, from: 0, to: nil, isPart: false)
-        guard let line = try reader.line(), reader.buffer[line].elementsEqual(header) else {
+        guard let line = try reader.line(),
+            reader.buffer[line].elementsEqual(olderHeader) || reader.buffer[line].starts(with: header)
+        else {
             throw IcecoreError(
                 .unsupported, "'\(path)' is not a list that this version of icecore knows: move it elsewhere")
+        }
+        let owner = reader.buffer[line].dropFirst(header.count)
+        guard owner.isEmpty || owner.elementsEqual(bucket.utf8) else {
+            throw IcecoreError(
+                .busy,
+                "'\(Files.directory(of: path))' holds an export of s3://\(Display.text(owner)): choose another directory for "
+                    + "s3://\(bucket), for each replaces and removes what an earlier export wrote. Nothing was changed")
         }
         try reader.advance()
         return reader

@@ -14,14 +14,16 @@ final class ListWriter {
 
     /// Begins a list, instead of one that was not finished.
     ///
-    /// - Parameter directory: the target.
-    init(_ path: String, in directory: String) throws {
+    /// - Parameters:
+    ///   - directory: the target.
+    ///   - bucket: whose list it is.
+    init(_ path: String, in directory: String, bucket: String) throws {
         self.path = path
         self.directory = directory
         temporary = "\(path).part"
         try Files.remove(temporary)
         file = try File(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW)
-        buffer = ListReader.header + [0x0a]
+        buffer = ListReader.header + Array(bucket.utf8) + [0x0a]
     }
 
     deinit {

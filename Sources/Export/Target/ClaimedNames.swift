@@ -16,7 +16,7 @@ final class ClaimedNames {
         let parent = tree.descriptor
         let place = place
         descriptor = try withPath(ClaimedNames.name) { name in
-            try systemCall("cannot create directory", place) { mkdirat(parent, name, 0o755) }
+            try systemCall("cannot create directory", place) { mkdirat(parent, name, 0o777) }
             return try systemCall("cannot open", place) {
                 openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
             }

@@ -151,7 +151,7 @@ struct FileWriter {
         withPath(name) { _ = unlinkat(tree.descriptor, $0, 0) }
         let descriptor = try withPath(name) { path in
             try systemCall("cannot create", tree.describe(name)) {
-                openat(tree.descriptor, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
+                openat(tree.descriptor, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o666)
             }
         }
         return File(descriptor: descriptor, path: tree.describe(name))

@@ -89,7 +89,7 @@ final class TargetTree {
     ///
     /// - Returns: the errno of a target that cannot have a directory of this name, though it can be written to.
     func make(_ name: [UInt8]) throws -> Int32? {
-        while withPath(name, { mkdirat(descriptor, $0, 0o755) }) != 0 {
+        while withPath(name, { mkdirat(descriptor, $0, 0o777) }) != 0 {
             let number = errno
             if number == EINTR { continue }
             guard TargetTree.isAboutName(number) || number == EMLINK || number == EEXIST else {

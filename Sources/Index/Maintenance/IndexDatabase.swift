@@ -1,5 +1,6 @@
 import Basics
 import GRDB
+import Glibc
 import SQLite
 import Schema
 
@@ -26,8 +27,14 @@ public final class IndexDatabase: Sendable {
                     "PRAGMA page_size = \(IndexDatabase.pageSize); PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL"
             )
         }
+        try WALIndex.checkRoom(beside: path)
+        // SQLite would take from a new file what the umask leaves to the group.
+        if !Files.exists(path) { try File(path, O_RDWR | O_CREAT | O_NOFOLLOW).close() }
         do {
             queue = try DatabaseQueue(path: path, configuration: configuration)
+            // Opens the log.
+            try queue.read { db in try db.execute(sql: "SELECT 1 FROM sqlite_schema LIMIT 1") }
+            try WALIndex.reserve(beside: path)
             if keepsFormat, try !queue.read({ try $0.columns(in: "entry").contains { $0.name == "headers" } }) {
                 try IndexDatabase.migrator.migrate(queue, upTo: Schema.lastOfFormat2)
             } else {

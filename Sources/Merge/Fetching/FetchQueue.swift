@@ -19,7 +19,7 @@ public final class FetchQueue {
     public init(directory: String) throws {
         let path = "\(directory)/wants-\(getpid())-\(UInt64.random(in: 0 ... .max))"
         try File(path, O_RDWR | O_CREAT | O_EXCL, mode: 0o600).close()
-        connection = try Connection(path, readOnly: false)
+        connection = try Connection(path, readOnly: false, isPrivate: true)
         try connection.execute(
             """
             PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384; PRAGMA locking_mode = EXCLUSIVE;

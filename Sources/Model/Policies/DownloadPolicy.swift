@@ -28,7 +28,9 @@ public struct DownloadPolicy: Sendable {
     /// Compiles a filter.
     public static func expression(_ text: String) throws -> Regex<AnyRegexOutput> {
         do {
-            return try Regex(text)
+            // By default, a regular expression of Swift sees what a reader calls a character: in 'dir/\u{301}x' it finds no
+            // '/', and it takes an accented letter for its other spelling, which is another key.
+            return try Regex(text).matchingSemantics(.unicodeScalar).wordBoundaryKind(.simple)
         } catch {
             throw IcecoreError(.usage, "the filter '\(text)' is not a regular expression: \(error)")
         }

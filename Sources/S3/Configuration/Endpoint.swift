@@ -11,6 +11,8 @@ struct Endpoint: Hashable, Sendable {
 
     /// Parses `http[s]://host[:port][/path]`. User names, queries and fragments are refused.
     init?(_ text: String) {
+        // What was copied often has a blank or a line end behind it.
+        let text = text.trimmed
         guard let colon = text.firstRange(of: "://"), text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
             return nil
         }

@@ -8,10 +8,10 @@ struct ProfileFiles: Sendable {
 
     init(environment: [String: String]) {
         func path(_ variable: String, _ name: String) -> String? {
-            let home = environment["HOME"].flatMap { $0.isEmpty ? nil : $0 }
-            guard let given = environment[variable], !given.isEmpty else { return home.map { "\($0)/.aws/\(name)" } }
-            if given.hasPrefix("~/"), let home { return home + given.dropFirst() }
-            return given
+            if let given = environment[variable], !given.isEmpty {
+                return S3Configuration.file(given, environment)
+            }
+            return environment["HOME"].flatMap { $0.isEmpty ? nil : "\($0)/.aws/\(name)" }
         }
         credentialsPath = path("AWS_SHARED_CREDENTIALS_FILE", "credentials")
         configPath = path("AWS_CONFIG_FILE", "config")
@@ -79,6 +79,8 @@ struct ProfileFiles: Sendable {
         var section: String?
         // The setting above that has no value of its own.
         var parent: String?
+        // Some editors put a byte order mark before the first section.
+        let bytes = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? bytes[3...] : bytes[...]
         for rawLine in bytes.split(whereSeparator: { $0 == 0x0a || $0 == 0x0d }) {
             let text = String(decoding: rawLine, as: UTF8.self)
             let isIndented = text.first == " " || text.first == "\t"
@@ -108,7 +110,7 @@ struct ProfileFiles: Sendable {
 
 extension StringProtocol {
     /// Without the white space at both ends.
-    fileprivate var trimmed: String {
+    var trimmed: String {
         var rest = self[...]
         while let first = rest.first, first.isWhitespace { rest.removeFirst() }
         while let last = rest.last, last.isWhitespace { rest.removeLast() }

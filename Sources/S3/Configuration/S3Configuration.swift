@@ -57,9 +57,8 @@ public struct S3Configuration: Sendable {
         }
         self.settings = settings
         profileName = name
-        certificateBundle = (setting("AWS_CA_BUNDLE") ?? settings["ca_bundle"]).map { path in
-            guard path.hasPrefix("~/"), let home = setting("HOME") else { return path }
-            return home + path.dropFirst()
+        certificateBundle = (setting("AWS_CA_BUNDLE") ?? settings["ca_bundle"]).map {
+            S3Configuration.file($0, environment)
         }
 
         let wantedRegion = region ?? setting("AWS_REGION", "AWS_DEFAULT_REGION") ?? settings["region"] ?? "us-east-1"
@@ -97,6 +96,14 @@ public struct S3Configuration: Sendable {
         if isFIPS, endpoint == nil, !Partition.of(region: wantedRegion).hasFIPS {
             throw IcecoreError(.usage, "the region \(wantedRegion) has no FIPS endpoints (use_fips_endpoint)")
         }
+    }
+
+    /// The path of a file that a variable or a setting names. What is relative counts from PWD, for a daemon has left the
+    /// directory in which it was started.
+    static func file(_ path: String, _ environment: [String: String]) -> String {
+        if path.hasPrefix("~/"), let home = environment["HOME"], !home.isEmpty { return home + path.dropFirst() }
+        guard let directory = environment["PWD"], directory.hasPrefix("/") else { return Files.absolute(path) }
+        return Files.absolute(path, in: directory)
     }
 
     /// Whether a bucket can be reached in this way.

@@ -124,8 +124,12 @@ struct CredentialProcess {
         posix_spawnattr_setflags(
             &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
 
-        var arguments: [UnsafeMutablePointer<CChar>?] = ["/bin/sh", "-c", command].map { (text: String) in strdup(text)
+        var words = ["/bin/sh", "-c", command]
+        // A daemon has left the directory that a relative path in the command starts from.
+        if let directory = environment["PWD"], directory.hasPrefix("/"), directory != Files.currentDirectory {
+            words = ["/bin/sh", "-c", #"cd -- "$1" 2>/dev/null; shift; eval "$0""#, command, directory]
         }
+        var arguments: [UnsafeMutablePointer<CChar>?] = words.map { (text: String) in strdup(text) }
         arguments.append(nil)
         var variables: [UnsafeMutablePointer<CChar>?] = environment.map { (name, value) in strdup("\(name)=\(value)") }
         variables.append(nil)

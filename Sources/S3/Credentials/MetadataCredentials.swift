@@ -46,7 +46,8 @@ struct MetadataCredentials {
 
     private func authorizationToken() throws -> String? {
         var token = setting("AWS_CONTAINER_AUTHORIZATION_TOKEN")
-        if let path = setting("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE") {
+        if let name = setting("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE") {
+            let path = S3Configuration.file(name, environment)
             token = String(decoding: try Files.read(path, limit: 65536), as: UTF8.self)
             while token?.last?.isNewline == true { token?.removeLast() }
         }

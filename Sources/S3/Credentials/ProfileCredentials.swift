@@ -81,7 +81,7 @@ struct ProfileCredentials {
         }
         let service = try SecurityTokenService(configuration, settings: settings)
         if let file = settings["web_identity_token_file"] {
-            return try service.assume(role, webIdentityToken: Self.token(file))
+            return try service.assume(role, webIdentityToken: token(file))
         }
         return try service.assume(role, with: source(settings, files, path: path))
     }
@@ -149,11 +149,12 @@ struct ProfileCredentials {
         let role = SecurityTokenService.Role(
             arn: arn, sessionName: setting("AWS_ROLE_SESSION_NAME") ?? Self.sessionName)
         return try SecurityTokenService(configuration, settings: configuration.settings).assume(
-            role, webIdentityToken: Self.token(file))
+            role, webIdentityToken: token(file))
     }
 
     /// Read on every use, because the token in the file is renewed.
-    private static func token(_ path: String) throws -> String {
+    private func token(_ name: String) throws -> String {
+        let path = S3Configuration.file(name, configuration.environment)
         var token = String(decoding: try Files.read(path, limit: 65536), as: UTF8.self)
         while token.last?.isWhitespace == true { token.removeLast() }
         guard !token.isEmpty else {

@@ -77,8 +77,9 @@ public struct S3Failure: Error, Sendable {
 
     /// The key, the version or the bucket does not exist.
     public var isNotFound: Bool { status == 404 }
-    /// GET of a delete marker by its version id (405 on AWS).
-    public var isDeleteMarker: Bool { status == 405 && (code == "MethodNotAllowed" || code.isEmpty) }
+    /// GET of a delete marker by its version id. The header says so: a 405 alone may come from anything on the way, and
+    /// some servers give it for objects.
+    public private(set) var isDeleteMarker = false
     /// The object is archived and has to be restored first.
     public var isArchived: Bool { code == "InvalidObjectState" }
     /// The object is encrypted with a key of its owner (SSE-C), which a GET has to bring along.
@@ -150,10 +151,18 @@ extension S3Failure: CustomStringConvertible {
         switch kind {
         case .response:
             text += message.isEmpty ? "the server answered \(status)" : message
+            if message.isEmpty, (300..<400).contains(status), let url = redirectHost,
+                let other = Endpoint(S3Failure.origin(url))
+            {
+                text += " and points to \(other.authority): is there a proxy, or a page to log in, on the way?"
+            }
             var facts = code.isEmpty ? [] : [code]
             if status != 0, !message.isEmpty { facts.append("status \(status)") }
             if !facts.isEmpty { text += " (\(facts.joined(separator: ", ")))" }
-            if status == 403, code == "AccessDenied" || code.isEmpty, !neededPermission.isEmpty {
+            // Where the server names the action itself, it is another one (kms:Decrypt, say).
+            if status == 403, code == "AccessDenied" || code.isEmpty, !neededPermission.isEmpty,
+                !message.contains("not authorized to perform")
+            {
                 text += "; \(neededPermission)"
             }
             if code == "RequestTimeTooSkewed" { text += "; this machine's clock says \(Timestamp.now())" }
@@ -166,6 +175,13 @@ extension S3Failure: CustomStringConvertible {
 }
 
 extension S3Failure {
+    /// A URL up to its host.
+    private static func origin(_ url: String) -> String {
+        guard let colon = url.firstRange(of: "://") else { return "" }
+        return String(
+            url[..<colon.upperBound] + url[colon.upperBound...].prefix { $0 != "/" && $0 != "?" && $0 != "#" })
+    }
+
     /// The failure that an answer's head and its XML body (if it is XML) describe.
     init(head: S3ResponseHead, body: [UInt8], secrets: [String]) {
         var fields: [String: String] = [:]
@@ -182,5 +198,6 @@ extension S3Failure {
         let regions = [head.bucketRegion, fields["Region"]].compactMap { $0 }
         region = regions.first(where: S3Configuration.isRegion)
         redirectHost = head.value(.location)
+        isDeleteMarker = head.status == 405 && head.value(.deleteMarker)?.lowercased() == "true"
     }
 }

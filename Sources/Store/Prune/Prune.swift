@@ -16,6 +16,7 @@ public final class Prune {
     private let prefix: [UInt8]?
     private let isDryRun: Bool
     private let progress: (PruneProgress) -> Void
+    private var isCommitted = false
 
     /// - Parameter prefix: only contents of keys with this prefix are dropped; every snapshot and version stays known.
     public init(
@@ -39,13 +40,37 @@ public final class Prune {
         defer { withExtendedLifetime((lock, hold)) {} }
         try store.removeLeftovers()
         try IndexReader.refuseLoss(store.indexPath)
+        if isDryRun { return try prune() }
+        // A prune writes before it removes, and is what one runs when the disk is full.
+        let reserve = DiskReserve(store)
+        try reserve.release()
+        do {
+            let outcome = try prune()
+            reserve.fill()
+            return outcome
+        } catch let error as IcecoreError where error.code == .noSpace && !isCommitted {
+            reserve.fill(share: 1)
+            throw withoutRoom(error)
+        }
+    }
+
+    private func withoutRoom(_ error: IcecoreError) -> IcecoreError {
+        let need = (Files.size(store.indexPath) ?? 0).addingClamped(1 << 20)
+        let free = (try? FreeSpace(store.path).bytes) ?? 0
+        return IcecoreError(
+            .noSpace,
+            "\(error.message). A prune writes what it changes in the index before it removes anything, which takes up to "
+                + "\(need) bytes, and '\(store.path)' has \(free) free: move something else off this disk. Nothing was pruned",
+            cause: error.cause, errno: error.errno)
+    }
+
+    private func prune() throws -> PruneOutcome {
         if !isDryRun {
             var store = store
             try store.bringToCurrentFormat()
             // They name header sets that may go.
             try ArrivedHeaders.remove(in: store.temporaryPath)
         }
-
         let reader = try store.reader()
         let points = reader.timeline.kept
         guard let newest = points.last else { return PruneOutcome() }
@@ -77,6 +102,7 @@ public final class Prune {
         (outcome.blobs, outcome.bytes) = try contents.findBlobs(store, reader)
         try writer.commit(
             reader, outcome, dropped: dropped.map(\.id), prefix: prefix ?? [])
+        isCommitted = true
         reader.end()
         try removeInventories(reader.timeline, dropped)
         try removeBlobs(writer, outcome.blobs)

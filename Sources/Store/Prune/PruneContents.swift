@@ -22,15 +22,16 @@ final class PruneContents {
     init(directory: String) throws {
         let path = "\(directory)/prune-\(getpid())-\(UInt64.random(in: 0 ... .max))"
         try File(path, O_RDWR | O_CREAT | O_EXCL, mode: 0o600).close()
-        connection = try Connection(path, readOnly: false)
+        connection = try Connection(path, readOnly: false, isPrivate: true)
         try connection.execute(
             """
             PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536; PRAGMA locking_mode = EXCLUSIVE;
+            BEGIN;
             CREATE TABLE content (etag TEXT, size INTEGER, PRIMARY KEY (etag, size)) WITHOUT ROWID;
             CREATE TABLE opaque (name TEXT PRIMARY KEY) WITHOUT ROWID;
-            CREATE TABLE doomed (name TEXT PRIMARY KEY, size INTEGER) WITHOUT ROWID;
-            BEGIN
+            CREATE TABLE doomed (name TEXT PRIMARY KEY, size INTEGER) WITHOUT ROWID
             """)
+        // As long as the cache holds it all, nothing is written: a disk may be pruned because it is full.
         // The connection keeps the file open; unlinking it ensures that nothing is left over.
         try Files.remove(path)
         insert = try connection.prepare("INSERT OR IGNORE INTO content VALUES (?, ?)")

@@ -41,7 +41,7 @@ package final class TargetRecords: UploadJournal, @unchecked Sendable {
             throw IcecoreError(.busy, busy(LockHolder.of(lock).map { ", \($0)," } ?? ""))
         }
         if Files.size(path) == nil {
-            try File(path, O_RDWR | O_CREAT, mode: 0o600).close()
+            try File(path, O_RDWR | O_CREAT).close()
             try Files.synchronizeDirectory(directory)
         }
         connection = try Connection(path, readOnly: false)

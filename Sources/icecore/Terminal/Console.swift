@@ -70,17 +70,21 @@ enum Console {
         text.withUTF8 { bytes in _ = Glibc.write(descriptor, bytes.baseAddress, bytes.count) }
     }
 
-    /// The environment variables.
+    /// The environment variables, with the two that everything else relies on as they should be: HOME is there even if
+    /// nobody set it, as for services of the system, and PWD is the directory in which the program was started, which a
+    /// mount leaves.
     static var environment: [String: String] {
         var result: [String: String] = [:]
         var entry = environ
         while let variable = entry.pointee {
             let text = String(cString: variable)
-            if let equals = text.firstIndex(of: "=") {
-                result[String(text[..<equals])] = String(text[text.index(after: equals)...])
+            if let equals = text.utf8.firstIndex(of: UInt8(ascii: "=")) {
+                result[String(text[..<equals])] = String(text[text.utf8.index(after: equals)...])
             }
             entry += 1
         }
+        if result["HOME"]?.isEmpty != false { result["HOME"] = Files.home }
+        result["PWD"] = Files.currentDirectory
         return result
     }
 }

@@ -137,6 +137,38 @@ import Testing
         }
     }
 
+    @Test func whatAnotherBucketWasExportedToIsRefused() throws {
+        try Self.use([["a", "both"], ["c"]]) { scenario in
+            let other = "\(scenario.directory)/other"
+            let folder = try InventoryFolder("\(scenario.directory)/others", bucket: "other-bucket")
+            try folder.write(Self.names[0], [Row("both", []), Row("theirs", [])])
+            let made = try scenario.run(["init", other, "--bucket", "s3://other-bucket", "--inventory", folder.url])
+            try #require(made.status == 0, "\(made)")
+            #expect(try scenario.run(["sync", "--store", other]).status == 0)
+
+            let target = "\(scenario.directory)/target"
+            try scenario.succeed("export", target, "--at", Self.names[0])
+            let before = try exported(target)
+            for words in [["--delete"], [], ["--delete", "--dry-run"]] {
+                let run = try scenario.run(["export", target, "--store", other] + words)
+                #expect(run.status == 1, "\(run)")
+                #expect(run.stderr.contains("holds an export of s3://bucket: choose another directory"), "\(run)")
+                #expect(try exported(target) == before)
+            }
+            // Another store of the same bucket goes on.
+            try Files.rename(scenario.store, "\(scenario.directory)/moved")
+            let again = try scenario.run(["export", target, "--delete", "--store", "\(scenario.directory)/moved"])
+            #expect(again.status == 0, "\(again)")
+            #expect(try exported(target) == Self.contents(["c"]))
+            // A list from before lists named their bucket belongs to the next that exports.
+            let list = "\(target)/.icecore-export-list"
+            let lines = try Files.read(list, limit: 1 << 20).drop { $0 != 0x0a }
+            try Files.replace(list, with: bytes("icecore export list 1") + lines)
+            #expect(try scenario.run(["export", target, "--delete", "--store", other]).status == 0)
+            #expect(try exported(target) == ["both": "", "theirs": ""])
+        }
+    }
+
     @Test func aListThatWasTamperedWithLeadsNowhere() throws {
         try Self.use([["a/b"], ["c"]]) { scenario in
             let outside = "\(scenario.directory)/outside"

@@ -130,6 +130,31 @@ import Testing
         }
     }
 
+    @Test(arguments: ["002", "007"])
+    func aGroupThatTheUmaskLetsWriteSharesAStore(umask: String) throws {
+        try use { scenario in
+            let run = try scenario.shell(
+                """
+                umask \(umask)
+                {
+                    "$ICECORE" init shared --bucket s3://bucket --inventory \(scenario.folder.url) && \
+                    "$ICECORE" sync --store shared && "$ICECORE" verify --store shared && \
+                    "$ICECORE" push file://$PWD/replica --store shared && \
+                    "$ICECORE" clone file://$PWD/replica clone && "$ICECORE" export target --store shared && \
+                    mkdir point && "$ICECORE" mount point --store shared && fusermount3 -u point
+                } > outputs/said || exit 1
+                find shared clone replica target -not -perm -020
+                find shared clone replica target -perm /00\(umask == "007" ? 7 : 2)
+                """)
+            #expect(run.status == 0, "\(run)")
+            // Contents, and what was pushed of the index, are nobody's to change.
+            let closed = run.text.split(separator: "\n").filter { path in
+                !["/blobs/", "/data/", "/snapshots/"].contains { path.contains($0) }
+            }
+            #expect(closed.isEmpty, "\(closed)")
+        }
+    }
+
     @Test func umask077KeepsEverythingPrivate() throws {
         try use { scenario in
             let run = try scenario.shell(

@@ -135,6 +135,25 @@ import Testing
         }
     }
 
+    @Test func theStopNamesTheServersOwnReason() throws {
+        try Scenario.withBucket { scenario in
+            let rows = (0..<30).map { Row("key/\($0)", bytes("content \($0)")) }
+            try scenario.add("2024-03-02T01-00Z", rows)
+            let reason = "User: u is not authorized to perform: kms:Decrypt on resource: key/1"
+            let body = "<Error><Code>AccessDenied</Code><Message>\(reason)</Message></Error>"
+            for row in rows {
+                for target in [scenario.target(row), "/bucket/\(row.key)"] {
+                    try scenario.server.can(target, .init(status: 403, body: body))
+                }
+            }
+            let run = try scenario.run("sync")
+            #expect(run.status == 1 && run.complaints.count == 1, "\(run)")
+            #expect(
+                run.stderr.contains("(key/") && run.stderr.contains("\(reason) (AccessDenied, status 403)"), "\(run)")
+            #expect(!run.stderr.contains("s3:GetObject"), "the server has named the action: \(run)")
+        }
+    }
+
     @Test func lossesAreAcceptedWhenAPersonSaysSo() throws {
         try Scenario.withBucket { scenario in
             let rows = (0..<200).map { Row("key/\($0)", bytes("content \($0)")) }

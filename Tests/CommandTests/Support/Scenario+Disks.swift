@@ -74,6 +74,20 @@ extension Scenario {
         try body(point)
     }
 
+    /// Fills a file system by `filler`, but for so many kibibytes.
+    func fill(_ point: String, leaving kibibytes: Int) throws {
+        let filler = try File("\(point)/filler", O_RDWR | O_CREAT | O_TRUNC)
+        let descriptor = filler.descriptor
+        // Nearly all at once, then block by block: the file's own map takes blocks, too.
+        let length = try Files.freeBytes(point) - Int64(kibibytes + 512) << 10
+        if length > 0 { _ = posix_fallocate(descriptor, 0, off_t(length)) }
+        var end = max(0, length)
+        while try Files.freeBytes(point) > Int64(kibibytes) << 10 {
+            if posix_fallocate(descriptor, off_t(end), 1024) != 0 { break }
+            end += 1024
+        }
+    }
+
     /// Has the store on a file system of its own: an empty one, made with what `init` is told.
     func withStore(on disk: TestDisk, _ words: String..., body: (_ point: String) throws -> Void) throws {
         try withDisk(disk) { point in

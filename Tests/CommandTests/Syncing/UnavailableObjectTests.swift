@@ -53,6 +53,28 @@ import Testing
         }
     }
 
+    /// Some servers and proxies say so of objects, too; of a delete marker, S3 says that it is one.
+    @Test func aMethodThatIsNotAllowedIsNoFarewellUnlessADeleteMarkerIsNamed() throws {
+        try Scenario.withBucket { scenario in
+            let body = "<Error><Code>MethodNotAllowed</Code><Message>Not against this resource.</Message></Error>"
+            try scenario.add(Self.name, [good, bad])
+            for target in [scenario.target(bad), "/bucket/bad"] {
+                try scenario.server.can(target, .init(status: 405, body: body))
+            }
+            try expectMissing(scenario, bad, says: "MethodNotAllowed")
+            try scenario.server.reset()
+            try expectComplete(scenario, bad)
+        }
+        try Scenario.withBucket { scenario in
+            let body = "<Error><Code>MethodNotAllowed</Code></Error>"
+            try scenario.add(Self.name, [good, bad])
+            try scenario.server.can(
+                scenario.target(bad), .init(status: 405, headers: [("x-amz-delete-marker", "true")], body: body))
+            try scenario.succeed("sync")
+            #expect(try scenario.failures().first?["gone"] as? Bool == true)
+        }
+    }
+
     @Test func whatStaysDamagedIsNotKept() throws {
         try Scenario.withBucket { scenario in
             try scenario.add(Self.name, [good, bad])

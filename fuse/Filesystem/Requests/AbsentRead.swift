@@ -34,7 +34,7 @@ final class AbsentRead: ContentReader, @unchecked Sendable {
         } else {
             // EINTR would make the reader ask again: forever, while the mount is being unmounted.
             log.write("cannot fetch the content of \(name): \(error)")
-            fuse_reply_err(request, EIO)
+            fuse_reply_err(request, error.code == .noSpace ? ENOSPC : EIO)
         }
     }
 }

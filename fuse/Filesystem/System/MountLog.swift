@@ -23,7 +23,7 @@ final class MountLog: @unchecked Sendable {
     init(path: String) throws(IcecoreError) {
         if let size = Files.size(path), size > MountLog.largest { try Files.rename(path, path + ".old") }
         descriptor = try systemCall("cannot open", path) {
-            open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+            open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
         }
     }
 

@@ -65,6 +65,7 @@ struct MountCommand: ParsableCommand {
 
     func validate() throws {
         guard (1...86400).contains(refresh) else { throw ValidationError("--refresh must be from 1 to 86400") }
+        if fsname?.isEmpty == true { throw ValidationError("--fsname needs a name") }
         if history, viewOptions.at != nil { throw ValidationError("give --at or --history, not both") }
     }
 
@@ -78,7 +79,8 @@ struct MountCommand: ParsableCommand {
             mountOptions.restore = { try cache.restore() }
             if !offline { mountOptions.refresh = (refresh, { try cache.refresh() }) }
         } else {
-            store = try options.options.open()
+            // The mount is of what a link leads to now: it goes on when the link goes.
+            store = try Store(path: Files.resolved(try options.options.open().path))
         }
         if history {
             mountOptions.layout = .history
