@@ -87,12 +87,15 @@ let package = Package(
             dependencies: [
                 "Basics", "Blobs", "CZlib", "Download", "Index", "Merge", "Model", "S3", "SQLite", "Store", "Upload",
             ]),
+        .target(
+            name: "Restore",
+            dependencies: ["Basics", "Download", "Index", "Model", "S3", "SQLite", "Store", "Upload", deque]),
         .target(name: "Export", dependencies: ["Basics", "CSystem", "Index", "Model", "Store"]),
         .executableTarget(
             name: "icecore",
             dependencies: [
-                "Basics", "Download", "Export", "Filesystem", "Index", "Inventory", "Model", "Replica", "S3", "Store",
-                "Sync", "Verify", argumentParser,
+                "Basics", "Download", "Export", "Filesystem", "Index", "Inventory", "Model", "Replica", "Restore", "S3",
+                "Store", "Sync", "Verify", argumentParser,
             ]),
 
         // Inventories of any size, made up, to test and to measure with.

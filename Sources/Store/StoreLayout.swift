@@ -24,6 +24,7 @@ public enum StoreLayout {
     public static let lock = "lock"
     public static let deletionLock = "push.lock"
     public static let replicas = "replicas"
+    public static let restores = "restores"
     public static let verifyState = "verify.state"
     /// See ``DiskReserve``.
     public static let reserve = "reserve"
@@ -37,7 +38,8 @@ public enum StoreLayout {
         (configuration, .file), (index, .file), ("\(index)-wal", .file), ("\(index)-shm", .record),
         ("\(index)-journal", .file),
         (blobs, .directory), (temporary, .directory), (inventories, .directory), (quarantine, .directory),
-        (lock, .lock), (deletionLock, .lock), (replicas, .record), (verifyState, .record), (reserve, .record),
+        (lock, .lock), (deletionLock, .lock), (replicas, .record), (restores, .record), (verifyState, .record),
+        (reserve, .record),
         (mountLog, .record),
         (mountLog + rotatedSuffix, .record), (mountDates, .record), ("refresh.lock", .cache), ("chunks", .cache),
         ("index.assembled", .cache), ("current.json", .cache), ("lost+found", .disk),

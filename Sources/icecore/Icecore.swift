@@ -17,6 +17,7 @@ struct Icecore: ParsableCommand {
             InitCommand.self, SyncCommand.self, MountCommand.self, SnapshotsCommand.self, VersionsCommand.self,
             ListCommand.self, CatCommand.self, DiffCommand.self, StatusCommand.self, ExportCommand.self,
             VerifyCommand.self, ReindexCommand.self, PruneCommand.self, PushCommand.self, CloneCommand.self,
+            RestoreCommand.self,
         ])
 
     static func main() {

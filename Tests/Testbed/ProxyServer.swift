@@ -23,6 +23,16 @@ public final class ProxyServer: S3Server, @unchecked Sendable {
         _ = try conversation.ask(["fail": [method, part, count]])
     }
 
+    /// The bytes of the bodies of requests since the last reset.
+    public func sent() throws -> Int {
+        try conversation.ask(["sent": true])["sent"] as? Int ?? -1
+    }
+
+    /// Has a part of all requests fail: some before they are passed on, some after.
+    public func failSometimes(_ chance: Double) throws {
+        _ = try conversation.ask(["chance": chance])
+    }
+
     /// Has so many requests passed on, and answered with 500 all the same.
     public func lose(_ method: String, _ part: String, count: Int) throws {
         _ = try conversation.ask(["lose": [method, part, count]])

@@ -10,7 +10,7 @@ import SQLite
 /// is asked for again.
 public final class ArrivedHeaders {
     /// What is known of a version's headers.
-    public struct Found: Sendable {
+    public struct Learnt: Sendable {
         /// The id of the header set in the index; 0: none.
         public var set: Int64
         /// Nothing else is there to be known.
@@ -74,7 +74,7 @@ public final class ArrivedHeaders {
     ///   - versionId: empty if unknown.
     ///   - etag: as rows have it.
     public func add(
-        key: UnsafeRawBufferPointer, versionId: UnsafeRawBufferPointer, etag: UnsafeRawBufferPointer, _ headers: Found
+        key: UnsafeRawBufferPointer, versionId: UnsafeRawBufferPointer, etag: UnsafeRawBufferPointer, _ headers: Learnt
     ) throws {
         if !isOpen { try connection.execute("BEGIN IMMEDIATE") }
         isOpen = true
@@ -93,10 +93,10 @@ public final class ArrivedHeaders {
     /// What is known of a version; nil: nothing.
     public func find(
         key: UnsafeRawBufferPointer, versionId: UnsafeRawBufferPointer, etag: UnsafeRawBufferPointer
-    ) throws -> Found? {
+    ) throws -> Learnt? {
         bind(select, key, versionId, etag)
         defer { select.reset() }
-        return try select.step() ? Found(set: select.integer(0), isComplete: select.integer(1) != 0) : nil
+        return try select.step() ? Learnt(set: select.integer(0), isComplete: select.integer(1) != 0) : nil
     }
 
     private func bind(

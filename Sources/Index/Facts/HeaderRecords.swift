@@ -45,7 +45,7 @@ final class HeaderRecords {
                     try etag.withUnsafeBytes { etag in
                         try arrived.add(
                             key: key, versionId: versionId, etag: etag,
-                            ArrivedHeaders.Found(set: set, isComplete: isComplete))
+                            ArrivedHeaders.Learnt(set: set, isComplete: isComplete))
                     }
                 }
             }

@@ -37,6 +37,14 @@ public enum PartLayout: Hashable, Sendable {
         case .uneven(let sizes): sizes.indices.contains(number) ? sizes[number] : .max
         }
     }
+
+    /// How many parts a content has: one at least, even if it is empty.
+    public func count(ofSize size: Int64) -> Int {
+        switch self {
+        case .even(let part): size <= 0 ? 1 : Int(clamping: (size - 1) / max(1, part) + 1)
+        case .uneven(let sizes): max(1, sizes.count)
+        }
+    }
 }
 
 /// The form in which an index keeps the parts of an uneven layout: for each run of parts of one size, their number (4

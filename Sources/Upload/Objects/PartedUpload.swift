@@ -1,10 +1,8 @@
 import Basics
-import Download
-import Model
 import S3
 
-/// One content on its way to a bucket in parts, as a series of requests. A pool hashes the parts before they are sent; the
-/// upload is completed only if the blob is what its name says, and aborted if anything goes wrong.
+/// One content on its way to a bucket in parts, as a series of requests. It is completed only if all parts are what they
+/// should be, and aborted if anything goes wrong.
 ///
 /// Belongs to the thread of the loop that makes its requests.
 package final class PartedUpload {
@@ -19,10 +17,8 @@ package final class PartedUpload {
     private let client: S3Client
     private let object: TargetObject
     private let journal: UploadJournal
-    private let file: SharedFile
     private let size: Int64
-    private let hashing: PartHashing
-    private let pool: WorkPool
+    private let parts: any PartSource
     private var stage = UploadStage.new
     private var id: String?
     /// An answer was lost: there may be another upload, whose id nobody knows.
@@ -36,46 +32,20 @@ package final class PartedUpload {
     /// Whether nothing of it is left at the server but, possibly, the finished object.
     package private(set) var leavesNothing = true
 
-    /// The smallest part that S3 accepts, and a length that is cheap enough to send again.
-    private static let smallest: Int64 = 5 << 20
-    private static let usual: Int64 = 16 << 20
-    private static let largest: Int64 = 1 << 30
-    private static let mostCount: Int64 = 10_000
-    private static let mostInFlight = 6
-
     /// - Parameters:
     ///   - name: how the journal is to call it; it must know already that the upload is about to begin.
-    ///   - parts: those of the upload that the blob comes from.
-    ///   - division: those of this one.
-    /// - Throws: ``BlobCopy/Damage`` for a blob that cannot be sent.
+    ///   - size: of the object, in bytes.
     package init(
-        _ client: S3Client, _ object: TargetObject, name: String, file path: String, _ blob: BlobName, parts: PartLayout?,
-        division: PartLayout, _ journal: UploadJournal, _ pool: WorkPool
-    ) throws {
+        _ client: S3Client, _ object: TargetObject, name: String, size: Int64, _ parts: any PartSource,
+        _ journal: UploadJournal
+    ) {
         self.client = client
         self.object = object
         self.name = name
         self.journal = journal
-        self.pool = pool
-        size = blob.size
-        file = SharedFile(try BlobCopy.open(path, blob))
-        let count =
-            switch division {
-            case .even(let length): size == 0 ? 1 : Int((size - 1) / max(1, length) + 1)
-            case .uneven(let sizes): sizes.count
-            }
-        hashing = PartHashing(file, blob, parts: parts, division: division, count: count)
-        etags = [String?](repeating: nil, count: count)
-    }
-
-    /// Parts in which any server takes a content: those of its own upload if they are usual, which saves a second digest.
-    package static func division(_ size: Int64, _ parts: PartLayout?) -> PartLayout {
-        if case .even(let partSize) = parts, (smallest...largest).contains(partSize), (size - 1) / partSize < mostCount
-        {
-            return .even(partSize)
-        }
-        let least = (size - 1) / mostCount + 1
-        return .even(max(usual, ((least - 1) / (1 << 20) + 1) * (1 << 20)))
+        self.size = size
+        self.parts = parts
+        etags = [String?](repeating: nil, count: parts.count)
     }
 
     /// The next request, if one can be made now.
@@ -136,14 +106,28 @@ package final class PartedUpload {
     }
 
     private func send() throws -> Transfer? {
-        if failure == nil, case .failure(let error) = hashing.end { failure = error }
+        if failure == nil, case .failure(let error) = parts.verdict { failure = error }
         if failure != nil {
             stage = .ending
             return inFlight == 0 ? abort() : nil
         }
-        if inFlight < PartedUpload.mostInFlight, let id, let part = hashing.take(pool) { return send(part, id) }
-        guard inFlight == 0, case .success = hashing.end, let id else { return nil }
-        let etags = etags.compactMap { $0 }
+        guard let id else { return nil }
+        if inFlight < parts.mostInFlight,
+            let transfer = parts.next(
+                ofUpload: id, object,
+                done: { [self] place, result in
+                    inFlight -= 1
+                    switch result {
+                    case .success(let etag): self.etags[place] = etag
+                    case .failure(let error): failure = failure ?? error
+                    }
+                })
+        {
+            inFlight += 1
+            return transfer
+        }
+        guard inFlight == 0, case .success = parts.verdict else { return nil }
+        let etags = self.etags.compactMap { $0 }
         guard etags.count == self.etags.count else { return nil }
         let completion = UploadCompletion(
             bucket: object.bucket, key: object.key, id: id, etags: etags, size: size
@@ -154,26 +138,13 @@ package final class PartedUpload {
         return completion.next()
     }
 
-    private func send(_ part: PartHashing.HashedPart, _ id: String) -> Transfer {
-        inFlight += 1
-        var request = S3Request.part(part.place + 1, ofUpload: id, bucket: object.bucket, key: object.key)
-        request.uploadLength = Int64(part.range.count)
-        request.setContentMD5(part.md5)
-        return PartUpload(request, file, from: part.range.lowerBound, md5: part.md5) { [self] result in
-            inFlight -= 1
-            switch result {
-            case .success(let etag): etags[part.place] = etag
-            case .failure(let error): failure = failure ?? error
-            }
-        }
-    }
-
     private func completed(_ result: Result<UploadCompletion.Completed, any Error>, _ etags: [String]) {
         switch result {
         case .success(let made):
             leavesNothing = !mayHaveTwin
-            let etag = made.etag ?? S3UploadAnswer.etag(ofParts: etags)
-            end(.success(.done(MadeObject(etag: etag, time: made.head.date))))
+            var object = MadeObject(made.head)
+            object.etag = made.etag ?? S3UploadAnswer.etag(ofParts: etags)
+            end(.success(.done(object)))
         case .failure(let error):
             failure = error
             stage = .ending

@@ -14,6 +14,8 @@ package struct MadeObject: Sendable {
     package var etag: String?
     /// When, by the server's clock; nil where it does not say.
     package var time: Timestamp?
+    /// The ETag is no digest, because of how the server encrypts the object.
+    package var hasOpaqueETag = false
 
     package init(etag: String? = nil, time: Timestamp? = nil) {
         self.etag = etag
@@ -22,5 +24,6 @@ package struct MadeObject: Sendable {
 
     package init(_ head: S3ResponseHead) {
         self.init(etag: head.etag, time: head.date)
+        hasOpaqueETag = head.hasOpaqueETag
     }
 }

@@ -7,6 +7,8 @@ Commands are JSON objects, one a line on standard input; each is answered with o
   {"fail": [method, part of the target, count]}    so many such requests are answered with 500, their bodies read to the end
   {"lose": [method, part of the target, count]}    so many such requests are passed on, and answered with 500
   {"kill": count}      after so many requests the process whose id is "pid" is killed, in the middle of the next one
+  {"chance": part}     so many of all requests fail or are lost, between 0 and 1
+  {"sent": true}       the bytes of bodies of requests since the last reset
   {"reset": true}      forgets all that
 """
 
@@ -14,6 +16,7 @@ import http.client
 import http.server
 import json
 import os
+import random
 import signal
 import sys
 import threading
@@ -27,6 +30,8 @@ log = []
 failures = []
 losses = []
 death = {}
+totals = {"sent": 0}
+chance = {"part": 0.0}
 BROKEN = b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>InternalError</Code><Message>As told.</Message></Error>'
 
 
@@ -42,6 +47,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         with lock:
             log.append([self.command, self.path])
+            totals["sent"] += length
+            unlucky = random.random() < chance["part"]
+            lost = unlucky and random.random() < 0.5
             fails = next((f for f in failures if f[2] > 0 and f[0] == self.command and f[1] in self.path), None)
             if fails:
                 fails[2] -= 1
@@ -53,7 +61,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 if death["count"] < 0:
                     os.kill(death["pid"], signal.SIGKILL)
                     death.clear()
-        if fails:
+        if fails or (unlucky and not lost):
             while length > 0:
                 length -= len(self.rfile.read(min(length, 1 << 16)))
             return self.answer(500, [("Content-Type", "application/xml")], BROKEN)
@@ -71,7 +79,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             connection.send(piece)
         reply = connection.getresponse()
         body = reply.read()
-        if loses:
+        if loses or lost:
             connection.close()
             return self.answer(500, [("Content-Type", "application/xml")], BROKEN)
         headers = [(n, v) for n, v in reply.getheaders() if n.lower() not in ("connection", "transfer-encoding", "content-length")]
@@ -109,6 +117,10 @@ def obey(command):
             failures.clear()
             losses.clear()
             death.clear()
+            totals["sent"] = 0
+            chance["part"] = 0.0
+        if "chance" in command:
+            chance["part"] = command["chance"]
         if "fail" in command:
             failures.append(command["fail"])
         if "lose" in command:
@@ -117,6 +129,8 @@ def obey(command):
             death.update(count=command["kill"], pid=command["pid"])
         if "log" in command:
             return {"log": list(log)}
+        if "sent" in command:
+            return {"sent": totals["sent"]}
     return {}
 
 

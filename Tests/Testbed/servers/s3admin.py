@@ -153,7 +153,7 @@ def describe(bucket, prefix=""):
         headers = {
             name: value for name, value in answer["ResponseMetadata"]["HTTPHeaders"].items()
             if name in KEPT_HEADERS or name.startswith("x-amz-meta-")}
-        tags = s3.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]
+        tags = s3.get_object_tagging(Bucket=bucket, Key=key).get("TagSet", [])
         return {
             "key": key, "etag": answer["ETag"].strip('"'), "md5": hashlib.md5(answer["Body"].read()).hexdigest(),
             "headers": headers, "tags": {tag["Key"]: tag["Value"] for tag in tags}}

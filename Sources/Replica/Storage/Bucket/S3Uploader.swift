@@ -84,10 +84,11 @@ final class S3Uploader {
 
     private func begin(_ job: UploadJob) throws -> NextTransfer {
         guard case .blob(let file, let name, let parts) = job.payload else { return .waiting }
+        let source = try BlobParts(
+            file: file, name, parts: parts, division: BlobParts.division(name.size, parts), pool)
         try journal.willBegin(job.path)
-        let upload = try PartedUpload(
-            bucket.client, bucket.object(job.path), name: job.path, file: file, name, parts: parts,
-            division: PartedUpload.division(name.size, parts), journal, pool)
+        let upload = PartedUpload(
+            bucket.client, bucket.object(job.path), name: job.path, size: name.size, source, journal)
         large.append((job, upload))
         return try upload.next().map { .transfer($0) } ?? .waiting
     }

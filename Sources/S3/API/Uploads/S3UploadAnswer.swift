@@ -20,7 +20,7 @@ public enum S3UploadAnswer {
         etag(xml, root: "CompleteMultipartUploadResult")
     }
 
-    private static func expect(_ root: String, _ xml: [UInt8], _ missing: String) throws {
+    static func expect(_ root: String, _ xml: [UInt8], _ missing: String) throws {
         if (try? XMLFields.read(xml, root: root)) != nil { return }
         let fields = (try? XMLFields.read(xml, root: "Error")) ?? [:]
         throw S3Failure(
@@ -28,7 +28,7 @@ public enum S3UploadAnswer {
             message: Display.text(fields["Message"] ?? missing, limit: 300))
     }
 
-    private static func etag(_ xml: [UInt8], root: String) -> String? {
+    static func etag(_ xml: [UInt8], root: String) -> String? {
         let text = (try? XMLFields.read(xml, root: root))?["ETag"].map { $0.filter { $0 != "\"" } }
         return text?.isEmpty == false ? text : nil
     }

@@ -56,14 +56,7 @@ struct SyncCommand: ParsableCommand {
             valueName: "n"))
     var keepInventories: InventoryLimit?
 
-    @Option(
-        name: .customLong("limit-rate"),
-        help: ArgumentHelp("Maximum bytes per second: 500K, 10M, 1.5G (units of 1024).", valueName: "rate"),
-        transform: { try ByteSize.parse($0, SyncCommand.rateBounds) })
-    var limitRate: Int64?
-
-    /// Below this, a response would look like one that never comes.
-    private static let rateBounds: ClosedRange<Int64> = (1 << 10)...(1 << 50)
+    @OptionGroup var rate: LimitRateOption
 
     @Option(name: .customLong("request-payer"), defaultAsFlag: .requester, help: RequestPayer.help)
     var requestPayer: RequestPayer?
@@ -128,7 +121,7 @@ struct SyncCommand: ParsableCommand {
         syncOptions.keepInventories = keepInventories
         syncOptions.chunks.threshold = chunkThreshold
         syncOptions.chunks.size = chunkSize
-        syncOptions.limitRate = limitRate
+        syncOptions.limitRate = rate.limitRate
         syncOptions.requesterPays = requestPayer != nil
         let store = try options.openForSorting()
         let reporter = TerminalSyncReporter()
