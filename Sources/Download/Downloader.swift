@@ -78,7 +78,7 @@ public final class Downloader {
         brake = FetchBrake(
             acceptsLosses: acceptsLosses, latest: wants.latest, server: client.server(of: store.configuration.bucket))
         groups = FetchGroups(mostAttempts: jobs / 2)
-        let committer = try BlobCommitter(store, headers: headers)
+        let committer = try BlobCommitter(store, headers: headers, keepsFacts: origin == nil)
         self.committer = committer
         let account = AccountCheck(bucket: self.origin.bucketName)
         self.account = account

@@ -14,7 +14,7 @@ public final class IndexRecovery {
     public private(set) var hasAllSnapshots = false
     /// What could not be read.
     public private(set) var warnings: [String] = []
-    private let path: String
+    private let store: Store
     private let connection: Connection?
 
     /// The tables to carry over, each with its columns and its primary key.
@@ -32,7 +32,8 @@ public final class IndexRecovery {
     ]
 
     public init(_ store: Store) {
-        path = store.indexPath
+        self.store = store
+        let path = store.indexPath
         connection = try? Connection(path, readOnly: true)
         do {
             guard let connection else { throw IcecoreError(.damaged, "'\(path)' cannot be opened") }
@@ -47,9 +48,21 @@ public final class IndexRecovery {
         }
     }
 
-    /// Copies the facts about blobs, the headers, the failures and the count of blobs into a new index.
+    /// Copies the facts about blobs, the headers, the failures and the count of blobs into a new index; the facts from
+    /// what is kept beside the blobs as well, which damage of the old index has not reached.
     public func copyFacts(into new: Store) throws {
-        guard let connection else { return }
+        if let connection { try copyTables(of: connection, into: new) }
+        let records = try BlobRecords(new)
+        var count = 0
+        _ = try FactKeeper(store).read { fact in
+            try records.add(etag: fact.etag, size: fact.size, parts: fact.parts, sha256: fact.sha256)
+            count += 1
+            if count % 100_000 == 0 { try records.commit() }
+        }
+        try records.commit()
+    }
+
+    private func copyTables(of connection: Connection, into new: Store) throws {
         let target = try Connection(new.indexPath, readOnly: false)
         try target.execute("PRAGMA synchronous = FULL; BEGIN IMMEDIATE")
         let knowsPrunes = (try? connection.knowsPrunes()) ?? false

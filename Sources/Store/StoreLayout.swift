@@ -18,6 +18,7 @@ public enum StoreLayout {
     public static let configuration = "icecore.json"
     public static let index = "index.sqlite"
     public static let blobs = "blobs"
+    public static let blobFacts = "blobs.facts"
     public static let temporary = "tmp"
     public static let inventories = "inventories"
     public static let quarantine = "quarantine"
@@ -37,6 +38,7 @@ public enum StoreLayout {
     public static let names: [(name: String, kind: Kind)] = [
         (configuration, .file), (index, .file), ("\(index)-wal", .file), ("\(index)-shm", .record),
         ("\(index)-journal", .file),
+        (blobFacts, .file),
         (blobs, .directory), (temporary, .directory), (inventories, .directory), (quarantine, .directory),
         (lock, .lock), (deletionLock, .lock), (replicas, .record), (restores, .record), (verifyState, .record),
         (reserve, .record),
@@ -46,7 +48,7 @@ public enum StoreLayout {
     ]
 
     /// Those that are written anew as a whole: into `<name>.<process id>.new`, which is then renamed.
-    private static let replaced = [configuration, verifyState, "current.json"]
+    private static let replaced = [configuration, blobFacts, verifyState, "current.json"]
     /// New databases, about to be renamed.
     private static let rebuilt = ["\(index).new", "index.assembled.new"]
 

@@ -64,6 +64,7 @@ public final class Reindex {
         try ArrivedHeaders.remove(in: store.temporaryPath)
         var current = store
         try current.bringToCurrentFormat()
+        try FactKeeper(store).fill()
         return outcome
     }
 

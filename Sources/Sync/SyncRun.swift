@@ -59,6 +59,7 @@ public final class SyncRun {
             _ = try IndexDatabase(path: store.indexPath, keepsFormat: true)
         } else {
             try store.bringToCurrentFormat()
+            try FactKeeper(store).fill()
         }
         settled = store.configuration
         var configuration = store.configuration

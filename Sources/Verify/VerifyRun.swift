@@ -33,6 +33,7 @@ public final class VerifyRun {
     func look(_ needed: (MissingContents.Occurrence, _ isDamaged: Bool) throws -> Void) throws {
         try checkIndex()
         if options.indexOnly { return }
+        if !outcome.indexIsDamaged { try checkFacts() }
         let throttle = options.rate.map { Throttle(bytesPerSecond: $0) }
         let reader = try? store.reader()
         let snapshots = (try? reader?.snapshots()) ?? []
@@ -67,6 +68,24 @@ public final class VerifyRun {
         outcome.rows = check.rows
         outcome.indexIsDamaged = !check.problems.isEmpty
         for problem in check.problems { try report(Finding(.damaged, "index.sqlite", problem)) }
+    }
+
+    /// Compares what is kept beside the blobs with the index, and mends it.
+    private func checkFacts() throws {
+        let facts = FactKeeper(store)
+        if facts.isObstructed { return try report(Finding(.damaged, StoreLayout.blobFacts, "is not a regular file")) }
+        do {
+            let damaged = try facts.mend()
+            if damaged > 0 {
+                reporter.warning(
+                    "\(damaged) lines of \(StoreLayout.blobFacts) were damaged: it was written anew from the index")
+            }
+        } catch let error as IcecoreError {
+            if error.code == .interrupted { throw error }
+            // A store that is not writable can be verified as well.
+            if [EACCES, EPERM, EROFS].contains(error.errno) { return }
+            reporter.warning("cannot keep \(StoreLayout.blobFacts) equal to the index: \(error.message)")
+        }
     }
 
     // MARK: - The blobs

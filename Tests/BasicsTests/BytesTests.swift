@@ -109,3 +109,37 @@ import Testing
         }
     }
 }
+
+@Suite struct CRCTests {
+    private static func check(_ function: CRC.Function, _ bytes: [UInt8], piece: Int = .max) -> String {
+        var crc = CRC(function)
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            rest.prefix(piece).withUnsafeBytes { crc.update($0) }
+            rest = rest.dropFirst(piece)
+        }
+        return Hex.encode(crc.digest)
+    }
+
+    @Test func theCatalogueOfThemHasTheseValues() {
+        let digits = Array("123456789".utf8)
+        #expect(Self.check(.crc32, digits) == "cbf43926")
+        #expect(Self.check(.crc32c, digits) == "e3069283")
+        #expect(Self.check(.crc64nvme, digits) == "ae8b14860a799888")
+        #expect(Self.check(.crc64nvme, []) == "0000000000000000" && Self.check(.crc32c, []) == "00000000")
+        // Of RFC 3720 and of the NVMe specification.
+        #expect(Self.check(.crc32c, Array(repeating: 0, count: 32)) == "8a9136aa")
+        #expect(Self.check(.crc32c, Array(repeating: 255, count: 32)) == "62a8ab43")
+        #expect(Self.check(.crc32c, Array(0..<32)) == "46dd794e")
+        #expect(Self.check(.crc64nvme, Array(repeating: 0, count: 4096)) == "6482d367eb22b64e")
+        #expect(Self.check(.crc64nvme, Array(repeating: 255, count: 4096)) == "c0ddba7302eca3ac")
+    }
+
+    @Test(arguments: [CRC.Function.crc32, .crc32c, .crc64nvme]) func piecesMakeNoDifference(function: CRC.Function) {
+        for count in 0..<40 {
+            let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 37) }
+            let whole = Self.check(function, bytes, piece: 1)
+            for piece in [2, 3, 7, 8, 9, 16, 17, 40] { #expect(Self.check(function, bytes, piece: piece) == whole) }
+        }
+    }
+}

@@ -8,7 +8,7 @@ import Testing
 @Suite struct StoreLayoutTests {
     /// What is written anew before it gets its name.
     private static let replacements = [
-        "icecore.json.4711.new", "verify.state.1.new", "index.sqlite.new", "index.sqlite.new-wal",
+        "icecore.json.4711.new", "blobs.facts.7.new", "verify.state.1.new", "index.sqlite.new", "index.sqlite.new-wal",
         "index.sqlite.new-shm",
         "current.json.12.new", "index.assembled.new",
     ]

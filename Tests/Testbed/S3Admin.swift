@@ -42,11 +42,14 @@ public final class S3Admin: Sendable {
         /// Further headers: `cacheControl`, `contentDisposition`, `contentLanguage`, `expires`, `redirect`.
         public var headers: [String: String] = [:]
         public var tags: [String: String] = [:]
+        /// Not nil: with a checksum of this kind, such as `SHA256`.
+        public var checksum: String?
 
         public init(
             key: String, content: [UInt8], partSize: Int? = nil, partSizes: [Int]? = nil, contentType: String? = nil,
-            contentEncoding: String? = nil, metadata: [String: String] = [:]
+            contentEncoding: String? = nil, metadata: [String: String] = [:], checksum: String? = nil
         ) {
+            self.checksum = checksum
             self.key = key
             self.content = content
             self.partSize = partSize
@@ -62,6 +65,7 @@ public final class S3Admin: Sendable {
             if let partSizes { arguments["partSizes"] = partSizes }
             if let contentType { arguments["contentType"] = contentType }
             if let contentEncoding { arguments["contentEncoding"] = contentEncoding }
+            if let checksum { arguments["checksum"] = checksum }
             if !metadata.isEmpty { arguments["metadata"] = metadata }
             if !tags.isEmpty { arguments["tags"] = tags }
             arguments.merge(headers) { _, new in new }

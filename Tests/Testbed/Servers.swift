@@ -241,6 +241,11 @@ public final class FaultServer: S3Server, @unchecked Sendable {
         _ = try conversation.ask(["canned": [target: object(answers)]])
     }
 
+    /// Headers that tell the checksum of a target (path with query) to who asks for it.
+    public func setChecksum(_ target: String, _ headers: [(String, String)]) throws {
+        _ = try conversation.ask(["checksums": [target: headers.map { [$0.0, $0.1] }]])
+    }
+
     public func statistics() throws -> Traffic {
         let answer = try conversation.ask(["statistics": true])
         return try JSONDecoder().decode(Traffic.self, from: JSONSerialization.data(withJSONObject: answer))

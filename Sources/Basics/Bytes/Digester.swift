@@ -26,3 +26,6 @@ public typealias MD5 = Digester<Insecure.MD5>
 
 /// SHA-256, for contents that no MD5 vouches for and for names too long for a file system.
 public typealias SHA256 = Digester<Crypto.SHA256>
+
+/// SHA-1, as some uploads have it for a checksum. Not for security.
+public typealias SHA1 = Digester<Insecure.SHA1>

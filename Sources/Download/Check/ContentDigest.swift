@@ -15,8 +15,9 @@ public struct ContentDigest: ~Copyable {
         /// Nothing vouches for the content yet: no likely layout gives the ETag of the multipart upload, or the ETag is known
         /// to say nothing. The SHA-256 is there if it is known already.
         case undecided(sha256: [UInt8]?)
-        /// The bytes do not match: they have this digest instead of the expected one.
-        case wrong(digest: [UInt8])
+        /// The bytes do not match: they have this digest instead of the expected one, which the ETag says, or a checksum of
+        /// the source.
+        case wrong(digest: [UInt8], by: ChecksumAlgorithm? = nil)
     }
 
     /// Passes a content to its argument, from the first byte to the last.

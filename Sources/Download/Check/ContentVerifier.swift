@@ -42,6 +42,7 @@ final class ContentVerifier: Work, @unchecked Sendable {
     private let partial: PartialBlob
     private let expected: ExpectedDigest
     private let needsSHA256: Bool
+    private let checksum: ChecksumRule?
     private let pool: WorkPool
     private let units: PartRanges
     private let lock = Mutex<Void>(())
@@ -53,8 +54,14 @@ final class ContentVerifier: Work, @unchecked Sendable {
     /// How many units from the first unfinished one on may be begun.
     private static let lookAhead = 256
 
-    /// - Parameter needsSHA256: the SHA-256 is wanted even where the ETag vouches for the content.
-    init(_ partial: PartialBlob, _ expected: ExpectedDigest, needsSHA256: Bool, _ pool: WorkPool) {
+    /// - Parameters:
+    ///   - needsSHA256: the SHA-256 is wanted even where the ETag vouches for the content.
+    ///   - checksum: what decides where the ETag does not.
+    init(
+        _ partial: PartialBlob, _ expected: ExpectedDigest, needsSHA256: Bool, _ checksum: ChecksumRule?,
+        _ pool: WorkPool
+    ) {
+        self.checksum = checksum
         self.partial = partial
         self.expected = expected
         self.needsSHA256 = needsSHA256
@@ -157,6 +164,7 @@ final class ContentVerifier: Work, @unchecked Sendable {
         // All units are finished, so no other thread touches it.
         guard let digest = digest.take() else { return .undecided(sha256: nil) }
         var verdict = try digest.verdict(needsSHA256: needsSHA256) { try ContentCheck.read(partial.path, $0) }
+        if let checksum { verdict = try checksum.verdict(verdict) { try ContentCheck.read(partial.path, $0) } }
         switch verdict {
         case .wrong: return verdict
         case .undecided(nil): verdict = .undecided(sha256: try ContentCheck.sha256(partial.path))

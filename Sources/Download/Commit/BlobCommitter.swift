@@ -12,8 +12,9 @@ import Store
 /// 1. *Data.* A content that is in memory is written to a file without a name (`O_TMPFILE`) in the directory in which it
 ///    will have one; others are in `tmp/` already. One `syncfs` makes the data of the batch durable, and with it the names
 ///    of the batch before.
-/// 2. *Records.* What the index has to know (part size, SHA-256, headers) is committed, so that no blob is without its
-///    facts. The blobs whose names have become durable are counted.
+/// 2. *Records.* What the index has to know (part size, SHA-256, headers) is committed, and what a lost index must not
+///    take with it is appended to `blobs.facts` (``FactKeeper``), so that no blob is without its facts. The blobs whose
+///    names have become durable are counted.
 /// 3. *Names.* Each file is linked or renamed to its name, never over a file that is there.
 /// 4. *News.* The network's thread learns which contents the store has now, and lets go of them.
 ///
@@ -28,9 +29,11 @@ final class BlobCommitter {
     /// Called when there are new blobs, and records of them.
     var recorded: () throws -> Void = {}
 
-    /// - Parameter headers: where those go that come with contents.
-    init(_ store: Store, headers: HeaderDestination) throws {
-        try BlobWriter(store, queue, headers).start()
+    /// - Parameters:
+    ///   - headers: where those go that come with contents.
+    ///   - keepsFacts: what ETags do not say is kept beside the blobs, too.
+    init(_ store: Store, headers: HeaderDestination, keepsFacts: Bool = true) throws {
+        try BlobWriter(store, queue, headers, keepsFacts: keepsFacts).start()
     }
 
     deinit {

@@ -3,6 +3,7 @@ import Blobs
 import CSystem
 import Glibc
 import Index
+import Model
 import Store
 
 /// The thread that commits contents in batches; ``BlobCommitter`` describes the order.
@@ -11,6 +12,8 @@ final class BlobWriter: @unchecked Sendable {
     private let store: Store
     private let queue: WriterQueue
     private let records: BlobRecords
+    /// Nil where contents come from a replica: its index has the facts.
+    private let facts: FactKeeper?
     private let blobs: File
     /// The batch: contents that wait for their names, with the descriptor of the unnamed file, or -1.
     private var finished: [(blob: CheckedContent, file: Int32)] = []
@@ -36,8 +39,9 @@ final class BlobWriter: @unchecked Sendable {
     private static let mostBytes: Int64 = 256 << 20
     private static let longestWait: UInt64 = 2000
 
-    init(_ store: Store, _ queue: WriterQueue, _ headers: HeaderDestination) throws {
+    init(_ store: Store, _ queue: WriterQueue, _ headers: HeaderDestination, keepsFacts: Bool) throws {
         self.store = store
+        facts = keepsFacts ? FactKeeper(store) : nil
         self.queue = queue
         records = try BlobRecords(store, headers: headers)
         blobs = try File(store.blobs.path, O_RDONLY | O_DIRECTORY)
@@ -159,16 +163,19 @@ final class BlobWriter: @unchecked Sendable {
         try synchronize()
         try namesAreDurable()
         // The facts come before the name, so that a kill in between loses nothing.
+        var found: [BlobFact] = []
         for (blob, _) in finished {
-            if blob.parts != nil || blob.sha256 != nil {
-                try records.add(
-                    etag: blob.want.contentETag, size: blob.want.size, parts: blob.parts, sha256: blob.sha256)
+            let (etag, size) = (blob.want.contentETag, blob.want.size)
+            if let fact = BlobFact(etag: etag, size: size, parts: blob.parts, sha256: blob.sha256) {
+                try records.add(etag: etag, size: size, parts: blob.parts, sha256: blob.sha256)
+                found.append(fact)
             }
             if let received = blob.headers {
                 try records.add(received.headers, isComplete: received.tagCount == 0, of: blob.want)
             }
         }
         try records.commit()
+        try facts?.add(found)
         for place in finished.indices {
             try name(finished[place].blob, finished[place].file)
             finished[place].file = -1

@@ -30,8 +30,14 @@ final class ChunkedDownload {
     private var description: ObjectDescription?
     /// The parts of the upload, as far as the source says.
     private var parts: PartLayout?
+    /// The same, where each was asked for.
+    private var certainParts: PartLayout?
     /// Asks for the parts; it is done once.
     private var inquiry: PartInquiry?
+    /// A question about the object that is to be asked next.
+    private var question: Transfer?
+    /// Whether the source was asked about the object as a whole, which is when it says its checksum.
+    private var hasAskedForWhole = false
     private var inFlight = 0
     /// Everything before this offset has been requested.
     private var cursor: Int64 = 0
@@ -80,8 +86,12 @@ final class ChunkedDownload {
                 try described(.success(known))
                 return try next()
             }
-            return DescriptionTransfer(source) { [unowned self] in try described($0) }
-        case .asking, .checking:
+            let part = source.etagIsOfParts(nil) ? 1 : nil
+            hasAskedForWhole = part == nil
+            return DescriptionTransfer(source, part: part) { [unowned self] in try described($0) }
+        case .asking:
+            return question.take()
+        case .checking:
             return nil
         case .measuring:
             return inquiry?.next()
@@ -107,7 +117,7 @@ final class ChunkedDownload {
             inFlight += 1
             return ChunkTransfer(source, partial, chunk) { [unowned self] head in
                 // If HEAD has failed, the first answer has to do.
-                if description == nil { description = ObjectDescription(head) }
+                if description == nil { description = ObjectDescription(head, of: nil) }
             } done: { [unowned self] transfer, result in
                 try ended(transfer, result)
             }
@@ -128,15 +138,19 @@ final class ChunkedDownload {
             // Two downloads gave the same bytes.
             return .arrived(.opaque(sha256: sha256), headers: description?.headers)
         case .undecided(let sha256):
-            // Before it is fetched again: perhaps its parts are not of one size.
-            if try measure() { return nil }
+            // Before it is fetched again: perhaps its parts are not of one size, or the source has a checksum of it.
+            if try measure() || askForWhole() { return nil }
+            if source.acceptsUnchecked(description), let sha256 {
+                return .arrived(.opaque(sha256: sha256), headers: description?.headers)
+            }
             earlier = sha256
             return try fetchAgain(S3Failure.corrupt(UndecidedContent.neverAlike))
-        case .wrong(let digest) where digest == wrong:
-            return .failed(S3Failure.corrupt(source.lastingMismatch), isUseless: true)
-        case .wrong(let digest):
+        case .wrong(let digest, let algorithm) where digest == wrong:
+            return .failed(S3Failure.corrupt(source.lastingMismatch(algorithm)), isUseless: true)
+        case .wrong(let digest, let algorithm):
             wrong = digest
-            return try fetchAgain(S3Failure.corrupt("its bytes do not match the ETag \(want.etag)"))
+            let reason = algorithm?.mismatch ?? "its bytes do not match the ETag \(want.etag)"
+            return try fetchAgain(S3Failure.corrupt(reason))
         }
     }
 
@@ -148,11 +162,48 @@ final class ChunkedDownload {
         case .success(let answer):
             description = answer
             parts = answer?.likelyParts(of: want)
+            if parts == nil, description?.partLength == nil, source.needsParts(description), hasAskedForWhole {
+                // Its checksum is one of parts.
+                return ask(part: 1) { [unowned self] answer in
+                    parts = answer.likelyParts(of: want)
+                    if parts == nil, try measure() { return }
+                    fetch()
+                }
+            }
             if parts == nil, try measure() { return }
             fetch()
         case .failure(let error):
             failure = error
         }
+    }
+
+    /// Asks a further question about the object, and adds the answer to its description.
+    private func ask(part: Int?, then: @escaping (ObjectDescription) throws -> Void) {
+        phase = .asking
+        question = DescriptionTransfer(source, part: part) { [unowned self] answer in
+            inFlight -= 1
+            switch answer {
+            case .success(let answer):
+                if let answer {
+                    if description == nil { description = answer } else { description?.add(answer) }
+                }
+                try then(answer ?? ObjectDescription(isOpaque: false))
+            case .failure(let error): failure = error
+            }
+        }
+        inFlight += 1
+    }
+
+    /// Asks for the checksum of the whole object, unless that was done.
+    private func askForWhole() -> Bool {
+        guard !hasAskedForWhole, source.replica == nil else { return false }
+        hasAskedForWhole = true
+        ask(part: nil) { [unowned self] _ in
+            if description?.checksum != nil { verifier = nil }
+            phase = .checking
+            verify()
+        }
+        return true
     }
 
     /// Asks for the parts one by one, unless that was done or is of no use.
@@ -167,7 +218,8 @@ final class ChunkedDownload {
     private func measured(_ answer: Result<PartLayout?, any Error>) throws {
         switch answer {
         case .success(let known):
-            if let known, known != parts {
+            certainParts = known
+            if let known, known != parts || description?.checksum?.parts != nil {
                 parts = known
                 verifier = nil
             }
@@ -223,7 +275,7 @@ final class ChunkedDownload {
     /// Lets the verifier continue with what is there.
     private func verify() {
         if verifier == nil, description != nil || phase == .checking {
-            verifier = source.verifier(of: partial, parts, description, pool)
+            verifier = source.verifier(of: partial, parts, certain: certainParts, description, pool)
         }
         verifier?.arrived(partial.present)
     }

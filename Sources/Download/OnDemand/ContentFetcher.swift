@@ -28,6 +28,7 @@ public final class ContentFetcher: @unchecked Sendable {
     private let store: Store
     private let origin: ContentOrigin
     private let place: ContentPlace
+    private let isOwnBucket: Bool
     private let makeClient: @Sendable () throws -> S3Client
     private let log: @Sendable (String) -> Void
     private let distrust: @Sendable (Set<UInt64>) -> Void
@@ -66,6 +67,7 @@ public final class ContentFetcher: @unchecked Sendable {
         self.store = store
         self.origin = origin ?? ContentOrigin(store)
         place = ContentPlace(store, restore: restore ?? { try store.restoreTemporary() }, log: log)
+        isOwnBucket = origin == nil
         makeClient = client
         self.log = log
         self.distrust = distrust
@@ -275,7 +277,7 @@ public final class ContentFetcher: @unchecked Sendable {
     /// stays as it is for the next sync.
     private func keep(_ blob: CheckedContent) {
         do {
-            let committer = try self.committer ?? BlobCommitter(store, headers: .rows)
+            let committer = try self.committer ?? BlobCommitter(store, headers: .rows, keepsFacts: isOwnBucket)
             if self.committer == nil { committer.notify { [weak self] in self?.hearNews() } }
             self.committer = committer
             committer.add(blob)

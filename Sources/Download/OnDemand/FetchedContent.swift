@@ -34,7 +34,11 @@ final class FetchedContent {
     /// The parts of the upload, as far as the source says; it is asked once.
     private var parts: PartLayout?
     private var inquiry: PartInquiry?
+    private var certainParts: PartLayout?
     private var isMeasuring = false
+    /// Whether the source was asked about the first part, and about the object as a whole: then it says its checksum.
+    private var hasAskedForPart = false
+    private var hasAskedForWhole = false
     private var isAsking = false
     /// The content is checked, or nothing can check it: readers get it.
     private var isSettled = false
@@ -234,7 +238,7 @@ final class FetchedContent {
         inFlight += 1
         return ChunkTransfer(source, partial, range, isWhole: range == 0..<want.size && isSmall) {
             [unowned self] head in
-            if description == nil { description = ObjectDescription(head) }
+            if description == nil { description = ObjectDescription(head, of: isSmall ? want : nil) }
         } done: { [unowned self] transfer, result in
             ended(transfer, result)
         }
@@ -288,8 +292,7 @@ final class FetchedContent {
         if isMeasuring { return inquiry?.next() }
         guard let verifier else {
             description = source.knownDescription ?? description
-            let needsParts = source.etagIsOfParts(description) && description?.partLength == nil && rounds == 1
-            if description == nil || needsParts { return ask() }
+            if let question = question() { return question }
             verify()
             return nil
         }
@@ -297,36 +300,58 @@ final class FetchedContent {
         switch outcome {
         case .failure(let error):
             failAll(error as? IcecoreError ?? IcecoreError(.system, "\(error)"))
-        case .success(.wrong(let digest)):
-            startOver(digest)
+        case .success(.wrong(let digest, let algorithm)):
+            startOver(digest, algorithm)
         case .success(.undecided):
             // Perhaps its parts are not of one size.
             if measure() { return inquiry?.next() }
+            // Perhaps the source has a checksum of it.
+            if !hasAskedForWhole, description?.checksum == nil { return ask(part: nil) }
+            if case .success(.undecided(let sha256?)) = outcome, source.acceptsUnchecked(description) {
+                isSettled = true
+                finish(.opaque(sha256: sha256))
+                return settled()
+            }
             // Nothing vouches for it: readers get it, but only a sync keeps it, once two downloads gave the same bytes.
             isSettled = true
         case .success(let verdict):
             isSettled = true
             finish(verdict)
         }
+        return settled()
+    }
+
+    private func settled() -> Transfer? {
         answer()
         return nil
     }
 
-    private func ask() -> Transfer {
+    /// What has to be asked before the content can be checked; each is asked once.
+    private func question() -> Transfer? {
+        if !hasAskedForPart, source.needsParts(description), description?.partLength == nil { return ask(part: 1) }
+        if hasAskedForWhole || hasAskedForPart && description != nil { return nil }
+        // The answer to a request for some of the bytes tells no checksum.
+        let lacksChecksum = source.asksForChecksum && !isSmall && description?.checksum == nil
+        return description == nil || lacksChecksum ? ask(part: nil) : nil
+    }
+
+    /// - Parameter part: the part of the upload to ask for; nil: the object as a whole.
+    private func ask(part: Int?) -> Transfer {
         isAsking = true
         inFlight += 1
-        return DescriptionTransfer(source) { [unowned self] answer in
+        if part == nil { hasAskedForWhole = true } else { hasAskedForPart = true }
+        return DescriptionTransfer(source, part: part) { [unowned self] answer in
             isAsking = false
             inFlight -= 1
             if case .success(let answer?) = answer {
-                description = answer
-                parts = answer.likelyParts(of: want)
+                if description == nil { description = answer } else { description?.add(answer) }
+                parts = parts ?? answer.likelyParts(of: want)
             }
             if isReplaced(answer) { return }
             // Without an answer, what is known of it has to do.
             description = description ?? ObjectDescription(isOpaque: false)
-            if parts == nil, measure() { return }
-            verify()
+            if part != nil, parts == nil, measure() { return }
+            if description?.checksum != nil { verifier = nil }
         }
     }
 
@@ -336,8 +361,8 @@ final class FetchedContent {
         inquiry = PartInquiry(source, description) { [unowned self] answer in
             isMeasuring = false
             if isReplaced(answer) { return }
-            if case .success(let known?) = answer, known != parts {
-                parts = known
+            if case .success(let known?) = answer, known != parts || description?.checksum?.parts != nil {
+                (parts, certainParts) = (known, known)
                 verifier = nil
             }
             if verifier == nil { verify() }
@@ -354,20 +379,23 @@ final class FetchedContent {
     }
 
     private func verify() {
-        let verifier = source.verifier(of: partial, parts, description, pool)
+        let verifier = source.verifier(of: partial, parts, certain: certainParts, description, pool)
         self.verifier = verifier
         verifier.arrived(partial.present)
     }
 
     /// - Parameter digest: of what has arrived.
-    private func startOver(_ digest: [UInt8]) {
+    private func startOver(_ digest: [UInt8], _ algorithm: ChecksumAlgorithm?) {
         let isLasting = digest == wrong
         wrong = digest
         verifier = nil
         rounds += 1
         distrust(seenBy)
         seenBy = []
-        log("what was fetched of \(String(decoding: want.key, as: UTF8.self).debugDescription) does not match its ETag")
+        let sign = algorithm?.rawValue ?? "ETag"
+        log(
+            "what was fetched of \(String(decoding: want.key, as: UTF8.self).debugDescription) does not match its \(sign)"
+        )
         do {
             try partial.startOver()
         } catch {
@@ -376,7 +404,10 @@ final class FetchedContent {
         requested = ByteRanges()
         guard rounds <= FetchedContent.mostRounds, !isLasting else {
             try? partial.remove()
-            let reason = isLasting ? source.lastingMismatch : "its bytes do not match the ETag \(want.etag)"
+            let reason =
+                isLasting
+                ? source.lastingMismatch(algorithm)
+                : algorithm?.mismatch ?? "its bytes do not match the ETag \(want.etag)"
             if isLasting { log("\(String(decoding: want.key, as: UTF8.self).debugDescription): \(reason)") }
             return failAll(IcecoreError(.damaged, reason))
         }

@@ -11,6 +11,16 @@ struct ObjectDescription {
     var isOpaque: Bool
     /// nil: not said.
     var headers: ReceivedHeaders?
+    /// What the source keeps of the whole object's bytes.
+    var checksum: ContentChecksum?
+
+    /// Adds what another answer about the same object says.
+    mutating func add(_ other: ObjectDescription) {
+        partLength = partLength ?? other.partLength
+        isOpaque = isOpaque || other.isOpaque
+        headers = headers ?? other.headers
+        checksum = checksum ?? other.checksum
+    }
 
     /// The parts of the upload as far as the length of its first one tells: they are all of that size, if that makes the
     /// right number of them.
@@ -24,7 +34,10 @@ struct ObjectDescription {
 }
 
 extension ObjectDescription {
-    init(_ head: S3ResponseHead, partLength: Int64? = nil) {
-        self.init(partLength: partLength, isOpaque: head.hasOpaqueETag, headers: ReceivedHeaders(head))
+    /// - Parameter want: what was asked for as a whole, so that a checksum is one of all of it; nil: a part of it was.
+    init(_ head: S3ResponseHead, of want: FetchRequest?, partLength: Int64? = nil) {
+        self.init(
+            partLength: partLength, isOpaque: head.hasOpaqueETag, headers: ReceivedHeaders(head),
+            checksum: want.flatMap { ContentChecksum(head, isOfParts: $0.etag.parts > 0 || $0.etag.verbatim != nil) })
     }
 }

@@ -29,7 +29,7 @@ final class PartInquiry {
         done: @escaping (Result<PartLayout?, any Error>) throws -> Void
     ) {
         let count = source.want.etag.parts
-        guard source.etagIsOfParts(description), let first = description?.partLength,
+        guard source.needsParts(description), let first = description?.partLength,
             (2...PartInquiry.mostParts).contains(count)
         else { return nil }
         self.source = source

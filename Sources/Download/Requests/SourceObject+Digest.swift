@@ -31,6 +31,18 @@ extension SourceObject {
     }
 
     /// Whether knowing the parts would help to check the content.
+    func needsParts(_ description: ObjectDescription?) -> Bool {
+        if etagIsOfParts(description) { return true }
+        return replica == nil && want.etag.parts > 0 && description?.checksum?.parts == Int(want.etag.parts)
+    }
+
+    /// Whether a content of which nothing can be checked is right for that reason alone, as encrypted ones are.
+    func acceptsUnchecked(_ description: ObjectDescription?) -> Bool {
+        let isOpaque = want.isOpaque || want.etag.verbatim != nil || description?.isOpaque ?? false
+        return replica == nil && isOpaque && !hasOpaqueETags
+    }
+
+    /// Whether the ETag is made of the MD5s of parts.
     func etagIsOfParts(_ description: ObjectDescription?) -> Bool {
         let isOpaque = hasOpaqueETags || want.isOpaque || description?.isOpaque ?? false
         return replica == nil && want.etag.parts > 0 && !isOpaque
@@ -40,16 +52,22 @@ extension SourceObject {
     ///
     /// - Parameters:
     ///   - parts: those of a multipart upload, as far as the server says.
+    ///   - certain: the same, where it was asked for each.
     ///   - description: what the server says of the object, if anything.
     func verifier(
-        of partial: PartialBlob, _ parts: PartLayout?, _ description: ObjectDescription?, _ pool: WorkPool
+        of partial: PartialBlob, _ parts: PartLayout?, certain: PartLayout?, _ description: ObjectDescription?,
+        _ pool: WorkPool
     ) -> ContentVerifier {
         let expected = expectedDigest(parts: parts, hasOpaqueETag: description?.isOpaque ?? false)
-        return ContentVerifier(partial, expected, needsSHA256: want.isFiledByVersion, pool)
+        let rule = checksumRule(description, certain: certain, likely: parts)
+        return ContentVerifier(partial, expected, needsSHA256: want.isFiledByVersion, rule, pool)
     }
 
     /// What is wrong with a content that does not match although it has arrived twice in the same form.
-    var lastingMismatch: String {
+    ///
+    /// - Parameter algorithm: of the source's checksum, if it is that which does not match.
+    func lastingMismatch(_ algorithm: ChecksumAlgorithm?) -> String {
+        if let algorithm { return algorithm.lastingMismatch }
         if replica != nil { return "its bytes are not those that were pushed" }
         return "its MD5 is not the ETag \(want.etag), and it came twice in the same form: either it is damaged at the "
             + "source, or this server's ETags are no MD5s. For such a server there is 'icecore sync --etags opaque'"

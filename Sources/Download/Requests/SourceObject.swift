@@ -47,9 +47,16 @@ struct SourceObject {
     func request(_ method: S3Request.Method = .get, range: Range<Int64>? = nil) -> S3Request {
         if let replica { return S3Request(method, bucket: bucket, key: replica.key, range: range) }
         let version = byKey ? nil : want.versionId.map { String(decoding: $0, as: UTF8.self) }
-        return S3Request(
+        var request = S3Request(
             method, bucket: bucket, key: want.key, versionId: version, range: range,
             ifMatch: version == nil && !hasUnusualSpelling ? want.etag.description : nil)
+        if range == nil, asksForChecksum { request.askForChecksum() }
+        return request
+    }
+
+    /// Whether the source's checksum may be needed. Where the ETag is the MD5, it is not.
+    var asksForChecksum: Bool {
+        replica == nil && (hasOpaqueETags || want.isOpaque || want.etag.verbatim != nil || want.etag.parts > 0)
     }
 
     /// Whether the server may spell the ETag otherwise than the inventory does: then only its answer can be compared.

@@ -49,7 +49,7 @@ final class WholeTransfer: Transfer {
         } else {
             file = try File(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o444)
         }
-        description = ObjectDescription(head)
+        description = ObjectDescription(head, of: want)
     }
 
     override func body(_ bytes: UnsafeRawBufferPointer) throws {
@@ -73,12 +73,16 @@ final class WholeTransfer: Transfer {
         }
         guard let digest = digest.take() else { return }
         let expected = digest.expected
-        let verdict = try digest.verdict(needsSHA256: want.isFiledByVersion) { try content.read(temporary, $0) }
-        if case .wrong(let found) = verdict {
+        var verdict = try digest.verdict(needsSHA256: want.isFiledByVersion) { try content.read(temporary, $0) }
+        // What is undecided may get parts that the ETag vouches for.
+        if case .opaque = verdict, let rule = source.checksumRule(description) {
+            verdict = try rule.verdict(verdict) { try content.read(temporary, $0) }
+        }
+        if case .wrong(let found, let algorithm) = verdict {
             // What came twice in the same form comes a third time.
-            if found == wrong { throw S3Failure.lasting(source.lastingMismatch) }
+            if found == wrong { throw S3Failure.lasting(source.lastingMismatch(algorithm)) }
             wrong = found
-            throw S3Failure.corrupt(expected.mismatch)
+            throw S3Failure.corrupt(algorithm?.mismatch ?? expected.mismatch)
         }
         self.verdict = verdict
     }
@@ -96,6 +100,7 @@ final class WholeTransfer: Transfer {
 
     /// Whether the content, which has arrived, matches its ETag if it was uploaded in these parts: then it is checked.
     func matches(_ parts: PartLayout) throws -> Bool {
+        guard source.etagIsOfParts(description) else { return false }
         self.parts = parts
         var digest = ContentDigest(.etag(want.etag, size: want.size, parts: parts))
         try content.read(temporary) { digest.update($0) }
@@ -109,6 +114,11 @@ final class WholeTransfer: Transfer {
     func sha256() throws -> [UInt8] {
         if case .undecided(let known?) = verdict { return known }
         return try ContentDigest.sha256 { try content.read(temporary, $0) }
+    }
+
+    /// What the source's checksum says of the content, which has arrived.
+    func verdict(_ rule: ChecksumRule) throws -> ContentDigest.Verdict {
+        try rule.verdict(.undecided(sha256: sha256())) { try content.read(temporary, $0) }
     }
 
     /// Accepts the content under its SHA-256.

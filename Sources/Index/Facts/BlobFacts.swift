@@ -49,3 +49,38 @@ package final class BlobFacts {
         return PartLayout(recorded: Array(statement.bytes(0)), size: size, count: etag.parts)
     }
 }
+
+extension Connection {
+    /// Passes every fact of the table `blob` to `body`, in the order of the ETags.
+    package func forEachFact(_ body: (BlobFact) throws -> Void) throws {
+        let parts = try knowsParts() ? "parts" : "NULL"
+        let select = try prepare("SELECT etag, size, sha256, partSize, \(parts) FROM blob ORDER BY etag, size")
+        var count = 0
+        while try select.step() {
+            count += 1
+            if count & 0xFFF == 0 { try Interruption.check() }
+            let (etag, size) = (ETag(Array(select.bytes(0))), select.integer(1))
+            let layout: PartLayout? =
+                if !select.isNull(3) {
+                    select.integer(3) > 0 ? .even(select.integer(3)) : nil
+                } else if !select.isNull(4) {
+                    PartLayout(recorded: Array(select.bytes(4)), size: size, count: etag.parts)
+                } else {
+                    nil
+                }
+            let sha256 = select.isNull(2) ? nil : Array(select.bytes(2))
+            if let fact = BlobFact(etag: etag, size: size, parts: layout, sha256: sha256) { try body(fact) }
+        }
+    }
+
+    /// Whether the table `blob` has any rows.
+    package func hasFacts() throws -> Bool {
+        try prepare("SELECT 1 FROM blob LIMIT 1").step()
+    }
+
+    /// The number of its rows.
+    package func factCount() throws -> Int64 {
+        let count = try prepare("SELECT count(*) FROM blob")
+        return try count.step() ? count.integer(0) : 0
+    }
+}

@@ -71,9 +71,9 @@ extension PartLayout {
         self.init(sizes: sizes, size: size, count: count)
     }
 
-    /// What an index records; nil for an even layout, whose part size is enough.
-    public var recorded: [UInt8]? {
-        guard case .uneven(let sizes) = self else { return nil }
+    /// The runs of parts of one size, in their order; none of an even layout.
+    public var runs: [(count: UInt32, size: Int64)] {
+        guard case .uneven(let sizes) = self else { return [] }
         var runs: [(count: UInt32, size: Int64)] = []
         for size in sizes {
             if let last = runs.last, last.size == size {
@@ -82,6 +82,12 @@ extension PartLayout {
                 runs.append((1, size))
             }
         }
+        return runs
+    }
+
+    /// What an index records; nil for an even layout, whose part size is enough.
+    public var recorded: [UInt8]? {
+        guard case .uneven = self else { return nil }
         return runs.flatMap { run in
             withUnsafeBytes(of: run.count.bigEndian) { Array($0) }
                 + withUnsafeBytes(of: run.size.bigEndian) { Array($0) }

@@ -67,6 +67,7 @@ public final class Clone {
         }
         // Blobs that were already there may come from a clone that was killed before they were durable.
         try store.blobs.synchronize()
+        try FactKeeper(store).rewrite(from: index)
         // In a store that exists, distrust of ETags has to come before the rows that need it.
         if !isNew { try store.adopt(head.metadata.configuration) }
         try IndexCopy.replace(store.indexPath, with: index)

@@ -46,6 +46,11 @@ public struct S3Request: Sendable {
         headers.append(("Content-MD5", Data(md5).base64EncodedString()))
     }
 
+    /// Asks for the checksum that the server keeps of the object.
+    public mutating func askForChecksum() {
+        headers.append(("x-amz-checksum-mode", "ENABLED"))
+    }
+
     /// `s3://bucket/key` for people: control characters and bytes that are not text are replaced.
     var displayName: String {
         "s3://\(bucket)/" + Display.text(key, limit: 300)

@@ -9,6 +9,7 @@ public struct S3ResponseHead: Sendable {
         case contentLength, contentRange, contentType, contentEncoding, etag, lastModified, location, retryAfter
         case versionId, deleteMarker, serverSideEncryption, customerAlgorithm, partsCount, bucketRegion, storageClass
         case requestId, date, cacheControl, contentDisposition, contentLanguage, expires, redirectLocation, taggingCount
+        case checksumType, checksumCRC64NVME, checksumCRC32C, checksumCRC32, checksumSHA256, checksumSHA1
 
         var name: StaticString {
             switch self {
@@ -35,6 +36,12 @@ public struct S3ResponseHead: Sendable {
             case .expires: "expires"
             case .redirectLocation: "x-amz-website-redirect-location"
             case .taggingCount: "x-amz-tagging-count"
+            case .checksumType: "x-amz-checksum-type"
+            case .checksumCRC64NVME: "x-amz-checksum-crc64nvme"
+            case .checksumCRC32C: "x-amz-checksum-crc32c"
+            case .checksumCRC32: "x-amz-checksum-crc32"
+            case .checksumSHA256: "x-amz-checksum-sha256"
+            case .checksumSHA1: "x-amz-checksum-sha1"
             }
         }
     }

@@ -106,6 +106,7 @@ public final class Prune {
         reader.end()
         try removeInventories(reader.timeline, dropped)
         try removeBlobs(writer, outcome.blobs)
+        if writer.hasForgottenFacts { try FactKeeper(store).compact() }
         return outcome
     }
 

@@ -16,6 +16,8 @@ final class PruneWriter: PruneVisitor {
     private let hasFailures: Bool
     private var removedDirectories = 0
     private var isOpen = true
+    /// Whether there were facts about contents to forget.
+    private(set) var hasForgottenFacts = false
 
     /// Begins the transaction.
     init(_ store: Store, _ contents: PruneContents) throws {
@@ -148,6 +150,7 @@ final class PruneWriter: PruneVisitor {
     /// Deletes what the index knows about contents that no row names.
     private func forgetFacts() throws {
         guard try connection.prepare("SELECT 1 FROM blob LIMIT 1").step() else { return }
+        hasForgottenFacts = true
         let delete = try connection.prepare("DELETE FROM blob WHERE etag = ? AND size = ?")
         try contents.forEach { etag, size in try delete.run(etag, size) }
     }

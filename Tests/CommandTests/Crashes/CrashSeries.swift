@@ -161,6 +161,7 @@ final class CrashSeries {
             let listing = try scenario.succeed("ls", "-R", "--json", "--at", name).stdout
             #expect(listing.isSame(as: listings[name] ?? []), "\(moment): \(name)")
         }
+        #expect(try StoreDigest.blobsWithoutFacts(store) == [], "\(moment)")
         let blobs = try StoreDigest.blobs(store)
         for (name, digest) in needed where !damaged.contains(name) {
             #expect(blobs[name] == digest, "\(moment): \(name)")

@@ -24,9 +24,17 @@ struct PowerCut {
         try Scenario.withBucket(in: memory) { scenario in
             let rows = inventories()
             for (name, rows) in zip(names, rows) { try scenario.add(name, rows) }
+            for day in 0..<3 {
+                for row in rows[day] where row.key == "parted/\(day)" {
+                    try UnevenPartTests.tellParts(scenario, row, parts(day))
+                }
+            }
             try body(PowerCut(scenario: scenario, rows: rows))
         }
     }
+
+    /// Of sizes that only the server knows.
+    private static func parts(_ day: Int) -> [Int] { [400_003, 300_007, 400_003 + day] }
 
     /// Contents of all kinds, some of which change from each inventory to the next.
     private static func inventories() -> [[Row]] {
@@ -43,6 +51,7 @@ struct PowerCut {
                     $0.etag = "0123456789abcdef0123456789abcde\(day)"
                     $0.encryption = "SSE-KMS"
                 })
+            rows.append(UnevenPartTests.row("parted/\(day)", parts(day)))
             if day > 0 {
                 let time = "2024-03-0\(day + 1)T12:00:00.000Z"
                 for key in (0..<10).map({ "small/\(($0 + day) % 3)/\($0 + day)" }) + ["large/0"] {
@@ -244,6 +253,7 @@ struct PowerCut {
         if point.isEnd, Set(lines.keys) != Set(promise.after.snapshots.keys) {
             complaints.append("what had ended is not there: \(lines.keys.sorted())")
         }
+        complaints += try StoreDigest.blobsWithoutFacts(scenario.store).map { "nothing but the index knows of \($0)" }
         complaints += try findings().filter { finding in !promise.damage.contains { finding.contains($0) } }
         for words in promise.next {
             let run = try scenario.run(words)
@@ -251,8 +261,19 @@ struct PowerCut {
         }
         complaints += try findings().map { "afterwards \($0)" }
         if try state() != promise.after { complaints.append("it is not the same afterwards as without a cut") }
+        complaints += try complaintsWithoutIndex()
         if try !Files.names(in: "\(scenario.store)/tmp").isEmpty { complaints.append("something is left in tmp/") }
         return complaints
+    }
+
+    /// Loses the index: what is wrong with the store once it has another.
+    private func complaintsWithoutIndex() throws -> [String] {
+        // A clone has nothing to make one from.
+        if try Files.names(in: "\(scenario.store)/inventories").isEmpty { return [] }
+        for suffix in ["", "-wal", "-shm"] { try Files.remove("\(scenario.store)/index.sqlite\(suffix)") }
+        let run = try scenario.run("reindex")
+        if run.status != 0 { return ["the index is not made again: \(run)"] }
+        return try findings().filter { !$0.contains("\"missing\"") }.map { "after another index \($0)" }
     }
 
     /// What a verification finds.

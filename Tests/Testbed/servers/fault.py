@@ -13,6 +13,7 @@ Commands are JSON objects, one a line on standard input; each is answered with o
                           "latency": seconds before an answer, counted from the arrival of its request;
                           "alwaysWrong", "alwaysFail": lists of targets; "rate": bytes a second for each answer
   {"canned": {target: [{"status", "headers": [[name, value]], "body", "raw"}]}}    one after the other, the last stays
+  {"checksums": {target: [[name, value]]}}    headers of whole objects, for who asks with x-amz-checksum-mode; they stay
   {"statistics": true}    {"requests", "connections", "inFlight", "streaming", "most", "bytes" of bodies,
                           "targets": {target: count}} since the last reset, and
                           "arrived": bytes that the clients' machine has acknowledged, heads too, since the start
@@ -45,6 +46,7 @@ KINDS = ["status503", "status500", "cut", "wrong", "reset", "stall"]
 
 class State:
     def __init__(self):
+        self.checksums = {}
         self.reset()
 
     def reset(self):
@@ -194,6 +196,8 @@ class Connection(asyncio.Protocol):
             if start >= body.size:
                 return self.send(416, b"", method)
             status, extra = 206, f"Content-Range: bytes {start}-{end - 1}/{body.size}\r\n"
+        if status == 200 and headers.get("x-amz-checksum-mode") == "enabled":
+            extra += "".join(f"{name}: {value}\r\n" for name, value in state.checksums.get(target, ()))
         if body.etag:
             extra += f'ETag: "{body.etag}"\r\n'
         count = end - start
@@ -266,6 +270,8 @@ def obey(command):
         state.set_faults(command["faults"])
     if "canned" in command:
         state.canned.update(command["canned"])
+    if "checksums" in command:
+        state.checksums.update(command["checksums"])
     if "statistics" in command:
         return {
             "requests": state.requests, "connections": state.connections, "inFlight": state.in_flight,

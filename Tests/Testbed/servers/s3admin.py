@@ -77,7 +77,7 @@ def headers(item):
     names = {
         "contentType": "ContentType", "contentEncoding": "ContentEncoding", "metadata": "Metadata",
         "cacheControl": "CacheControl", "contentDisposition": "ContentDisposition",
-        "contentLanguage": "ContentLanguage", "expires": "Expires", "redirect": "WebsiteRedirectLocation"}
+        "contentLanguage": "ContentLanguage", "checksum": "ChecksumAlgorithm", "expires": "Expires", "redirect": "WebsiteRedirectLocation"}
     found = {names[name]: item[name] for name in names if item.get(name)}
     if item.get("tags"):
         found["Tagging"] = urllib.parse.urlencode(item["tags"], quote_via=urllib.parse.quote)
@@ -92,10 +92,12 @@ def put(bucket, key, partSize=None, partSizes=None, **item):
     upload = s3.create_multipart_upload(Bucket=bucket, Key=key, **headers(item))["UploadId"]
     parts = []
     start = 0
+    checksum = {"ChecksumAlgorithm": item["checksum"]} if item.get("checksum") else {}
     for number, size in enumerate(partSizes or [partSize] * max(1, -(-len(body) // partSize)), 1):
         part = s3.upload_part(
-            Bucket=bucket, Key=key, UploadId=upload, PartNumber=number, Body=body[start:start + size])
-        parts.append({"PartNumber": number, "ETag": part["ETag"]})
+            Bucket=bucket, Key=key, UploadId=upload, PartNumber=number, Body=body[start:start + size], **checksum)
+        sums = {name: part[name] for name in part if name.startswith("Checksum") and name != "ChecksumType"}
+        parts.append({"PartNumber": number, "ETag": part["ETag"], **sums})
         start += size
     done = s3.complete_multipart_upload(Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts})
     # Ceph's answer lacks the ETag.
