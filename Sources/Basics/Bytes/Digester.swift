@@ -29,3 +29,11 @@ public typealias SHA256 = Digester<Crypto.SHA256>
 
 /// SHA-1, as some uploads have it for a checksum. Not for security.
 public typealias SHA1 = Digester<Insecure.SHA1>
+extension Digester where Function == Crypto.SHA256 {
+    /// The code of a message that only those who have the key can make (HMAC).
+    public static func authenticationCode(_ message: [UInt8], key: [UInt8]) -> [UInt8] {
+        HMAC<Crypto.SHA256>.authenticationCode(for: message, using: SymmetricKey(data: key)).withUnsafeBytes {
+            Array($0)
+        }
+    }
+}

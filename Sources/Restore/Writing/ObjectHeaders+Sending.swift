@@ -8,10 +8,10 @@ extension ObjectHeaders {
         "x-amz-website-redirect-location",
     ]
 
-    /// What can be sent: a header without a value cannot be signed, and none that is not an object's is sent.
+    /// What can be sent: of the headers without a value only metadata, and none that is not an object's.
     private var sendable: [String: String] {
         fields.filter { name, value in
-            !value.isEmpty && (Self.names.contains(name) || name.hasPrefix(Self.metadataPrefix))
+            name.hasPrefix(Self.metadataPrefix) || (!value.isEmpty && Self.names.contains(name))
         }
     }
 
@@ -35,7 +35,4 @@ extension ObjectHeaders {
 
     /// Whether it is known which tags there are.
     var hasKnownTags: Bool { isComplete || !tags.isEmpty }
-
-    /// Whether all of it is known and can be sent.
-    var canBeSent: Bool { isComplete && !fields.values.contains("") }
 }

@@ -50,8 +50,8 @@ extension RestoreLoop {
             if let headers = object.headers, headers.isComplete { return copyParts(object, division, headers) }
             return describeSource(object) { [unowned self] in copyParts(object, division, $0) }
         }
-        // What cannot be sent can still be copied.
-        let headers = object.headers.flatMap { $0.canBeSent ? $0.toSend : nil }
+        // What is not known is copied, too.
+        let headers = object.headers.flatMap { $0.isComplete ? $0.toSend : nil }
         let request = S3Request.copying(
             source(object), bucket: target.bucket, key: key(object), headers: headers)
         open += 1

@@ -6,6 +6,8 @@ final class HeaderList {
 
     init(_ lines: [String]) {
         for line in lines {
+            // To libcurl, a header without a value is one to leave out, unless it ends so.
+            let line = line.hasSuffix(": ") ? "\(line.dropLast(2));" : line
             // This fails only for lack of memory, which ends the program elsewhere.
             if let longer = curl_slist_append(raw, line) { raw = longer }
         }

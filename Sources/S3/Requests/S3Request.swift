@@ -5,6 +5,17 @@ import Foundation
 public struct S3Request: Sendable {
     public enum Method: Sendable {
         case get, head, put, post, delete
+
+        /// As HTTP has it.
+        var name: String {
+            switch self {
+            case .get: "GET"
+            case .head: "HEAD"
+            case .put: "PUT"
+            case .post: "POST"
+            case .delete: "DELETE"
+            }
+        }
     }
 
     public var method: Method
@@ -19,7 +30,7 @@ public struct S3Request: Sendable {
     public var range: Range<Int64>?
     /// Only if the object still has this ETag (without quotation marks).
     public var ifMatch: String?
-    /// Further headers, such as `If-None-Match`. Never Date, and none without a value.
+    /// Further headers, such as `If-None-Match`. Never Date, and none without a value but `x-amz-meta-…`.
     public var headers: [(name: String, value: String)] = []
     /// The body to send with PUT and POST.
     public var payload: [UInt8]?
@@ -60,7 +71,8 @@ public struct S3Request: Sendable {
     func headerLines() -> [String]? {
         var lines: [String] = []
         func add(_ name: String, _ value: String) -> Bool {
-            guard !value.isEmpty, value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f || $0 == 0x09 }),
+            guard !value.isEmpty || name.hasPrefix("x-amz-meta-"),
+                value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f || $0 == 0x09 }),
                 !name.isEmpty, name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: ":") })
             else { return false }
             lines.append("\(name): \(value)")

@@ -117,12 +117,14 @@ public final class TransferLoop {
             return
         }
         let (credentials, generation) = try service.credentials.current()
-        let slot = try idleSlot(signed: credentials != nil)
+        let signsItself = credentials != nil && RequestSignature.isNeeded(lines)
+        let slot = try idleSlot(signed: credentials != nil && !signsItself)
         let region = transfer.progress.region ?? service.region(of: request.bucket)
         slot.region = region
         slot.generation = generation
+        slot.hasCredentials = credentials != nil
         slot.secrets = credentials?.secrets ?? []
-        if let credentials, slot.signedGeneration != generation || slot.signedScope != region {
+        if let credentials, slot.isSigned, slot.signedGeneration != generation || slot.signedScope != region {
             slot.setSigner(
                 scope: "aws:amz:\(region):s3", accessKey: credentials.accessKeyId,
                 secretKey: credentials.secretAccessKey)
@@ -130,7 +132,8 @@ public final class TransferLoop {
             slot.signedScope = region
         }
         prepareURL(slot, transfer, region)
-        let headers = headers(request, lines, credentials, generation)
+        let signature = signsItself ? credentials.map { RequestSignature(credentials: $0, region: region) } : nil
+        let headers = headers(request, lines, credentials, generation, signature, slot.url)
         slot.headers = headers
         setMethod(slot, request)
         let range = request.range.map { "\($0.lowerBound)-\($0.upperBound - 1)" }
@@ -200,17 +203,18 @@ public final class TransferLoop {
     private static let emptyDigest = Hex.encode(SHA256.digest([]))
 
     private func headers(
-        _ request: S3Request, _ lines: [String], _ credentials: Credentials?, _ generation: Int
+        _ request: S3Request, _ lines: [String], _ credentials: Credentials?, _ generation: Int,
+        _ signature: RequestSignature?, _ url: [UInt8]
     ) -> HeaderList {
         let isUpload = request.uploadLength != nil
         let isStandard = lines.isEmpty && request.payload == nil && !isUpload
         if isStandard, let standardHeaders, standardHeaders.generation == generation { return standardHeaders.list }
         var all = lines
+        // An upload's body is read only while it is sent; its Content-MD5, which is signed, protects it.
+        let digest =
+            isUpload
+            ? "UNSIGNED-PAYLOAD" : request.payload.map { Hex.encode(SHA256.digest($0)) } ?? Self.emptyDigest
         if let credentials {
-            // An upload's body is read only while it is sent; its Content-MD5, which is signed, protects it.
-            let digest =
-                isUpload
-                ? "UNSIGNED-PAYLOAD" : request.payload.map { Hex.encode(SHA256.digest($0)) } ?? Self.emptyDigest
             all.append("x-amz-content-sha256: \(digest)")
             if let token = credentials.sessionToken { all.append("x-amz-security-token: \(token)") }
         }
@@ -220,6 +224,7 @@ public final class TransferLoop {
         {
             all.append("Content-Type: application/octet-stream")
         }
+        if let signature { all += signature.headers(request.method.name, url, all, digest: digest) }
         let list = HeaderList(all)
         if isStandard { standardHeaders = (generation, list) }
         return list
@@ -269,7 +274,7 @@ public final class TransferLoop {
         if try retryElsewhere(transfer, failure, slot, now) { return }
         guard failure.isTransient, transfer.progress.attempts < options.attempts else {
             service.explain(
-                &failure, bucket: transfer.request.bucket, server: origin(transfer), isSigned: slot.isSigned)
+                &failure, bucket: transfer.request.bucket, server: origin(transfer), isSigned: slot.hasCredentials)
             try end(transfer, failure)
             return
         }
@@ -308,7 +313,7 @@ public final class TransferLoop {
     private func retryElsewhere(
         _ transfer: Transfer, _ failure: S3Failure, _ slot: TransferSlot, _ now: UInt64
     ) throws -> Bool {
-        if failure.isExpiredCredentials, slot.isSigned, transfer.progress.renewals < 3 {
+        if failure.isExpiredCredentials, slot.hasCredentials, transfer.progress.renewals < 3 {
             transfer.progress.renewals += 1
             guard try service.credentials.renew(after: slot.generation) else { return false }
         } else if [301, 302, 307, 308, 400].contains(failure.status), transfer.progress.redirects < 4 {

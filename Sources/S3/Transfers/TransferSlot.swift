@@ -7,7 +7,10 @@ final class TransferSlot: EasyHandle {
         case head, body, errorBody
     }
 
+    /// libcurl signs what the handle sends.
     let isSigned: Bool
+    /// The request is signed, by libcurl or by itself.
+    var hasCredentials = false
     private(set) var transfer: Transfer?
     private(set) var head = S3ResponseHead()
     private(set) var errorBody: [UInt8] = []

@@ -5,9 +5,6 @@ import Testing
 
 /// A bucket becomes again what it was.
 @Suite struct RestoreTests {
-    /// Whether the index keeps the headers and tags of every version.
-    static let hasAllHeaders = true
-
     private static func proxied(_ bucket: LostBucket) throws -> (ProxyServer, [String: String]) {
         let proxy = try ProxyServer(to: bucket.server)
         return (proxy, ["AWS_ENDPOINT_URL": proxy.endpoint])
@@ -25,14 +22,11 @@ import Testing
 
             let run = try bucket.restore(url, environment: environment)
             #expect(run.status == 0, "\(run)")
-            try bucket.expectFirst(in: bucket.name, besides: bucket.new, hasAllHeaders: Self.hasAllHeaders)
+            try bucket.expectFirst(in: bucket.name, besides: bucket.new)
             let (planned, done) = (try rehearsal.record, try run.record)
-            for count in ["equal", "unavailable", "deleted"] {
+            for count in ["equal", "copied", "uploaded", "unavailable", "deleted"] {
                 #expect(planned[count] as? Int == done[count] as? Int, "\(count): \(rehearsal) \(run)")
             }
-            // What cannot be copied is uploaded.
-            let sums = [planned, done].map { ($0["copied"] as? Int ?? 0) + ($0["uploaded"] as? Int ?? 0) }
-            #expect(sums[0] == sums[1], "\(rehearsal) \(run)")
             #expect(done["copied"] as? Int ?? 0 > 50 && done["uploaded"] as? Int ?? 0 > 10, "\(run)")
             // What was copied has moved no bytes: only what had to be uploaded was sent, and documents.
             let uploaded = done["uploadedBytes"] as? Int ?? 0
@@ -55,7 +49,7 @@ import Testing
             let run = try bucket.restore("s3://\(bucket.name)", "--delete")
             #expect(run.status == 0, "\(run)")
             #expect(try run.record["deleted"] as? Int == bucket.new.count, "\(run)")
-            try bucket.expectFirst(in: bucket.name, hasAllHeaders: Self.hasAllHeaders)
+            try bucket.expectFirst(in: bucket.name)
             let after = Set(try bucket.admin.listVersions(bucket.name).map { "\($0.key) \($0.versionId)" })
             #expect(before.isSubset(of: after))
         }
@@ -78,7 +72,7 @@ import Testing
                 besides: ["besides"].map { "back here/\($0)" }
                     + (try bucket.admin.describe(other, prefix: "back here/").map(\.key)).filter {
                         $0 != "back here/besides"
-                    }, hasAllHeaders: Self.hasAllHeaders)
+                    })
             let under = LostBucket.comparable(
                 try bucket.admin.describe(other, prefix: "back here/"), prefix: "back here/")
             for object in bucket.first where object.key.utf8.count < 1000 && !bucket.hidesParts(object.key) {
