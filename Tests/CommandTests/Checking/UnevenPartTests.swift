@@ -114,7 +114,7 @@ import Testing
             // From a damaged store, nothing wrong is sent.
             let other = try PushTests.place(kind == "file" ? "moto" : kind, scenario)
             let push = try scenario.push(other, store: clone, status: 1)
-            #expect(push.stderr.contains("1 blobs of the store are damaged"), "\(push)")
+            #expect(push.stderr.contains("1 blob of the store is damaged"), "\(push)")
         }
     }
 

@@ -117,7 +117,8 @@ import Testing
                     #expect(verify.status == 0 && verify.stdout.isEmpty, "\(free) KiB: \(verify)")
                     #expect(try Files.names(in: "\(store)/tmp").isEmpty, "\(free) KiB")
                 }
-                #expect(failed > 0 && succeeded > 0, "\(failed) failed, \(succeeded) succeeded")
+                // A prune has a reserve, which is enough for this one.
+                #expect((failed > 0 || command == "prune") && succeeded > 0, "\(failed) failed, \(succeeded) succeeded")
             }
         }
     }

@@ -47,7 +47,7 @@ import Testing
 
                 // Or it is not, and the source has it.
                 let repair = try scenario.run("verify", "--repair", environment: faults(name(blob)))
-                #expect(repair.status == 0 && repair.stderr.contains("fetched 1 contents again"), "\(repair)")
+                #expect(repair.status == 0 && repair.stderr.contains("fetched 1 content again"), "\(repair)")
                 #expect(try scenario.findings(status: 0).isEmpty)
                 let kept = try Files.names(in: "\(scenario.store)/quarantine").filter { $0.hasPrefix(name(blob)) }
                 #expect(kept.count == 1)

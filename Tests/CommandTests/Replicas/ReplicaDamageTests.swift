@@ -111,7 +111,7 @@ import Testing
             #expect(refused.status == 3 && refused.stderr.contains("--accept-missing"), "\(refused)")
             #expect(!Files.exists("\(scenario.directory)/clone/icecore.json"))
             let run = try Self.clone(scenario, place, "--accept-missing")
-            #expect(run.status == 3 && run.stderr.contains("1 blobs could not be fetched"), "\(run)")
+            #expect(run.status == 3 && run.stderr.contains("1 blob could not be fetched"), "\(run)")
             let clone = "\(scenario.directory)/clone"
             let verify = try scenario.run(["verify", "--store", clone, "--json"])
             #expect(verify.status != 0 && verify.text.contains("parted"), "\(verify)")
@@ -147,7 +147,7 @@ import Testing
             #expect(try Self.clone(scenario, place).status == 0)
             try Files.remove("\(root)\(path)")
             let run = try Self.clone(scenario, place)
-            #expect(run.status == 3 && run.stderr.contains("1 blobs that were pushed are no longer there"), "\(run)")
+            #expect(run.status == 3 && run.stderr.contains("1 blob that was pushed is no longer there"), "\(run)")
         }
     }
 
@@ -190,7 +190,7 @@ import Testing
             let place = ReplicaPlace.directory(scenario)
             try Files.remove(scenario.blob(try scenario.row("parted")))
             let run = try scenario.push(place, status: 3)
-            #expect(run.stderr.contains("1 contents that the store expects"), "\(run)")
+            #expect(run.stderr.contains("1 content that the store expects"), "\(run)")
             let clone = try Self.clone(scenario, place)
             #expect(clone.status == 3, "\(clone)")
         }

@@ -38,7 +38,9 @@ enum StoreDigest {
     /// Every file with the MD5 of its content; without the lock, the log of mounts, and what SQLite keeps beside the
     /// index while it is open.
     static func of(_ store: String) throws -> [String: String] {
-        let passing: Set<String> = ["lock", "push.lock", "mount.log", "index.sqlite-wal", "index.sqlite-shm"]
+        let passing: Set<String> = [
+            "lock", "push.lock", "mount.log", "index.sqlite-wal", "index.sqlite-shm", "reserve",
+        ]
         var digests: [String: String] = [:]
         for path in try files(store) where !passing.contains(path) {
             digests[path] = try digest("\(store)/\(path)")

@@ -101,7 +101,7 @@ import Testing
                 "rows", "keys", "bytes", "newVersions", "goneVersions", "wanted", "wantedBytes", "fetched",
                 "fetchedBytes",
                 "requests", "retries", "receivedBytes", "downloadMilliseconds", "milliseconds", "gone", "failed",
-                "refused", "archived", "archivedBytes", "encrypted",
+                "refused", "archived", "archivedBytes", "encrypted", "headersAsked", "headersRefused", "headersFailed",
             ]
             for record in records {
                 #expect(Set(record.keys) == Set(numbers + ["name", "dryRun", "wasKnown"]))
