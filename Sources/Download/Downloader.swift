@@ -82,7 +82,7 @@ public final class Downloader {
         self.committer = committer
         let account = AccountCheck(bucket: self.origin.bucketName)
         self.account = account
-        inquiry = HeaderInquiry(store, self.origin, headers, account, wants: headerWants) { want, headers, isComplete in
+        inquiry = try HeaderInquiry(store, self.origin, headers, account, wants: headerWants) { want, headers, isComplete in
             committer.add(want, headers, isComplete: isComplete)
         }
         let reader = try store.reader()

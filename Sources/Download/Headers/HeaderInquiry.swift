@@ -28,6 +28,8 @@ final class HeaderInquiry {
     private let record: (FetchRequest, ObjectHeaders, _ isComplete: Bool) -> Void
     /// Somebody wants to know.
     let isOn: Bool
+    /// What a sync that was stopped has learnt.
+    private var earlier: ArrivedHeaders?
     private(set) var outcome = Outcome()
     /// Which are asked for now, and those that have been added meanwhile.
     private var current: FetchQueue?
@@ -43,12 +45,13 @@ final class HeaderInquiry {
         _ store: Store, _ origin: ContentOrigin, _ destination: HeaderDestination, _ account: AccountCheck,
         wants: FetchQueue?,
         record: @escaping (FetchRequest, ObjectHeaders, _ isComplete: Bool) -> Void
-    ) {
+    ) throws {
         self.store = store
         self.origin = origin
         self.account = account
         self.record = record
         if case .nowhere = destination { isOn = false } else { isOn = true }
+        if case .arrived(let directory) = destination { earlier = try ArrivedHeaders.left(in: directory) }
         current = wants
     }
 
@@ -58,6 +61,7 @@ final class HeaderInquiry {
     /// Asks for the headers of a version later, or only for its tags if the rest is known.
     func add(_ want: FetchRequest) throws {
         guard isOn else { return }
+        if want.knownHeaders == nil, try earlier?.find(want)?.isComplete ?? false { return }
         let queue = try following ?? FetchQueue(directory: store.temporaryPath)
         following = queue
         try queue.append(want)

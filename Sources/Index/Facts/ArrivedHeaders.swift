@@ -99,6 +99,17 @@ public final class ArrivedHeaders {
         return try select.step() ? Learnt(set: select.integer(0), isComplete: select.integer(1) != 0) : nil
     }
 
+    /// The same of a version that is requested.
+    public func find(_ want: FetchRequest) throws -> Learnt? {
+        try want.key.withUnsafeBytes { key in
+            try (want.versionId ?? []).withUnsafeBytes { versionId in
+                try want.etag.bytesOfRow.withUnsafeBytes { etag in
+                    try find(key: key, versionId: versionId, etag: etag)
+                }
+            }
+        }
+    }
+
     private func bind(
         _ statement: Statement, _ key: UnsafeRawBufferPointer, _ versionId: UnsafeRawBufferPointer,
         _ etag: UnsafeRawBufferPointer
