@@ -194,14 +194,14 @@ import Testing
             try scenario.succeed("sync")
             let rehearsal = try scenario.succeed("sync", "--distrust-etags", "--dry-run", "--json").record
             #expect((rehearsal["wantedBytes"] as? Int ?? 0) > 2 * Self.tail.count)
-            #expect(try scenario.succeed("status", "--json").records[0]["format"] as? Int == 1)
+            #expect(try scenario.succeed("status", "--json").records[0]["format"] as? Int == 3)
             // One of them cannot be had any more: it keeps what it had. The others get what is theirs.
             try Files.remove("\(scenario.server.directory)/data/\(Scenario.bucket)/.v/o1")
             try Files.remove("\(scenario.server.directory)/data/\(Scenario.bucket)/.c/other")
             let run = try scenario.run("sync", "--distrust-etags")
             #expect(run.status == 0, "\(run)")
             try Self.expectAll(scenario)
-            #expect(try scenario.succeed("status", "--json").records[0]["format"] as? Int == 2)
+            #expect(try scenario.succeed("status", "--json").records[0]["format"] as? Int == 3)
             try scenario.succeed("verify")
             // What is gone is not asked for again and again.
             #expect(try scenario.succeed("sync", "--json").record["wanted"] as? Int == 0)

@@ -145,7 +145,7 @@ import Testing
             let place = try PushTests.place(kind, scenario)
             try scenario.push(place)
             let old = try scenario.clone(place, "old")
-            #expect(try Self.configuration(old)["format"] as? Int == 1)
+            #expect(try Self.configuration(old)["format"] as? Int == 3)
 
             try scenario.add(Self.names[1], Self.rows)
             try scenario.succeed("sync", "--etags", "opaque")

@@ -79,6 +79,11 @@ final class DiskCalls {
             guard let handle = handle(0) else { return .none }
             disk.resize(handle.node, to: try number(1))
             return .data
+        case "fallocate":
+            guard let handle = handle(0), !arguments[1].has("FALLOC_FL_KEEP_SIZE") else { return .none }
+            let end = try number(2) + number(3)
+            if end > handle.node.size { disk.resize(handle.node, to: end) }
+            return .data
         case "fchmod", "chmod":
             let node = call.name == "chmod" ? disk.node(try path(nil, arguments[0])) : handle(0)?.node
             node?.mode = mode(arguments[1])
