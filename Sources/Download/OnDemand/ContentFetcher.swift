@@ -234,8 +234,10 @@ public final class ContentFetcher: @unchecked Sendable {
             pool = try WorkPool { [weak self] in self?.hearNews() }
             self.pool = pool
         }
+        // This first: it makes a cache again that somebody has removed, and a replica's facts are in there.
+        let partial = try place.open(want, mayKeep: mayKeep)
         let content = FetchedContent(
-            try SourceObject(want, origin), try place.open(want, mayKeep: mayKeep), pool, log: log,
+            try SourceObject(want, origin), partial, pool, log: log,
             keep: { [unowned self] blob in keep(blob) }, distrust: distrust,
             goOn: { [unowned self] readers, source in goOn(readers, source) })
         contents.append(content)
