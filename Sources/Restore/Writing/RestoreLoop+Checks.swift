@@ -100,12 +100,19 @@ extension RestoreLoop {
     ///
     /// - Parameter done: called with the server's time if that was possible.
     func setTags(_ object: WantedObject, _ done: @escaping (Timestamp?) throws -> Void) {
-        open += 1
         let tags = object.headers?.tags ?? [:]
-        let request =
-            tags.isEmpty
-            ? S3Request.tagging(.delete, bucket: target.bucket, key: key(object))
-            : S3Request.setting(S3Tagging(tags), bucket: target.bucket, key: key(object))
+        let set = S3Request.setting(S3Tagging(tags), bucket: target.bucket, key: key(object))
+        // A set without tags takes them away at S3 and at Ceph's gateway, which does not do so when told to delete them.
+        let delete = S3Request.tagging(.delete, bucket: target.bucket, key: key(object))
+        setTags(object, set, tags.isEmpty ? delete : nil, done)
+    }
+
+    /// - Parameter otherwise: what to send to a server that refuses the request.
+    private func setTags(
+        _ object: WantedObject, _ request: S3Request, _ otherwise: S3Request?,
+        _ done: @escaping (Timestamp?) throws -> Void
+    ) {
+        open += 1
         ready.append(
             CollectingTransfer(
                 request,
@@ -113,7 +120,11 @@ extension RestoreLoop {
                     open -= 1
                     switch answer {
                     case .success(let answer): try done(answer.head.date)
-                    case .failure(let error): try failed(object, error)
+                    case .failure(let error):
+                        guard let otherwise, (error as? S3Failure)?.kind == .response else {
+                            return try failed(object, error)
+                        }
+                        setTags(object, otherwise, nil, done)
                     }
                 }))
     }

@@ -75,15 +75,10 @@ final class DiskCalls {
                 handle.position += result
             }
             return .data
-        case "ftruncate":
-            guard let handle = handle(0) else { return .none }
-            disk.resize(handle.node, to: try number(1))
-            return .data
+        case "ftruncate": return resize(handle(0), to: try number(1))
         case "fallocate":
-            guard let handle = handle(0), !arguments[1].has("FALLOC_FL_KEEP_SIZE") else { return .none }
-            let end = try number(2) + number(3)
-            if end > handle.node.size { disk.resize(handle.node, to: end) }
-            return .data
+            if arguments[1].has("FALLOC_FL_KEEP_SIZE") { return .none }
+            return resize(handle(0), to: max(handle(0)?.node.size ?? 0, try number(2) + number(3)))
         case "fchmod", "chmod":
             let node = call.name == "chmod" ? disk.node(try path(nil, arguments[0])) : handle(0)?.node
             node?.mode = mode(arguments[1])
@@ -132,6 +127,12 @@ final class DiskCalls {
             if touches { throw unexpected(call) }
             return .none
         }
+    }
+
+    private func resize(_ handle: Handle?, to size: Int) -> Effect {
+        guard let handle else { return .none }
+        disk.resize(handle.node, to: size)
+        return .data
     }
 
     private func unexpected(_ call: TracedCall) -> TestbedError {

@@ -97,10 +97,11 @@ extension S3Client {
 
     /// Replaces the tags of an object; without any, takes them away.
     public func setTagging(_ tagging: S3Tagging, bucket: String, key: [UInt8], versionId: String? = nil) throws {
-        let request =
-            tagging.tags.isEmpty
-            ? S3Request.tagging(.delete, bucket: bucket, key: key, versionId: versionId)
-            : S3Request.setting(tagging, bucket: bucket, key: key, versionId: versionId)
-        _ = try send(request)
+        do {
+            _ = try send(S3Request.setting(tagging, bucket: bucket, key: key, versionId: versionId))
+        } catch where tagging.tags.isEmpty {
+            // Not the first choice: it leaves the tags in a versioned bucket of Ceph's gateway.
+            _ = try send(S3Request.tagging(.delete, bucket: bucket, key: key, versionId: versionId))
+        }
     }
 }
