@@ -156,7 +156,8 @@ import Testing
         try Scenario.withBucket { scenario in
             try Self.useListing(scenario)
             _ = try scenario.run("sync")
-            let target = try #require(try scenario.requests().keys.first { $0.contains("list-type=2") })
+            let target = try #require(
+                try scenario.server.statistics().targets.keys.first { $0.contains("list-type=2") })
             try scenario.server.can(target, FaultServer.Canned(body: answer.text))
             try Self.refuse(scenario, says: answer.says)
         }
@@ -167,7 +168,8 @@ import Testing
         try Scenario.withBucket { scenario in
             try Self.useListing(scenario)
             _ = try scenario.run("sync")
-            let target = try #require(try scenario.requests().keys.first { $0.contains("list-type=2") })
+            let target = try #require(
+                try scenario.server.statistics().targets.keys.first { $0.contains("list-type=2") })
             let object = "<Contents><Key>k</Key></Contents>"
             try scenario.server.can(
                 target, FaultServer.Canned(body: "<ListBucketResult>" + String(repeating: object, count: 700_000)))

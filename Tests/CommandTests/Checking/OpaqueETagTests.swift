@@ -176,19 +176,6 @@ import Testing
         }
     }
 
-    @Test func anOlderProgramRefusesSuchAStore() throws {
-        try Self.withStore("--etags", "opaque") { scenario in
-            #expect(try Self.configuration(scenario.store)["format"] as? Int == 3)
-            // A program that does not know the setting sees a format that it does not know either.
-            let path = "\(scenario.store)/icecore.json"
-            var text = String(decoding: try Files.read(path, limit: 1 << 16), as: UTF8.self)
-            text = text.replacing("\"etags\" : \"opaque\",", with: "")
-            try Files.replace(path, with: Array(text.utf8))
-            let run = try scenario.run("status")
-            #expect(run.status == 1 && run.stderr.contains("format 3"), "\(run)")
-        }
-    }
-
     @Test(arguments: ["md5", "", "Opaque"]) func anotherMeaningIsRefused(meaning: String) throws {
         try Scenario.withBucket { scenario in
             #expect(try scenario.run("sync", "--etags", meaning).status == 64)

@@ -81,7 +81,7 @@ import Testing
             // Programs that do not know of this refuse the store.
             let configuration = try Files.read("\(scenario.store)/icecore.json", limit: 1 << 20)
             let text = String(decoding: configuration, as: UTF8.self)
-            #expect(text.contains("\"format\" : 2") && text.contains("etagsUnknownSince"), "\(text)")
+            #expect(text.contains("\"format\" : 3") && text.contains("etagsUnknownSince"), "\(text)")
         }
     }
 

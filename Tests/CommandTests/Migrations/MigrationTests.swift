@@ -101,9 +101,12 @@ import Testing
         views["diff"] = try scenario.succeed("diff", names[0], names[2], "--json").text
         views["snapshots"] = try scenario.succeed("snapshots", "--json").text
         let status = try scenario.run("status", "--json").records
-        for name in ["snapshots", "versions", "versionBytes", "blobs", "blobBytes", "keys", "missing"] {
+        for name in ["snapshots", "versions", "versionBytes", "blobs", "blobBytes", "keys"] {
             views["status: \(name)"] = (status.first?[name] as? Int).map { "\($0)" } ?? "nothing"
         }
+        // Earlier programs did not tell what was refused from what was missing.
+        let lacking = ["missing", "refused"].compactMap { status.first?[$0] as? Int }
+        views["status: lacking"] = lacking.isEmpty ? "nothing" : "\(lacking.reduce(0, +))"
         views["failures"] = status.dropFirst().map { "\($0["key"] ?? "") \($0["gone"] ?? "")" }.joined(separator: ", ")
         for key in ["z/parted", "secret"] {
             views["content of \(key)"] = Hex.encode(MD5.digest(try scenario.succeed("cat", key).stdout))

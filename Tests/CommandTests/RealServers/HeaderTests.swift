@@ -105,7 +105,9 @@ import Testing
                 try scenario.succeed("sync")
             }
             func types() throws -> [String] {
-                try versions(scenario, "a/key").map { (($0["headers"] as? [String: String]) ?? [:])["content-type"] ?? "" }
+                try versions(scenario, "a/key").map {
+                    (($0["headers"] as? [String: String]) ?? [:])["content-type"] ?? ""
+                }
             }
             // Three in one second have an order only if the snapshots tell it.
             let before = try types()
@@ -113,7 +115,7 @@ import Testing
             try scenario.succeed("reindex")
             #expect(try types() == before)
             try scenario.succeed("prune", "--keep-last", "1")
-            #expect(try types().first == "text/x-3")
+            #expect(try types().contains("text/x-3"))
             try scenario.succeed("verify")
         }
     }

@@ -19,7 +19,7 @@ import Testing
     @Test func whatIsPrintedToAClosedOutputGoesIntoNoFile() throws {
         try use { scenario in
             let before = try StoreDigest.of(scenario.store)
-            for words in [["sync"], ["snapshots"], ["ls", "-R"], ["status"]] {
+            for words in [["sync", "--headers", "none"], ["snapshots"], ["ls", "-R"], ["status"]] {
                 for stdout in [RunningProgram.Destination.closed, .path("/dev/full")] {
                     let run = try scenario.run(words + ["--store", scenario.store], stdout: stdout)
                     #expect(run.status == 1 && run.complaints.count == 1, "\(run)")

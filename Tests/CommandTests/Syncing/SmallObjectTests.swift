@@ -128,7 +128,7 @@ import Testing
             var faults = FaultServer.Faults()
             faults.rate = 1000
             try scenario.server.set(faults)
-            let program = try scenario.start(["sync", "--store", scenario.store, "--json"])
+            let program = try scenario.start(["sync", "--store", scenario.store, "--json", "--headers", "fetched"])
             let arrived = try Clock.wait(seconds: 60) { try scenario.blobs.count >= 50 }
             #expect(arrived && !program.hasEnded)
             #expect(try scenario.blobs.count == 50, "the slow one is still on its way")

@@ -19,7 +19,14 @@ import Testing
                 if damage == 2 { try Files.remove(path) }
                 let run = try scenario.succeed("reindex")
                 #expect(run.text.contains("2 inventories"), "\(run)")
-                #expect(try scenario.views() == views)
+                // What only objects have said of headers is lost with the index.
+                func told(_ views: [[UInt8]]) -> [String] {
+                    views.map {
+                        let text = String(decoding: $0, as: UTF8.self)
+                        return damage == 2 ? text.replacing(#/,"headers":.*/#, with: "") : text
+                    }
+                }
+                #expect(try told(scenario.views()) == told(views))
                 #expect(try scenario.findings(status: 0).isEmpty)
                 #expect(try scenario.succeed("cat", "secret").text == "encrypted")
                 if damage == 0 {
