@@ -82,8 +82,8 @@ public final class Downloader {
         self.committer = committer
         let account = AccountCheck(bucket: self.origin.bucketName)
         self.account = account
-        inquiry = try HeaderInquiry(store, self.origin, headers, account, wants: headerWants) { want, headers, isComplete in
-            committer.add(want, headers, isComplete: isComplete)
+        inquiry = try HeaderInquiry(store, self.origin, headers, account, wants: headerWants) {
+            committer.add($0, $1, isComplete: $2)
         }
         let reader = try store.reader()
         self.reader = reader
@@ -112,9 +112,9 @@ public final class Downloader {
         do {
             do {
                 try loop.run { try self.next() }
-            } catch where isComplete {
+            } catch let failure where isComplete {
                 // For want of headers alone, nothing is given up: the next sync asks again.
-                try inquiry.end(error)
+                try inquiry.end(failure)
             }
             if let error = brake.error(isAtEnd: true) { throw error }
         } catch {

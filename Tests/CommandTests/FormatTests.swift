@@ -226,7 +226,8 @@ import Testing
         try Self.withStore(seed: 0) { store, _, history in
             let nothing = try store.query([
                 ("missing", [:]), ("facts of a blob", ["etag": "0", "size": 1]),
-                ("headers", ["directory": 1, "name": "never there", "versionId": ""]), ("directory", ["prefix": "never/there/"]),
+                ("headers", ["directory": 1, "name": "never there", "versionId": ""]),
+                ("directory", ["prefix": "never/there/"]),
             ])
             #expect(nothing.allSatisfy { $0.isEmpty }, "a store of metadata alone asks for nothing")
             #expect(try store.query([("earliest", [:])])[0].count == 1)

@@ -131,8 +131,8 @@ extension MergeFrame {
         for index in 0..<count {
             let known = index < stored.count ? stored[index] : nil
             let row = StoredTenure(
-                slot: try known?.slot ?? takeSlot(), flags: [], headers: 0, valid: valid.at(index), seen: seen.at(index),
-                listed: listed.at(index), timeline)
+                slot: try known?.slot ?? takeSlot(), flags: [], headers: 0, valid: valid.at(index),
+                seen: seen.at(index), listed: listed.at(index), timeline)
             if row != known {
                 var entry = EntryRow(name: name)
                 entry.child = directory

@@ -99,7 +99,8 @@ extension S3Client {
     public func setTagging(_ tagging: S3Tagging, bucket: String, key: [UInt8], versionId: String? = nil) throws {
         do {
             _ = try send(S3Request.setting(tagging, bucket: bucket, key: key, versionId: versionId))
-        } catch where tagging.tags.isEmpty {
+        } catch {
+            guard tagging.tags.isEmpty else { throw error }
             // Not the first choice: it leaves the tags in a versioned bucket of Ceph's gateway.
             _ = try send(S3Request.tagging(.delete, bucket: bucket, key: key, versionId: versionId))
         }
