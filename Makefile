@@ -36,7 +36,7 @@ demo: build demo-deps ## walk through last March of a sample bucket
 demo-clean: ## take away what a demo that was killed has left
 	@Tests/demo/demo.sh clean
 
-test: lint test-deps ## all tests; under 20 minutes on two cores
+test: lint test-deps ## all tests; under 30 minutes on two cores
 	$(SWIFT) build --build-tests
 	@Tests/run.sh
 

@@ -4,6 +4,8 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 log=.build/test.log
+# Colours would hide from us what failed.
+export NO_COLOR=1 TERM=dumb
 if [ $# = 0 ]; then
     # Tests mostly wait: for servers, disks, mounts. Two programs at once, each with a part, make better use of two processors.
     # What begins so runs in the first, and everything else in the second.

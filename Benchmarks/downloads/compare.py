@@ -132,13 +132,13 @@ class Nginx:
 class LatencyServer:
     """latency.c"""
 
-    def __init__(self, milliseconds):
+    def __init__(self, milliseconds, *words):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.process = subprocess.Popen(
-            [f"{ROOT}/.build/bench/latency", str(self.port), str(milliseconds)], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, text=True)
+            [f"{ROOT}/.build/bench/latency", str(self.port), str(milliseconds), *map(str, words)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.endpoint = f"http://127.0.0.1:{self.port}"
         for _ in range(100):
             try:

@@ -1,9 +1,10 @@
 // A server of objects that waits before it answers: 50 ms (or as told) after a request has arrived, whatever else it does.
 //
-//   latency PORT MILLISECONDS
+//   latency PORT MILLISECONDS [BYTES [TYPES]]
 //
-// Every path that ends with a number gives 4096 bytes: that number in 16 digits, over and over. SIGUSR1 prints how many
-// requests came, and the most that waited at once, and forgets both. Ends when standard input does. One thread.
+// Every path that ends with a number gives 4096 bytes (or as told, at most 65,536): that number in 16 digits, over and
+// over. Its Content-Type is one of so many, by the number. SIGUSR1 prints how many requests came, and the most that waited
+// at once, and forgets both. Ends when standard input does. One thread.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { most_connections = 4096, head_limit = 8192, most_waiting = 1 << 16 };
+enum { most_connections = 4096, head_limit = 8192, most_waiting = 1 << 16, most_bytes = 1 << 16 };
 
 struct connection {
     unsigned generation;
@@ -37,6 +38,7 @@ static struct connection *connections[most_connections];
 static struct waiting queue[most_waiting];
 static unsigned first, last, most;
 static long requests;
+static int bytes = 4096, types;
 
 static uint64_t now(void) {
     struct timespec time;
@@ -47,15 +49,17 @@ static uint64_t now(void) {
 static void answer(const struct waiting *request) {
     struct connection *connection = connections[request->socket];
     if (!connection || connection->generation != request->generation) return;
-    char text[4096 + 256];
-    int length = snprintf(text, 256, "HTTP/1.1 200 OK\r\nContent-Type: binary/octet-stream\r\nContent-Length: 4096\r\n\r\n");
-    for (int i = 0; i < 256; i++) {
+    static char text[most_bytes + 256];
+    char type[32] = "binary/octet-stream";
+    if (types) snprintf(type, sizeof type, "application/x-%ld", request->number % types);
+    int length = snprintf(text, 256, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", type, bytes);
+    for (int i = 0; i < bytes; i += 16) {
         char digits[17];
         if (i == 0) snprintf(digits, sizeof digits, "%016ld", request->number);
-        memcpy(text + length + 16 * i, i == 0 ? digits : text + length, 16);
+        memcpy(text + length + i, i == 0 ? digits : text + length, 16);
     }
     // A small answer always fits into an empty socket buffer.
-    (void)!send(request->socket, text, length + 4096, MSG_NOSIGNAL);
+    (void)!send(request->socket, text, length + bytes, MSG_NOSIGNAL);
 }
 
 static void take(int socket, uint64_t delay) {
@@ -77,7 +81,9 @@ static void take(int socket, uint64_t delay) {
 }
 
 int main(int count, char **words) {
-    if (count != 3) return 64;
+    if (count > 3) bytes = atoi(words[3]) & ~15;
+    if (count > 4) types = atoi(words[4]);
+    if (count < 3 || count > 5 || bytes < 16 || bytes > most_bytes || types < 0) return 64;
     uint64_t delay = strtoull(words[2], NULL, 10) * 1000;
     int yes = 1, listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), poller = epoll_create1(0);
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);

@@ -1,7 +1,6 @@
 """Measures pushes; started by ../push.sh, which sees that everything is there."""
 
 import hashlib
-import json
 import os
 import shutil
 import subprocess
@@ -12,23 +11,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, f"{ROOT}/Benchmarks/downloads")
 import compare  # noqa: E402  (what the two benchmarks share)
-
-KEYS = {"AWS_ACCESS_KEY_ID": "testaccess", "AWS_SECRET_ACCESS_KEY": "testsecret/with+chars"}
-
-
-class Gateway:
-    """The test bed's Ceph, its disk in memory."""
-
-    def __init__(self):
-        self.process = subprocess.Popen(
-            ["/usr/bin/python3", f"{ROOT}/Tests/Testbed/servers/rgw.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        ready = json.loads(self.process.stdout.readline())
-        if "error" in ready:
-            sys.exit(ready["error"])
-        self.endpoint = f"http://127.0.0.1:{ready['port']}"
-
-    def stop(self):
-        self.process.communicate()
+from gateway import KEYS, Gateway  # noqa: E402
 
 
 def main():

@@ -41,13 +41,14 @@ final class ExtraDeletion {
         }
     }
 
-    /// - Returns: what the server has refused; nil if it does not know such requests.
+    /// - Returns: what the server has refused; nil if it does not know such requests, or wants a right for them that it does
+    ///   not want for each: Ceph's gateway judges them as if they were for the bucket.
     private func together(_ keys: [[UInt8]]) throws -> [(key: [UInt8], reason: String)]? {
         let request = S3Deletion.request(bucket: target.bucket, keys: keys)
         do {
             return try S3Deletion.refused(try target.client.send(request, limit: 8 << 20).bytes)
         } catch let failure as S3Failure
-            where failure.kind == .response && [400, 404, 405, 501].contains(failure.status)
+            where failure.kind == .response && [400, 403, 404, 405, 501].contains(failure.status)
             && failure.code != "NoSuchBucket"
         {
             knowsBatches = false

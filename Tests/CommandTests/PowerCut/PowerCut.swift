@@ -227,6 +227,8 @@ struct PowerCut {
         var damage: Set<String> = []
         /// The commands that complete what the cut has interrupted.
         var next: [[String]]
+        /// What else is wrong, at once after the cut and once those have ended.
+        var more: () throws -> [String] = { [] }
     }
 
     /// Opens the store, verifies it, goes on; what is wrong.
@@ -255,12 +257,14 @@ struct PowerCut {
         }
         complaints += try StoreDigest.blobsWithoutFacts(scenario.store).map { "nothing but the index knows of \($0)" }
         complaints += try findings().filter { finding in !promise.damage.contains { finding.contains($0) } }
+        complaints += try promise.more()
         for words in promise.next {
             let run = try scenario.run(words)
             if run.status != 0 { complaints.append("cannot go on: \(run)") }
         }
         complaints += try findings().map { "afterwards \($0)" }
         if try state() != promise.after { complaints.append("it is not the same afterwards as without a cut") }
+        complaints += try promise.more().map { "afterwards: \($0)" }
         complaints += try complaintsWithoutIndex()
         if try !Files.names(in: "\(scenario.store)/tmp").isEmpty { complaints.append("something is left in tmp/") }
         return complaints

@@ -45,6 +45,11 @@ final class CommitWatcher: @unchecked Sendable {
         let newest = try watch.dataVersion()
         if newest != version {
             version = newest
+            if try reader.isOutdated {
+                // A newer program has brought the index to its format: what was prepared before sees less of it.
+                reader = try files.store.reader()
+                files.openings.add(1, ordering: .releasing)
+            }
             try advance()
         } else if looks % CommitWatcher.renewal == 0 {
             for worker in workers { worker.rest() }
