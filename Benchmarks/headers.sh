@@ -7,7 +7,6 @@
 # ICECORE names another program to measure than the release build; ICECORE_BEFORE a second one, to compare with in turns.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-. Benchmarks/push/prepare.sh
 mkdir -p .build/bench
 gcc -O2 -Wall -o .build/bench/latency Benchmarks/downloads/latency.c
-exec /usr/bin/python3 Benchmarks/headers/compare.py "$@"
+exec Benchmarks/push/prepare.sh /usr/bin/python3 Benchmarks/headers/compare.py "$@"

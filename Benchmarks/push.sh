@@ -6,5 +6,4 @@
 # ICECORE names another program to measure than the release build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-. Benchmarks/push/prepare.sh
-exec /usr/bin/python3 Benchmarks/push/compare.py "$@"
+exec Benchmarks/push/prepare.sh /usr/bin/python3 Benchmarks/push/compare.py "$@"

