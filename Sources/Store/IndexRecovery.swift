@@ -78,6 +78,7 @@ public final class IndexRecovery {
                 warnings.append("not all rows of the old table \(table.name) could be read")
             }
         }
+        if (try? connection.knowsHeaders()) != true { try HeaderMigration.prefixMetadata(target) }
         try copyHeaders(into: new)
         _ = try copy(
             "total", from: (try? connection.sums()) ?? "total", ["name", "value"],

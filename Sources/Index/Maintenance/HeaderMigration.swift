@@ -9,7 +9,7 @@ import SQLite
 ///
 /// Rows that grow in place would tear most pages apart, so the table is written anew, in its order. Earlier programs did
 /// not record all headers: none are marked as known.
-struct HeaderMigration {
+package struct HeaderMigration {
     private let connection: Connection
     private let database: Database
 
@@ -23,6 +23,7 @@ struct HeaderMigration {
 
     /// - Parameter step: the SQL that adds the column, and drops the table.
     func run(_ step: String) throws {
+        try HeaderMigration.prefixMetadata(connection)
         guard try connection.prepare("SELECT 1 FROM objectHeaders LIMIT 1").step() else {
             return try database.execute(sql: step)
         }
@@ -42,7 +43,31 @@ struct HeaderMigration {
         for index in indexes { try connection.execute(index.sql) }
     }
 
-    private func definition(_ name: String) throws -> String {
+    /// Gives metadata the prefix that tells it from headers: earlier formats had it without, beside the names of two.
+    package static func prefixMetadata(_ connection: Connection) throws {
+        let table = try definition("headerSet", connection)
+        // Two sets may exchange their texts, which have to be distinct at every moment.
+        try connection.execute("ALTER TABLE headerSet RENAME TO setBefore; \(table)")
+        let sets = try connection.prepare("SELECT id, headers FROM setBefore ORDER BY id")
+        let insert = try connection.prepare("INSERT INTO headerSet (id, headers) VALUES (?, ?)")
+        while try sets.step() {
+            try Interruption.check()
+            let before = Array(sets.bytes(1))
+            // What cannot be read is left for a check of the index to find.
+            let json = ObjectHeaders(jsonOfFormat2: before).map { Array($0.json.utf8) } ?? before
+            insert.bind(1, sets.integer(0))
+            try json.withUnsafeBytes { json in
+                insert.bind(text: json, 2)
+                try insert.run()
+            }
+        }
+        sets.reset()
+        try connection.execute("DROP TABLE setBefore")
+    }
+
+    private func definition(_ name: String) throws -> String { try HeaderMigration.definition(name, connection) }
+
+    private static func definition(_ name: String, _ connection: Connection) throws -> String {
         let statement = try connection.prepare("SELECT sql FROM sqlite_schema WHERE name = '\(name)'")
         guard try statement.step() else { throw IcecoreError(.damaged, "the index lacks '\(name)'") }
         return String(decoding: statement.bytes(0), as: UTF8.self)

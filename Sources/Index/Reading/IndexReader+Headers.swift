@@ -64,11 +64,7 @@ extension IndexReader {
                 statement.bind(text: key, 1)
                 statement.bind(text: versionId, 2)
                 statement.bind(text: etag, 3)
-                guard try statement.step(), var headers = ObjectHeaders(json: Array(statement.bytes(0))) else {
-                    return nil
-                }
-                headers.isComplete = false
-                return headers
+                return try statement.step() ? ObjectHeaders(jsonOfFormat2: Array(statement.bytes(0))) : nil
             }
         }
     }

@@ -54,4 +54,15 @@ public struct ObjectHeaders: Sendable, Hashable {
             }
         }
     }
+
+    /// Reads what indexes of the formats 1 and 2 have: two headers, and metadata without its prefix; nil for anything else.
+    public init?(jsonOfFormat2 json: [UInt8]) {
+        guard let pairs = try? UntrustedJSON.decode([String: String].self, from: json) else { return nil }
+        self.init()
+        for (name, value) in pairs {
+            let isHeader = name == "content-type" || name == "content-encoding"
+            fields[isHeader ? name : Self.metadataPrefix + name] = value
+        }
+        isComplete = false
+    }
 }
