@@ -10,7 +10,7 @@ final class ORCStripe: ColumnarGroup {
     private let columns: [ORCColumn?]
     /// Which rows are there at all; nil if all are.
     private let rowsPresent: ORCBits?
-    private let flags = UnsafeMutablePointer<UInt8>.allocate(capacity: ColumnVector.capacity)
+    private let flags: UnsafeMutablePointer<UInt8>
 
     private static let footerLimit = 16 << 20
 
@@ -48,6 +48,8 @@ final class ORCStripe: ColumnarGroup {
             throw ColumnarDamage(
                 problem: "\(problem.problem) in stripe \(index + 1)", isUnsupported: problem.isUnsupported)
         }
+        // Only now: where an initializer throws, nobody would give it back.
+        flags = .allocate(capacity: ColumnVector.capacity)
         flags.initialize(repeating: 0, count: ColumnVector.capacity)
     }
 

@@ -8,13 +8,16 @@ import Testing
 /// ORC files that are as they should be.
 @Suite struct ORCFileTests {
     private func check(_ name: String, _ columns: [WantedColumn]) throws {
-        let expected = try ORCSamples.expected(name)
-        let lines = try ORCFile(path: ORCSamples.path(name), columns: columns).lines(columns)
+        try check(ORCSamples.path(name), ORCSamples.expected(name), columns)
+    }
+
+    private func check(_ path: String, _ expected: [[UInt8]], _ columns: [WantedColumn]) throws {
+        let lines = try ORCFile(path: path, columns: columns).lines(columns)
         #expect(lines.count == expected.count)
         let different = zip(lines, expected).enumerated().first { $0.element.0 != $0.element.1 }
         if let (row, pair) = different {
             let shown = [pair.0, pair.1].map { Display.escaped($0) }
-            Issue.record("row \(row + 1) of \(name) is \(shown[0]), not \(shown[1])")
+            Issue.record("row \(row + 1) of \(path) is \(shown[0]), not \(shown[1])")
         }
     }
 
@@ -28,6 +31,12 @@ import Testing
     ])
     func everySettingOfTheWritersGivesTheSameRows(_ name: String) throws {
         try check(name, ORCSamples.columns)
+    }
+
+    /// What AWS uses. The file is a fixture, or a large one that has been made for this: see Fixtures/orc/orc-java.py.
+    @Test func filesOfORCJavaGiveTheRowsThatWentIntoThem() throws {
+        let folder = ProcessInfo.processInfo.environment["ICECORE_ORC_JAVA"] ?? ORCSamples.fixtures
+        try check("\(folder)/java.orc", ORCSamples.lines("\(folder)/java.txt"), ORCSamples.columns)
     }
 
     @Test func smallStripesAreManyGroups() throws {

@@ -30,7 +30,13 @@ enum ORCSamples {
 
     /// What is in a sample, a line a row.
     static func expected(_ name: String) throws -> [[UInt8]] {
-        let text = try Files.read(directory.get() + "/\(name).txt", limit: 1 << 28)
+        try lines(directory.get() + "/\(name).txt")
+    }
+
+    static let fixtures = tests.path + "/Fixtures/orc"
+
+    static func lines(_ path: String) throws -> [[UInt8]] {
+        let text = try Files.read(path, limit: 1 << 30)
         return text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast().map(Array.init)
     }
 
