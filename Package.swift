@@ -69,13 +69,16 @@ let package = Package(
             swiftSettings: hot),
         .target(
             name: "Download", dependencies: ["Basics", "Blobs", "CSystem", "Index", "Merge", "Model", "S3", "Store"]),
+        .target(name: "Listing", dependencies: ["Basics", "CZlib", "Inventory", "S3"]),
         .target(
             name: "Verify",
             dependencies: ["Basics", "Blobs", "Download", "Index", "Inventory", "Merge", "Model", "S3", "Store"],
             swiftSettings: hot),
         .target(
             name: "Sync",
-            dependencies: ["Basics", "Download", "Index", "Inventory", "Merge", "Model", "S3", "SQLite", "Store"]),
+            dependencies: [
+                "Basics", "Download", "Index", "Inventory", "Listing", "Merge", "Model", "S3", "SQLite", "Store",
+            ]),
         .target(
             name: "Filesystem",
             dependencies: ["Basics", "Blobs", "CFuse3", "Download", "Index", "Model", "S3", "Store"],
@@ -94,8 +97,9 @@ let package = Package(
         .executableTarget(
             name: "icecore",
             dependencies: [
-                "Basics", "Download", "Export", "Filesystem", "Index", "Inventory", "Model", "Replica", "Restore", "S3",
-                "Store", "Sync", "Verify", argumentParser,
+                "Basics", "Download", "Export", "Filesystem", "Index", "Inventory", "Listing", "Model", "Replica",
+                "Restore",
+                "S3", "Store", "Sync", "Verify", argumentParser,
             ]),
 
         // Inventories of any size, made up, to test and to measure with.
@@ -123,6 +127,7 @@ let package = Package(
             name: "InventoryTests", dependencies: ["Basics", "CZlib", "Inventory", "InventoryGenerator", "Model"],
             exclude: ["Fixtures"]),
         .testTarget(name: "S3Tests", dependencies: ["Basics", "S3", "Testbed"]),
+        .testTarget(name: "ListingTests", dependencies: ["Basics", "Listing", "S3"]),
         .testTarget(
             name: "DownloadTests", dependencies: ["Basics", "Download", "Model", "SQLite", "Store", "Testbed"]),
         .testTarget(

@@ -24,7 +24,13 @@ public enum KeptInventory {
         ((try? Files.names(in: store.inventoriesPath)) ?? []).filter { name in
             InventoryName.isValid(name) && Files.size("\(store.inventoriesPath)/\(name)/manifest.json") != nil
                 && Files.size("\(store.inventoriesPath)/\(name)/manifest.checksum") != nil
-        }
+        }.sorted(by: isEarlier)
+    }
+
+    /// Whether one name stands for an earlier time than another. Names with seconds are not in the order of their bytes.
+    public static func isEarlier(_ name: String, _ other: String) -> Bool {
+        let times = (InventoryName.timestamp(name) ?? .distantPast, InventoryName.timestamp(other) ?? .distantPast)
+        return times.0 == times.1 ? name < other : times.0 < times.1
     }
 
     /// The options that a snapshot was synced with, in case the index is lost: `inventories/<name>/sync.json`.

@@ -123,9 +123,12 @@ public struct Store: Sendable {
     public func removeLeftovers() throws {
         try PartialBlob.removeFinished(in: temporaryPath)
         for name in try Files.names(in: temporaryPath)
-        where !name.hasPrefix(PartialBlob.prefix) && !ArrivedHeaders.isCurrent(name) {
+        where !name.hasPrefix(PartialBlob.prefix) && !ArrivedHeaders.isCurrent(name)
+            && name != UnfinishedListing.directoryName
+        {
             try Files.removeAll("\(temporaryPath)/\(name)")
         }
+        try UnfinishedListing.removeAll(but: UnfinishedListing.name(self), self)
         for name in try Files.names(in: path) where StoreLayout.isLeftover(name) {
             try Files.removeAll("\(path)/\(name)")
         }

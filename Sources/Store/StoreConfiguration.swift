@@ -23,6 +23,8 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
     public var sourceBucket: String?
     /// `s3://bucket/prefix/` or `file:///directory/`; nil if the store only reads what it has.
     public var inventory: String?
+    /// Without an inventory, a sync lists the bucket.
+    public var lists: Bool?
     public var region: String?
     public var endpointURL: String?
     /// Where requests name the bucket: `path` or `virtual`; nil for what suits the server.

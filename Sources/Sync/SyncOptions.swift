@@ -14,6 +14,8 @@ public struct SyncOptions: Sendable {
     }
 
     public var selection = Selection.newest
+    /// The bucket itself is listed, whether it has an inventory or not.
+    public var lists = false
     public var filter: String?
     /// Whose headers are asked for; nil: as the store is configured.
     public var headers: HeaderPolicy?

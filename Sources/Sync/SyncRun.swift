@@ -10,14 +10,13 @@ import Store
 /// Brings a store up to date with one or more inventories: read, plan, download, commit.
 public final class SyncRun {
     /// With the settings that are to be: see ``settle()``.
-    private var store: Store
+    private(set) var store: Store
     /// The settings that are written down.
     private var settled: StoreConfiguration
-    private let options: SyncOptions
-    private let reporter: SyncReporter
+    let options: SyncOptions
+    let reporter: SyncReporter
     private var policy: DownloadPolicy
-    private let client: S3Client
-    private let source: InventorySource
+    let client: S3Client
 
     /// - Parameter environment: that of the process; it holds credentials, endpoint and region.
     public init(
@@ -36,12 +35,20 @@ public final class SyncRun {
         loopOptions.bandwidthLimit = options.limitRate
         client = try S3Client(
             store, environment: environment, requesterPays: options.requesterPays, loopOptions: loopOptions)
-        source = try InventorySource(store, client)
+        if !isListing { _ = try source() }
     }
 
     /// The names of all available inventories, oldest first.
     public func dates() throws -> [String] {
-        try source.names()
+        try source().names()
+    }
+
+    /// Where the inventories are that can be chosen from: listings only in the store itself.
+    private func source() throws -> InventorySource {
+        let kept = InventorySource(directory: store.inventoriesPath, store, client)
+        if case .one(let name) = options.selection, InventoryName.isListing(name) { return kept }
+        if store.configuration.inventory == nil, store.configuration.lists ?? false { return kept }
+        return try InventorySource(store, client)
     }
 
     /// Syncs the selected inventories, oldest first.
@@ -66,16 +73,35 @@ public final class SyncRun {
         if options.distrustETags { configuration.distrustETags() }
         if let meaning = options.etags, configuration.etags != meaning { configuration.take(etags: meaning) }
         store = store.with(configuration)
-        let selection = try InventorySelection(
-            options.selection, folders: source.folders(), at: store.configuration.inventory ?? "", store)
         defer { if !options.dryRun { DiskReserve(store).fill() } }
+        if isListing {
+            try syncListing(done)
+            return 0
+        }
+        let source = try source()
+        let selection = try InventorySelection(
+            options.selection, folders: source.folders(),
+            at: store.configuration.inventory ?? store.inventoriesPath, store)
         return try selection.forEach(
             { name in
                 let start = ContinuousClock.now
-                var outcome = try sync(name)
+                var outcome = try sync(name, source)
                 outcome.milliseconds = start.milliseconds
                 try done(outcome)
             }, warn: reporter.warning)
+    }
+
+    /// Lists the bucket, and syncs what was listed like any other inventory.
+    private func syncListing(_ done: (SyncOutcome) throws -> Void) throws {
+        let start = ContinuousClock.now
+        let (name, listing) = try list()
+        let source = InventorySource(directory: UnfinishedListing.directory(store), store, client)
+        var outcome = try sync(name, source)
+        outcome.listing = listing
+        outcome.milliseconds = start.milliseconds
+        // A listing that was only tried out is what the next sync goes on with.
+        if !options.dryRun { try UnfinishedListing.removeAll(store) }
+        try done(outcome)
     }
 
     // MARK: - Settings
@@ -101,7 +127,7 @@ public final class SyncRun {
 
     // MARK: - One inventory
 
-    private func sync(_ name: String) throws -> SyncOutcome {
+    private func sync(_ name: String, _ source: InventorySource) throws -> SyncOutcome {
         let found = try UnusableInventory.recognizing(name) { try source.manifest(name) }
         try source.check(found, name)
         let reader = try store.reader()

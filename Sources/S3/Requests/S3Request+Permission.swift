@@ -8,11 +8,19 @@ extension S3Request {
         }
         switch method {
         case .get, .head:
-            if key.isEmpty { return names.contains("uploads") ? "s3:ListBucketMultipartUploads" : "s3:ListBucket" }
+            if key.isEmpty { return S3Request.bucketAction(names) }
             return versionId == nil ? "s3:GetObject" : "s3:GetObjectVersion"
         case .put, .post: return names.contains("delete") ? "s3:DeleteObject" : "s3:PutObject"
         case .delete: return names.contains("uploadId") ? "s3:AbortMultipartUpload" : "s3:DeleteObject"
         }
+    }
+
+    /// The action of a question about a whole bucket.
+    private static func bucketAction(_ names: Set<String>) -> String {
+        if names.contains("uploads") { return "s3:ListBucketMultipartUploads" }
+        if names.contains("versions") { return "s3:ListBucketVersions" }
+        if names.contains("versioning") { return "s3:GetBucketVersioning" }
+        return names.contains("inventory") ? "s3:GetInventoryConfiguration" : "s3:ListBucket"
     }
 
     /// What a refusal may be for want of, as the end of a sentence.

@@ -1,6 +1,7 @@
 import Basics
 import Download
 import Inventory
+import S3
 import Store
 
 /// What a look at the inventory and the credentials has found, before there is a store.
@@ -34,10 +35,34 @@ public struct InitialFindings: Sendable {
         case found(InventoryFacts)
     }
 
+    /// Which reports are configured for the bucket.
+    public enum ConfiguredReports: Sendable {
+        /// Nobody asked: an inventory was named, or the bucket is to be listed.
+        case notAskedFor
+        /// The server does not say.
+        case unknown(IcecoreError?)
+        case found([S3InventoryReport])
+    }
+
     public internal(set) var signing = Signing.unknown
+    public internal(set) var reports = ConfiguredReports.notAskedFor
     public internal(set) var inventory = NewestInventory.none
     /// Why the bucket itself cannot be read, if one request tells; a bucket that does not exist is no finding but an error.
     public internal(set) var bucketTrouble: IcecoreError?
+}
+
+extension S3InventoryReport {
+    /// Why a store cannot be kept by it, as the end of a sentence; nil if it can.
+    public var obstacle: String? {
+        if !isEnabled { return "is disabled" }
+        if !keyPrefix.isEmpty { return "is of keys that begin with '\(Display.text(keyPrefix, limit: 200))' only" }
+        guard ["CSV", "PARQUET", "ORC"].contains(format.uppercased()) else {
+            return "is in the format '\(Display.text(format, limit: 40))'"
+        }
+        let missing = ["ETag", "Size", "LastModifiedDate"].filter { !fields.contains($0) }
+        return missing.isEmpty
+            ? nil : "lacks the field\(missing.count == 1 ? "" : "s") \(missing.joined(separator: ", "))"
+    }
 }
 
 /// The newest inventory, judging by its manifest and its first rows.

@@ -98,6 +98,7 @@ public final class InitialLook: Sendable {
         }
         if !isLocal { try lookForInventory(client) }
         try lookForBucket(client)
+        if store.configuration.inventory == nil, !(store.configuration.lists ?? false) { try lookForReports(client) }
     }
 
     /// The environment, in which a program that prints credentials has less time than it usually has.
@@ -142,6 +143,20 @@ public final class InitialLook: Sendable {
             throw error
         } catch {
             // A server that lists in its own way.
+        }
+    }
+
+    /// Asks which reports are configured for the bucket.
+    private func lookForReports(_ client: S3Client) throws {
+        note { $0.reports = .unknown(nil) }
+        do {
+            let reports = try client.inventoryReports(of: store.configuration.bucket)
+            note { $0.reports = .found(reports) }
+        } catch let failure as S3Failure {
+            note { $0.reports = .unknown(failure.asError) }
+        } catch let error as IcecoreError {
+            if error.code == .interrupted { throw error }
+            note { $0.reports = .unknown(error) }
         }
     }
 

@@ -26,6 +26,14 @@ public struct InventorySource {
         url = try InventoryURL(text)
     }
 
+    /// Inventories that are on the local disk, in any directory.
+    init(directory: String, _ store: Store, _ client: S3Client) {
+        text = directory
+        url = .file(path: directory)
+        self.store = store
+        self.client = client
+    }
+
     /// The names of all folders that are named like inventories, oldest first, complete or not. Takes one listing of the
     /// prefix with a delimiter.
     func folders() throws -> [String] {
@@ -34,7 +42,7 @@ public struct InventorySource {
             guard Files.exists(path) else {
                 throw IcecoreError(.notFound, "the inventory directory '\(path)' does not exist")
             }
-            return try Files.names(in: path).filter { InventoryName.isValid($0) }
+            return try Files.names(in: path).filter { InventoryName.isValid($0) }.sorted(by: KeptInventory.isEarlier)
         case .s3(let bucket, let prefix):
             let prefixes = try failing("list") {
                 try client.listPrefixes(bucket: bucket, prefix: Array(prefix.utf8))

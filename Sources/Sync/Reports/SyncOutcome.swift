@@ -1,5 +1,6 @@
 import Download
 import Index
+import Listing
 import Merge
 import Store
 
@@ -7,6 +8,8 @@ import Store
 public struct SyncOutcome: Sendable {
     /// The inventory's name.
     public var name: String
+    /// How the bucket was listed for it; nil if it was not.
+    public var listing: ListingProgress?
     /// Whether it had been synced before: then only what was missing was requested.
     public var wasKnown = false
     public var rows = 0

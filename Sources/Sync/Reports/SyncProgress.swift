@@ -1,5 +1,9 @@
+import Listing
+
 /// How far a sync has come.
 public enum SyncProgress: Sendable {
+    /// The bucket is being listed.
+    case listing(ListingProgress)
     /// The list files of an inventory are being fetched.
     case fetchingLists(done: Int, of: Int)
     /// Rows merged, list files read to the end, and compressed bytes read, of the totals.

@@ -1,11 +1,12 @@
 import Basics
+import Listing
 import Sync
 
 /// Shows the progress of a sync or a reindex.
 final class TerminalSyncReporter: SyncReporter {
     private enum Stage: String {
         case none = ""
-        case inventory, merging, downloading, committing
+        case listing, inventory, merging, downloading, committing
     }
 
     /// What an object costs beside its bytes, in bytes, so that small and large objects add up to one number.
@@ -19,6 +20,9 @@ final class TerminalSyncReporter: SyncReporter {
 
     func progress(_ progress: SyncProgress) {
         switch progress {
+        case .listing(let progress):
+            enter(.listing)
+            list(progress)
         case .fetchingLists(let done, let count):
             enter(.inventory)
             line.show(phase.rawValue, Double(done) / Double(max(1, count)), text: "\(done) of \(count) list files")
@@ -48,6 +52,27 @@ final class TerminalSyncReporter: SyncReporter {
         mostBytes = 0
         bytes = RateMeter(memory: 5)
         objects = RateMeter(memory: 5)
+    }
+
+    private func list(_ progress: ListingProgress) {
+        let rows = progress.rows + progress.earlierRows
+        // What is expected is what there was the last time.
+        let fraction = progress.expectedRows.map { min(0.99, Double(rows) / Double(max(1, $0))) }
+        line.show(phase.rawValue, fraction) { seconds in
+            objects.note(Double(progress.rows), seconds: seconds)
+            var parts = [ProgressLine.Part(rows.of(progress.call == .versions ? "version" : "object"))]
+            if seconds > 1, let rate = objects.rate {
+                parts.append(ProgressLine.Part("\(Int(rate))/s", rank: 2))
+            }
+            parts.append(ProgressLine.Part(progress.requests.of("request"), rank: 3))
+            parts.append(ProgressLine.Part(progress.bytes.byteCount, rank: 4))
+            parts.append(ProgressLine.Part("\(progress.inFlight) in flight", rank: 7))
+            if progress.retries > 0 {
+                parts.append(
+                    ProgressLine.Part(progress.retries == 1 ? "1 retry" : "\(progress.retries) retries", rank: 5))
+            }
+            return parts
+        }
     }
 
     private func download(_ progress: DownloadProgress) {

@@ -12,6 +12,9 @@ struct InitCommand: ParsableCommand {
         discussion: """
             Looks at the newest inventory first, for a few seconds at most, and says what it lists, which credentials were \
             found, and what the disk has room for. Only what would stop every sync prevents the store.
+
+            Without --inventory and --list, the bucket is asked which inventories are configured. The only one that can \
+            be used is taken; if there is none, syncs list the bucket.
             """)
 
     @Argument(help: ArgumentHelp("A new or empty directory.", valueName: "store"))
@@ -33,6 +36,9 @@ struct InitCommand: ParsableCommand {
             "Where its inventories are: s3://BUCKET/PREFIX/ or file:///DIRECTORY/ (the folder that holds the dates).",
             valueName: "url"))
     var inventory: String?
+
+    @Flag(help: "There is no inventory: each sync lists the bucket, one request for each thousand versions.")
+    var list = false
 
     @Option(help: "The bucket's region.")
     var region: String?
@@ -75,6 +81,12 @@ struct InitCommand: ParsableCommand {
     @Option(help: ETagOption.help)
     var etags: StoreConfiguration.ETagMeaning?
 
+    func validate() throws {
+        if list, inventory != nil {
+            throw ValidationError("give --inventory or --list: 'icecore sync --list' takes both")
+        }
+    }
+
     func run() throws {
         let bucket = try InitArguments.bucket(bucket)
         if let inventory { _ = try InventoryURL(inventory) }
@@ -92,6 +104,8 @@ struct InitCommand: ParsableCommand {
         configuration.endpointURL = endpointURL
         configuration.addressing = addressing?.rawValue
         configuration.sourceBucket = sourceBucket
+        configuration.lists = list ? true : nil
+        if list { try InitArguments.checkForListing(configuration) }
         configuration.profile = profile
         configuration.noSignRequest = noSignRequest ? true : nil
         configuration.requesterPays = requestPayer != nil ? true : nil
@@ -102,17 +116,22 @@ struct InitCommand: ParsableCommand {
         if let etags { configuration.take(etags: etags) }
         let created = try create(configuration)
         Console.note("created a store for s3://\(bucket) at \(created.path)")
-        if inventory == nil {
+        if created.configuration.lists ?? false {
             Console.note(
-                "it has no inventory yet: add \"inventory\" to \(created.configurationPath) before the first sync")
+                "each sync lists the bucket: a request for each 1,000 versions, for which S3 charges about 5 USD for each "
+                    + "billion versions ('icecore sync --dry-run' lists it and fetches nothing)")
         }
     }
 
     /// Looks at the place and at the inventory first, and leaves nothing behind if either makes a store impossible.
-    private func create(_ configuration: StoreConfiguration) throws -> Store {
+    private func create(_ given: StoreConfiguration) throws -> Store {
+        var configuration = given
         let site = try StoreSite(store)
         do {
-            let findings = try InitialLook(site, configuration, environment: Console.environment).run()
+            var findings = try InitialLook(site, configuration, environment: Console.environment).run()
+            if try InitialReports.choose(findings.reports, &configuration) {
+                findings = try InitialLook(site, configuration, environment: Console.environment).run()
+            }
             for line in InitialReport(
                 findings: findings, inventoryURL: configuration.inventory, site: site, room: try? DiskRoom(site.path)
             ).lines {
@@ -130,6 +149,13 @@ struct InitCommand: ParsableCommand {
 }
 
 private enum InitArguments {
+    /// A listing names its bucket, which an access point's ARN does not.
+    static func checkForListing(_ configuration: StoreConfiguration) throws(IcecoreError) {
+        guard !S3Location.isBucketName(configuration.listedBucket) else { return }
+        throw IcecoreError(
+            .usage, "an access point's ARN does not say what its bucket is called: add --source-bucket NAME")
+    }
+
     /// The name in `s3://NAME`, or the ARN of an access point.
     static func bucket(_ url: String) throws -> String {
         if url.hasPrefix("arn:") || url.hasPrefix("s3://arn:") {

@@ -2,6 +2,7 @@ import ArgumentParser
 import Basics
 import Download
 import Index
+import Listing
 import Model
 import Store
 import Sync
@@ -12,6 +13,10 @@ struct SyncCommand: ParsableCommand {
         discussion: """
             Syncs the newest inventory unless told otherwise. Everything is fetched before any of it becomes visible. \
             An interrupted sync loses no finished download: run the same command again to resume.
+
+            With --list, and always in a store without an inventory, it lists the bucket as it is now: one request for \
+            each thousand versions. What was listed is kept like an inventory. A listing that was interrupted goes on \
+            within a day.
             """)
 
     @Option(
@@ -23,6 +28,9 @@ struct SyncCommand: ParsableCommand {
 
     @Option(help: ArgumentHelp("Sync every inventory up to this date; goes with --from.", valueName: "date"))
     var to: String?
+
+    @Flag(help: "List the bucket itself, as it is now, in place of an inventory.")
+    var list = false
 
     @Flag(name: .customLong("list-dates"), help: "Only list the available inventories, oldest first.")
     var listDates = false
@@ -100,6 +108,9 @@ struct SyncCommand: ParsableCommand {
 
     func validate() throws {
         if date != nil, from != nil || to != nil { throw ValidationError("give --date, or --from and --to") }
+        if list, date != nil || from != nil || to != nil || listDates {
+            throw ValidationError("--list takes the bucket as it is now: no --date, --from, --to or --list-dates")
+        }
         if (from == nil) != (to == nil) { throw ValidationError("--from and --to go together") }
         guard (1...10_000).contains(jobs) else { throw ValidationError("--jobs must be from 1 to 10000") }
     }
@@ -108,6 +119,7 @@ struct SyncCommand: ParsableCommand {
         var syncOptions = SyncOptions()
         if let date { syncOptions.selection = .one(date) }
         if let from, let to { syncOptions.selection = .range(from: from, to: to) }
+        syncOptions.lists = list
         syncOptions.filter = filter
         syncOptions.metadataOnly = metadataOnly
         syncOptions.distrustETags = distrustETags
@@ -126,7 +138,7 @@ struct SyncCommand: ParsableCommand {
         let store = try options.openForSorting()
         let reporter = TerminalSyncReporter()
         let run = try SyncRun(store, syncOptions, environment: Console.environment, reporter: reporter)
-        if listDates { return try list(try run.dates()) }
+        if listDates { return try printNames(try run.dates()) }
 
         let output = Output()
         var missing = 0
@@ -161,7 +173,7 @@ struct SyncCommand: ParsableCommand {
         }
     }
 
-    private func list(_ names: [String]) throws {
+    private func printNames(_ names: [String]) throws {
         let output = Output()
         for name in names {
             if format.json { try output.record(InventoryRecord(name: name)) } else { try output.line(name) }
@@ -180,6 +192,16 @@ struct SyncCommand: ParsableCommand {
             text += " in \(Int(seconds.rounded()).duration) (\(bytes)/s, \(objects) objects/s)"
         }
         if outcome.retries > 0 { text += ", \(outcome.retries) of \(outcome.requests) requests retried" }
+        return text
+    }
+
+    /// What it took to list the bucket.
+    private func listed(_ listing: ListingProgress) -> String {
+        let rows = listing.rows.of(listing.call == .versions ? "version" : "object")
+        var text = "  listed \(rows) in \(listing.requests.of("request")), \(listing.bytes.byteCount)"
+        if listing.retries > 0 { text += ", \(listing.retries) of them again" }
+        if listing.earlierRows > 0 { text += "; \(listing.earlierRows) more had been listed before an interruption" }
+        if dryRun { text += "; 'icecore sync --list' goes on with that within a day" }
         return text
     }
 
@@ -211,11 +233,8 @@ struct SyncCommand: ParsableCommand {
     }
 
     private func report(_ outcome: SyncOutcome, _ output: Output) throws {
-        if format.json {
-            let record = SyncRecord(outcome, dryRun: dryRun)
-            guard let disk = DiskRecord(outcome) else { return try output.record(record) }
-            return try output.record(DryRunRecord(sync: record, disk: disk))
-        }
+        if format.json { return try output.record(SyncReport(outcome, dryRun: dryRun)) }
+        if let listing = outcome.listing { try output.line(listed(listing)) }
         for example in outcome.examples { Console.note("  \(Display.line(example))") }
         if outcome.gone + outcome.failed > outcome.examples.count, !outcome.examples.isEmpty {
             Console.note("  … ('icecore status --failures' lists them all)")
@@ -268,88 +287,4 @@ enum ArchivedObjects: String, ExpressibleByArgument, CaseIterable {
 
 private struct InventoryRecord: Encodable {
     let name: String
-}
-
-private struct SyncRecord: Encodable {
-    let name: String
-    let dryRun: Bool
-    let wasKnown: Bool
-    let rows: Int
-    let keys: Int64
-    let bytes: Int64
-    let newVersions: Int
-    let goneVersions: Int
-    let wanted: Int
-    let wantedBytes: Int64
-    let fetched: Int
-    let fetchedBytes: Int64
-    let requests: Int
-    let retries: Int
-    let receivedBytes: Int64
-    let downloadMilliseconds: Int64
-    let milliseconds: Int64
-    let gone: Int
-    let failed: Int
-    let refused: Int
-    let archived: Int64
-    let archivedBytes: Int64
-    let encrypted: Int64
-    let headersAsked: Int
-    let headersRefused: Int
-    let headersFailed: Int
-
-    init(_ outcome: SyncOutcome, dryRun: Bool) {
-        name = outcome.name
-        self.dryRun = dryRun
-        wasKnown = outcome.wasKnown
-        rows = outcome.rows
-        keys = outcome.keys
-        bytes = outcome.bytes
-        newVersions = outcome.newVersions
-        goneVersions = outcome.goneVersions
-        wanted = outcome.wanted
-        wantedBytes = outcome.wantedBytes
-        fetched = outcome.fetched
-        fetchedBytes = outcome.fetchedBytes
-        requests = outcome.requests
-        retries = outcome.retries
-        receivedBytes = outcome.receivedBytes
-        downloadMilliseconds = outcome.downloadMilliseconds
-        milliseconds = outcome.milliseconds
-        gone = outcome.gone
-        failed = outcome.failed
-        refused = outcome.refused
-        archived = outcome.archived.versions
-        archivedBytes = outcome.archived.bytes
-        encrypted = outcome.encrypted.versions
-        headersAsked = dryRun ? outcome.wantedHeaders : outcome.askedHeaders
-        headersRefused = outcome.refusedHeaders
-        headersFailed = outcome.failedHeaders
-    }
-}
-
-/// What a dry run says besides.
-private struct DiskRecord: Encodable {
-    let wantedFiles: Int64
-    let wantedDiskBytes: Int64
-    let freeBytes: Int64
-    let freeFiles: Int64?
-
-    init?(_ outcome: SyncOutcome) {
-        guard let need = outcome.need, let room = outcome.room else { return nil }
-        wantedFiles = need.files
-        wantedDiskBytes = need.diskBytes
-        freeBytes = room.free.bytes
-        freeFiles = room.free.files
-    }
-}
-
-private struct DryRunRecord: Encodable {
-    let sync: SyncRecord
-    let disk: DiskRecord
-
-    func encode(to encoder: any Encoder) throws {
-        try sync.encode(to: encoder)
-        try disk.encode(to: encoder)
-    }
 }

@@ -1,0 +1,276 @@
+import Basics
+import S3
+
+/// Lists a bucket in parallel and writes what it finds as an inventory.
+///
+/// Each range of keys has at most one request in flight. The rows of a page go to the ``RangeWriter`` in the order in which
+/// they come; what is complete is written down, and an interrupted listing goes on with it.
+public final class BucketListing {
+    private let client: S3Client
+    private let options: ListingOptions
+    private let created: Timestamp
+    private let records: ListingRecords
+    private let plan: ListingPlan
+    private let report: (ListingProgress) -> Void
+    private var writer: RangeWriter?
+    private var call: S3ListingCall
+    /// Whether it is known which call the server understands.
+    private var isSettled: Bool
+    private var hasAsked = false
+    private var progress = ListingProgress()
+    private var watches: [Int: LatestWatch] = [:]
+    /// Version ids that ended pages within one key, by range: none may come again.
+    private var endings: [Int: Set<[UInt8]>] = [:]
+    private var relistings: [(KeyRelisting, PendingRows)] = []
+    private var pendingRows = 0
+
+    /// Rows that wait until keys among them have been listed again.
+    private final class PendingRows {
+        let range: ListedRange
+        let page: S3VersionPage
+        let rows: Range<Int>
+        let isLast: Bool
+        var missing: Int
+        var replacements: [KeyReplacement] = []
+
+        init(_ range: ListedRange, _ page: S3VersionPage, _ rows: Range<Int>, isLast: Bool, missing: Int) {
+            self.range = range
+            self.page = page
+            self.rows = rows
+            self.isLast = isLast
+            self.missing = missing
+        }
+    }
+
+    /// - Parameters:
+    ///   - directory: where the inventory is written: an unfinished one that is there goes on.
+    ///   - created: the moment before the first request of the first attempt, in whole seconds.
+    ///   - report: called several times a second, and at the end.
+    public init(
+        _ client: S3Client, _ options: ListingOptions, directory: String, created: Timestamp,
+        report: @escaping (ListingProgress) -> Void
+    ) throws {
+        self.client = client
+        self.options = options
+        self.created = created
+        self.report = report
+        records = try ListingRecords(directory)
+        call = records.call ?? options.call
+        isSettled = records.call != nil
+        let gaps = KeyRange.gaps(between: records.pieces.map(\.range))
+        let each = options.expectedRows.map { $0 / (options.keys.count + 1) }
+        plan = ListingPlan(gaps, keys: options.keys, expected: each)
+        progress.earlierRows = records.pieces.reduce(0) { $0 + $1.rows }
+        progress.expectedRows = options.expectedRows
+        progress.call = call
+        if isSettled { writer = try makeWriter() }
+    }
+
+    /// Whether a directory holds a listing that is complete.
+    public static func isFinished(_ directory: String) -> Bool {
+        ListingRecords.isFinished(directory)
+    }
+
+    /// Lists what is not listed yet, and writes the manifest.
+    ///
+    /// - Returns: how it went.
+    public func run() throws -> ListingProgress {
+        var loopOptions = client.loopOptions
+        loopOptions.maxInFlight = options.jobs
+        let loop = try TransferLoop(client, options: loopOptions)
+        loop.progress = { [self] in show($0) }
+        defer { writer?.stop() }
+        try loop.run { try next() }
+        let found = try writer?.finish() ?? []
+        show(loop.statistics)
+        try records.finish(records.pieces + found, bucket: options.listedBucket, created: created)
+        return progress
+    }
+
+    private func show(_ statistics: TransferLoop.Statistics) {
+        progress.rows = plan.rows
+        progress.requests = statistics.requests
+        progress.retries = statistics.retries
+        progress.bytes = statistics.bytes
+        progress.inFlight = statistics.inFlight
+        progress.call = call
+        report(progress)
+    }
+
+    private func makeWriter() throws -> RangeWriter {
+        let lines = InventoryLines(bucket: options.listedBucket, hasVersions: call == .versions)
+        return try RangeWriter(lines, in: records.dataPath, nextNumber: records.nextNumber) { [records] in
+            try records.append($0)
+        }
+    }
+
+    // MARK: - Requests
+
+    private func next() throws -> NextTransfer {
+        try writer?.check()
+        if let (relisting, pending) = relistings.popLast() { return .transfer(transfer(relisting, pending)) }
+        // The first page shows what the server understands.
+        if !isSettled, hasAsked { return .waiting }
+        guard let range = plan.next() else { return plan.isFinished && pendingRows == 0 ? .finished : .waiting }
+        hasAsked = true
+        let request = S3Request.listing(call, bucket: options.bucket, from: range.marker)
+        return .transfer(
+            PageTransfer(request) { [self] result in
+                switch result {
+                case .success(let page): try received(range, page)
+                case .failure(let error): try failed(range, error)
+                }
+            })
+    }
+
+    /// The server may not know the call: then an older one is tried, on the first page only.
+    private func failed(_ range: ListedRange, _ error: any Error) throws {
+        guard let failure = error as? S3Failure else { throw error }
+        let isUnknown =
+            failure.kind == .response && [400, 405, 501].contains(failure.status)
+            && !S3Failure.isAboutKeys(failure.code)
+        guard !isSettled, isUnknown, let older = older(than: call) else { throw described(failure) }
+        tryAgain(range, older)
+    }
+
+    private func described(_ failure: S3Failure) -> IcecoreError {
+        let error = failure.asError
+        return IcecoreError(error.code, "cannot list the bucket \(options.bucket): \(error.message)")
+    }
+
+    private func older(than call: S3ListingCall) -> S3ListingCall? {
+        switch call {
+        case .versions: .objects
+        case .objects: .oldObjects
+        case .oldObjects: nil
+        }
+    }
+
+    private func tryAgain(_ range: ListedRange, _ call: S3ListingCall) {
+        self.call = call
+        hasAsked = false
+        range.state = .idle
+    }
+
+    /// Decides by the first page which call is used from now on.
+    ///
+    /// - Returns: false if the page is not an answer to such a call.
+    private func settle(_ range: ListedRange, _ page: S3VersionPage) throws -> Bool {
+        if call == .versions, page.isOfObjects {
+            // It does not know the word `versions`, and lists objects.
+            tryAgain(range, .objects)
+            return false
+        }
+        guard page.isOfObjects == (call != .versions) else {
+            throw IcecoreError(
+                .invalidData, "the server lists versions of \(options.bucket) where objects were asked for")
+        }
+        if call == .objects, page.isTruncated, !page.isOfSecondVersion { call = .oldObjects }
+        isSettled = true
+        try records.begin(call)
+        writer = try makeWriter()
+        return true
+    }
+
+    // MARK: - Pages
+
+    private func received(_ range: ListedRange, _ page: S3VersionPage) throws {
+        if !isSettled, try !settle(range, page) { return }
+        guard page.isOfObjects == (call != .versions) else {
+            throw IcecoreError(.invalidData, "the server's listing of \(options.bucket) changes its kind on the way")
+        }
+        let rows = selection(of: page, range)
+        let last = page.rows.last.map { page.copy($0.key) }
+        var next = page.next
+        if let last, let upper = range.upper, upper.lexicographicallyPrecedes(last) { next = nil }
+        if let next { try checkAdvance(range, next, isEmpty: page.rows.isEmpty) }
+        if let next { range.marker = next }
+        page.withBytes { bytes in
+            for place in stride(from: rows.lowerBound, to: rows.upperBound, by: 64) {
+                plan.note(key: page.rows[place].key.bytes(in: bytes))
+            }
+        }
+        let first = rows.isEmpty ? nil : page.copy(page.rows[rows.lowerBound].key)
+        plan.received(
+            range, rows: rows.count, first: first, last: last, pageRows: page.rows.count, isLast: next == nil)
+        let doubtful =
+            call == .versions ? watches[range.id, default: LatestWatch()].pass(page, rows, isLast: next == nil) : []
+        if next == nil {
+            watches[range.id] = nil
+            endings[range.id] = nil
+        }
+        guard !doubtful.isEmpty else { return try write(range, page, rows, [], isLast: next == nil) }
+        let pending = PendingRows(range, page, rows, isLast: next == nil, missing: doubtful.count)
+        if range.state == .idle { range.state = .busy }
+        pendingRows += 1
+        for key in doubtful { relistings.append((KeyRelisting(key), pending)) }
+    }
+
+    /// The rows of a page that are in a range: a server may begin before it, and goes on behind it.
+    private func selection(of page: S3VersionPage, _ range: ListedRange) -> Range<Int> {
+        page.withBytes { bytes in
+            range.lower.withUnsafeBytes { lower in
+                var start = 0
+                while start < page.rows.count, !lower.precedes(page.rows[start].key.bytes(in: bytes)) { start += 1 }
+                guard let upper = range.upper else { return start..<page.rows.count }
+                return upper.withUnsafeBytes { upper in
+                    var end = page.rows.count
+                    while end > start, upper.precedes(page.rows[end - 1].key.bytes(in: bytes)) { end -= 1 }
+                    return start..<end
+                }
+            }
+        }
+    }
+
+    /// Expects each page to end behind the one before: a server that goes round in circles would be listed for ever.
+    private func checkAdvance(_ range: ListedRange, _ next: S3ListingMarker, isEmpty: Bool) throws {
+        let old = range.marker
+        var hasAdvanced = old.key.lexicographicallyPrecedes(next.key)
+        if hasAdvanced {
+            endings[range.id] = nil
+        } else if old.key == next.key, next != old {
+            // Further versions of the same key; or, after an empty page, another name for the place.
+            let ending = isEmpty ? next.token + next.versionId : next.versionId
+            hasAdvanced = endings[range.id, default: []].insert(ending).inserted
+        }
+        guard hasAdvanced else {
+            throw IcecoreError(
+                .invalidData,
+                "the server's listing of \(options.bucket) does not get past the key '\(Display.escaped(old.key))': the "
+                    + "same page comes again")
+        }
+    }
+
+    private func write(
+        _ range: ListedRange, _ page: S3VersionPage, _ rows: Range<Int>, _ replacements: [KeyReplacement], isLast: Bool
+    ) throws {
+        guard let writer else { return }
+        if !rows.isEmpty || !replacements.isEmpty {
+            try writer.send(.rows(range: range.id, from: range.lower, page, rows, replacements))
+        }
+        if isLast { try writer.send(.finish(range: range.id, from: range.lower, upper: range.upper)) }
+    }
+
+    // MARK: - Keys that have changed between two pages
+
+    private func transfer(_ relisting: KeyRelisting, _ pending: PendingRows) -> Transfer {
+        plan.noteExtraRequest()
+        let request = S3Request.listing(
+            .versions, bucket: options.bucket, prefix: relisting.key, from: relisting.marker)
+        return PageTransfer(request) { [self] result in
+            do {
+                let page = try result.get()
+                guard try relisting.add(page) else { return relistings.append((relisting, pending)) }
+            } catch let failure as S3Failure {
+                throw described(failure)
+            }
+            pending.replacements.append(relisting.replacement)
+            pending.missing -= 1
+            guard pending.missing == 0 else { return }
+            pendingRows -= 1
+            try write(
+                pending.range, pending.page, pending.rows, pending.replacements, isLast: pending.isLast)
+            if pending.range.state == .busy { pending.range.state = .idle }
+        }
+    }
+}

@@ -1,0 +1,253 @@
+"""A server that lists one bucket, as well or as badly as it is told. It has no contents.
+
+usage: listing.py    Says {"port", "directory"} when it is ready, and stops at the end of standard input.
+
+Commands are JSON objects, one a line on standard input; each is answered with one line:
+  {"versions": [{"key", "versionId", "isLatest", "deleteMarker", "size", "lastModified", "etag"}]}    the bucket's, newest
+                          first for each key; they replace those before
+  {"generate": n, "shape": "hex" | "deep"}    so many keys with one version each
+  {"quirks": {...}}       replaces those before:
+                          "pageSize"; "inclusive": markers are part of the answer; "oldestFirst"; "plain": keys are never
+                          encoded; "repeatsMarker": says the marker that was sent; "stuck": the same page again and again;
+                          "circle": begins anew after three pages; "separate": delete markers come after all versions;
+                          "unavailable": probability of status 503; "noVersions": status 501, "ignoresVersions": a listing of
+                          objects in its place; "noSecond": knows only ListObjects; "latency": seconds;
+                          "delete": a key whose latest version goes as soon as a page has ended with it;
+                          "status": what ?versioning says; "reports": the XML of ?inventory
+  {"statistics": true}    {"versions", "objects", "oldObjects", "refused", "most": in flight at a time}
+"""
+
+import asyncio
+import bisect
+import collections
+import hashlib
+import json
+import os
+import random
+import sys
+import urllib.parse
+from xml.sax.saxutils import escape
+
+import lifeline
+
+directory = lifeline.new_directory("listing")
+quirks = {}
+counts = collections.Counter()
+dice = random.Random(1)
+in_flight = 0
+answered = collections.Counter()
+
+
+class Bucket:
+    def __init__(self, rows):
+        rows = sorted(rows, key=lambda row: row["key"].encode())
+        self.rows = rows
+        self.keys = [row["key"].encode() for row in rows]
+        self.texts = {}
+
+    def ordered(self):
+        if quirks.get("oldestFirst") and not getattr(self, "turned", False):
+            groups = collections.OrderedDict()
+            for row in self.rows:
+                groups.setdefault(row["key"], []).insert(0, row)
+            self.rows = [row for group in groups.values() for row in group]
+            self.turned = True
+        return self.rows
+
+    def delete(self, key):
+        """Deletes the latest version of a key for good."""
+        rows = [row for row in self.rows if row["key"] == key]
+        latest = next(row for row in rows if row["isLatest"])
+        rest = [row for row in rows if row is not latest]
+        if rest:
+            (rest[-1] if getattr(self, "turned", False) else rest[0])["isLatest"] = True
+        self.rows = [row for row in self.rows if row is not latest]
+        self.keys = [row["key"].encode() for row in self.rows]
+        self.texts = {}
+
+
+bucket = Bucket([])
+
+
+def shown(key):
+    return escape(key) if quirks.get("plain") else urllib.parse.quote(key, safe="/")
+
+
+def entry(row, as_object):
+    known = bucket.texts.get((id(row), as_object))
+    if known is None:
+        kind = "Contents" if as_object else "DeleteMarker" if row["deleteMarker"] else "Version"
+        text = f"<{kind}><Key>{shown(row['key'])}</Key>"
+        if not as_object:
+            text += f"<VersionId>{row['versionId']}</VersionId><IsLatest>{str(row['isLatest']).lower()}</IsLatest>"
+        text += f"<LastModified>{row['lastModified']}</LastModified>"
+        if not row["deleteMarker"]:
+            text += (f"<ETag>&quot;{row['etag']}&quot;</ETag><Size>{row['size']}</Size>"
+                     "<StorageClass>STANDARD</StorageClass>")
+        if not as_object:
+            text += "<Owner><ID>75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a</ID></Owner>"
+        known = bucket.texts[(id(row), as_object)] = f"{text}</{kind}>"
+    return known
+
+
+def beginning(query, marker_name):
+    """The place of the first row of a page."""
+    marker = query.get(marker_name, "")
+    version = query.get("version-id-marker", "")
+    if quirks.get("stuck") or not marker:
+        return 0
+    rows = bucket.ordered()
+    start = bisect.bisect_left(bucket.keys, marker.encode())
+    end = bisect.bisect_right(bucket.keys, marker.encode())
+    if version:
+        place = next((place for place in range(start, end) if rows[place]["versionId"] == version), None)
+        if place is None:
+            return end
+        return place if quirks.get("inclusive") else place + 1
+    return start if quirks.get("inclusive") else end
+
+
+def list_versions(query):
+    rows = bucket.ordered()
+    prefix = query.get("prefix", "")
+    start = beginning(query, "key-marker")
+    answered["pages"] += 1
+    if quirks.get("circle") and answered["pages"] % 3 == 0:
+        start = 0
+    if prefix and not query.get("key-marker"):
+        start = bisect.bisect_left(bucket.keys, prefix.encode())
+    end = min(len(rows), start + quirks.get("pageSize", 1000))
+    page = [row for row in rows[start:end] if row["key"].startswith(prefix)]
+    is_truncated = end < len(rows) and len(page) == end - start
+    text = f"<IsTruncated>{str(is_truncated).lower()}</IsTruncated>"
+    if is_truncated:
+        key, version = page[-1]["key"], page[-1]["versionId"]
+        if quirks.get("repeatsMarker"):
+            key, version = query.get("key-marker", ""), query.get("version-id-marker", "")
+        text += f"<NextKeyMarker>{shown(key)}</NextKeyMarker><NextVersionIdMarker>{version}</NextVersionIdMarker>"
+    listed = page
+    if quirks.get("separate"):
+        listed = [row for row in page if not row["deleteMarker"]] + [row for row in page if row["deleteMarker"]]
+    text += "".join(entry(row, False) for row in listed)
+    if not quirks.get("plain"):
+        text += "<EncodingType>url</EncodingType>"
+    doomed = quirks.get("delete")
+    if doomed and is_truncated and not prefix and page[-1]["key"] == doomed and page[-1]["isLatest"]:
+        del quirks["delete"]
+        bucket.delete(doomed)
+    return f'<ListVersionsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>b</Name>{text}</ListVersionsResult>'
+
+
+def list_objects(query, is_second):
+    start = beginning(query, "start-after" if is_second else "marker")
+    if is_second and "continuation-token" in query:
+        start = int(query["continuation-token"])
+    rows = [(place, row) for place, row in enumerate(bucket.rows) if row["isLatest"] and not row["deleteMarker"]]
+    rows = [(place, row) for place, row in rows if place >= start]
+    size = quirks.get("pageSize", 1000)
+    page, is_truncated = rows[:size], len(rows) > size
+    text = f"<IsTruncated>{str(is_truncated).lower()}</IsTruncated><EncodingType>url</EncodingType>"
+    if quirks.get("plain"):
+        text = text.replace("<EncodingType>url</EncodingType>", "")
+    if is_second:
+        text += f"<KeyCount>{len(page)}</KeyCount>"
+        if is_truncated:
+            text += f"<NextContinuationToken>{rows[size][0]}</NextContinuationToken>"
+    text += "".join(entry(row, True) for _, row in page)
+    return f"<ListBucketResult><Name>b</Name>{text}</ListBucketResult>"
+
+
+def answer(target):
+    """Status and body."""
+    query = dict(urllib.parse.parse_qsl(target.partition("?")[2], keep_blank_values=True))
+    if "versioning" in query:
+        status = quirks.get("status", "Enabled")
+        text = f"<Status>{status}</Status>" if status else ""
+        return 200, f"<VersioningConfiguration>{text}</VersioningConfiguration>"
+    if "inventory" in query:
+        if "reports" not in quirks:
+            return 501, "<Error><Code>NotImplemented</Code><Message>No.</Message></Error>"
+        return 200, quirks["reports"]
+    if dice.random() < quirks.get("unavailable", 0):
+        counts["refused"] += 1
+        return 503, "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+    if "versions" in query and quirks.get("noVersions"):
+        counts["refused"] += 1
+        return 501, "<Error><Code>NotImplemented</Code><Message>A header or query is not implemented.</Message></Error>"
+    if "versions" in query and not quirks.get("ignoresVersions"):
+        counts["versions"] += 1
+        return 200, list_versions(query)
+    if query.get("list-type") == "2" and not quirks.get("noSecond"):
+        counts["objects"] += 1
+        return 200, list_objects(query, True)
+    counts["oldObjects"] += 1
+    return 200, list_objects(query, False)
+
+
+class Connection(asyncio.Protocol):
+    def connection_made(self, transport):
+        self.transport = transport
+        self.buffer = b""
+
+    def data_received(self, received):
+        global in_flight
+        self.buffer += received
+        while b"\r\n\r\n" in self.buffer:
+            head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
+            in_flight += 1
+            counts["most"] = max(counts["most"], in_flight)
+            target = head.split(b" ", 2)[1].decode()
+            if latency := quirks.get("latency"):
+                asyncio.get_running_loop().call_later(latency, self.send, target)
+            else:
+                self.send(target)
+
+    def send(self, target):
+        global in_flight
+        in_flight -= 1
+        status, body = answer(target)
+        content = body.encode()
+        self.transport.write(f"HTTP/1.1 {status} X\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content)
+
+
+def generate(count, shape):
+    for number in range(count):
+        digest = hashlib.md5(str(number).encode()).hexdigest()
+        key = digest if shape == "hex" else f"data/2026/{number % 12 + 1:02}/{number % 28 + 1:02}/part-{digest[:12]}"
+        yield {
+            "key": key, "versionId": digest[::-1], "isLatest": True, "deleteMarker": False, "size": number,
+            "lastModified": "2026-01-02T03:04:05.000Z", "etag": digest}
+
+
+def obey(command):
+    global bucket, quirks, in_flight
+    if "versions" in command:
+        bucket = Bucket(command["versions"])
+    if "generate" in command:
+        bucket = Bucket(generate(command["generate"], command.get("shape", "hex")))
+    if "quirks" in command:
+        quirks = command["quirks"]
+        bucket.texts = {}
+        counts.clear()
+        in_flight = 0
+    if "statistics" in command:
+        names = ("versions", "objects", "oldObjects", "refused", "most")
+        return {"statistics": {name: counts[name] for name in names}}
+    return {}
+
+
+async def main():
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Connection, "127.0.0.1", 0, backlog=1024)
+    reader = asyncio.StreamReader(limit=256 << 20)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    lifeline.say(port=server.sockets[0].getsockname()[1], directory=directory)
+    while line := await reader.readline():
+        lifeline.say(**obey(json.loads(line)))
+
+
+try:
+    asyncio.run(main())
+finally:
+    lifeline.shutil.rmtree(directory, ignore_errors=True)
+    os._exit(0)
