@@ -56,8 +56,8 @@ extension S3InventoryReport {
     public var obstacle: String? {
         if !isEnabled { return "is disabled" }
         if !keyPrefix.isEmpty { return "is of keys that begin with '\(Display.text(keyPrefix, limit: 200))' only" }
-        guard ["CSV", "PARQUET", "ORC"].contains(format.uppercased()) else {
-            return "is in the format '\(Display.text(format, limit: 40))'"
+        guard format.uppercased() == "CSV" else {
+            return "is in the format '\(Display.text(format, limit: 40))', and only CSV can be read"
         }
         let missing = ["ETag", "Size", "LastModifiedDate"].filter { !fields.contains($0) }
         return missing.isEmpty
