@@ -98,8 +98,7 @@ let package = Package(
             name: "icecore",
             dependencies: [
                 "Basics", "Download", "Export", "Filesystem", "Index", "Inventory", "Listing", "Model", "Replica",
-                "Restore",
-                "S3", "Store", "Sync", "Verify", argumentParser,
+                "Restore", "S3", "Store", "Sync", "Verify", argumentParser,
             ]),
 
         // Inventories of any size, made up, to test and to measure with.

@@ -83,6 +83,8 @@ public final class BucketListing {
         try loop.run { try next() }
         let found = try writer?.finish() ?? []
         show(loop.statistics)
+        // What a server repeats at the beginning of a page counted until now.
+        progress.rows = found.reduce(0) { $0 + $1.rows }
         try records.finish(records.pieces + found, bucket: options.listedBucket, created: created)
         return progress
     }

@@ -29,10 +29,13 @@ final class RangeFile {
     func write(_ lines: [UInt8], rows: Int) throws {
         self.rows += rows
         try lines.withUnsafeBytes { bytes in
-            stream.pointee.next_in = UnsafeMutablePointer(
-                mutating: bytes.baseAddress?.assumingMemoryBound(to: UInt8.self))
-            stream.pointee.avail_in = UInt32(bytes.count)
-            while stream.pointee.avail_in > 0 { _ = try compress(Z_NO_FLUSH) }
+            guard let base = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return }
+            // A key with very many versions has more than zlib can be told of at once.
+            for start in stride(from: 0, to: bytes.count, by: 1 << 20) {
+                stream.pointee.next_in = UnsafeMutablePointer(mutating: base + start)
+                stream.pointee.avail_in = UInt32(min(1 << 20, bytes.count - start))
+                while stream.pointee.avail_in > 0 { _ = try compress(Z_NO_FLUSH) }
+            }
         }
     }
 

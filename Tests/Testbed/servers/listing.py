@@ -44,6 +44,8 @@ class Bucket:
         self.rows = rows
         self.keys = [row["key"].encode() for row in rows]
         self.texts = {}
+        # Where versions were that are deleted: as a marker, each still stands for its place.
+        self.places = {}
 
     def ordered(self):
         if quirks.get("oldestFirst") and not getattr(self, "turned", False):
@@ -61,6 +63,7 @@ class Bucket:
         rest = [row for row in rows if row is not latest]
         if rest:
             (rest[-1] if getattr(self, "turned", False) else rest[0])["isLatest"] = True
+        self.places[key, latest["versionId"]] = next(place for place, row in enumerate(self.rows) if row is latest)
         self.rows = [row for row in self.rows if row is not latest]
         self.keys = [row["key"].encode() for row in self.rows]
         self.texts = {}
@@ -102,7 +105,7 @@ def beginning(query, marker_name):
     if version:
         place = next((place for place in range(start, end) if rows[place]["versionId"] == version), None)
         if place is None:
-            return end
+            return bucket.places.get((marker, version), end)
         return place if quirks.get("inclusive") else place + 1
     return start if quirks.get("inclusive") else end
 
