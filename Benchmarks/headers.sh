@@ -9,4 +9,4 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p .build/bench
 gcc -O2 -Wall -o .build/bench/latency Benchmarks/downloads/latency.c
-exec Benchmarks/push/prepare.sh /usr/bin/python3 Benchmarks/headers/compare.py "$@"
+exec Benchmarks/downloads/prepare.sh gcc time -- /usr/bin/python3 Benchmarks/headers/compare.py "$@"

@@ -6,4 +6,4 @@
 # ICECORE names another program to measure than the release build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-exec Benchmarks/push/prepare.sh /usr/bin/python3 Benchmarks/push/compare.py "$@"
+exec Benchmarks/downloads/prepare.sh nginx radosgw time -- /usr/bin/python3 Benchmarks/push/compare.py "$@"

@@ -8,15 +8,15 @@ enum EarlierFormat {
     static func contentType(slot: Int) -> String { "text/x-\(slot % 3)" }
 
     static func bringBack(_ store: String) throws {
-        let python = Process()
-        python.executableURL = URL(filePath: "/usr/bin/python3")
-        python.arguments = ["-c", script, "\(store)/index.sqlite"]
-        try python.run()
-        python.waitUntilExit()
-        try #require(python.terminationStatus == 0)
+        try IndexDump.python(script, "\(store)/index.sqlite")
+        try say(2, store)
+    }
+
+    /// Has a store say that it has an earlier format.
+    static func say(_ format: Int, _ store: String) throws {
         let path = "\(store)/icecore.json"
         let text = String(decoding: try Files.read(path, limit: 1 << 20), as: UTF8.self)
-        try Files.replace(path, with: bytes(text.replacing(#/"format" : 3/#, with: "\"format\" : 2")))
+        try Files.replace(path, with: bytes(text.replacing(#/"format" : 3/#, with: "\"format\" : \(format)")))
     }
 
     private static let script = """
@@ -63,11 +63,7 @@ enum EarlierFormat {
     /// How many rows of a migrated index name their headers, and how many of those of contents do not, or name others than
     /// they should.
     static func count(_ store: String) throws -> (right: Int, wrong: Int) {
-        let python = Process()
-        let output = Pipe()
-        python.executableURL = URL(filePath: "/usr/bin/python3")
-        python.arguments = [
-            "-c",
+        let text = try IndexDump.python(
             """
             import sqlite3, sys
             index = sqlite3.connect(sys.argv[1])
@@ -76,14 +72,9 @@ enum EarlierFormat {
                 "WHERE child IS NULL AND etag NOT NULL").fetchall()
             right = sum(headers == '{"content-type":"text/x-%d"}' % (slot % 3) for slot, headers in rows)
             print(right, len(rows) - right)
-            """, "\(store)/index.sqlite",
-        ]
-        python.standardOutput = output
-        try python.run()
-        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        python.waitUntilExit()
+            """, "\(store)/index.sqlite")
         let numbers = text.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
-        try #require(python.terminationStatus == 0 && numbers.count == 2, "\(text)")
+        try #require(numbers.count == 2, "\(text)")
         return (numbers[0], numbers[1])
     }
 }

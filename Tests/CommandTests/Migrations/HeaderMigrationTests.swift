@@ -48,31 +48,11 @@ import Testing
         }
     }
 
-    private static func python(_ script: String, _ words: String...) throws {
-        let python = Process()
-        python.executableURL = URL(filePath: "/usr/bin/python3")
-        python.arguments = ["-c", script] + words
-        try python.run()
-        python.waitUntilExit()
-        try #require(python.terminationStatus == 0)
-    }
-
     /// A store of the first inventory, as the program of that time has left it.
     private static func load(into scenario: Scenario) throws {
         try scenario.succeed("sync", "--date", names[0])
-        let index = "\(scenario.store)/index.sqlite"
-        for suffix in ["", "-wal", "-shm"] { try Files.remove(index + suffix) }
-        try python(
-            """
-            import sqlite3, sys
-            index = sqlite3.connect(sys.argv[1])
-            index.execute("PRAGMA page_size = 4096")
-            index.execute("PRAGMA journal_mode = WAL")
-            index.executescript(open(sys.argv[2]).read())
-            """, index, fixture)
-        let path = "\(scenario.store)/icecore.json"
-        let text = String(decoding: try Files.read(path, limit: 1 << 20), as: UTF8.self)
-        try Files.replace(path, with: bytes(text.replacing(#/"format" : 3/#, with: "\"format\" : 2")))
+        try IndexDump.load(fixture, into: scenario.store)
+        try EarlierFormat.say(2, scenario.store)
     }
 
     /// What the store says of each version's headers, by version id; nil where nothing is known.
@@ -98,12 +78,7 @@ import Testing
             if Self.renews {
                 try scenario.succeed("sync", "--date", Self.names[0])
                 try Files.createDirectory((Self.fixture as NSString).deletingLastPathComponent)
-                return try Self.python(
-                    """
-                    import sqlite3, sys
-                    with open(sys.argv[2], "w") as file:
-                        for line in sqlite3.connect(sys.argv[1]).iterdump(): file.write(line + "\\n")
-                    """, "\(scenario.store)/index.sqlite", Self.fixture)
+                return try IndexDump.write(scenario.store, to: Self.fixture)
             }
             try Self.load(into: scenario)
             let arrived = Self.headers.filter { $0.row.versionId != "other" }

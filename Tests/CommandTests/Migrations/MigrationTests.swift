@@ -120,39 +120,16 @@ import Testing
 
     // MARK: - Fixtures
 
-    private static func python(_ script: String, _ words: String...) throws {
-        let python = Process()
-        python.executableURL = URL(filePath: "/usr/bin/python3")
-        python.arguments = ["-c", script] + words
-        try python.run()
-        python.waitUntilExit()
-        try #require(python.terminationStatus == 0)
-    }
-
     /// Writes a fixture, where that was asked for.
     private static func renew(_ scenario: Scenario) throws {
         guard let name = renews else { return }
         try syncFirst(scenario)
-        try python(
-            """
-            import sqlite3, sys
-            with open(sys.argv[2], "w") as file:
-                for line in sqlite3.connect(sys.argv[1]).iterdump(): file.write(line + "\\n")
-            """, "\(scenario.store)/index.sqlite", "\(folder)/\(name).sql")
+        try IndexDump.write(scenario.store, to: "\(folder)/\(name).sql")
     }
 
     /// Puts the index of a fixture into a store that has the blobs already.
     private static func load(_ fixture: String, into scenario: Scenario) throws {
-        let index = "\(scenario.store)/index.sqlite"
-        for suffix in ["", "-wal", "-shm"] { try Files.remove(index + suffix) }
-        try python(
-            """
-            import sqlite3, sys
-            index = sqlite3.connect(sys.argv[1])
-            index.execute("PRAGMA page_size = 4096")
-            index.execute("PRAGMA journal_mode = WAL")
-            index.executescript(open(sys.argv[2]).read())
-            """, index, "\(folder)/\(fixture)")
+        try IndexDump.load("\(folder)/\(fixture)", into: scenario.store)
     }
 
     private static var fixtures: [String] {
