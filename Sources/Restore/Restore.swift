@@ -40,8 +40,7 @@ public final class Restore {
             store, reader, target, options, records, report: report, progress: progress)
         let extras = try loop.run(try WantedWalk(reader, view, prefix: prefix), prefix: prefix)
         if let extras, extras.count > 0 {
-            let deletion = ExtraDeletion(target, loop.loop, report: report)
-            try deletion.run(extras, &loop.outcome) { [progress] in progress($0) }
+            try ExtraDeletion(loop).run(extras)
         }
         loop.showProgress()
         return loop.outcome

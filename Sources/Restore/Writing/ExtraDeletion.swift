@@ -4,16 +4,15 @@ import S3
 /// Deletes what a target has besides a view: many keys with each request, where the server can.
 final class ExtraDeletion {
     private let target: RestoreTarget
-    private let loop: TransferLoop
-    private let report: (RestoreEvent) throws -> Void
+    /// Whose requests these are, and who counts them.
+    private let restore: RestoreLoop
     private var knowsBatches = true
 
-    init(_ target: RestoreTarget, _ loop: TransferLoop, report: @escaping (RestoreEvent) throws -> Void) {
-        (self.target, self.loop, self.report) = (target, loop, report)
+    init(_ restore: RestoreLoop) {
+        (target, self.restore) = (restore.target, restore)
     }
 
-    /// - Parameter progress: called after each batch.
-    func run(_ extras: ExtraKeys, _ outcome: inout RestoreOutcome, progress: (RestoreOutcome) -> Void) throws {
+    func run(_ extras: ExtraKeys) throws {
         try extras.forEachBatch(of: S3Deletion.mostKeys) { batch in
             let sizes = Dictionary(batch.map { ($0.key, $0.size) }) { first, _ in first }
             var refused: [[UInt8]: String] = [:]
@@ -31,13 +30,13 @@ final class ExtraDeletion {
             for (key, reason) in try oneByOne(singles) { refused[key] = reason }
             for (key, size) in sizes {
                 if let reason = refused[key] {
-                    outcome.failed.add(size)
-                    try report(.failed(key: key, reason: "it was not deleted: \(reason)"))
+                    restore.outcome.failed.add(size)
+                    try restore.report(.failed(key: key, reason: "it was not deleted: \(reason)"))
                 } else {
-                    outcome.deleted.add(size)
+                    restore.outcome.deleted.add(size)
                 }
             }
-            progress(outcome)
+            restore.showProgress()
         }
     }
 
@@ -61,7 +60,7 @@ final class ExtraDeletion {
     private func oneByOne(_ keys: [[UInt8]]) throws -> [([UInt8], String)] {
         var refused: [([UInt8], String)] = []
         var rest = keys[...]
-        try loop.run {
+        try restore.loop.run {
             guard let key = rest.popFirst() else { return .finished }
             return .transfer(
                 CollectingTransfer(

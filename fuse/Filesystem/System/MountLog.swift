@@ -13,6 +13,7 @@ final class MountLog: @unchecked Sendable {
     private var minute: Int64 = 0
     private var lines = 0
     private var said: Set<String> = []
+    private var saidBefore: Set<String> = []
 
     /// Writes to a descriptor that stays open.
     init(descriptor: Int32) {
@@ -32,12 +33,13 @@ final class MountLog: @unchecked Sendable {
         lock.withLock {
             if now.milliseconds / 60_000 != minute {
                 if lines > MountLog.limit { put(now, "\(lines - MountLog.limit) more messages were omitted") }
+                saidBefore = now.milliseconds / 60_000 == minute + 1 ? said : []
                 minute = now.milliseconds / 60_000
                 lines = 0
                 said = []
             }
-            // The kernel reads a page again if it could not be read ahead.
-            if said.contains(message) { return }
+            // The kernel reads a page again if it could not be read ahead, be it in the next minute.
+            if said.contains(message) || saidBefore.contains(message) { return }
             lines += 1
             if lines > MountLog.limit { return }
             said.insert(message)
