@@ -115,7 +115,7 @@ public final class SortedInventory: SortedRows {
             try Interruption.check()
             // A single file needs no order among files.
             let key =
-                paths.count == 1 ? [] : try CSVFileReader.firstKey(manifest: manifest, index: index, path: paths[index])
+                paths.count == 1 ? [] : try ListFileReader.firstKey(manifest, index, path: paths[index])
             order.append((index, key ?? []))
             // Very long first keys of a million files must not fill the memory.
             keyBytes += key?.count ?? 0
@@ -124,20 +124,20 @@ public final class SortedInventory: SortedRows {
         order.sort { $0.key.lexicographicallyPrecedes($1.key) }
         let sequence = ListFileSequence(pool: pool) { [manifest, paths, progress] place in
             let index = order[place].index
-            return CSVFileReader(
-                manifest: manifest, index: index, path: paths[index], mustBeSorted: true, progress: progress)
+            return ListFileReader.make(manifest, index, path: paths[index], mustBeSorted: true, progress)
         }
         sequence.count = order.count
         let cursors = order.enumerated().map { place, file in
             MergeCursor(ListFileSource(sequence, place), firstKey: file.key, order: place)
         }
-        let affordable = options.memoryLimit / 2 / ReaderPool.memoryOfReader
+        let memory = manifest.format.isColumnar ? ColumnarFileReader.memory : CSVFileReader.memory
+        let affordable = options.memoryLimit / 2 / memory
         return SortedMerge(cursors, mostOpen: max(2, min(options.mostOpenFiles, affordable)))
     }
 
     private func sort() throws -> any RowSource {
         let sequence = ListFileSequence(pool: pool) { [manifest, paths, progress] index in
-            CSVFileReader(manifest: manifest, index: index, path: paths[index], mustBeSorted: false, progress: progress)
+            ListFileReader.make(manifest, index, path: paths[index], mustBeSorted: false, progress)
         }
         sequence.count = paths.count
         let sort = ExternalSort(

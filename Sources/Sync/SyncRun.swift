@@ -131,8 +131,13 @@ public final class SyncRun {
         let found = try UnusableInventory.recognizing(name) { try source.manifest(name) }
         try source.check(found, name)
         let reader = try store.reader()
-        store = try UnusableInventory.recognizing(name) {
-            try UnknownETags(store: store, options: options).admit(found.manifest, name, reader.timeline.points)
+        let etags = UnknownETags(store: store, options: options)
+        // Files in a columnar format say themselves which columns they have.
+        let isKnownEarly = !found.manifest.format.isColumnar
+        if isKnownEarly {
+            store = try UnusableInventory.recognizing(name) {
+                try etags.admit(found.manifest, name, reader.timeline.points)
+            }
         }
         if let known = reader.timeline.points.first(where: { $0.name == name }) {
             if known.isPruned {
@@ -143,7 +148,10 @@ public final class SyncRun {
             return try complete(known, manifestMD5: found.md5, reader)
         }
         let inventory = try UnusableInventory.recognizing(name) {
-            try source.fetch(name, found) { reporter.progress(.fetchingLists(done: $0, of: $1)) }
+            var inventory = try source.fetch(name, found) { reporter.progress(.fetchingLists(done: $0, of: $1)) }
+            inventory.manifest = try inventory.manifest.believing(listFiles: inventory.paths)
+            if !isKnownEarly { store = try etags.admit(inventory.manifest, name, reader.timeline.points) }
+            return inventory
         }
         let point = Timeline.Point(
             id: (reader.timeline.points.map(\.id).max() ?? 0) + 1, name: name, takenAt: found.manifest.created)

@@ -1,20 +1,9 @@
 import Basics
 import Glibc
 
-/// Reads the rows of one CSV list file in three stages: reading (with MD5), decompression, parsing.
-///
-/// Each stage is run by one thread at a time, any that is free; the stages of a file run in parallel. The pool's lock
-/// guards only what they pass on to each other.
-final class CSVFileReader: @unchecked Sendable {
-    let index: Int
-    private let path: String
-    private let listFile: InventoryManifest.ListFile
-    private let progress: InventoryProgress
-
-    // Reading.
-    private var file: File?
-    private var md5 = MD5()
-    private var bytesRead: Int64 = 0
+/// Reads the rows of one CSV list file in three stages, each of which is a step of the pool: reading (with MD5),
+/// decompression, parsing.
+final class CSVFileReader: ListFileReader, @unchecked Sendable {
     // Decompressing.
     private let gunzip = Gunzip()
     private var chunk: CompressedChunk?
@@ -27,54 +16,22 @@ final class CSVFileReader: @unchecked Sendable {
     var chunks: [CompressedChunk] = []
     var blocks: [TextBlock] = []
     var batches: [RowBatch] = []
-    var isReading = false, isInflating = false, isParsing = false
-    var hasRead = false, hasInflated = false, hasParsed = false
-    /// What is wrong with the file as a whole, and what is wrong in its content; the former explains the latter.
-    var fileError: (any Error)?
-    var contentError: (any Error)?
-    /// The memory that the parsed batches occupy.
-    var batchBytes = 0
+    var isInflating = false, isParsing = false
+    var hasInflated = false, hasParsedAll = false
 
     init(manifest: InventoryManifest, index: Int, path: String, mustBeSorted: Bool, progress: InventoryProgress) {
-        self.index = index
-        self.path = path
-        self.progress = progress
-        listFile = manifest.files[index]
         parser = CSVRowParser(manifest: manifest, file: index, mustBeSorted: mustBeSorted)
+        super.init(manifest: manifest, index: index, path: path, progress: progress)
     }
 
-    /// Reads the next piece; false at the end, once the size and the MD5 are right.
-    func read(into chunk: CompressedChunk) throws -> Bool {
-        if file == nil { file = try File.regular(path) }
-        chunk.count = 0
-        chunk.position = 0
-        while chunk.count < CompressedChunk.capacity {
-            let room = UnsafeMutableRawBufferPointer(
-                start: chunk.bytes + chunk.count, count: CompressedChunk.capacity - chunk.count)
-            guard let count = try file?.read(into: room), count > 0 else { break }
-            chunk.count += count
-        }
-        guard chunk.count > 0 else {
-            file = nil
-            try checkWhole()
-            return false
-        }
-        md5.update(UnsafeRawBufferPointer(start: chunk.bytes, count: chunk.count))
-        bytesRead += Int64(chunk.count)
-        progress.add(compressedBytes: chunk.count)
-        return true
-    }
+    static let memory = 5 << 18
+    override var memory: Int { CSVFileReader.memory }
+    override var wantsBytes: Bool { chunks.count < 2 }
+    override var readyCount: Int { batches.count }
+    override var hasParsed: Bool { hasParsedAll }
 
-    private func checkWhole() throws {
-        if let size = listFile.size, size != bytesRead {
-            throw damaged("has \(bytesRead.of("byte")), but the manifest says \(size)")
-        }
-        var whole = MD5()
-        swap(&whole, &md5)
-        let digest = whole.finalize()
-        guard digest == listFile.md5 else {
-            throw damaged("has the MD5 \(Hex.encode(digest)), but the manifest says \(Hex.encode(listFile.md5))")
-        }
+    override func takeBatch() -> RowBatch? {
+        batches.isEmpty ? nil : batches.removeFirst()
     }
 
     /// Whether the decompression cannot continue without another chunk.
@@ -152,16 +109,6 @@ final class CSVFileReader: @unchecked Sendable {
             try parser.parse(UnsafeMutableRawBufferPointer(rebasing: bytes[..<count]), isLast: isLast, into: batch)
         }
         carry = Array(joined[consumed..<count])
-    }
-
-    /// Records what is wrong in the content; the first problem counts.
-    func fail(_ error: any Error) {
-        if contentError == nil { contentError = error }
-    }
-
-    func damaged(_ problem: String) -> IcecoreError {
-        IcecoreError(
-            .invalidData, "list file '\(Display.escaped(listFile.key))' \(problem); \(InventoryAdvice.fetchAgain)")
     }
 }
 

@@ -5,14 +5,9 @@ import Glibc
 ///
 /// The usual row (every field in quotation marks, none inside, `\n` at the end) is scanned eight bytes at a time; any
 /// other row is read again from its start by the rules of RFC 4180.
-final class CSVRowParser {
+final class CSVRowParser: FieldReader {
     /// The most bytes of a row; an unbalanced quotation mark must not fill the memory with the rest of the file.
     static let longestRow = 1 << 20
-    /// S3's own limit. It also bounds the depth of directories.
-    static let longestKey = 1024
-    static let longestETag = 255
-    /// S3's own limit.
-    static let longestVersionId = 1024
 
     let name: String
     let file: UInt32
@@ -173,22 +168,7 @@ final class CSVRowParser {
 
         row.versionOffset = UInt32(truncatingIfNeeded: output)
         if present[InventoryColumn.versionId.slot] {
-            let version = fields[InventoryColumn.versionId.slot]
-            if version.count == 0 {
-                UnsafeMutableRawPointer(target + output).storeBytes(of: nullVersion, as: UInt32.self)
-                row.versionLength = 4
-                output &+= 4
-            } else {
-                guard version.count <= CSVRowParser.longestVersionId else {
-                    throw damaged(
-                        "the VersionId is longer than \(CSVRowParser.longestVersionId) bytes")
-                }
-                guard copyText(version, to: target + output) else {
-                    throw damaged(.versionId, version, "is not UTF-8")
-                }
-                row.versionLength = UInt32(truncatingIfNeeded: version.count)
-                output &+= version.count
-            }
+            try decodeVersionId(fields[InventoryColumn.versionId.slot], &row, target, &output)
         } else {
             row.flags.insert(.unknownVersion)
         }
@@ -212,12 +192,13 @@ final class CSVRowParser {
         } else {
             noteUnknownETag(&row, target, &output)
         }
-        decodeStorage(fields, &row)
+        row.flags.formUnion(
+            storageFlags(
+                fields[InventoryColumn.storageClass.slot], fields[InventoryColumn.accessTier.slot],
+                fields[InventoryColumn.encryptionStatus.slot]))
     }
 
     // MARK: Fields
-
-    private let nullVersion = UInt32(littleEndian: 0x6C6C_756E)
 
     @inline(__always)
     private func decodeBoolean(_ column: InventoryColumn, _ field: ByteSlice) throws(IcecoreError) -> Bool {
@@ -295,31 +276,7 @@ final class CSVRowParser {
         return instant
     }
 
-    @inline(__always)
-    private func decodeStorage(_ fields: UnsafeMutablePointer<ByteSlice>, _ row: inout InventoryRow) {
-        let storage = fields[InventoryColumn.storageClass.slot]
-        // No storage class that begins with S, such as STANDARD, needs a restore.
-        if storage.count > 0, storage.start.pointee != UInt8(ascii: "S") {
-            if storage.is("GLACIER") || storage.is("DEEP_ARCHIVE") { row.flags.insert(.archived) }
-            if storage.is("INTELLIGENT_TIERING") {
-                let tier = fields[InventoryColumn.accessTier.slot]
-                if tier.is("ARCHIVE") || tier.is("DEEP_ARCHIVE") { row.flags.insert(.archived) }
-            }
-        }
-        let encryption = fields[InventoryColumn.encryptionStatus.slot]
-        // With NOT-SSE and SSE-S3 the ETag is an MD5.
-        if encryption.count > 4,
-            encryption.is("SSE-KMS") || encryption.is("DSSE-KMS") || encryption.is("SSE-C")
-        {
-            row.flags.insert(.opaque)
-        }
-    }
-
     // MARK: Errors
-
-    func damaged(_ column: InventoryColumn, _ field: ByteSlice, _ problem: String) -> IcecoreError {
-        damaged("\(column.rawValue) '\(Display.escaped(field.bytes))' \(problem)")
-    }
 
     @inline(never)
     func damaged(_ problem: String) -> IcecoreError {

@@ -28,8 +28,10 @@ public struct InventoryManifest: Sendable {
     public let version: String?
     /// When the scan of the bucket began (`creationTimestamp`); rows can be newer.
     public let created: Timestamp
-    /// The columns in the order of the list files; nil for one that Icecore does not use.
-    public let columns: [InventoryColumn?]
+    /// What the list files are written in.
+    public let format: InventoryFormat
+    /// The columns, in CSV in the order of the list files, where nil stands for one that Icecore does not use.
+    public private(set) var columns: [InventoryColumn?]
     /// Whether the rows have ETags. Those of versions without are ``InventoryRow/unknownETag``.
     public var hasETags: Bool { columns.contains(.etag) }
     /// The list files in the manifest's order; a row's `file` is an index into them.
@@ -77,16 +79,9 @@ public struct InventoryManifest: Sendable {
             throw refuse("is not a JSON object as S3 Inventory writes it", InventoryAdvice.fetchAgain)
         }
 
-        switch raw.fileFormat.uppercased() {
-        case "CSV": break
-        case "ORC", "PARQUET":
-            throw IcecoreError(
-                .unsupported,
-                "the manifest '\(Display.escaped(origin))' is of an inventory in the format \(Display.escaped(raw.fileFormat)), "
-                    + "which Icecore cannot read; configure the bucket's inventory with the output format CSV")
-        default:
+        guard let format = InventoryFormat(fileFormat: raw.fileFormat) else {
             throw refuse(
-                "has the unknown fileFormat '\(Display.escaped(raw.fileFormat))'; only CSV can be read",
+                "has the unknown fileFormat '\(Display.escaped(raw.fileFormat))'; CSV, Parquet and ORC can be read",
                 InventoryAdvice.otherDate, .unsupported)
         }
         guard InventoryManifest.isBucketName(raw.sourceBucket) else {
@@ -111,9 +106,17 @@ public struct InventoryManifest: Sendable {
         }
         sourceBucket = raw.sourceBucket
         version = raw.version
-        columns = try InventoryManifest.columns(of: raw.fileSchema) { refuse($0, $1, .unsupported) }
+        self.format = format
+        columns = try InventoryManifest.columns(of: raw.fileSchema, format) { refuse($0, $1, .unsupported) }
         files = try InventoryManifest.files(raw.files) { refuse($0, InventoryAdvice.otherDate) }
         self.origin = origin
+    }
+
+    /// The same, but that its list files have these columns.
+    func with(columns: [InventoryColumn?]) -> InventoryManifest {
+        var other = self
+        other.columns = columns
+        return other
     }
 
     /// How many characters could precede a value.
@@ -124,32 +127,6 @@ public struct InventoryManifest: Sendable {
             where byte == UInt8(ascii: ",") || byte == UInt8(ascii: "{") || byte == UInt8(ascii: "[") { count += 1 }
             return count
         }
-    }
-
-    private static func columns(
-        of schema: String, refuse: (String, String) -> IcecoreError
-    ) throws(IcecoreError) -> [InventoryColumn?] {
-        var names: [String] = []
-        var seen: Set<String> = []
-        for part in schema.split(separator: ",", omittingEmptySubsequences: false) {
-            let name = String(part.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
-            guard names.count < mostColumns else {
-                throw refuse(
-                    "has a fileSchema of more than \(mostColumns) columns",
-                    InventoryAdvice.otherDate)
-            }
-            guard seen.insert(name).inserted else {
-                throw refuse(
-                    "has the column '\(Display.escaped(name))' twice in its fileSchema", InventoryAdvice.otherDate)
-            }
-            names.append(name)
-        }
-        for column in InventoryColumn.required where !seen.contains(column.rawValue) {
-            throw refuse(
-                "lacks the column '\(column.rawValue)' in its fileSchema",
-                "add the field to the bucket's inventory configuration, or choose another date")
-        }
-        return names.map { InventoryColumn(rawValue: $0) }
     }
 
     private static func files(

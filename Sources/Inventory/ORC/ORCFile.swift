@@ -42,6 +42,8 @@ final class ORCFile: ColumnarFile, Sendable {
         }
     }
 
+    var hasColumn: [Bool] { columns.map { $0 != nil } }
+
     var groupCount: Int { tail.footer.stripes.count }
 
     func rowCount(ofGroup index: Int) -> Int { Int(tail.footer.stripes[index].rowCount) }
@@ -75,20 +77,9 @@ final class ORCFile: ColumnarFile, Sendable {
         return firstRows
     }
 
-    /// A name without what spellings differ in.
-    private static func plain(_ name: some Sequence<UInt8>) -> [UInt8] {
-        name.compactMap { byte in
-            switch byte {
-            case UInt8(ascii: "_"): nil
-            case UInt8(ascii: "A")...UInt8(ascii: "Z"): byte | 0x20
-            default: byte
-            }
-        }
-    }
-
     private static func find(_ wanted: WantedColumn, in footer: ORCFooter) throws -> Column? {
-        let name = plain(wanted.name.utf8)
-        let found = footer.fields.filter { plain($0.name) == name }
+        let name = WantedColumn.plain(wanted.name.utf8)
+        let found = footer.fields.filter { WantedColumn.plain($0.name) == name }
         guard let field = found.first else { return nil }
         let shown = Display.text(field.name)
         guard found.count == 1 else {

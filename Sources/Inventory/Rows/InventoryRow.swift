@@ -20,6 +20,12 @@ public struct InventoryRow: Sendable {
         public static let verbatimETag = Flags(rawValue: 32)
     }
 
+    /// The most bytes of a key: S3's own limit. It also bounds the depth of directories.
+    static let longestKey = 1024
+    static let longestETag = 255
+    /// S3's own limit.
+    static let longestVersionId = 1024
+
     /// The ETag of an object in a report without the column. None that a report has can look like this, because
     /// quotation marks enclose ETags.
     public static let unknownETag = Array("\"unknown\"".utf8)

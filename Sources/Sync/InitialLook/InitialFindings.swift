@@ -56,8 +56,8 @@ extension S3InventoryReport {
     public var obstacle: String? {
         if !isEnabled { return "is disabled" }
         if !keyPrefix.isEmpty { return "is of keys that begin with '\(Display.text(keyPrefix, limit: 200))' only" }
-        guard format.uppercased() == "CSV" else {
-            return "is in the format '\(Display.text(format, limit: 40))', and only CSV can be read"
+        guard InventoryFormat(fileFormat: format) != nil else {
+            return "is in the format '\(Display.text(format, limit: 40))', and only CSV, Parquet and ORC can be read"
         }
         let missing = ["ETag", "Size", "LastModifiedDate"].filter { !fields.contains($0) }
         return missing.isEmpty
@@ -68,6 +68,7 @@ extension S3InventoryReport {
 /// The newest inventory, judging by its manifest and its first rows.
 public struct InventoryFacts: Sendable {
     public let name: String
+    public let format: InventoryFormat
     /// How many dates there are.
     public let dates: Int
     /// List files, and their compressed bytes if the manifest says so for each.
@@ -83,6 +84,7 @@ public struct InventoryFacts: Sendable {
 
     init(_ name: String, dates: Int, _ manifest: InventoryManifest) {
         self.name = name
+        format = manifest.format
         self.dates = dates
         files = manifest.files.count
         let sizes = manifest.files.compactMap(\.size)

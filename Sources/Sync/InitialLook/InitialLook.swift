@@ -22,8 +22,6 @@ public final class InitialLook: Sendable {
 
     /// How long it may take, in milliseconds.
     private static let limit: UInt64 = 8000
-    /// How much of the first list file is read.
-    private static let sampleBytes = 256 << 10
 
     /// - Parameters:
     ///   - site: where the store is to be.
@@ -211,7 +209,9 @@ public final class InitialLook: Sendable {
         var facts = InventoryFacts(name, dates: dates, found.manifest)
         note { $0.inventory = .found(facts) }
         do {
-            guard let beginning = try source.beginning(name, found, limit: InitialLook.sampleBytes) else { return }
+            guard let limit = InventorySample.byteCount(found.manifest),
+                let beginning = try source.beginning(name, found, limit: limit)
+            else { return }
             let sample = InventorySample(found.manifest, beginning: beginning)
             facts.sample = sample
             facts.sampleFailure = sample.failure

@@ -21,9 +21,10 @@ struct UnknownETags {
         if !manifest.hasETags, !options.metadataOnly {
             throw IcecoreError(
                 .unsupported,
-                "the manifest '\(Display.escaped(manifest.origin))' lacks the column 'ETag' in its fileSchema: without "
-                    + "ETags contents can be neither told apart nor checked. Add the field to the bucket's inventory "
-                    + "configuration, or sync with --metadata-only: dates, listings and mounts, but no contents")
+                "the inventory of '\(Display.escaped(manifest.origin))' lacks the column 'ETag': without ETags contents "
+                    + "can be neither told apart nor checked. Add the field to the bucket's inventory configuration, do "
+                    + "without an inventory ('icecore sync --list'), or sync with --metadata-only: dates, listings and "
+                    + "mounts, but no contents")
         }
         if points.contains(where: { $0.name == name }) || manifest.hasETags != isUnknown { return store }
         guard points.isEmpty else {

@@ -42,7 +42,7 @@ struct InitialReport {
         let number = facts.dates == 1 ? "the only inventory is" : "the newest of \(facts.dates) inventories is"
         let size = facts.compressedBytes.map { " of \($0.byteCount)" } ?? ""
         let files = facts.files.of("list file") + (facts.files > 0 ? size : "")
-        return "\(number) \(facts.name): CSV, \(files)"
+        return "\(number) \(facts.name): \(facts.format.rawValue), \(files)"
     }
 
     private func contents(_ facts: InventoryFacts) -> [String] {
@@ -85,7 +85,7 @@ struct InitialReport {
         if facts.missing.contains(.etag) {
             lines.append(
                 "it lacks ETag: only 'icecore sync --metadata-only' works with it, for dates and listings without "
-                    + "contents. Add the field to the configuration of the inventory")
+                    + "contents. Add the field to the configuration of the inventory, or do without an inventory: --list")
         }
         let states = lacks(.storageClass)
         if !states.isEmpty {

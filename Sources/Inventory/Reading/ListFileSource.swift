@@ -2,7 +2,7 @@
 final class ListFileSource: RowSource {
     private let sequence: ListFileSequence
     private let place: Int
-    private var reader: CSVFileReader?
+    private var reader: ListFileReader?
     private var batch: RowBatch?
 
     init(_ sequence: ListFileSequence, _ place: Int) {

@@ -16,10 +16,27 @@ public struct InventorySample: Sendable {
     /// The most decompressed bytes to look at.
     private static let most = 8 << 20
 
-    /// - Parameter beginning: the first bytes of the list file, which may be cut anywhere.
+    /// How many bytes of the first list file a sample is made of; nil if that cannot be said from so few. A file in a
+    /// columnar format can only be read as a whole.
+    public static func byteCount(_ manifest: InventoryManifest) -> Int? {
+        guard manifest.format.isColumnar else { return 256 << 10 }
+        guard let size = manifest.files.first?.size, size <= largestColumnar else { return nil }
+        return Int(size)
+    }
+
+    private static let largestColumnar = 32 << 20
+
+    /// - Parameter beginning: the first bytes of the list file, as many as ``byteCount(_:)`` says.
     public init(_ manifest: InventoryManifest, beginning: [UInt8]) {
         guard !manifest.files.isEmpty else { return }
         do {
+            if manifest.format.isColumnar {
+                let sample = try ColumnarSample(manifest, bytes: beginning)
+                rows = sample.rows.count
+                take(sample.rows)
+                compressedBytes = Int(Double(beginning.count) * sample.share)
+                return
+            }
             try read(CSVRowParser(manifest: manifest, file: 0, mustBeSorted: false), beginning)
         } catch let error as IcecoreError {
             failure = error
@@ -59,14 +76,18 @@ public struct InventorySample: Sendable {
         }
     }
 
+    private mutating func take(_ rows: ContiguousArray<InventoryRow>) {
+        for row in rows where !row.flags.contains(.marker) {
+            if row.flags.contains(.archived) { archived += 1 } else { sizes.append(row.size) }
+        }
+    }
+
     private mutating func take(_ text: inout [UInt8], _ parser: CSVRowParser, _ batch: RowBatch) throws {
         let count = text.count
         text.append(contentsOf: repeatElement(0, count: TextBlock.padding))
         defer {
             rows += batch.rows.count
-            for row in batch.rows where !row.flags.contains(.marker) {
-                if row.flags.contains(.archived) { archived += 1 } else { sizes.append(row.size) }
-            }
+            take(batch.rows)
             batch.removeAll()
         }
         let consumed = try text.withUnsafeMutableBytes { bytes in

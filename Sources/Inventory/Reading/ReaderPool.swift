@@ -7,9 +7,11 @@ import Basics
 final class ReaderPool: @unchecked Sendable {
     /// Something to do for one stage of one file.
     private enum Step {
-        case read(CSVFileReader, CompressedChunk)
+        case read(ListFileReader, CompressedChunk)
         case inflate(CSVFileReader)
         case parse(CSVFileReader, TextBlock?, RowBatch)
+        case open(ColumnarFileReader)
+        case decode(ColumnarFileReader, ColumnarFileReader.OpenGroup, RowBatch)
     }
 
     private let monitor = Monitor()
@@ -18,8 +20,8 @@ final class ReaderPool: @unchecked Sendable {
     private let progress: InventoryProgress
 
     // Guarded by the monitor.
-    private var readers: [CSVFileReader] = []
-    private var awaited: CSVFileReader?
+    private var readers: [ListFileReader] = []
+    private var awaited: ListFileReader?
     private var queuedBytes = 0
     private var isCancelled = false
     private var idleChunks: [CompressedChunk] = []
@@ -27,9 +29,11 @@ final class ReaderPool: @unchecked Sendable {
     private var idleBatches: [RowBatch] = []
     private var threads: [SystemThread] = []
     private var idleThreads = 0
+    /// How many groups of columnar files are being decoded.
+    private var openGroups = 0
 
-    /// About how many bytes a file takes while it is read, apart from the read-ahead.
-    static let memoryOfReader = 5 << 18
+    /// The most groups of columnar files that are decoded ahead of what is asked for.
+    private static let mostGroups = 3
 
     /// - Parameter memory: about how many bytes all files together may take.
     init(threads: Int, memory: Int, progress: InventoryProgress) {
@@ -39,7 +43,7 @@ final class ReaderPool: @unchecked Sendable {
     }
 
     /// Starts to read a file, with lower priority than those opened before.
-    func open(_ reader: CSVFileReader) throws {
+    func open(_ reader: ListFileReader) throws {
         monitor.lock()
         defer { monitor.unlock() }
         readers.append(reader)
@@ -48,18 +52,15 @@ final class ReaderPool: @unchecked Sendable {
     }
 
     /// Waits for the next rows of a file; nil at its end, once all its checks have passed.
-    func next(of reader: CSVFileReader) throws -> RowBatch? {
+    func next(of reader: ListFileReader) throws -> RowBatch? {
         monitor.lock()
         defer { monitor.unlock() }
         while true {
             if isCancelled { throw IcecoreError(.interrupted, "interrupted") }
             if reader.fileError == nil, reader.contentError is UnsortedInventory || reader.contentError == nil,
-                let batch = reader.batches.first
+                let batch = try reader.takeBatch()
             {
-                reader.batches.removeFirst()
-                let size = ReaderPool.size(of: batch)
-                reader.batchBytes -= size
-                queuedBytes -= size
+                queuedBytes -= ReaderPool.size(of: batch)
                 awaited = nil
                 if idleThreads > 0 { monitor.announceWork() }
                 return batch
@@ -136,6 +137,8 @@ final class ReaderPool: @unchecked Sendable {
             case .read(let reader, let chunk): read(reader, chunk)
             case .inflate(let reader): inflate(reader)
             case .parse(let reader, let block, let batch): parse(reader, block, batch)
+            case .open(let reader): open(columns: reader)
+            case .decode(let reader, let group, let batch): decode(reader, group, batch)
             }
             // Each of them returns with the lock held.
         }
@@ -145,12 +148,12 @@ final class ReaderPool: @unchecked Sendable {
     /// How many bytes of parsed rows may wait.
     private var readAhead: Int {
         // Idle batches, and the one that the consumer holds, come on top.
-        max(0, min(memory / 2, memory - readers.count * ReaderPool.memoryOfReader))
+        max(0, min(memory / 2, memory - readers.reduce(0) { $0 + $1.memory }))
     }
 
     private func choose() -> Step? {
         if let awaited, let step = choose(awaited) { return step }
-        for reader in readers where reader.batches.count < 2 {
+        for reader in readers where reader.readyCount < 2 {
             if let step = choose(reader) { return step }
         }
         for reader in readers {
@@ -159,45 +162,87 @@ final class ReaderPool: @unchecked Sendable {
         return nil
     }
 
-    private func choose(_ reader: CSVFileReader) -> Step? {
+    private func choose(_ reader: ListFileReader) -> Step? {
         let hasFailed = reader.contentError != nil || reader.fileError != nil
-        // Every file may have two batches, so that a merge of any of them can continue.
-        let depth = readers.count > 16 ? 1 : 2
-        let mayParse = reader.batches.count < 2 || queuedBytes < readAhead
-        if !hasFailed, !reader.isParsing, !reader.hasParsed, mayParse {
-            if let block = reader.blocks.first {
-                reader.blocks.removeFirst()
-                reader.isParsing = true
-                return .parse(reader, block, idleBatches.popLast() ?? RowBatch(capacity: 1 << 16, rows: 1024))
-            }
-            if reader.hasInflated {
-                reader.isParsing = true
-                return .parse(reader, nil, idleBatches.popLast() ?? RowBatch(capacity: 1 << 16, rows: 1024))
-            }
-        }
-        if !hasFailed, !reader.isInflating, !reader.hasInflated, reader.blocks.count < depth,
-            !reader.needsChunk || !reader.chunks.isEmpty || reader.hasRead
-        {
-            reader.isInflating = true
-            return .inflate(reader)
+        if !hasFailed {
+            let step =
+                switch reader {
+                case let reader as CSVFileReader: chooseRows(reader)
+                case let reader as ColumnarFileReader: chooseRows(reader)
+                default: nil as Step?
+                }
+            if let step { return step }
         }
         // A file that has failed is only read further for its checksum.
-        if !reader.isReading, !reader.hasRead, hasFailed || reader.chunks.count < 2 {
+        if !reader.isReading, !reader.hasRead, hasFailed || reader.wantsBytes {
             reader.isReading = true
             return .read(reader, idleChunks.popLast() ?? CompressedChunk())
         }
         return nil
     }
 
+    private func idleBatch() -> RowBatch {
+        idleBatches.popLast() ?? RowBatch(capacity: 1 << 16, rows: 1024)
+    }
+
+    private func chooseRows(_ reader: CSVFileReader) -> Step? {
+        // Every file may have two batches, so that a merge of any of them can continue.
+        let depth = readers.count > 16 ? 1 : 2
+        let mayParse = reader.batches.count < 2 || queuedBytes < readAhead
+        if !reader.isParsing, !reader.hasParsed, mayParse {
+            if let block = reader.blocks.first {
+                reader.blocks.removeFirst()
+                reader.isParsing = true
+                return .parse(reader, block, idleBatch())
+            }
+            if reader.hasInflated {
+                reader.isParsing = true
+                return .parse(reader, nil, idleBatch())
+            }
+        }
+        if !reader.isInflating, !reader.hasInflated, reader.blocks.count < depth,
+            !reader.needsChunk || !reader.chunks.isEmpty || reader.hasRead
+        {
+            reader.isInflating = true
+            return .inflate(reader)
+        }
+        return nil
+    }
+
+    private func chooseRows(_ reader: ColumnarFileReader) -> Step? {
+        guard reader.isOpen else {
+            if reader.isOpening { return nil }
+            reader.isOpening = true
+            return .open(reader)
+        }
+        for group in reader.groups where !group.isDecoding && !group.hasEnded {
+            guard group.batches.count < 2 || queuedBytes < readAhead else { continue }
+            group.isDecoding = true
+            return .decode(reader, group, idleBatch())
+        }
+        // What is waited for may always go on.
+        let isNeeded = awaited === reader && reader.groups.isEmpty
+        guard isNeeded || (openGroups < ReaderPool.mostGroups && queuedBytes < readAhead),
+            let group = reader.beginGroup()
+        else { return nil }
+        openGroups += 1
+        group.isDecoding = true
+        return .decode(reader, group, idleBatch())
+    }
+
     // MARK: Stages; each begins without the lock and ends with it
 
-    private func read(_ reader: CSVFileReader, _ chunk: CompressedChunk) {
+    private func read(_ reader: ListFileReader, _ chunk: CompressedChunk) {
         let result = Result { try reader.read(into: chunk) }
         monitor.lock()
         reader.isReading = false
         switch result {
         case .success(true):
-            if reader.contentError == nil { reader.chunks.append(chunk) } else { idleChunks.append(chunk) }
+            if reader.contentError == nil, let reader = reader as? CSVFileReader {
+                reader.chunks.append(chunk)
+            } else {
+                idleChunks.append(chunk)
+            }
         case .success(false):
             reader.hasRead = true
             idleChunks.append(chunk)
@@ -252,24 +297,55 @@ final class ReaderPool: @unchecked Sendable {
         monitor.lock()
         reader.isParsing = false
         if let block { idleBlocks.append(block) }
-        if batch.rows.isEmpty {
-            idleBatches.append(batch)
-        } else {
-            reader.batches.append(batch)
-            let size = ReaderPool.size(of: batch)
-            reader.batchBytes += size
-            queuedBytes += size
-        }
+        queue(batch, &reader.batches)
         switch result {
         case .success:
-            if block == nil { reader.hasParsed = true }
+            if block == nil { reader.hasParsedAll = true }
         case .failure(let error):
             reader.fail(error)
         }
         announce(reader)
     }
 
-    private func announce(_ reader: CSVFileReader) {
+    private func queue(_ batch: RowBatch, _ batches: inout [RowBatch]) {
+        if batch.rows.isEmpty {
+            idleBatches.append(batch)
+        } else {
+            batches.append(batch)
+            queuedBytes += ReaderPool.size(of: batch)
+        }
+    }
+
+    private func open(columns reader: ColumnarFileReader) {
+        let result = Result { try reader.openColumns() }
+        monitor.lock()
+        reader.isOpening = false
+        switch result {
+        case .success: reader.isOpen = true
+        case .failure(let error): reader.fail(error)
+        }
+        announce(reader)
+    }
+
+    private func decode(_ reader: ColumnarFileReader, _ group: ColumnarFileReader.OpenGroup, _ batch: RowBatch) {
+        let result = Result { try reader.decode(group, into: batch) }
+        monitor.lock()
+        group.isDecoding = false
+        queue(batch, &group.batches)
+        switch result {
+        case .success(let goesOn):
+            if goesOn { break }
+            openGroups -= 1
+            reader.end(group)
+        case .failure(let error):
+            openGroups -= 1
+            reader.end(group)
+            reader.fail(error)
+        }
+        announce(reader)
+    }
+
+    private func announce(_ reader: ListFileReader) {
         if awaited === reader { monitor.announceResults() }
         if idleThreads > 0 { monitor.announceWork() }
     }

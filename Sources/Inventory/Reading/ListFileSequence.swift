@@ -2,17 +2,17 @@
 final class ListFileSequence {
     let pool: ReaderPool
     var count = 0
-    private let make: (Int) -> CSVFileReader
-    private var opened: [Int: CSVFileReader] = [:]
+    private let make: (Int) -> ListFileReader
+    private var opened: [Int: ListFileReader] = [:]
     private var firstUnopened = 0
 
-    init(pool: ReaderPool, make: @escaping (Int) -> CSVFileReader) {
+    init(pool: ReaderPool, make: @escaping (Int) -> ListFileReader) {
         self.pool = pool
         self.make = make
     }
 
     /// Opens the file that is needed now, and the next.
-    func open(_ place: Int) throws -> CSVFileReader {
+    func open(_ place: Int) throws -> ListFileReader {
         while firstUnopened < count, firstUnopened <= place + 1 {
             let reader = make(firstUnopened)
             try pool.open(reader)
