@@ -4,6 +4,8 @@
 /// Everything in it is untrusted. Whoever opens one names the columns that are wanted, and of what kind they have to be;
 /// a file that has them otherwise is refused by name.
 protocol ColumnarFile: AnyObject {
+    /// For each wanted column, in order: whether the file has it.
+    var hasColumn: [Bool] { get }
     /// How many groups there are.
     var groupCount: Int { get }
     /// How many rows a group has, as the file's footer says; its decoder has to hold to it.
@@ -33,6 +35,22 @@ struct WantedColumn {
     /// In the file's own spelling, compared without regard to case and underscores.
     let name: String
     let kind: Kind
+
+    /// Whether a column of that name is the one.
+    func isNamed(_ name: some Sequence<UInt8>) -> Bool {
+        WantedColumn.plain(self.name.utf8) == WantedColumn.plain(name)
+    }
+
+    /// A name without what spellings differ in.
+    private static func plain(_ name: some Sequence<UInt8>) -> [UInt8] {
+        name.compactMap { byte in
+            switch byte {
+            case UInt8(ascii: "_"): nil
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"): byte | 0x20
+            default: byte
+            }
+        }
+    }
 }
 
 /// What is wrong in a columnar file: half a sentence that follows the name of the file.
