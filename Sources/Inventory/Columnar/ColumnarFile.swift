@@ -36,6 +36,11 @@ struct WantedColumn {
     let name: String
     let kind: Kind
 
+    /// Whether a column of that name is the one.
+    func isNamed(_ name: some Sequence<UInt8>) -> Bool {
+        WantedColumn.plain(self.name.utf8) == WantedColumn.plain(name)
+    }
+
     /// A column's name without what spellings of it differ in.
     static func plain(_ name: some Sequence<UInt8>) -> [UInt8] {
         name.compactMap { byte in

@@ -1,5 +1,4 @@
 import Basics
-import Glibc
 
 /// Makes rows of the decoded columns of one group. What a field may hold is the same as in CSV, but that keys are what
 /// they are: in columnar formats nothing is URL-encoded.
@@ -65,10 +64,9 @@ final class ColumnarRowBuilder: FieldReader {
                 let text = texts[row]
                 if text.start == right, text.count == bucket.count, !column.hasNulls { continue }
                 current = row
-                guard !column.isNull(row), text.count == bucket.count,
-                    bucket.withUnsafeBytes({ memcmp($0.baseAddress ?? UnsafeRawPointer(text.start), text.start, $0.count) })
-                        == 0
-                else { throw damaged(.bucket, column.isNull(row) ? nil : text, "is not the manifest's sourceBucket") }
+                guard !column.isNull(row), text.count == bucket.count, text.bytes.elementsEqual(bucket) else {
+                    throw damaged(.bucket, column.isNull(row) ? nil : text, "is not the manifest's sourceBucket")
+                }
                 right = text.start
             }
         }
@@ -97,13 +95,13 @@ final class ColumnarRowBuilder: FieldReader {
                         }
                         if let markers, try boolean(markers, .isDeleteMarker) { row.flags.insert(.marker) }
                         let key = try checkedKey(keyTexts[index], isNull: keys.isNull(index))
-                        var version = ByteSlice(start: key.start, count: 0)
+                        var version = ByteSlice.nothing
                         if let versions {
                             if !versions.isNull(index) { version = versionTexts[index] }
                         } else {
                             row.flags.insert(.unknownVersion)
                         }
-                        let etag = etags.map { $0.isNull(index) ? ByteSlice(start: key.start, count: 0) : etagTexts[index] }
+                        let etag = etags.map { $0.isNull(index) ? ByteSlice.nothing : etagTexts[index] }
                         // Longer ones are refused before they are copied.
                         batch.reserve(8 << 10)
                         try write(&row, key, version, etag, batch)
@@ -228,7 +226,8 @@ final class ColumnarRowBuilder: FieldReader {
     func damaged(_ problem: String) -> IcecoreError {
         IcecoreError(
             .invalidData,
-            "list file '\(Display.escaped(name))', row \(rowsBefore + current + 1): \(problem); \(InventoryAdvice.otherDate)")
+            "list file '\(Display.escaped(name))', row \(rowsBefore + current + 1): \(problem); "
+                + InventoryAdvice.otherDate)
     }
 
     private func damaged(_ column: InventoryColumn, _ field: ByteSlice?, _ problem: String) -> IcecoreError {

@@ -25,7 +25,7 @@ public enum InventoryFormat: String, Sendable {
     func open(_ path: String, _ columns: [WantedColumn]) throws -> any ColumnarFile {
         switch self {
         case .orc: return try ORCFile(path: path, columns: columns)
-        case .parquet: throw ColumnarDamage(problem: "is in Parquet", isUnsupported: true)
+        case .parquet: return try ParquetFile(path: path, columns: columns)
         case .csv: throw ColumnarDamage(problem: "is not stored by column")
         }
     }
@@ -33,8 +33,8 @@ public enum InventoryFormat: String, Sendable {
     /// Opens a list file that is in memory.
     func open(_ bytes: [UInt8], _ columns: [WantedColumn]) throws -> any ColumnarFile {
         switch self {
-        case .orc: return try ORCFile(ORCSource(bytes: bytes), columns: columns)
-        case .parquet: throw ColumnarDamage(problem: "is in Parquet", isUnsupported: true)
+        case .orc: return try ORCFile(ColumnarSource(bytes: bytes), columns: columns)
+        case .parquet: return try ParquetFile(ColumnarSource(bytes: bytes), columns: columns)
         case .csv: throw ColumnarDamage(problem: "is not stored by column")
         }
     }

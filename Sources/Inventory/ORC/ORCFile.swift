@@ -12,7 +12,7 @@ final class ORCFile: ColumnarFile, Sendable {
         let wanted: WantedColumn.Kind
     }
 
-    private let source: ORCSource
+    private let source: ColumnarSource
     private let tail: ORCTail
     private let columns: [Column?]
     /// How many rows there are before each stripe.
@@ -23,21 +23,21 @@ final class ORCFile: ColumnarFile, Sendable {
 
     /// - Throws: ``ColumnarDamage``, or `IcecoreError` if the file cannot be read.
     convenience init(path: String, columns: [WantedColumn]) throws {
-        try self.init(ORCSource(path: path), columns: columns)
+        try self.init(ColumnarSource(path: path), columns: columns)
     }
 
-    init(_ source: ORCSource, columns: [WantedColumn]) throws {
+    init(_ source: ColumnarSource, columns: [WantedColumn]) throws {
         self.source = source
         do {
             let tail = try ORCTail(source)
             let found = try columns.map { try ORCFile.find($0, in: tail.footer) }
             guard found.contains(where: { $0 != nil }) else {
-                throw ORCProblem("has none of the columns of an inventory")
+                throw ColumnarProblem("has none of the columns of an inventory")
             }
             self.tail = tail
             self.columns = found
             firstRows = try ORCFile.firstRows(tail)
-        } catch let problem as ORCProblem {
+        } catch let problem as ColumnarProblem {
             throw problem.ofFile
         }
     }
@@ -59,18 +59,18 @@ final class ORCFile: ColumnarFile, Sendable {
             var room = tail.stripesEnd - 3
             for length in [stripe.offset - 3, stripe.indexLength, stripe.dataLength, stripe.footerLength] {
                 guard length >= 0, length <= room else {
-                    throw ORCProblem("has a stripe \(index + 1) that does not lie in the file")
+                    throw ColumnarProblem("has a stripe \(index + 1) that does not lie in the file")
                 }
                 room -= length
             }
             guard stripe.rowCount <= rowLimit else {
-                throw ORCProblem("has a stripe \(index + 1) of \(stripe.rowCount) rows")
+                throw ColumnarProblem("has a stripe \(index + 1) of \(stripe.rowCount) rows")
             }
             firstRows.append(Int(sum))
             sum += stripe.rowCount
         }
         guard sum == tail.footer.rowCount else {
-            throw ORCProblem(
+            throw ColumnarProblem(
                 "has \(sum.of("row")) in its stripes, but says that there \(tail.footer.rowCount.verb("is", "are")) "
                     + "\(tail.footer.rowCount)")
         }
@@ -78,15 +78,14 @@ final class ORCFile: ColumnarFile, Sendable {
     }
 
     private static func find(_ wanted: WantedColumn, in footer: ORCFooter) throws -> Column? {
-        let name = WantedColumn.plain(wanted.name.utf8)
-        let found = footer.fields.filter { WantedColumn.plain($0.name) == name }
+        let found = footer.fields.filter { wanted.isNamed($0.name) }
         guard let field = found.first else { return nil }
         let shown = Display.text(field.name)
         guard found.count == 1 else {
-            throw ORCProblem("has both '\(shown)' and '\(Display.text(found[1].name))', columns of one meaning")
+            throw ColumnarProblem("has both '\(shown)' and '\(Display.text(found[1].name))', columns of one meaning")
         }
         guard let kind = footer.kinds[field.column] else {
-            throw ORCProblem("has a column '\(shown)' of an unknown type", isUnsupported: true)
+            throw ColumnarProblem("has a column '\(shown)' of an unknown type", isUnsupported: true)
         }
         let fits: [ORCFooter.Kind]
         let expected: String
@@ -97,7 +96,7 @@ final class ORCFile: ColumnarFile, Sendable {
         case .time: (fits, expected) = ([.timestamp, .instant], "times")
         }
         guard fits.contains(kind) else {
-            throw ORCProblem(
+            throw ColumnarProblem(
                 "has a column '\(shown)' of type \(kind.name), and Icecore reads only \(expected) there",
                 isUnsupported: true)
         }

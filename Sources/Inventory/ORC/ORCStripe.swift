@@ -19,12 +19,12 @@ final class ORCStripe: ColumnarGroup {
     ///   - index: the number of the stripe, counted from 0.
     ///   - firstRow: how many rows the stripes before it have.
     /// - Throws: ``ColumnarDamage``, or `IcecoreError` if the file cannot be read.
-    init(_ source: ORCSource, _ tail: ORCTail, columns: [ORCFile.Column?], index: Int, firstRow: Int) throws {
+    init(_ source: ColumnarSource, _ tail: ORCTail, columns: [ORCFile.Column?], index: Int, firstRow: Int) throws {
         let stripe = tail.footer.stripes[index]
         number = index + 1
         self.firstRow = firstRow
         rowCount = Int(stripe.rowCount)
-        let blocks = ORCBlockReader(source, tail.format, ORCMemory())
+        let blocks = ORCBlockReader(source, tail.format, ColumnarMemory())
         // ORCFile has made sure that this is inside the file.
         let end = stripe.offset + stripe.indexLength + stripe.dataLength
         do {
@@ -38,15 +38,12 @@ final class ORCStripe: ColumnarGroup {
                 guard let column else { return nil }
                 do {
                     return try streams.column(column)
-                } catch let problem as ORCProblem {
-                    throw ColumnarDamage(
-                        problem: "\(problem.problem) in column '\(Display.text(column.name))' of stripe \(index + 1)",
-                        isUnsupported: problem.isUnsupported)
+                } catch let problem as ColumnarProblem {
+                    throw problem.damage(in: "column '\(Display.text(column.name))' of stripe \(index + 1)")
                 }
             }
-        } catch let problem as ORCProblem {
-            throw ColumnarDamage(
-                problem: "\(problem.problem) in stripe \(index + 1)", isUnsupported: problem.isUnsupported)
+        } catch let problem as ColumnarProblem {
+            throw problem.damage(in: "stripe \(index + 1)")
         }
         // Only now: where an initializer throws, nobody would give it back.
         flags = .allocate(capacity: ColumnVector.capacity)
@@ -60,17 +57,17 @@ final class ORCStripe: ColumnarGroup {
         guard count > 0 else { return 0 }
         do {
             if let rowsPresent, try rowsPresent.decode(count, into: flags) < count {
-                throw ORCProblem("has a row without any columns", row: (0..<count).first { flags[$0] == 0 })
+                throw ColumnarProblem("has a row without any columns", row: (0..<count).first { flags[$0] == 0 })
             }
-        } catch let problem as ORCProblem {
+        } catch let problem as ColumnarProblem {
             throw damage(problem, "stripe \(number)", count)
         }
         for (column, vector) in zip(columns, vectors) {
             guard let column else { continue }
             do {
                 try column.decode(count, into: vector)
-                if done + count == rowCount, try !column.isAtEnd() { throw ORCProblem("has more values than rows") }
-            } catch let problem as ORCProblem {
+                if done + count == rowCount, try !column.isAtEnd() { throw ColumnarProblem("has more values than rows") }
+            } catch let problem as ColumnarProblem {
                 throw damage(problem, "column '\(Display.text(column.name))' of stripe \(number)", count)
             }
         }
@@ -78,7 +75,7 @@ final class ORCStripe: ColumnarGroup {
         return count
     }
 
-    private func damage(_ problem: ORCProblem, _ place: String, _ count: Int) -> ColumnarDamage {
+    private func damage(_ problem: ColumnarProblem, _ place: String, _ count: Int) -> ColumnarDamage {
         let first = firstRow + done + 1
         let rows: String
         if let row = problem.row {
@@ -86,7 +83,6 @@ final class ORCStripe: ColumnarGroup {
         } else {
             rows = count == 1 ? "row \(first)" : "rows \(first) to \(first + count - 1)"
         }
-        return ColumnarDamage(
-            problem: "\(problem.problem) in \(place) (\(rows))", isUnsupported: problem.isUnsupported)
+        return problem.damage(in: "\(place) (\(rows))")
     }
 }

@@ -14,13 +14,13 @@ struct ORCStripeStreams {
 
     /// A column's decoder.
     ///
-    /// - Throws: ``ORCProblem``
+    /// - Throws: ``ColumnarProblem``
     func column(_ column: ORCFile.Column) throws -> ORCColumn {
-        guard column.number < footer.encodings.count else { throw ORCProblem("has values of no known encoding") }
+        guard column.number < footer.encodings.count else { throw ColumnarProblem("has values of no known encoding") }
         let (kind, dictionarySize) = footer.encodings[column.number]
         let isText = column.wanted == .text
         guard let encoding = Encoding(rawValue: kind), isText || !encoding.hasDictionary else {
-            throw ORCProblem("has values in an encoding that Icecore does not read (\(kind))", isUnsupported: true)
+            throw ColumnarProblem("has values in an encoding that Icecore does not read (\(kind))", isUnsupported: true)
         }
         func stream(_ kind: ORCStripeFooter.StreamKind) throws -> ORCStream {
             try bytes(kind, of: column.number) ?? ORCStream(blocks: blocks, from: 0, to: 0)
@@ -72,9 +72,9 @@ struct ORCStripeStreams {
         let name = String(decoding: footer.timeZone, as: UTF8.self)
         guard !ORCStripeStreams.namesOfUTC.contains(name) else { return }
         guard !name.isEmpty else {
-            throw ORCProblem("has times of a time zone that it does not name", isUnsupported: true)
+            throw ColumnarProblem("has times of a time zone that it does not name", isUnsupported: true)
         }
-        throw ORCProblem(
+        throw ColumnarProblem(
             "has times of the time zone '\(Display.text(name))', and Icecore reads only those of UTC,",
             isUnsupported: true)
     }

@@ -33,35 +33,12 @@ final class ORCColumn {
         vector.hasNulls = valueCount < count
         do {
             if valueCount > 0 { try values.decode(valueCount, into: vector) }
-        } catch var problem as ORCProblem {
+        } catch var problem as ColumnarProblem {
             problem.row = problem.row.map { row(ofValue: $0, among: count) }
             throw problem
         }
         guard vector.hasNulls else { return }
-        let flags = self.flags
-        vector.isNull.withUnsafeMutableBufferPointer { isNull in
-            for row in 0..<count { isNull[row] = flags[row] == 0 }
-        }
-        if isText {
-            vector.texts.withUnsafeMutableBufferPointer { spread($0, valueCount, over: count, ByteSlice.nothing) }
-        } else {
-            vector.numbers.withUnsafeMutableBufferPointer { spread($0, valueCount, over: count, 0) }
-        }
-    }
-
-    /// Moves values from the front of the rows to the rows that they belong to.
-    private func spread<Value>(
-        _ rows: UnsafeMutableBufferPointer<Value>, _ valueCount: Int, over count: Int, _ nothing: Value
-    ) {
-        var value = valueCount
-        for row in stride(from: count - 1, through: 0, by: -1) {
-            if flags[row] != 0 {
-                value -= 1
-                rows[row] = rows[value]
-            } else {
-                rows[row] = nothing
-            }
-        }
+        vector.spread(valueCount, over: count, flags, isText: isText)
     }
 
     private func row(ofValue index: Int, among count: Int) -> Int {
@@ -77,18 +54,5 @@ final class ORCColumn {
     func isAtEnd() throws -> Bool {
         guard try values.isAtEnd() else { return false }
         return try present?.isAtEnd() ?? true
-    }
-}
-
-extension ByteSlice {
-    /// No bytes, followed by some that may be read.
-    static var nothing: ByteSlice { ByteSlice(start: ORCStream.nothing, count: 0) }
-}
-
-extension ColumnVector {
-    /// Makes room for texts, where it is not there yet.
-    fileprivate func prepare(hasTexts: Bool) {
-        guard hasTexts, texts.count < ColumnVector.capacity else { return }
-        texts = ContiguousArray(repeating: ByteSlice.nothing, count: ColumnVector.capacity)
     }
 }

@@ -93,15 +93,15 @@ final class ORCTimeValues: ORCValues {
     @inline(__always)
     private static func milliseconds(_ seconds: Int64, _ part: Int64, _ index: Int) throws -> Int64 {
         guard (-latest...latest).contains(seconds) else {
-            throw ORCProblem("has a time that no calendar has", row: index)
+            throw ColumnarProblem("has a time that no calendar has", row: index)
         }
         var second = seconds + base
         let part = UInt64(bitPattern: part)
         if part == 0 { return second * 1000 }
-        guard part >> 3 < 1_000_000_000 else { throw ORCProblem("has a time with too many nanoseconds", row: index) }
+        guard part >> 3 < 1_000_000_000 else { throw ColumnarProblem("has a time with too many nanoseconds", row: index) }
         let nanoseconds = part >> 3 * powers[Int(part & 7)]
         guard nanoseconds < 1_000_000_000 else {
-            throw ORCProblem("has a time with too many nanoseconds", row: index)
+            throw ColumnarProblem("has a time with too many nanoseconds", row: index)
         }
         // Seconds are rounded towards 1970, as Java does it, where the milliseconds are not 0.
         if second < 0, nanoseconds > 999_999 { second -= 1 }

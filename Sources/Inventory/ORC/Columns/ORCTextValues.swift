@@ -1,38 +1,14 @@
-/// What readers of texts have to bear in mind.
-enum ORCText {
-    /// No column of an inventory has texts of more than a kilobyte; 4096 rows of them are far below this.
-    static let batchLimit = 16 << 20
-    static let dictionaryLimit = 64 << 20
-
-    /// The sum of lengths.
-    ///
-    /// - Throws: ``ORCProblem`` if it is more than `limit`.
-    static func sum(_ lengths: UnsafePointer<Int64>, _ count: Int, limit: Int) throws -> Int {
-        var sum = 0
-        for index in 0..<count {
-            let length = UInt64(bitPattern: lengths[index])
-            guard length <= UInt64(limit) else {
-                throw ORCProblem("has a text of \(length) bytes", row: index)
-            }
-            sum &+= Int(length)
-        }
-        // As many times the limit as there are lengths: no overflow.
-        guard sum <= limit else { throw ORCProblem("has texts of together \(sum) bytes") }
-        return sum
-    }
-}
-
 /// Texts that stand one after the other.
 final class ORCDirectValues: ORCValues {
     private let bytes: ORCStream
     private let lengths: any ORCIntegers
     /// Texts that are not all in one block.
-    private let copy: ORCBuffer
+    private let copy: ColumnarBuffer
 
-    init(bytes: ORCStream, lengths: any ORCIntegers, memory: ORCMemory) throws {
+    init(bytes: ORCStream, lengths: any ORCIntegers, memory: ColumnarMemory) throws {
         self.bytes = bytes
         self.lengths = lengths
-        copy = try ORCBuffer(64 << 10, memory)
+        copy = try ColumnarBuffer(64 << 10, memory)
     }
 
     func decode(_ count: Int, into vector: ColumnVector) throws {
@@ -40,7 +16,7 @@ final class ORCDirectValues: ORCValues {
             guard let numbers = numbers.baseAddress else { return }
             try lengths.decode(count, into: numbers)
             var position = try bytes.bytes(
-                try ORCText.sum(numbers, count, limit: ORCText.batchLimit), copy: copy)
+                try ColumnarText.sum(numbers, count, limit: ColumnarText.batchLimit), copy: copy)
             vector.texts.withUnsafeMutableBufferPointer { texts in
                 for index in 0..<count {
                     let length = Int(numbers[index])
@@ -60,15 +36,15 @@ final class ORCDictionaryValues: ORCValues {
     private let lengths: any ORCIntegers
     private let bytes: ORCStream
     private let size: Int
-    private let memory: ORCMemory
-    private var copy: ORCBuffer?
-    private var entries: ORCBuffer?
+    private let memory: ColumnarMemory
+    private var copy: ColumnarBuffer?
+    private var entries: ColumnarBuffer?
 
     /// - Parameter size: how many texts the dictionary has.
     init(
-        indices: any ORCIntegers, lengths: any ORCIntegers, bytes: ORCStream, size: UInt64, memory: ORCMemory
+        indices: any ORCIntegers, lengths: any ORCIntegers, bytes: ORCStream, size: UInt64, memory: ColumnarMemory
     ) throws {
-        guard size <= UInt64(ORCText.dictionaryLimit) else { throw ORCProblem("has a dictionary of \(size) texts") }
+        guard size <= UInt64(ColumnarText.dictionaryLimit) else { throw ColumnarProblem("has a dictionary of \(size) texts") }
         self.indices = indices
         self.lengths = lengths
         self.bytes = bytes
@@ -88,7 +64,7 @@ final class ORCDictionaryValues: ORCValues {
                 for index in 0..<count {
                     let entry = UInt64(bitPattern: numbers[index])
                     guard entry < size else {
-                        throw ORCProblem("has a text that is number \(entry) of a dictionary of \(size)", row: index)
+                        throw ColumnarProblem("has a text that is number \(entry) of a dictionary of \(size)", row: index)
                     }
                     texts[index] = dictionary[Int(entry)]
                 }
@@ -96,10 +72,10 @@ final class ORCDictionaryValues: ORCValues {
         }
     }
 
-    private func readDictionary() throws -> ORCBuffer {
+    private func readDictionary() throws -> ColumnarBuffer {
         do {
             return try readEntries()
-        } catch var problem as ORCProblem {
+        } catch var problem as ColumnarProblem {
             // It is not a row's.
             problem.row = nil
             throw problem
@@ -107,9 +83,9 @@ final class ORCDictionaryValues: ORCValues {
     }
 
     /// Reads the whole dictionary. It takes memory as it finds that the stream really has so many numbers.
-    private func readEntries() throws -> ORCBuffer {
+    private func readEntries() throws -> ColumnarBuffer {
         let stride = MemoryLayout<Int64>.stride
-        let lengthBuffer = try ORCBuffer(min(size, ColumnVector.capacity) * stride, memory)
+        let lengthBuffer = try ColumnarBuffer(min(size, ColumnVector.capacity) * stride, memory)
         var sum = 0
         var done = 0
         while done < size {
@@ -120,16 +96,16 @@ final class ORCDictionaryValues: ORCValues {
             }
             let start = lengthBuffer.bytes.assumingMemoryBound(to: Int64.self) + done
             try lengths.decode(piece, into: start)
-            sum += try ORCText.sum(start, piece, limit: ORCText.dictionaryLimit)
-            guard sum <= ORCText.dictionaryLimit else {
-                throw ORCProblem("has a dictionary of more than \(ORCText.dictionaryLimit >> 20) MiB")
+            sum += try ColumnarText.sum(start, piece, limit: ColumnarText.dictionaryLimit)
+            guard sum <= ColumnarText.dictionaryLimit else {
+                throw ColumnarProblem("has a dictionary of more than \(ColumnarText.dictionaryLimit >> 20) MiB")
             }
             done += piece
         }
-        let copy = try ORCBuffer(0, memory)
+        let copy = try ColumnarBuffer(0, memory)
         self.copy = copy
         var position = try bytes.bytes(sum, copy: copy)
-        let entries = try ORCBuffer(size * MemoryLayout<ByteSlice>.stride, memory)
+        let entries = try ColumnarBuffer(size * MemoryLayout<ByteSlice>.stride, memory)
         let lengths = UnsafePointer(lengthBuffer.bytes.assumingMemoryBound(to: Int64.self))
         let target = entries.bytes.assumingMemoryBound(to: ByteSlice.self)
         for index in 0..<size {

@@ -60,19 +60,19 @@ struct ORCFooter {
             switch field.number {
             case 3:
                 guard stripes.count < ORCFooter.stripeLimit else {
-                    throw ORCProblem("has more than \(ORCFooter.stripeLimit) stripes")
+                    throw ColumnarProblem("has more than \(ORCFooter.stripeLimit) stripes")
                 }
                 stripes.append(try ORCFooter.stripe(try field.bytes()))
             case 4: try addType(try field.bytes())
             case 6: rowCount = try field.count()
             case 10:
-                throw ORCProblem("has encrypted columns, which Icecore does not read", isUnsupported: true)
+                throw ColumnarProblem("has encrypted columns, which Icecore does not read", isUnsupported: true)
             default: break
             }
         }
-        guard kinds.first == .struct else { throw ORCProblem("has no columns") }
+        guard kinds.first == .struct else { throw ColumnarProblem("has no columns") }
         for field in fields where field.column <= 0 || field.column >= kinds.count {
-            throw ORCProblem(
+            throw ColumnarProblem(
                 "has column '\(Display.text(field.name))' as number \(field.column) of \(kinds.count - 1)")
         }
     }
@@ -117,7 +117,7 @@ struct ORCFooter {
         kinds.append(Kind(rawValue: kind))
         if isRow {
             guard names.count == columns.count else {
-                throw ORCProblem("has \(names.count.of("name")) for \(columns.count.of("column"))")
+                throw ColumnarProblem("has \(names.count.of("name")) for \(columns.count.of("column"))")
             }
             fields = zip(names, columns).map { (name: $0, column: $1) }
         }
@@ -125,7 +125,7 @@ struct ORCFooter {
 
     private static func checkColumns(_ count: Int) throws {
         guard count <= columnLimit else {
-            throw ORCProblem("has more than \(columnLimit) columns, and so is no inventory")
+            throw ColumnarProblem("has more than \(columnLimit) columns, and so is no inventory")
         }
     }
 }

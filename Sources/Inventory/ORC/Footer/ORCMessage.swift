@@ -1,5 +1,5 @@
 /// Reads the fields of a Protocol Buffers message one after the other. The bytes are anybody's: what is not such a message
-/// throws an ``ORCProblem``.
+/// throws an ``ColumnarProblem``.
 struct ORCMessage {
     /// A field's number and value.
     struct Field {
@@ -40,7 +40,7 @@ struct ORCMessage {
         }
     }
 
-    static let damage = ORCProblem("has a footer that cannot be read")
+    static let damage = ColumnarProblem("has a footer that cannot be read")
 
     private let bytes: UnsafeRawBufferPointer
     private var position = 0

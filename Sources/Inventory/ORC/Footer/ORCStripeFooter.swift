@@ -32,18 +32,18 @@ struct ORCStripeFooter {
             switch field.number {
             case 1:
                 count += 1
-                guard count <= ORCStripeFooter.streamLimit else { throw ORCProblem("has too many streams") }
+                guard count <= ORCStripeFooter.streamLimit else { throw ColumnarProblem("has too many streams") }
                 let (kind, column, length) = try ORCStripeFooter.stream(try field.bytes())
-                guard length <= end - position else { throw ORCProblem("has a stream that ends behind its stripe") }
+                guard length <= end - position else { throw ColumnarProblem("has a stream that ends behind its stripe") }
                 if let kind = StreamKind(rawValue: kind), let column = Int(exactly: column) {
                     streams.append(Stream(kind: kind, column: column, start: position, end: position + length))
                 }
                 position += length
             case 2:
-                guard encodings.count <= ORCFooter.columnLimit else { throw ORCProblem("has too many encodings") }
+                guard encodings.count <= ORCFooter.columnLimit else { throw ColumnarProblem("has too many encodings") }
                 encodings.append(try ORCStripeFooter.encoding(try field.bytes()))
             case 3: timeZone = Array(try field.bytes().prefix(100))
-            case 4: throw ORCProblem("has encrypted columns, which Icecore does not read", isUnsupported: true)
+            case 4: throw ColumnarProblem("has encrypted columns, which Icecore does not read", isUnsupported: true)
             default: break
             }
         }
@@ -83,7 +83,7 @@ struct ORCStripeFooter {
     func stream(_ kind: StreamKind, of column: Int) throws -> Stream? {
         var found: Stream?
         for stream in streams where stream.kind == kind && stream.column == column {
-            guard found == nil else { throw ORCProblem("has two streams of one kind") }
+            guard found == nil else { throw ColumnarProblem("has two streams of one kind") }
             found = stream
         }
         return found

@@ -10,9 +10,9 @@ struct ORCTail {
     /// A footer tells of stripes and columns, a hundred bytes of each. This is enough for a hundred thousand.
     private static let footerLimit = 32 << 20
 
-    /// - Throws: ``ORCProblem``, or `IcecoreError` if the file cannot be read.
-    init(_ source: ORCSource) throws {
-        guard source.size >= 4 else { throw ORCProblem("is empty, not even ORC") }
+    /// - Throws: ``ColumnarProblem``, or `IcecoreError` if the file cannot be read.
+    init(_ source: ColumnarSource) throws {
+        guard source.size >= 4 else { throw ColumnarProblem("is empty, not even ORC") }
         let count = Int(min(source.size, 256))
         var end = [UInt8](repeating: 0, count: count)
         try end.withUnsafeMutableBytes { try source.read(into: $0, at: source.size - Int64(count)) }
@@ -21,25 +21,25 @@ struct ORCTail {
         let postscript = try end[(count - 1 - length)..<(count - 1)].withUnsafeBytes { try ORCPostscript($0) }
         var magic: [UInt8] = [0, 0, 0]
         try magic.withUnsafeMutableBytes { try source.read(into: $0, at: 0) }
-        guard magic == Array("ORC".utf8) else { throw ORCProblem("does not begin as ORC does") }
+        guard magic == Array("ORC".utf8) else { throw ColumnarProblem("does not begin as ORC does") }
 
         let postscriptStart = source.size - 1 - Int64(length)
         guard postscript.footerLength <= postscriptStart - 3 else {
-            throw ORCProblem("has a footer of \(postscript.footerLength) bytes, longer than the file")
+            throw ColumnarProblem("has a footer of \(postscript.footerLength) bytes, longer than the file")
         }
         guard postscript.footerLength <= ORCTail.footerLimit else {
-            throw ORCProblem("has a footer of \(postscript.footerLength) bytes, too many for an inventory")
+            throw ColumnarProblem("has a footer of \(postscript.footerLength) bytes, too many for an inventory")
         }
         let footerStart = postscriptStart - postscript.footerLength
         format = try ORCBlockFormat(postscript)
-        let memory = ORCMemory()
+        let memory = ColumnarMemory()
         let stream = ORCStream(
             blocks: ORCBlockReader(source, format, memory), from: footerStart, to: postscriptStart)
         footer = try stream.withAll(limit: ORCTail.footerLimit, what: "footer") { try ORCFooter($0) }
         stripesEnd = footerStart
     }
 
-    fileprivate static let noPostscript = ORCProblem("is not ORC, or truncated: it does not end with a postscript")
+    fileprivate static let noPostscript = ColumnarProblem("is not ORC, or truncated: it does not end with a postscript")
 }
 
 /// What stands at the very end of the file: how the rest is compressed.
@@ -61,7 +61,7 @@ struct ORCPostscript {
                 default: break
                 }
             }
-        } catch is ORCProblem {
+        } catch is ColumnarProblem {
             throw ORCTail.noPostscript
         }
         guard hasMagic else { throw ORCTail.noPostscript }
@@ -82,7 +82,7 @@ struct ORCBlockFormat {
         guard let compression = Compression(rawValue: postscript.compression) else {
             let names: [UInt64: String] = [3: "LZO", 4: "LZ4", 5: "ZSTD", 6: "Brotli"]
             let name = names[postscript.compression] ?? "an unknown way (\(postscript.compression))"
-            throw ORCProblem(
+            throw ColumnarProblem(
                 "is compressed with \(name), which Icecore does not read: it reads ZLIB, Snappy and uncompressed",
                 isUnsupported: true)
         }
@@ -91,7 +91,7 @@ struct ORCBlockFormat {
             blockSize = 256 << 10
         } else {
             guard (1...(16 << 20)).contains(postscript.blockSize) else {
-                throw ORCProblem(
+                throw ColumnarProblem(
                     "is compressed in blocks of \(postscript.blockSize) bytes; Icecore reads up to 16 MiB",
                     isUnsupported: postscript.blockSize > 0)
             }

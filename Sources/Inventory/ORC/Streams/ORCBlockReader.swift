@@ -4,17 +4,17 @@ import Glibc
 /// Reads and decompresses the blocks of streams. One for all streams of a stripe: a block is decompressed at once and as a
 /// whole, so that they can share what that takes.
 final class ORCBlockReader {
-    let memory: ORCMemory
-    private let source: ORCSource
+    let memory: ColumnarMemory
+    private let source: ColumnarSource
     let format: ORCBlockFormat
     /// What has been read and is not decompressed yet.
-    private var compressed: ORCBuffer?
+    private var compressed: ColumnarBuffer?
     private var inflater: UnsafeMutablePointer<z_stream>?
 
     /// In front of each block stand three bytes: its length, and in the lowest bit whether it is not compressed.
     private static let headerLength: Int64 = 3
 
-    init(_ source: ORCSource, _ format: ORCBlockFormat, _ memory: ORCMemory) {
+    init(_ source: ColumnarSource, _ format: ORCBlockFormat, _ memory: ColumnarMemory) {
         self.source = source
         self.format = format
         self.memory = memory
@@ -34,7 +34,7 @@ final class ORCBlockReader {
     ///   - kept: how many bytes of the buffer are kept when it has to grow.
     /// - Returns: how many bytes the block has.
     func read(
-        _ position: inout Int64, to end: Int64, into buffer: ORCBuffer, at start: Int
+        _ position: inout Int64, to end: Int64, into buffer: ColumnarBuffer, at start: Int
     ) throws -> Int {
         if format.compression == .none {
             let count = Int(min(Int64(format.blockSize), end - position))
@@ -63,17 +63,17 @@ final class ORCBlockReader {
             ? try inflate(input, into: buffer, at: start) : try unsnap(input, into: buffer, at: start)
     }
 
-    private static let cut = ORCProblem("has a compressed block that ends too early")
-    private static let tooLong = ORCProblem("has a compressed block that is longer than the file says blocks are")
-    private static let broken = ORCProblem("has a compressed block that cannot be decompressed")
+    private static let cut = ColumnarProblem("has a compressed block that ends too early")
+    private static let tooLong = ColumnarProblem("has a compressed block that is longer than the file says blocks are")
+    private static let broken = ColumnarProblem("has a compressed block that cannot be decompressed")
 
-    private func readBytes(_ count: Int, at position: Int64, into buffer: ORCBuffer, at start: Int) throws {
+    private func readBytes(_ count: Int, at position: Int64, into buffer: ColumnarBuffer, at start: Int) throws {
         try buffer.grow(to: start + count, keeping: start)
         try source.read(into: UnsafeMutableRawBufferPointer(start: buffer.bytes + start, count: count), at: position)
     }
 
     private func compressedBytes(_ count: Int, at position: Int64) throws -> UnsafeRawBufferPointer {
-        let buffer = try compressed ?? ORCBuffer(min(format.blockSize, 64 << 10), memory)
+        let buffer = try compressed ?? ColumnarBuffer(min(format.blockSize, 64 << 10), memory)
         compressed = buffer
         if count > buffer.capacity {
             try buffer.grow(to: min(format.blockSize, max(count, buffer.capacity * 2)), keeping: 0)
@@ -82,7 +82,7 @@ final class ORCBlockReader {
         return UnsafeRawBufferPointer(start: buffer.bytes, count: count)
     }
 
-    private func unsnap(_ input: UnsafeRawBufferPointer, into buffer: ORCBuffer, at start: Int) throws -> Int {
+    private func unsnap(_ input: UnsafeRawBufferPointer, into buffer: ColumnarBuffer, at start: Int) throws -> Int {
         guard let count = Snappy.decompressedLength(input) else { throw ORCBlockReader.broken }
         guard count <= format.blockSize else { throw ORCBlockReader.tooLong }
         try buffer.grow(to: start + count, keeping: start)
@@ -91,7 +91,7 @@ final class ORCBlockReader {
         return count
     }
 
-    private func inflate(_ input: UnsafeRawBufferPointer, into buffer: ORCBuffer, at start: Int) throws -> Int {
+    private func inflate(_ input: UnsafeRawBufferPointer, into buffer: ColumnarBuffer, at start: Int) throws -> Int {
         let stream = try inflateStream()
         guard inflateReset(stream) == Z_OK else { throw ORCBlockReader.broken }
         stream.pointee.next_in = UnsafeMutablePointer(
@@ -125,7 +125,7 @@ final class ORCBlockReader {
         stream.initialize(to: z_stream())
         guard inflateInit2_(stream, -15, zlibVersion(), Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
             stream.deallocate()
-            throw ORCProblem("cannot be decompressed for lack of memory")
+            throw ColumnarProblem("cannot be decompressed for lack of memory")
         }
         inflater = stream
         return stream

@@ -138,7 +138,7 @@ final class ORCIntegersV2: ORCIntegers {
         stream.advance(to: stream.position + offset + length)
     }
 
-    private static let badRun = ORCProblem("has a run of numbers that makes no sense")
+    private static let badRun = ColumnarProblem("has a run of numbers that makes no sense")
 
     private func patched(_ first: UInt8, into target: UnsafeMutablePointer<Int64>) throws -> Int {
         let count = try length(first)

@@ -3,7 +3,7 @@ final class ORCStream {
     private let blocks: ORCBlockReader
     private var nextBlock: Int64
     private let end: Int64
-    private var buffer: ORCBuffer?
+    private var buffer: ColumnarBuffer?
     /// The bytes that are there and not used yet.
     private(set) var position: UnsafePointer<UInt8>
     private(set) var limit: UnsafePointer<UInt8>
@@ -21,18 +21,11 @@ final class ORCStream {
         self.blocks = blocks
         nextBlock = start
         self.end = end
-        position = ORCStream.nothing
-        limit = ORCStream.nothing
+        position = ByteSlice.nothing.start
+        limit = ByteSlice.nothing.start
     }
 
-    // One word that is never written to, so that an empty stream has an address.
-    nonisolated(unsafe) static let nothing: UnsafePointer<UInt8> = {
-        let word = UnsafeMutablePointer<UInt8>.allocate(capacity: ORCBuffer.padding)
-        word.initialize(repeating: 0, count: ORCBuffer.padding)
-        return UnsafePointer(word)
-    }()
-
-    static let cut = ORCProblem("has a stream that ends too early")
+    static let cut = ColumnarProblem("has a stream that ends too early")
 
     @inline(__always)
     var available: Int { limit - position }
@@ -78,7 +71,7 @@ final class ORCStream {
             if byte < 0x80 { return value }
             shift += 7
         }
-        throw shift < 64 ? ORCStream.cut : ORCProblem("has a number that is too long")
+        throw shift < 64 ? ORCStream.cut : ColumnarProblem("has a number that is too long")
     }
 
     private func fill(_ count: Int) throws -> Bool {
@@ -93,10 +86,10 @@ final class ORCStream {
     private func readBlock() throws {
         let rest = available
         let room = min(blocks.format.blockSize, 256 << 10)
-        let buffer = try buffer ?? ORCBuffer(ORCStream.pieceLimit + max(room, ORCStream.leastRoom), blocks.memory)
+        let buffer = try buffer ?? ColumnarBuffer(ORCStream.pieceLimit + max(room, ORCStream.leastRoom), blocks.memory)
         self.buffer = buffer
         let start = UnsafePointer(buffer.bytes.assumingMemoryBound(to: UInt8.self))
-        var offset = limit == ORCStream.nothing ? 0 : limit - start
+        var offset = limit == ByteSlice.nothing.start ? 0 : limit - start
         if buffer.capacity - offset < blocks.format.blockSize {
             // What is left moves to the front, so that the buffer need not become larger than a block and a piece.
             if rest > 0 { buffer.bytes.copyMemory(from: position, byteCount: rest) }
@@ -110,7 +103,7 @@ final class ORCStream {
 
     /// Hands on the next `count` bytes, which stay where they are until the next call; from `copy`, if they are not all in
     /// one block.
-    func bytes(_ count: Int, copy: ORCBuffer) throws -> UnsafePointer<UInt8> {
+    func bytes(_ count: Int, copy: ColumnarBuffer) throws -> UnsafePointer<UInt8> {
         if available >= count {
             let start = position
             position += count
@@ -135,11 +128,11 @@ final class ORCStream {
     ///
     /// - Parameter what: what it is, for a sentence.
     func withAll<Value>(limit: Int, what: String, _ body: (UnsafeRawBufferPointer) throws -> Value) throws -> Value {
-        let copy = try ORCBuffer(4096, blocks.memory)
+        let copy = try ColumnarBuffer(4096, blocks.memory)
         var count = 0
         while try !isAtEnd() {
             let piece = available
-            guard count + piece <= limit else { throw ORCProblem("has a \(what) of more than \(limit >> 20) MiB") }
+            guard count + piece <= limit else { throw ColumnarProblem("has a \(what) of more than \(limit >> 20) MiB") }
             if count + piece > copy.capacity {
                 try copy.grow(to: max(count + piece, min(limit, copy.capacity * 2)), keeping: count)
             }

@@ -1,8 +1,8 @@
 import Basics
 import Glibc
 
-/// The bytes of an ORC file, which several threads may read at once.
-final class ORCSource: @unchecked Sendable {
+/// The bytes of a columnar file, which several threads may read at once.
+final class ColumnarSource: @unchecked Sendable {
     // Nothing in it changes: pread(2) has no position.
     private let file: File?
     private let bytes: [UInt8]
@@ -30,7 +30,7 @@ final class ORCSource: @unchecked Sendable {
     /// Fills the buffer with the bytes from `offset`.
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws {
         guard offset >= 0, offset <= size, Int64(buffer.count) <= size - offset else {
-            throw ORCProblem("is shorter than its footers say")
+            throw ColumnarProblem("is shorter than its footers say")
         }
         if file != nil {
             try file?.read(into: buffer, at: offset)

@@ -1,5 +1,5 @@
-/// What is wrong somewhere in an ORC file, before it is known where: whoever reads the column says that.
-struct ORCProblem: Error {
+/// What is wrong somewhere in a columnar file, before it is known where: whoever reads the column says that.
+struct ColumnarProblem: Error {
     /// Half a sentence that follows the name of the file and that ` in column 'key' of stripe 3` may follow, such as
     /// `has a run of numbers that ends too early`.
     let problem: String
@@ -12,6 +12,11 @@ struct ORCProblem: Error {
         self.problem = problem
         self.row = row
         self.isUnsupported = isUnsupported
+    }
+
+    /// A problem at a place, such as `stripe 3`.
+    func damage(in place: String) -> ColumnarDamage {
+        ColumnarDamage(problem: "\(problem) in \(place)", isUnsupported: isUnsupported)
     }
 
     /// A problem of the file as a whole.

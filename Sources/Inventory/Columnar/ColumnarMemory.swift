@@ -1,16 +1,18 @@
 import Glibc
 
-/// How much memory the decoder of one stripe takes: whatever a file says, not more than this.
-final class ORCMemory {
-    /// Twelve columns of three streams in blocks of 256 KiB take 10 MiB; the rest is for dictionaries.
-    static let limit = 160 << 20
+/// How much memory the decoder of one group takes: whatever a file says, not more than this. Five groups at once stay
+/// below half a gigabyte.
+final class ColumnarMemory {
+    /// Of ORC, twelve columns of three streams in blocks of 256 KiB take 10 MiB; of Parquet, twelve with a page and a
+    /// dictionary of 1 MiB each 24 MiB. The rest is for large dictionaries.
+    static let limit = 96 << 20
     private var used = 0
 
-    /// - Throws: ``ORCProblem`` if that would be too much.
+    /// - Throws: ``ColumnarProblem`` if that would be too much.
     func take(_ count: Int) throws {
-        guard count <= ORCMemory.limit - used else {
-            throw ORCProblem(
-                "needs more than \(ORCMemory.limit >> 20) MiB of memory to be read", isUnsupported: true)
+        guard count <= ColumnarMemory.limit - used else {
+            throw ColumnarProblem(
+                "needs more than \(ColumnarMemory.limit >> 20) MiB of memory to be read", isUnsupported: true)
         }
         used += count
     }
@@ -21,17 +23,17 @@ final class ORCMemory {
 }
 
 /// Memory that grows. A few bytes after its end can be read, so that loops may work in words.
-final class ORCBuffer {
+final class ColumnarBuffer {
     static let padding = 16
     private(set) var bytes: UnsafeMutableRawPointer
     private(set) var capacity: Int
-    private let memory: ORCMemory
+    private let memory: ColumnarMemory
 
-    init(_ capacity: Int, _ memory: ORCMemory) throws {
+    init(_ capacity: Int, _ memory: ColumnarMemory) throws {
         try memory.take(capacity)
         self.memory = memory
         self.capacity = capacity
-        bytes = ORCBuffer.allocate(capacity)
+        bytes = ColumnarBuffer.allocate(capacity)
     }
 
     deinit {
@@ -49,7 +51,7 @@ final class ORCBuffer {
     func grow(to count: Int, keeping kept: Int) throws {
         guard count > capacity else { return }
         try memory.take(count - capacity)
-        let larger = ORCBuffer.allocate(count)
+        let larger = ColumnarBuffer.allocate(count)
         if kept > 0 { larger.copyMemory(from: bytes, byteCount: kept) }
         bytes.deallocate()
         bytes = larger
