@@ -19,7 +19,8 @@ import Testing
         #expect(lines == [Array("a+b".utf8), Array("%41".utf8)])
         // Pages without rows, and of a kind that nobody knows.
         file.pages =
-            HostileParquet.page(0, []) + HostileParquet.page(7, [1, 2, 3], kind: 1) + HostileParquet.page(0, [], kind: 9)
+            HostileParquet.page(0, []) + HostileParquet.page(7, [1, 2, 3], kind: 1)
+            + HostileParquet.page(0, [], kind: 9)
             + file.pages
         #expect(try parquetDamage(file.bytes, Self.keys) == nil)
     }
@@ -80,8 +81,9 @@ import Testing
         }
         let repeated = HostileParquet(schema: [HostileParquet.column("key", repetition: 2)])
         #expect(try problem(repeated) == "has a column 'key' that is nested, and Icecore reads only flat ones")
-        #expect(try problem(HostileParquet(schema: [HostileParquet.column("key", type: 77)]))
-            == "has a column 'key' of an unknown type")
+        #expect(
+            try problem(HostileParquet(schema: [HostileParquet.column("key", type: 77)]))
+                == "has a column 'key' of an unknown type")
         #expect(
             try problem(HostileParquet(schema: [HostileParquet.column("colour")]))
                 == "has none of the columns of an inventory")
@@ -131,7 +133,8 @@ import Testing
             let damage = try parquetDamage(bytes)
             #expect(
                 damage?.problem
-                    == "has a page that differs from its checksum in column 'bucket' of row group 1 (page 1)", "\(name)")
+                    == "has a page that differs from its checksum in column 'bucket' of row group 1 (page 1)", "\(name)"
+            )
         }
     }
 
@@ -194,7 +197,9 @@ import Testing
         #expect(
             try problem(6, [0x80, 1, 4, 2, 1, 0, 0, 0, 0, 0, 65])
                 == "has a text of 18446744073709551615 bytes\(place) (row 1)")
-        for nonsense: [UInt8] in [[0, 4, 2, 2], [0x80, 1, 0, 2, 2], [0x80, 1, 3, 2, 2], [0xff, 0xff, 0xff, 0x7f, 4, 2, 2]] {
+        for nonsense: [UInt8] in [
+            [0, 4, 2, 2], [0x80, 1, 0, 2, 2], [0x80, 1, 3, 2, 2], [0xff, 0xff, 0xff, 0x7f, 4, 2, 2],
+        ] {
             #expect(
                 try problem(6, nonsense) == "has a block of differences that makes no sense\(place) (page 1)")
         }
