@@ -126,4 +126,46 @@ import Testing
         }
         #expect(counts.withLock { $0 } == (0..<file.groupCount).map { file.rowCount(ofGroup: $0) * 4 })
     }
+
+    /// Hands on bytes with as many behind them as there are behind a page.
+    private func withPadding<Value>(
+        _ bytes: [UInt8], _ body: (UnsafeRawBufferPointer) throws -> Value
+    ) rethrows -> Value {
+        let padded = bytes + [UInt8](repeating: 0xff, count: ColumnarBuffer.padding)
+        return try padded.withUnsafeBytes { try body(UnsafeRawBufferPointer(rebasing: $0[..<bytes.count])) }
+    }
+
+    /// The examples of the specification.
+    @Test func runsAndDifferencesAreReadAsTheSpecificationSays() throws {
+        let packed: [UInt32] = try withPadding([0x03, 0x88, 0xc6, 0xfa, 0x06, 0x05]) { bytes in
+            var runs = ParquetRuns(bytes, width: 3)
+            var numbers = [UInt32](repeating: 0, count: 11)
+            // In two parts, so that a run is taken up again.
+            for (start, count) in [(0, 5), (5, 6)] {
+                try numbers.withUnsafeMutableBufferPointer {
+                    try runs.decode(count, into: #require($0.baseAddress) + start)
+                }
+            }
+            return numbers
+        }
+        #expect(packed == [0, 1, 2, 3, 4, 5, 6, 7, 5, 5, 5])
+        let examples: [([UInt8], [Int64])] = [
+            ([8, 1, 5, 2, 2, 0], [1, 2, 3, 4, 5]),
+            ([8, 1, 8, 14, 3, 2, 0xc0, 0x3f], [7, 5, 3, 1, 2, 3, 4, 5]),
+        ]
+        for (bytes, expected) in examples {
+            let numbers: [Int64] = try withPadding(bytes + [42]) { bytes in
+                var delta = try ParquetDelta(bytes)
+                #expect(Array(try delta.rest()) == [42])
+                var numbers = [Int64](repeating: 0, count: delta.left)
+                for start in numbers.indices {
+                    try numbers.withUnsafeMutableBufferPointer {
+                        try delta.decode(1, into: #require($0.baseAddress) + start)
+                    }
+                }
+                return numbers
+            }
+            #expect(numbers == expected)
+        }
+    }
 }
