@@ -51,10 +51,16 @@ final class ColumnarBuffer {
     func grow(to count: Int, keeping kept: Int) throws {
         guard count > capacity else { return }
         try memory.take(count - capacity)
-        let larger = ColumnarBuffer.allocate(count)
-        if kept > 0 { larger.copyMemory(from: bytes, byteCount: kept) }
-        bytes.deallocate()
-        bytes = larger
+        if kept > 0 {
+            let larger = ColumnarBuffer.allocate(count)
+            larger.copyMemory(from: bytes, byteCount: kept)
+            bytes.deallocate()
+            bytes = larger
+        } else {
+            // Never both at once.
+            bytes.deallocate()
+            bytes = ColumnarBuffer.allocate(count)
+        }
         capacity = count
     }
 }

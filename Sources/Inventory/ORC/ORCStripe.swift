@@ -66,7 +66,9 @@ final class ORCStripe: ColumnarGroup {
             guard let column else { continue }
             do {
                 try column.decode(count, into: vector)
-                if done + count == rowCount, try !column.isAtEnd() { throw ColumnarProblem("has more values than rows") }
+                if done + count == rowCount, try !column.isAtEnd() {
+                    throw ColumnarProblem("has more values than rows")
+                }
             } catch let problem as ColumnarProblem {
                 throw damage(problem, "column '\(Display.text(column.name))' of stripe \(number)", count)
             }

@@ -11,7 +11,7 @@ final class ParquetFile: ColumnarFile, Sendable {
         let number: Int
         let kind: WantedColumn.Kind
         let physical: ParquetSchema.Physical
-        let meaning: ParquetSchema.Meaning
+        let meaning: ParquetSchema.ColumnMeaning
         /// How many bytes each value has, where all have as many.
         let length: Int
         /// Whether there may be rows without a value.
@@ -79,7 +79,8 @@ extension ParquetFile.Wanted {
             var type = physical.name
             if case .other(let meaning) = element.meaning { type += " (\(meaning))" }
             throw ColumnarProblem(
-                "has a column '\(shown)' of type \(type), and Icecore reads only \(expected) there", isUnsupported: true)
+                "has a column '\(shown)' of type \(type), and Icecore reads only \(expected) there", isUnsupported: true
+            )
         }
         guard physical != .fixed || (1...(1 << 20)).contains(element.length) else {
             throw ColumnarProblem("has a column '\(shown)' of texts of \(element.length) bytes each")
@@ -94,7 +95,7 @@ extension ParquetFile.Wanted {
     }
 
     private static func fits(
-        _ kind: WantedColumn.Kind, _ physical: ParquetSchema.Physical, _ meaning: ParquetSchema.Meaning
+        _ kind: WantedColumn.Kind, _ physical: ParquetSchema.Physical, _ meaning: ParquetSchema.ColumnMeaning
     ) -> (Bool, expected: String) {
         switch kind {
         case .text: return ((physical == .byteArray || physical == .fixed) && meaning == .plain, "text")

@@ -4,8 +4,8 @@ import Basics
 ///
 /// Of each wanted column it holds one page, decompressed, and the dictionary: a megabyte each, as writers make them, and
 /// another for the page that is being decompressed, so some 25 MiB for twelve columns. A page or a dictionary may have 64
-/// MiB, a batch of texts that share beginnings 16 MiB; but all together not more than ``ColumnarMemory/limit``, besides 50
-/// KiB a column. A file that needs more is refused.
+/// MiB, a batch of texts that share beginnings 16 MiB; but all together not more than ``ColumnarMemory/limit``, 160 MiB,
+/// and 20 KiB a column besides. A file that needs more is refused. So three groups at once stay below half a gigabyte.
 final class ParquetGroup: ColumnarGroup {
     private let number: Int
     /// How many rows the row groups before it have.

@@ -19,6 +19,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case when
     /// A list file in ORC.
     case orc
+    /// A list file in Parquet.
+    case parquet
 
     /// Tries some bytes.
     public func run(_ bytes: [UInt8]) {
@@ -28,7 +30,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .xml: FuzzTarget.xml(bytes)
         case .credentials: FuzzTarget.credentials(bytes)
         case .when: FuzzTarget.when(bytes)
-        case .orc: FuzzTarget.orc(bytes)
+        case .orc: FuzzTarget.columnar(bytes, InventoryFuzzEntryPoints.orc)
+        case .parquet: FuzzTarget.columnar(bytes, InventoryFuzzEntryPoints.parquet)
         }
     }
 

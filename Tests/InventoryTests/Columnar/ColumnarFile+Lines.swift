@@ -12,7 +12,7 @@ extension ColumnarFile {
             let vectors = wanted.map { _ in
                 let vector = ColumnVector()
                 vector.hasNulls = true
-                for row in 0..<ColumnVector.capacity { vector.isNull[row] = true }
+                vector.isNull = ContiguousArray(repeating: true, count: ColumnVector.capacity)
                 return vector
             }
             var count = 0

@@ -98,7 +98,9 @@ final class ORCTimeValues: ORCValues {
         var second = seconds + base
         let part = UInt64(bitPattern: part)
         if part == 0 { return second * 1000 }
-        guard part >> 3 < 1_000_000_000 else { throw ColumnarProblem("has a time with too many nanoseconds", row: index) }
+        guard part >> 3 < 1_000_000_000 else {
+            throw ColumnarProblem("has a time with too many nanoseconds", row: index)
+        }
         let nanoseconds = part >> 3 * powers[Int(part & 7)]
         guard nanoseconds < 1_000_000_000 else {
             throw ColumnarProblem("has a time with too many nanoseconds", row: index)

@@ -44,7 +44,9 @@ final class ORCDictionaryValues: ORCValues {
     init(
         indices: any ORCIntegers, lengths: any ORCIntegers, bytes: ORCStream, size: UInt64, memory: ColumnarMemory
     ) throws {
-        guard size <= UInt64(ColumnarText.dictionaryLimit) else { throw ColumnarProblem("has a dictionary of \(size) texts") }
+        guard size <= UInt64(ColumnarText.dictionaryLimit) else {
+            throw ColumnarProblem("has a dictionary of \(size) texts")
+        }
         self.indices = indices
         self.lengths = lengths
         self.bytes = bytes
@@ -64,7 +66,8 @@ final class ORCDictionaryValues: ORCValues {
                 for index in 0..<count {
                     let entry = UInt64(bitPattern: numbers[index])
                     guard entry < size else {
-                        throw ColumnarProblem("has a text that is number \(entry) of a dictionary of \(size)", row: index)
+                        throw ColumnarProblem(
+                            "has a text that is number \(entry) of a dictionary of \(size)", row: index)
                     }
                     texts[index] = dictionary[Int(entry)]
                 }

@@ -34,7 +34,9 @@ struct ORCStripeFooter {
                 count += 1
                 guard count <= ORCStripeFooter.streamLimit else { throw ColumnarProblem("has too many streams") }
                 let (kind, column, length) = try ORCStripeFooter.stream(try field.bytes())
-                guard length <= end - position else { throw ColumnarProblem("has a stream that ends behind its stripe") }
+                guard length <= end - position else {
+                    throw ColumnarProblem("has a stream that ends behind its stripe")
+                }
                 if let kind = StreamKind(rawValue: kind), let column = Int(exactly: column) {
                     streams.append(Stream(kind: kind, column: column, start: position, end: position + length))
                 }

@@ -91,8 +91,9 @@ final class ParquetColumn {
             }
             bytes = UnsafeRawBufferPointer(rebasing: bytes.dropFirst(header.levelLength))
         } else if column.isOptional {
-            guard header.levelEncoding == ParquetPageHeader.Encoding.runs.rawValue else {
-                let name = ParquetPageHeader.Encoding(rawValue: header.levelEncoding)?.name ?? "\(header.levelEncoding)"
+            guard header.levelEncoding == ParquetPageHeader.PageEncoding.runs.rawValue else {
+                let name =
+                    ParquetPageHeader.PageEncoding(rawValue: header.levelEncoding)?.name ?? "\(header.levelEncoding)"
                 throw ColumnarProblem(
                     "has levels in the encoding \(name), which Icecore does not read,", isUnsupported: true)
             }
@@ -117,7 +118,7 @@ final class ParquetColumn {
     }
 
     private func decoder(_ bytes: UnsafeRawBufferPointer, _ number: Int64) throws -> any ParquetValues {
-        let encoding = ParquetPageHeader.Encoding(rawValue: number)
+        let encoding = ParquetPageHeader.PageEncoding(rawValue: number)
         let isText = column.kind == .text
         switch (encoding, column.kind) {
         case (.plain, .text): return ParquetPlainTexts(bytes, column)

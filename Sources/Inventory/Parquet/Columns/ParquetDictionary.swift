@@ -10,9 +10,10 @@ final class ParquetDictionary {
 
     /// - Parameter buffer: has the page's bytes, and is kept.
     init(
-        _ page: ParquetPageReader.Page, in buffer: ColumnarBuffer, _ column: ParquetFile.Wanted, _ memory: ColumnarMemory
+        _ page: ParquetPageReader.Page, in buffer: ColumnarBuffer, _ column: ParquetFile.Wanted,
+        _ memory: ColumnarMemory
     ) throws {
-        let encoding = ParquetPageHeader.Encoding(rawValue: page.header.encoding)
+        let encoding = ParquetPageHeader.PageEncoding(rawValue: page.header.encoding)
         guard encoding == .plain || encoding == .plainDictionary, column.kind != .boolean else {
             throw ColumnarProblem(
                 "has a dictionary in an encoding that Icecore does not read (\(page.header.encoding))",

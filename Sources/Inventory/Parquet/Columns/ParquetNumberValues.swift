@@ -1,7 +1,7 @@
 /// What becomes of the numbers of a column, once they are decoded.
 struct ParquetNumberMeaning {
     private let isShort: Bool
-    private let meaning: ParquetSchema.Meaning
+    private let meaning: ParquetSchema.ColumnMeaning
 
     /// Some 280,000 years, as in ORC.
     private static let latest: Int64 = 9_000_000_000_000_000

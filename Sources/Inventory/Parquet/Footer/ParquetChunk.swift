@@ -100,6 +100,8 @@ extension ParquetChunk {
         }
         codec = try ParquetChunk.codec(codecNumber)
         valueCount = values
+        // Of no values it does not matter where they are, and writers say anything.
+        guard values > 0 else { return }
         // Writers that have no dictionary say that it is at 0.
         start = fields.dictionaryStart > 0 ? min(fields.dictionaryStart, dataStart) : dataStart
         guard start >= 4, start <= end, length <= end - start, dataStart - start <= length else {

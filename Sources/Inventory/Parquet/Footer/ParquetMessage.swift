@@ -40,7 +40,8 @@ struct ParquetMessage {
             let header = try byte()
             if header == 0 { break }
             guard let wire = Wire(rawValue: header & 0x0f) else { throw damage }
-            number = header >> 4 > 0 ? number + Int(header >> 4) : Int(Int16(truncatingIfNeeded: unZigzag(try varint())))
+            number =
+                header >> 4 > 0 ? number + Int(header >> 4) : Int(Int16(truncatingIfNeeded: unZigzag(try varint())))
             let start = position
             try body(&self, number, wire)
             // Only truth has no bytes of its own, and then there is nothing to skip.
@@ -160,7 +161,9 @@ struct ParquetMessage {
             let count = try checkedCount(try varint())
             if count > 0 {
                 let kinds = try byte()
-                guard let key = Wire(rawValue: kinds >> 4), let value = Wire(rawValue: kinds & 0x0f) else { throw damage }
+                guard let key = Wire(rawValue: kinds >> 4), let value = Wire(rawValue: kinds & 0x0f) else {
+                    throw damage
+                }
                 for _ in 0..<count {
                     try skipElement(key)
                     try skipElement(value)

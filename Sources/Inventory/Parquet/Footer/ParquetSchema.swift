@@ -22,7 +22,7 @@ struct ParquetSchema {
     }
 
     /// What they mean.
-    enum Meaning: Equatable {
+    enum ColumnMeaning: Equatable {
         case plain, unsigned
         /// A time, counted from 1970 in units of which so many are a millisecond.
         case time(perMillisecond: Int64)
@@ -42,10 +42,10 @@ struct ParquetSchema {
         var isRepeated = false
         var childCount: Int64 = 0
         /// What the older of two ways says that it means, and the newer.
-        var converted: Meaning = .plain
-        var logical: Meaning?
+        var converted: ColumnMeaning = .plain
+        var logical: ColumnMeaning?
 
-        var meaning: Meaning { logical ?? converted }
+        var meaning: ColumnMeaning { logical ?? converted }
     }
 
     /// A column right below the root: what it is, and its number among those that have values; of one that has others
@@ -110,7 +110,7 @@ struct ParquetSchema {
         return element
     }
 
-    private static func converted(_ number: Int64) -> Meaning {
+    private static func converted(_ number: Int64) -> ColumnMeaning {
         switch number {
         case 0, 4, 15...20: .plain
         case 9: .time(perMillisecond: 1)
@@ -125,9 +125,9 @@ struct ParquetSchema {
     }
 
     /// Of a union, the one field that is there.
-    private static func logical(_ message: inout ParquetMessage, _ wire: ParquetMessage.Wire) throws -> Meaning? {
+    private static func logical(_ message: inout ParquetMessage, _ wire: ParquetMessage.Wire) throws -> ColumnMeaning? {
         guard wire == .record else { throw noTree }
-        var meaning: Meaning?
+        var meaning: ColumnMeaning?
         try message.fields { message, number, wire in
             switch number {
             case 1, 4, 12, 13: meaning = .plain
@@ -145,9 +145,9 @@ struct ParquetSchema {
         return meaning
     }
 
-    private static func time(_ message: inout ParquetMessage, _ wire: ParquetMessage.Wire) throws -> Meaning {
+    private static func time(_ message: inout ParquetMessage, _ wire: ParquetMessage.Wire) throws -> ColumnMeaning {
         guard wire == .record else { throw noTree }
-        var meaning = Meaning.other("TIMESTAMP of an unknown unit")
+        var meaning = ColumnMeaning.other("TIMESTAMP of an unknown unit")
         // The other field says whether the times are UTC's or of no known zone. Inventories are UTC's either way.
         try message.fields { message, number, wire in
             guard number == 2, wire == .record else { return }
@@ -163,9 +163,9 @@ struct ParquetSchema {
         return meaning
     }
 
-    private static func integer(_ message: inout ParquetMessage, _ wire: ParquetMessage.Wire) throws -> Meaning {
+    private static func integer(_ message: inout ParquetMessage, _ wire: ParquetMessage.Wire) throws -> ColumnMeaning {
         guard wire == .record else { throw noTree }
-        var meaning = Meaning.plain
+        var meaning = ColumnMeaning.plain
         try message.fields { _, number, wire in
             if number == 2, wire == .no { meaning = .unsigned }
         }

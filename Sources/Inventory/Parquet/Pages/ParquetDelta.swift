@@ -74,7 +74,7 @@ struct ParquetDelta {
         guard end - position >= needed else { throw ParquetDelta.cut }
         packed = position
         bit = 0
-        position += min(end - position, pieceLength * width >> 3)
+        position += min(end - position, (pieceLength * width) >> 3)
     }
 
     /// Decodes the next `count` numbers, of which so many have to be left.

@@ -5,7 +5,7 @@ struct ParquetPageHeader {
     }
 
     /// How values are written, by the numbers that Parquet gives to that.
-    enum Encoding: Int64 {
+    enum PageEncoding: Int64 {
         case plain = 0
         case plainDictionary = 2
         case runs = 3
@@ -42,7 +42,7 @@ struct ParquetPageHeader {
     private(set) var valueCount = -1
     private(set) var encoding: Int64 = -1
     /// How is written which rows have a value; in the second version always in runs.
-    private(set) var levelEncoding: Int64 = Encoding.runs.rawValue
+    private(set) var levelEncoding: Int64 = PageEncoding.runs.rawValue
     /// In the second version levels are apart from the values and not compressed: how many bytes they have.
     private(set) var levelLength = 0
     private(set) var repetitionLength = 0

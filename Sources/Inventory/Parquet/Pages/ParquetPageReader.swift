@@ -28,7 +28,8 @@ final class ParquetPageReader {
         codec = chunk.codec
         position = chunk.start
         end = chunk.end
-        window = try ColumnarBuffer(Int(min(Int64(ParquetPageReader.windowLength), end - position)), decompressor.memory)
+        window = try ColumnarBuffer(
+            Int(min(Int64(ParquetPageReader.windowLength), end - position)), decompressor.memory)
     }
 
     /// Whether there is no page left.

@@ -2,11 +2,13 @@ import Inventory
 
 extension FuzzTarget {
     /// The same file gives the same values each time, or the same sentence.
-    static func orc(_ bytes: [UInt8]) {
+    ///
+    /// - Parameter read: gives how many rows there are, and a sum of their values.
+    static func columnar(_ bytes: [UInt8], _ read: ([UInt8]) throws -> (rows: Int, sum: Int64)) {
         func decode() -> String {
             var seen = ""
             let said = attempt {
-                let (rows, sum) = try InventoryFuzzEntryPoints.orc(bytes)
+                let (rows, sum) = try read(bytes)
                 seen = "\(rows) \(sum)"
             }
             return said ?? seen
