@@ -114,7 +114,7 @@ let package = Package(
 
         // What the tests share: the rules of docs/SEMANTICS.md as obvious code, and real servers to run against.
         .target(name: "ReferenceModel", dependencies: ["Basics", "CZlib"], path: "Tests/ReferenceModel"),
-        .target(name: "Testbed", dependencies: ["Basics"], path: "Tests/Testbed", exclude: ["servers"]),
+        .target(name: "Testbed", dependencies: ["Basics"], path: "Tests/Testbed", exclude: ["reports", "servers"]),
         .target(name: "FaultShim", path: "Tests/FaultShim"),
         .target(
             name: "FuzzTargets", dependencies: ["Basics", "Inventory", "Model", "S3", "Store"],

@@ -153,10 +153,15 @@ extension ColumnarFileReader {
             let file = try manifest.format.open(path, [.key])
             guard file.hasColumn == [true] else { return nil }
             let key = ColumnVector()
+            var first: [UInt8]?
             for index in 0..<file.groupCount where file.rowCount(ofGroup: index) > 0 {
-                guard try file.group(index).next(into: [key]) > 0 else { continue }
-                guard !key.hasNulls || !key.isNull[0], let text = key.texts.first else { return nil }
-                return Array(text.bytes.prefix(InventoryRow.longestKey))
+                // The text's bytes are the group's.
+                let group = try file.group(index)
+                try withExtendedLifetime(group) {
+                    guard try group.next(into: [key]) > 0, !key.isNull(0), let text = key.texts.first else { return }
+                    first = Array(text.bytes.prefix(InventoryRow.longestKey))
+                }
+                return first
             }
         } catch is ColumnarDamage {
             return nil

@@ -36,21 +36,29 @@ final class ColumnarRowBuilder: FieldReader {
         has[column.slot] ? columns[column.slot] : nil
     }
 
-    /// Appends the rows that have just been decoded into ``columns``.
+    /// Appends the rows that have just been decoded into ``columns``; none of them if one cannot be.
     func append(_ count: Int, to batch: RowBatch) throws {
-        let first = batch.rows.count
-        try checkBucket(count)
-        try appendTexts(count, to: batch)
-        var rows = ContiguousArray<InventoryRow>()
-        swap(&rows, &batch.rows)
-        defer { swap(&rows, &batch.rows) }
+        let (first, used) = (batch.rows.count, batch.used)
+        do {
+            try checkBucket(count)
+            try appendTexts(count, to: batch)
+            try takeNumbers(&batch.rows, from: first)
+        } catch {
+            // What comes before an unsorted row is handed out, and must be whole.
+            batch.rows.removeLast(batch.rows.count - first)
+            batch.used = used
+            throw error
+        }
+        rowsBefore += count
+    }
+
+    private func takeNumbers(_ rows: inout ContiguousArray<InventoryRow>, from first: Int) throws {
         try rows.withUnsafeMutableBufferPointer { rows in
             let rows = UnsafeMutableBufferPointer(rebasing: rows[first...])
             try takeTimes(rows)
             try takeSizes(rows)
             takeStorage(rows)
         }
-        rowsBefore += count
     }
 
     // MARK: Columns, one after the other

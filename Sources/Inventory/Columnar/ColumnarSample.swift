@@ -25,6 +25,8 @@ struct ColumnarSample {
                     manifest: manifest, file: 0, hasColumn: file.hasColumn, firstRow: batch.rows.count,
                     mustBeSorted: false)
                 let group = try file.group(index)
+                // The texts' bytes are the group's.
+                defer { withExtendedLifetime(group) {} }
                 while batch.rows.count < ColumnarSample.most {
                     let decoded = try group.next(into: builder.columns)
                     guard decoded > 0 else { break }

@@ -49,8 +49,9 @@ struct ManifestDocument: Decodable {
         } else {
             creationTimestamp = (try? fields.decode(String.self, forKey: .creationTimestamp)).flatMap { Int64($0) }
         }
-        // Other formats have another kind of schema; only their format is to be reported.
-        fileSchema = fileFormat.uppercased() == "CSV" ? try fields.text(.fileSchema) : ""
+        // In other formats the files say themselves what they have.
+        let isNeeded = fileFormat.uppercased() == "CSV"
+        fileSchema = isNeeded ? try fields.text(.fileSchema) : (try? fields.text(.fileSchema)) ?? ""
         do {
             files = try fields.decode([FileEntry].self, forKey: .files)
         } catch let error as ManifestFieldError {

@@ -19,12 +19,16 @@ struct UnknownETags {
     func admit(_ manifest: InventoryManifest, _ name: String, _ points: [Timeline.Point]) throws -> Store {
         let isUnknown = store.configuration.etagsUnknownSince != nil
         if !manifest.hasETags, !options.metadataOnly {
+            let origin = Display.escaped(manifest.origin)
+            let lack =
+                manifest.format.isColumnar
+                ? "the list files of '\(origin)' lack the column 'ETag'"
+                : "the manifest '\(origin)' lacks the column 'ETag' in its fileSchema"
             throw IcecoreError(
                 .unsupported,
-                "the inventory of '\(Display.escaped(manifest.origin))' lacks the column 'ETag': without ETags contents "
-                    + "can be neither told apart nor checked. Add the field to the bucket's inventory configuration, do "
-                    + "without an inventory ('icecore sync --list'), or sync with --metadata-only: dates, listings and "
-                    + "mounts, but no contents")
+                "\(lack): without ETags contents can be neither told apart nor checked. Add the field to the bucket's "
+                    + "inventory configuration, do without an inventory ('icecore sync --list'), or sync with "
+                    + "--metadata-only: dates, listings and mounts, but no contents")
         }
         if points.contains(where: { $0.name == name }) || manifest.hasETags != isUnknown { return store }
         guard points.isEmpty else {

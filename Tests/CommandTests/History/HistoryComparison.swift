@@ -1,6 +1,7 @@
 import Basics
 import Foundation
 import ReferenceModel
+import Testbed
 import Testing
 
 /// A store with the inventories of a scenario, and what the model says that it must answer.
@@ -48,6 +49,11 @@ final class HistoryComparison {
         program = try HistoryProgram(directory: directory)
         history = try History([])
         try scenario.writeInventories(to: "\(directory)/inventories")
+        // Half of the histories are told in all formats.
+        if scenario.seed % 2 == 0 {
+            try ColumnarReports.write(
+                "\(directory)/inventories", to: "\(directory)/inventories", "mixed", seed: scenario.seed)
+        }
         let made = try program.run([
             "init", "\(directory)/store", "--bucket", "s3://\(scenario.bucket.name)", "--inventory",
             "file://\(directory)/inventories",

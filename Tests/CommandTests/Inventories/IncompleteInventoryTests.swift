@@ -69,16 +69,16 @@ import Testing
     }
 
     /// Ways in which an inventory of a range cannot be used, without a word against the store.
-    private static let ways = ["manifest.checksum", "list file", "Parquet", "ETag column", "time"]
+    private static let ways = ["manifest.checksum", "list file", "Avro", "ETag column", "time"]
 
     private func spoil(_ scenario: Scenario, _ way: String) throws {
         let first = Self.names[0]
         switch way {
         case "manifest.checksum": try Files.remove("\(scenario.folder.path)/\(first)/manifest.checksum")
         case "list file": try Files.remove("\(scenario.folder.path)/data/\(first)-0.csv.gz")
-        case "Parquet":
+        case "Avro":
             try scenario.folder.write(
-                first, [row(0)], spoilManifest: { $0 = $0.replacing("\"CSV\"", with: "\"Parquet\"") })
+                first, [row(0)], spoilManifest: { $0 = $0.replacing("\"CSV\"", with: "\"Avro\"") })
         case "ETag column":
             try scenario.folder.write(first, [row(0)], columns: InventoryFolder.columns.filter { $0 != "ETag" })
         default:

@@ -58,10 +58,10 @@ import Testing
             Fault("manifest without a time", says: "manifest.json", "creationTimestamp") { folder, rows in
                 try folder.write(newest, rows, spoilManifest: { $0 = $0.replacing("\"17", with: "\"x17") })
             },
-            Fault("ORC", says: "ORC", "CSV") { folder, rows in
+            Fault("ORC", says: "ORC", "fetch it again") { folder, rows in
                 try folder.write(newest, rows, spoilManifest: { $0 = $0.replacing("\"CSV\"", with: "\"ORC\"") })
             },
-            Fault("Parquet", says: "Parquet", "CSV") { folder, rows in
+            Fault("Parquet", says: "Parquet", "fetch it again") { folder, rows in
                 try folder.write(newest, rows, spoilManifest: { $0 = $0.replacing("\"CSV\"", with: "\"Parquet\"") })
             },
             Fault("inventory of another bucket", says: "another-bucket", "bucket") { folder, rows in

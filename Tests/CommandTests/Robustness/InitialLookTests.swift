@@ -110,15 +110,25 @@ import Testing
         }
     }
 
-    @Test(arguments: ["ORC", "Parquet", "XML"])
-    func aFormatThatCannotBeReadStopsInit(format: String) throws {
+    @Test func aFormatThatCannotBeReadStopsInit() throws {
         try use { scenario, folder in
             try folder.write(
                 Self.names[0], [Row("a", bytes("1"))],
                 spoilManifest: { manifest in
-                    manifest = manifest.replacing("\"fileFormat\": \"CSV\"", with: "\"fileFormat\": \"\(format)\"")
+                    manifest = manifest.replacing("\"fileFormat\": \"CSV\"", with: "\"fileFormat\": \"Avro\"")
                 })
-            expectNothing(scenario, try initialize(scenario, folder.url), format)
+            expectNothing(scenario, try initialize(scenario, folder.url), "Avro")
+        }
+    }
+
+    @Test(arguments: ["parquet", "orc"])
+    func aColumnarReportIsLookedAtAsAWhole(format: String) throws {
+        try use { scenario, folder in
+            try folder.write(Self.names[0], (0..<300).map { Row("key \($0)", bytes("\($0)")) })
+            try ColumnarReports.write(folder.path, to: folder.path, format, seed: 1)
+            let run = try initialize(scenario, folder.url)
+            #expect(run.status == 0 && run.stderr.contains(format == "orc" ? ": ORC, 1" : ": Parquet, 1"), "\(run)")
+            #expect(run.stderr.contains("it lists 300 versions: 790 B in 300 objects"), "\(run)")
         }
     }
 
