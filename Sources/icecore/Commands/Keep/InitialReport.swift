@@ -85,7 +85,8 @@ struct InitialReport {
         if facts.missing.contains(.etag) {
             lines.append(
                 "it lacks ETag: only 'icecore sync --metadata-only' works with it, for dates and listings without "
-                    + "contents. Add the field to the configuration of the inventory, or do without an inventory: --list")
+                    + "contents. Add the field to the configuration of the inventory, or do without an inventory: --list"
+            )
         }
         let states = lacks(.storageClass)
         if !states.isEmpty {
