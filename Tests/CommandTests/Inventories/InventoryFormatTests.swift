@@ -78,4 +78,34 @@ import Testing
             }
         }
     }
+
+    /// As reports made by AWS's console are.
+    @Test(arguments: ["parquet", "orc"])
+    func withoutETagsOnlyMetadataIsSynced(format: String) throws {
+        try Scenario.withBucket { scenario in
+            let rows = [InventoryFolder.Row("a", bytes("1")), InventoryFolder.Row("b", bytes("22"))]
+            let folder = scenario.folder
+            try folder.write("2024-03-02T01-00Z", rows, columns: InventoryFolder.columns.filter { $0 != "ETag" })
+            try ColumnarReports.write(folder.path, to: folder.path, format, seed: 2)
+            let refused = try scenario.run("sync")
+            #expect(refused.status == 1 && refused.stderr.contains("lack the column 'ETag'"), "\(refused)")
+            #expect(refused.stderr.contains("--list") && refused.stderr.contains("--metadata-only"), "\(refused)")
+            try scenario.succeed("sync", "--metadata-only")
+            let sizes = try scenario.succeed("ls", "--json").records.compactMap { $0["size"] as? Int }
+            #expect(sizes == [1, 2])
+        }
+    }
+
+    @Test(arguments: ["parquet", "orc"], ["Size", "LastModifiedDate"])
+    func withoutAColumnThatIsNeededBothWaysOutAreNamed(format: String, column: String) throws {
+        try Scenario.withBucket { scenario in
+            let rows = [InventoryFolder.Row("a", bytes("1"))]
+            let folder = scenario.folder
+            try folder.write("2024-03-02T01-00Z", rows, columns: InventoryFolder.columns.filter { $0 != column })
+            try ColumnarReports.write(folder.path, to: folder.path, format, seed: 2)
+            let refused = try scenario.run("sync", "--metadata-only")
+            #expect(refused.status == 1 && refused.stderr.contains("lacks the column '\(column)'"), "\(refused)")
+            #expect(refused.stderr.contains("--list") && refused.stderr.contains("add the field"), "\(refused)")
+        }
+    }
 }

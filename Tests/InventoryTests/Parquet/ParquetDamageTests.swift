@@ -275,7 +275,7 @@ import Testing
         // Three dictionaries of 64 MiB together are too much.
         let large = gzip([UInt8](repeating: 0, count: 64 << 20), level: 1)
         file = HostileParquet(pages: HostileParquet.page(16 << 20, large, kind: 2, length: 64 << 20), codec: 2)
-        #expect(try problem(file) == "needs more than 160 MiB of memory to be read\(place) (page 1)")
+        #expect(try problem(file) == "needs more than 96 MiB of memory to be read\(place) (page 1)")
     }
 
     @Test func aMillionColumnsAreRefused() throws {
