@@ -31,6 +31,13 @@ public struct JSONLine {
     }
 
     private mutating func add(_ text: some Sequence<UInt8>) {
+        // A loop that is made for any sequence is many times as slow.
+        if text.withContiguousStorageIfAvailable({ add($0) }) == nil {
+            Array(text).withUnsafeBufferPointer { add($0) }
+        }
+    }
+
+    private mutating func add(_ text: UnsafeBufferPointer<UInt8>) {
         bytes.append(UInt8(ascii: "\""))
         for byte in text {
             switch byte {
