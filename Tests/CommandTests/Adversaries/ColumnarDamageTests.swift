@@ -12,7 +12,7 @@ import Testing
     private static let name = "2024-03-02T01-00Z"
 
     /// A report of some thousand rows, and its one list file.
-    private struct Report {
+    private struct DamagedReport {
         let scenario: Scenario
         let list: String
         let manifest: String
@@ -69,7 +69,7 @@ import Testing
     @Test(arguments: ["parquet", "orc"])
     func truncatedFilesAreRefused(format: String) throws {
         try Scenario.withBucket { scenario in
-            let report = try Report(scenario, format, seed: 3)
+            let report = try DamagedReport(scenario, format, seed: 3)
             #expect(try report.view("whole") != nil)
             let count = report.original.count
             for length in [0, 1, 4, count / 2, count - 1] {
@@ -87,7 +87,7 @@ import Testing
     func flippedBytesNeverEndTheProgram(format: String) throws {
         var random = SplitMix64(seed: 20)
         try Scenario.withBucket { scenario in
-            let report = try Report(scenario, format, seed: 3)
+            let report = try DamagedReport(scenario, format, seed: 3)
             for _ in 0..<25 {
                 var content = report.original
                 let place = random.below(content.count)
