@@ -27,6 +27,9 @@ final class AdoptSession {
     // What makes a batch: files, and their bytes.
     private static let mostFiles = 64
     private static let mostBytes: Int64 = 4 << 20
+    /// How many directories a batch may keep open.
+    private let mostDirectories: Int
+    private var batchDirectories = 0
 
     init(
         _ store: Store, _ options: AdoptOptions, _ reader: IndexReader, _ wanted: WantedContents,
@@ -40,6 +43,7 @@ final class AdoptSession {
         examiner = Examiner(temporary: store.temporaryPath)
         places = IndexPlaces(reader, prefix: options.prefix)
         pool = try WorkPool {}
+        mostDirectories = max(1, min(AdoptSession.mostFiles, limitOfOpenFiles() / 4 / (2 * pool.width + 2)))
         intake = options.isDryRun ? nil : try BlobIntake(store)
         outcome.wanted = wanted.count
         outcome.unverifiable = wanted.unverifiable
@@ -199,9 +203,10 @@ final class AdoptSession {
     // MARK: - Reading
 
     func enqueue(_ candidate: Candidate) throws {
+        if batch.last?.directory !== candidate.directory { batchDirectories += 1 }
         batch.append(candidate)
         batchBytes += candidate.state.size
-        if batch.count >= AdoptSession.mostFiles || batchBytes >= AdoptSession.mostBytes { try submit() }
+        if batch.count >= AdoptSession.mostFiles || batchDirectories >= mostDirectories || batchBytes >= AdoptSession.mostBytes { try submit() }
     }
 
     private func submit() throws {
@@ -209,7 +214,7 @@ final class AdoptSession {
         pool.submit(ExaminerBatch(batch, examiner, done: done))
         outstanding += 1
         batch = []
-        batchBytes = 0
+        (batchBytes, batchDirectories) = (0, 0)
         while outstanding > 2 * pool.width { try receive() }
     }
 

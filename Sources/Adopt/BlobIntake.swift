@@ -26,7 +26,8 @@ final class BlobIntake {
     /// After an error it is not known what is durable: no file may leave the tree.
     private var failure: (any Error)?
     private let room = Condition()
-    private static let mostLeaving = 256
+    /// Their directories stay open.
+    private let mostLeaving = max(1, min(256, limitOfOpenFiles() / 8))
 
     init(_ store: Store) throws {
         self.store = store
@@ -73,7 +74,7 @@ final class BlobIntake {
 
     /// Has a file leave the tree once its blob is durable, which was added before or is added next.
     func remove(_ candidate: Candidate, _ name: BlobName, _ outcome: inout AdoptOutcome) throws {
-        if leaving.count >= BlobIntake.mostLeaving {
+        if leaving.count >= mostLeaving {
             try finish(&outcome)
             committer = try BlobIntake.committer(store, room)
         }

@@ -71,6 +71,10 @@ final class Examiner: Sendable {
             examined.result = .unreadable("was changed while it was read")
         } catch Trouble.stopped {
             examined.result = .stopped
+        } catch Trouble.system(let number) where [EMFILE, ENFILE, ENOMEM].contains(number) {
+            // That is this process's trouble, not the file's.
+            let path = String(decoding: candidate.path, as: UTF8.self)
+            examined.result = .failed(IcecoreError.system("cannot read", path, errno: number))
         } catch Trouble.system(let number) {
             examined.result = .unreadable("cannot be read: \(String(cString: strerror(number)))")
         } catch {

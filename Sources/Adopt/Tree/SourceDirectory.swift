@@ -4,19 +4,38 @@ import Glibc
 
 /// An open directory of the tree. Its files are opened in it, so that nobody can lead elsewhere meanwhile: no symbolic link
 /// is followed.
-final class SourceDirectory: Sendable {
+final class SourceDirectory: @unchecked Sendable {
+    // Only the walk's thread lists it.
     let descriptor: Int32
     /// Below the tree, with `/` at the end; empty for the tree itself.
     let path: [UInt8]
+    private let stream: OpaquePointer
 
-    /// Takes over a descriptor.
-    init(descriptor: Int32, path: [UInt8]) {
+    /// Takes over a descriptor; nil: it cannot be listed, and errno says why.
+    init?(descriptor: Int32, path: [UInt8]) {
+        guard let stream = fdopendir(descriptor) else {
+            let number = errno
+            close(descriptor)
+            errno = number
+            return nil
+        }
+        self.stream = stream
         self.descriptor = descriptor
         self.path = path
     }
 
     deinit {
-        close(descriptor)
+        closedir(stream)
+    }
+
+    /// The next name in it, in no particular order; nil: there is none, or errno says why.
+    func next() -> [UInt8]? {
+        while true {
+            errno = 0
+            guard let entry = readdir(stream) else { return nil }
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+            if name != [UInt8(ascii: ".")], name != Array("..".utf8) { return name }
+        }
     }
 
     /// Calls `body` with a name as C has it.

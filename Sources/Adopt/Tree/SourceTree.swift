@@ -12,12 +12,8 @@ final class SourceTree {
         case unreadable(path: [UInt8], String)
     }
 
-    private struct Level {
-        let directory: SourceDirectory
-        let stream: OpaquePointer
-    }
-
-    private var levels: [Level] = []
+    /// The way to what is being listed.
+    private var levels: [SourceDirectory] = []
     /// The tree itself, until the walk has begun.
     private var root: SourceDirectory?
     /// What is not entered: the store itself.
@@ -30,28 +26,23 @@ final class SourceTree {
         var status = stat()
         self.excluded = stat(excluded, &status) == 0 ? FileState(status) : nil
         let descriptor = try systemCall("cannot open", root) { open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
-        self.root = SourceDirectory(descriptor: descriptor, path: [])
-    }
-
-    deinit {
-        for level in levels { closedir(level.stream) }
+        guard let directory = SourceDirectory(descriptor: descriptor, path: []) else {
+            throw IcecoreError.system("cannot list", root, errno: errno)
+        }
+        self.root = directory
     }
 
     /// The next item; nil at the end.
     func next() -> Item? {
         if let root = root.take() { return enter(root) }
-        while let level = levels.last {
-            errno = 0
-            guard let entry = readdir(level.stream) else {
+        while let directory = levels.last {
+            guard let name = directory.next() else {
                 let number = errno
                 levels.removeLast()
-                closedir(level.stream)
                 if number == 0 { continue }
-                return .unreadable(path: level.directory.path, "cannot be listed: \(String(cString: strerror(number)))")
+                return .unreadable(path: directory.path, "cannot be listed: \(String(cString: strerror(number)))")
             }
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
-            if name == [UInt8(ascii: ".")] || name == Array("..".utf8) { continue }
-            if let item = item(name, in: level.directory) { return item }
+            if let item = item(name, in: directory) { return item }
         }
         return nil
     }
@@ -80,14 +71,7 @@ final class SourceTree {
     }
 
     private func enter(_ directory: SourceDirectory) -> Item {
-        // The stream closes its descriptor, and files may be opened in the directory after that.
-        let copy = fcntl(directory.descriptor, F_DUPFD_CLOEXEC, 0)
-        guard copy >= 0, let stream = fdopendir(copy) else {
-            let number = errno
-            if copy >= 0 { close(copy) }
-            return .unreadable(path: directory.path, "cannot be listed: \(String(cString: strerror(number)))")
-        }
-        levels.append(Level(directory: directory, stream: stream))
+        levels.append(directory)
         return .directory(directory)
     }
 }
