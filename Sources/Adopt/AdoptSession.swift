@@ -20,6 +20,8 @@ final class AdoptSession {
     private var places: IndexPlaces
     private let pool: WorkPool
     private let done = Channel<ExaminerBatch>(limit: .max)
+    /// A directory that stands for an empty object, and that one's content: all of them have the same.
+    private var marker: (SourceDirectory, KnownContent)?
     private var batch: [Candidate] = []
     private var batchBytes: Int64 = 0
     private var outstanding = 0
@@ -59,6 +61,7 @@ final class AdoptSession {
             }
             try submit()
             while outstanding > 0 { try receive() }
+            try takeMarker()
             try intake?.finish(&outcome)
         } catch {
             examiner.stop()
@@ -80,7 +83,7 @@ final class AdoptSession {
         switch item {
         case .directory(let directory):
             try places.enter(directory)
-            try takeMarker(directory)
+            try noteMarker(directory)
         case .file(let name, let directory, let state): try look(name, directory, state)
         case .other(let name, let directory, let what):
             outcome.files += 1
@@ -91,13 +94,18 @@ final class AdoptSession {
         }
     }
 
-    /// An object whose key ends with `/` has no file in a mirror, but its directory. If it is empty, that is all it needs.
-    private func takeMarker(_ directory: SourceDirectory) throws {
-        guard let place = places.place(of: directory), place.beginning.isEmpty, !place.prefix.isEmpty else { return }
+    /// Looks whether a directory stands for an object: one whose key ends with `/` has no file in a mirror.
+    private func noteMarker(_ directory: SourceDirectory) throws {
+        guard marker == nil, let place = places.place(of: directory), place.beginning.isEmpty, !place.prefix.isEmpty else { return }
         guard let content = try known([], place).first(where: { $0.name == .etag(.empty, size: 0) }),
-            !content.isPruned, try !isHere(content)
+            !content.isPruned
         else { return }
-        outcome.files += 1
+        marker = (directory, content)
+    }
+
+    /// An empty object that a directory stands for needs nothing else, unless a file has been taken for it.
+    private func takeMarker() throws {
+        guard let (directory, content) = marker, try !isHere(content) else { return }
         let path = examiner.temporaryPath()
         if intake != nil { try File(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o444).close() }
         try accept(
