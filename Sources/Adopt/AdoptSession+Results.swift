@@ -31,10 +31,10 @@ extension AdoptSession {
     }
 
     /// The wanted content of a name.
-    private func content(_ name: BlobName, _ candidate: Candidate) throws -> KnownContent? {
+    private func content(_ name: BlobName, _ candidate: Candidate) throws -> IndexedContent? {
         if let content = candidate.lacking.first(where: { $0.name == name }) { return content }
         guard let etag = try wanted.find(name) else { return nil }
-        return KnownContent(
+        return IndexedContent(
             etag: etag, size: name.size, name: name, parts: nil, isCalledPresent: false, isPruned: false)
     }
 
@@ -66,7 +66,7 @@ extension AdoptSession {
     }
 
     /// Whether the store has a content, or will have it in a moment.
-    func isHere(_ content: KnownContent) throws -> Bool {
+    func isHere(_ content: IndexedContent) throws -> Bool {
         let key = ContentKey(etag: content.etag, size: content.size)
         if let intake, intake.isPending(key) { return true }
         if options.isDryRun, try wanted.isTaken(content.etag, content.size) { return true }
@@ -75,7 +75,7 @@ extension AdoptSession {
 
     /// A file whose content the store has stays where it is, unless it is the blob itself: an adoption was killed before it
     /// could finish the move.
-    func noteAlreadyThere(_ candidate: Candidate, _ content: KnownContent) throws {
+    func noteAlreadyThere(_ candidate: Candidate, _ content: IndexedContent) throws {
         outcome.alreadyThere += 1
         guard options.link == .move, let intake, let name = content.name else { return }
         var status = stat()
@@ -87,7 +87,8 @@ extension AdoptSession {
 
     /// Takes a content.
     func accept(
-        _ candidate: Candidate, _ content: KnownContent, _ name: BlobName, _ layout: PartLayout?, _ kept: Examined.Kept
+        _ candidate: Candidate, _ content: IndexedContent, _ name: BlobName, _ layout: PartLayout?,
+        _ kept: Examined.KeptBytes
     ) throws {
         var content = content
         content.name = name
@@ -123,7 +124,7 @@ extension AdoptSession {
         try note(content, name)
     }
 
-    private func note(_ content: KnownContent, _ name: BlobName) throws {
+    private func note(_ content: IndexedContent, _ name: BlobName) throws {
         outcome.adopted += 1
         outcome.adoptedBytes = outcome.adoptedBytes.addingClamped(content.size)
         // A blob that has vanished is missed only now.

@@ -12,7 +12,7 @@ final class AdoptSession {
     let options: AdoptOptions
     let reporter: AdoptReporter
     let wanted: WantedContents
-    let contents: KnownContents
+    let contents: IndexedContents
     let examiner: Examiner
     var outcome = AdoptOutcome()
     /// Nil in a dry run.
@@ -21,7 +21,7 @@ final class AdoptSession {
     private let pool: WorkPool
     private let done = Channel<ExaminerBatch>(limit: .max)
     /// A directory that stands for an empty object, and that one's content: all of them have the same.
-    private var marker: (SourceDirectory, KnownContent)?
+    private var marker: (SourceDirectory, IndexedContent)?
     private var batch: [Candidate] = []
     private var batchBytes: Int64 = 0
     private var outstanding = 0
@@ -41,7 +41,7 @@ final class AdoptSession {
         self.options = options
         self.wanted = wanted
         self.reporter = reporter
-        contents = KnownContents(store, reader)
+        contents = IndexedContents(store, reader)
         examiner = Examiner(temporary: store.temporaryPath)
         places = IndexPlaces(reader, prefix: options.prefix)
         pool = try WorkPool {}
@@ -79,7 +79,7 @@ final class AdoptSession {
 
     // MARK: - The walk
 
-    private func take(_ item: SourceTree.Item) throws {
+    private func take(_ item: SourceTree.TreeItem) throws {
         switch item {
         case .directory(let directory):
             try places.enter(directory)
@@ -96,7 +96,8 @@ final class AdoptSession {
 
     /// Looks whether a directory stands for an object: one whose key ends with `/` has no file in a mirror.
     private func noteMarker(_ directory: SourceDirectory) throws {
-        guard marker == nil, let place = places.place(of: directory), place.beginning.isEmpty, !place.prefix.isEmpty else { return }
+        guard marker == nil, let place = places.place(of: directory), place.beginning.isEmpty, !place.prefix.isEmpty
+        else { return }
         guard let content = try known([], place).first(where: { $0.name == .etag(.empty, size: 0) }),
             !content.isPruned
         else { return }
@@ -114,13 +115,15 @@ final class AdoptSession {
             .etag(.empty, size: 0), nil, .file(path, isClone: false))
     }
 
-    private func known(_ name: [UInt8], _ place: IndexPlaces.Place) throws -> [KnownContent] {
+    private func known(_ name: [UInt8], _ place: IndexPlaces.IndexPlace) throws -> [IndexedContent] {
         guard let directory = place.directory else { return [] }
         return try contents.contents(place.beginning + name, in: directory, prefix: place.prefix)
     }
 
     /// The contents that a file may have by its path.
-    private func contents(under name: [UInt8], _ place: IndexPlaces.Place, _ size: Int64) throws -> [KnownContent] {
+    private func contents(under name: [UInt8], _ place: IndexPlaces.IndexPlace, _ size: Int64) throws
+        -> [IndexedContent]
+    {
         let known = try known(name, place)
         if !known.isEmpty { return known }
         for (key, etag) in BackupName.readings(name) {
@@ -131,13 +134,13 @@ final class AdoptSession {
         guard let blob = BlobName(String(decoding: name, as: UTF8.self)), blob.size == size else { return [] }
         if let etag = try wanted.find(blob) {
             return [
-                KnownContent(
+                IndexedContent(
                     etag: etag, size: size, name: blob, parts: nil, isCalledPresent: false, isPruned: false)
             ]
         }
         guard Files.size(store.blobs.path(ofName: blob.file)) == size else { return [] }
         return [
-            KnownContent(
+            IndexedContent(
                 etag: ETag(name), size: size, name: blob, parts: nil, isCalledPresent: true, isPruned: false)
         ]
     }
@@ -214,7 +217,11 @@ final class AdoptSession {
         if batch.last?.directory !== candidate.directory { batchDirectories += 1 }
         batch.append(candidate)
         batchBytes += candidate.state.size
-        if batch.count >= AdoptSession.mostFiles || batchDirectories >= mostDirectories || batchBytes >= AdoptSession.mostBytes { try submit() }
+        if batch.count >= AdoptSession.mostFiles || batchDirectories >= mostDirectories
+            || batchBytes >= AdoptSession.mostBytes
+        {
+            try submit()
+        }
     }
 
     private func submit() throws {
@@ -257,7 +264,7 @@ final class AdoptSession {
     }
 }
 
-extension Examined.Kept {
+extension Examined.KeptBytes {
     /// Lets go of the bytes.
     func discard() {
         switch self {

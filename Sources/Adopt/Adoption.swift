@@ -52,7 +52,7 @@ public final class Adoption {
     /// file under its key.
     private func wanted(_ reader: IndexReader) throws -> WantedContents {
         let wanted = try WantedContents(directory: store.temporaryPath)
-        let contents = KnownContents(store, reader)
+        let contents = IndexedContents(store, reader)
         try reader.forEachLacking({ reporter.progress(.looking(rows: $0)) }) { row, _, prefix in
             guard let content = try contents.content(of: row, prefix: prefix) else { return }
             if !wanted.isLast(content), try !contents.isThere(content) { try wanted.add(content) }
@@ -73,7 +73,8 @@ public final class Adoption {
         }
         let (real, own) = (Files.resolved(root), Files.resolved(store.path))
         if real == own || real.hasPrefix("\(own)/") {
-            throw IcecoreError(.usage, "'\(given)' is the store itself, or inside it: there is nothing to take from there")
+            throw IcecoreError(
+                .usage, "'\(given)' is the store itself, or inside it: there is nothing to take from there")
         }
         let isStore =
             Files.isRegular("\(root)/\(StoreLayout.configuration)") && Files.exists("\(root)/\(StoreLayout.blobs)")

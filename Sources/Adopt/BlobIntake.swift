@@ -6,13 +6,13 @@ import Store
 
 /// A content on its way into the store.
 struct IntakeContent {
-    fileprivate let content: KnownContent
+    fileprivate let content: IndexedContent
     fileprivate let layout: PartLayout?
     fileprivate let temporary: String
     fileprivate let arrived: ArrivedContent
 
     /// - Parameter content: with the name that its bytes have.
-    init(_ content: KnownContent, _ layout: PartLayout?, temporary: String, _ arrived: ArrivedContent) {
+    init(_ content: IndexedContent, _ layout: PartLayout?, temporary: String, _ arrived: ArrivedContent) {
         (self.content, self.layout, self.temporary, self.arrived) = (content, layout, temporary, arrived)
     }
 }
@@ -86,7 +86,8 @@ final class BlobIntake {
         try expect { try committer.finish() }
         for (candidate, name) in leaving {
             // Whoever has written to it meanwhile keeps it.
-            guard Files.size(store.blobs.path(ofName: name.file)) == name.size, let status = candidate.directory.status(candidate.name),
+            guard Files.size(store.blobs.path(ofName: name.file)) == name.size,
+                let status = candidate.directory.status(candidate.name),
                 candidate.state.isUnchanged(FileState(status)),
                 SourceDirectory.withName(candidate.name, { unlinkat(candidate.directory.descriptor, $0, 0) }) == 0
             else {

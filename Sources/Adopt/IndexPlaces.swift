@@ -4,7 +4,7 @@ import Model
 /// Where the directories of the tree are in the index: those on the way to the one that the walk is in.
 struct IndexPlaces {
     /// A directory of the tree, as the index sees it.
-    struct Place {
+    struct IndexPlace {
         let source: SourceDirectory
         /// Of the keys of its files, up to the last `/`.
         let prefix: [UInt8]
@@ -14,7 +14,7 @@ struct IndexPlaces {
         let directory: Int64?
     }
 
-    private var places: [Place] = []
+    private var places: [IndexPlace] = []
     private let prefix: [UInt8]
     private let reader: IndexReader
 
@@ -29,13 +29,13 @@ struct IndexPlaces {
         while let last = places.last, !source.path.starts(with: last.source.path) { places.removeLast() }
         let (parent, beginning) = Key.split(prefix + source.path)
         places.append(
-            Place(
+            IndexPlace(
                 source: source, prefix: Array(parent), beginning: Array(beginning),
                 directory: try reader.directory(prefix: parent)))
     }
 
     /// The place of a directory that was entered.
-    mutating func place(of source: SourceDirectory) -> Place? {
+    mutating func place(of source: SourceDirectory) -> IndexPlace? {
         while let last = places.last, last.source !== source { places.removeLast() }
         return places.last
     }

@@ -64,16 +64,16 @@ struct Candidate: Sendable {
     /// What to compute, the likeliest first.
     var digests: [CandidateDigest]
     /// Contents of its key that the store lacks and that it may be. One of them ends the search.
-    var lacking: [KnownContent] = []
+    var lacking: [IndexedContent] = []
     /// Contents of its key and size that the store has.
-    var there: [KnownContent] = []
+    var there: [IndexedContent] = []
     /// The key has a content that the store lacks, of whatever size; nothing else is wrong with the file then.
     var isUnderWantedKey = false
     /// Why nothing can vouch for it, if that is so.
     var isUnverifiable = false
     var keeping: Keeping
     /// It was read before and found to be this content.
-    var expected: (content: KnownContent, name: BlobName)?
+    var expected: (content: IndexedContent, name: BlobName)?
 
     var path: [UInt8] { directory.path + name }
 
@@ -87,7 +87,7 @@ struct Candidate: Sendable {
 /// What reading a file has given.
 struct Examined: Sendable {
     /// The bytes that were kept.
-    enum Kept: Sendable {
+    enum KeptBytes: Sendable {
         case nothing
         case memory(HeldContent, temporary: String)
         case file(String, isClone: Bool)
@@ -95,7 +95,7 @@ struct Examined: Sendable {
 
     enum Result: Sendable {
         /// The names that blobs of these bytes have, with their layouts.
-        case names([(name: BlobName, layout: PartLayout?)], Kept)
+        case names([(name: BlobName, layout: PartLayout?)], KeptBytes)
         /// Why it could not be read, as a sentence without a subject.
         case unreadable(String)
         /// The work was to stop.

@@ -39,7 +39,7 @@ final class Examiner: Sendable {
     }
 
     /// A file of the tree that cannot be read, or not as one file.
-    private enum Trouble: Error {
+    private enum ReadTrouble: Error {
         case changed, stopped
         case system(Int32)
     }
@@ -50,32 +50,32 @@ final class Examiner: Sendable {
         if isStopping { return examined }
         do {
             let file = candidate.directory.open(candidate.name)
-            guard file >= 0 else { throw Trouble.system(errno) }
+            guard file >= 0 else { throw ReadTrouble.system(errno) }
             defer { close(file) }
             var status = stat()
-            guard fstat(file, &status) == 0 else { throw Trouble.system(errno) }
+            guard fstat(file, &status) == 0 else { throw ReadTrouble.system(errno) }
             // Whoever replaces it meanwhile has changed it.
             guard status.st_mode & S_IFMT == S_IFREG, candidate.state.isUnchanged(FileState(status)) else {
-                throw Trouble.changed
+                throw ReadTrouble.changed
             }
             let (names, kept) = try read(file, candidate, buffer)
             if case .nothing = kept {
                 // Without a copy, the file itself has to have stayed as it was.
                 guard fstat(file, &status) == 0, candidate.state.isUnchanged(FileState(status)) else {
-                    throw Trouble.changed
+                    throw ReadTrouble.changed
                 }
             }
             examined.bytesRead = kept.isInMemory ? candidate.state.size : candidate.state.size * Int64(names.count)
             examined.result = .names(names, kept)
-        } catch Trouble.changed {
+        } catch ReadTrouble.changed {
             examined.result = .unreadable("was changed while it was read")
-        } catch Trouble.stopped {
+        } catch ReadTrouble.stopped {
             examined.result = .stopped
-        } catch Trouble.system(let number) where [EMFILE, ENFILE, ENOMEM].contains(number) {
+        } catch ReadTrouble.system(let number) where [EMFILE, ENFILE, ENOMEM].contains(number) {
             // That is this process's trouble, not the file's.
             let path = String(decoding: candidate.path, as: UTF8.self)
             examined.result = .failed(IcecoreError.system("cannot read", path, errno: number))
-        } catch Trouble.system(let number) {
+        } catch ReadTrouble.system(let number) {
             examined.result = .unreadable("cannot be read: \(String(cString: strerror(number)))")
         } catch {
             examined.result = .failed(error)
@@ -89,7 +89,7 @@ final class Examiner: Sendable {
 
     private func read(
         _ file: Int32, _ candidate: Candidate, _ buffer: UnsafeMutableRawBufferPointer
-    ) throws -> (Names, Examined.Kept) {
+    ) throws -> (Names, Examined.KeptBytes) {
         let size = candidate.state.size
         if size > Examiner.piece { posix_fadvise(file, 0, 0, POSIX_FADV_SEQUENTIAL) }
         let isLikely = candidate.expected != nil || !candidate.lacking.isEmpty
@@ -102,7 +102,7 @@ final class Examiner: Sendable {
             if File.clone(file, to: clone.descriptor) {
                 return try keep(.file(path, isClone: true), path) {
                     // From here on, the clone is what is looked at.
-                    guard try clone.size() == size else { throw Trouble.changed }
+                    guard try clone.size() == size else { throw ReadTrouble.changed }
                     return try names(candidate) { try pass(clone.descriptor, size, buffer, $0) }
                 }
             }
@@ -112,7 +112,7 @@ final class Examiner: Sendable {
         }
         if candidate.keeping != .nothing, let held = memory.hold(size) {
             try pass(file, size, buffer) { bytes in
-                guard held.append(bytes) else { throw Trouble.changed }
+                guard held.append(bytes) else { throw ReadTrouble.changed }
             }
             return (try names(candidate) { body in body(held.bytes) }, .memory(held, temporary: temporaryPath()))
         }
@@ -140,14 +140,14 @@ final class Examiner: Sendable {
     ) throws {
         var offset: Int64 = 0
         while offset < size {
-            if isStopping { throw Trouble.stopped }
+            if isStopping { throw ReadTrouble.stopped }
             let length = Int(min(Int64(buffer.count), size - offset))
             let got = pread(file, buffer.baseAddress, length, off_t(offset))
             if got < 0 {
                 if errno == EINTR { continue }
-                throw Trouble.system(errno)
+                throw ReadTrouble.system(errno)
             }
-            if got == 0 { throw Trouble.changed }
+            if got == 0 { throw ReadTrouble.changed }
             try body(UnsafeRawBufferPointer(rebasing: buffer[..<got]))
             offset += Int64(got)
         }
@@ -158,7 +158,7 @@ final class Examiner: Sendable {
     /// Copies a file while its first digest is computed.
     private func copy(
         _ file: Int32, _ candidate: Candidate, _ buffer: UnsafeMutableRawBufferPointer
-    ) throws -> (Names, Examined.Kept) {
+    ) throws -> (Names, Examined.KeptBytes) {
         let size = candidate.state.size
         let path = temporaryPath()
         let copy = try File(path, O_RDWR | O_CREAT | O_EXCL, mode: 0o444)
@@ -179,7 +179,9 @@ final class Examiner: Sendable {
     }
 
     /// What `body` found, with what was kept, which is removed after an error.
-    private func keep(_ kept: Examined.Kept, _ path: String, _ body: () throws -> Names) throws -> (Names, Examined.Kept) {
+    private func keep(
+        _ kept: Examined.KeptBytes, _ path: String, _ body: () throws -> Names
+    ) throws -> (Names, Examined.KeptBytes) {
         do {
             return (try body(), kept)
         } catch {
@@ -220,7 +222,7 @@ final class ExaminerBatch: Work, @unchecked Sendable {
     }
 }
 
-extension Examined.Kept {
+extension Examined.KeptBytes {
     fileprivate var isInMemory: Bool {
         if case .memory = self { true } else { false }
     }

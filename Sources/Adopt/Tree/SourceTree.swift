@@ -3,7 +3,7 @@ import Glibc
 
 /// Walks a tree of any size: names come as the directories list them, and memory is bounded by the depth.
 final class SourceTree {
-    enum Item {
+    enum TreeItem {
         /// A directory, before what is in it.
         case directory(SourceDirectory)
         case file(name: [UInt8], in: SourceDirectory, FileState)
@@ -33,7 +33,7 @@ final class SourceTree {
     }
 
     /// The next item; nil at the end.
-    func next() -> Item? {
+    func next() -> TreeItem? {
         if let root = root.take() { return enter(root) }
         while let directory = levels.last {
             guard let name = directory.next() else {
@@ -47,7 +47,7 @@ final class SourceTree {
         return nil
     }
 
-    private func item(_ name: [UInt8], in directory: SourceDirectory) -> Item? {
+    private func item(_ name: [UInt8], in directory: SourceDirectory) -> TreeItem? {
         guard let status = directory.status(name) else {
             let number = errno
             // It has vanished since it was listed.
@@ -60,7 +60,8 @@ final class SourceTree {
             if let excluded, excluded.isSameFile(FileState(status)) { return nil }
             guard let below = directory.directory(name) else {
                 let number = errno
-                return .unreadable(path: directory.path + name, "cannot be opened: \(String(cString: strerror(number)))")
+                return .unreadable(
+                    path: directory.path + name, "cannot be opened: \(String(cString: strerror(number)))")
             }
             return enter(below)
         case S_IFLNK: return .other(name: name, in: directory, "is a symbolic link")
@@ -70,7 +71,7 @@ final class SourceTree {
         }
     }
 
-    private func enter(_ directory: SourceDirectory) -> Item {
+    private func enter(_ directory: SourceDirectory) -> TreeItem {
         levels.append(directory)
         return .directory(directory)
     }

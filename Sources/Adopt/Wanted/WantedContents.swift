@@ -54,7 +54,7 @@ final class WantedContents {
     // MARK: - Collecting
 
     /// Whether a content is the one that was looked at last. The rows of one content are often adjacent.
-    func isLast(_ content: KnownContent) -> Bool {
+    func isLast(_ content: IndexedContent) -> Bool {
         let key = ContentKey(etag: content.etag, size: content.size)
         if key == last { return true }
         last = key
@@ -62,7 +62,7 @@ final class WantedContents {
     }
 
     /// Adds a content; one that was added before counts once.
-    func add(_ content: KnownContent) throws {
+    func add(_ content: IndexedContent) throws {
         let etag = Array(content.etag.description.utf8)
         insert.bind(1, content.size)
         insert.bind(2, content.name.map(WantedContents.parts) ?? WantedContents.nothing)

@@ -33,7 +33,8 @@ struct MirrorTree {
                 switch status.st_mode & S_IFMT {
                 case S_IFDIR: try walk(place)
                 case S_IFREG:
-                    text += " \(status.st_size) \(Hex.encode(MD5.digest(try Files.read("\(path)/\(place)", limit: 1 << 30))))"
+                    let content = try Files.read("\(path)/\(place)", limit: 1 << 30)
+                    text += " \(status.st_size) \(Hex.encode(MD5.digest(content)))"
                 default: break
                 }
                 seen[place] = text

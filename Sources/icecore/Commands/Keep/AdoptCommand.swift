@@ -52,7 +52,11 @@ struct AdoptCommand: ParsableCommand {
         }
         reporter.finish()
         let output = Output()
-        if format.json { try output.record(AdoptRecord(outcome, dryRun: dryRun)) } else { try describe(outcome, output) }
+        if format.json {
+            try output.record(AdoptRecord(outcome, dryRun: dryRun))
+        } else {
+            try describe(outcome, output)
+        }
         try output.flush()
         if outcome.unreadable > 0 {
             throw IcecoreError(
@@ -76,7 +80,8 @@ struct AdoptCommand: ParsableCommand {
         try output.line(
             "\(outcome.stillWanted.of("content")) still wanted, \(outcome.stillWantedBytes.byteCount)"
                 + (outcome.unverifiable > 0
-                    ? ", \(outcome.unverifiable) of them with an ETag that is no digest: only a sync can get those" : ""))
+                    ? ", \(outcome.unverifiable) of them with an ETag that is no digest: only a sync can get those"
+                    : ""))
         if outcome.left > 0 {
             Console.note(
                 "warning: \(outcome.left.of("file")) could not leave the tree, or \(outcome.left.verb("was", "were")) "
@@ -103,7 +108,8 @@ private final class TerminalAdoptReporter: AdoptReporter {
         for (finding, count) in counts.sorted(by: { $0.key.rawValue < $1.key.rawValue })
         where count > TerminalAdoptReporter.examples {
             let rest = count - TerminalAdoptReporter.examples
-            Console.note(finding == .foreign ? "left alone: \(rest) more" : "warning: \(finding.rawValue): \(rest) more")
+            Console.note(
+                finding == .foreign ? "left alone: \(rest) more" : "warning: \(finding.rawValue): \(rest) more")
         }
     }
 

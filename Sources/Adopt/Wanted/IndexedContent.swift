@@ -4,7 +4,7 @@ import Model
 import Store
 
 /// A content that a row of the index names.
-struct KnownContent {
+struct IndexedContent {
     /// What it is filed under.
     var etag: ETag
     var size: Int64
@@ -19,7 +19,7 @@ struct KnownContent {
 }
 
 /// Tells which contents rows have.
-struct KnownContents {
+struct IndexedContents {
     private let store: Store
     private let reader: IndexReader
     private let distrustsETags: Bool
@@ -35,7 +35,7 @@ struct KnownContents {
     /// The content of a row; nil if it has none: a directory, a delete marker, an ETag that is not known.
     ///
     /// - Parameter prefix: of the row's directory.
-    func content(of row: EntryRow, prefix: @autoclosure () throws -> [UInt8]) throws -> KnownContent? {
+    func content(of row: EntryRow, prefix: @autoclosure () throws -> [UInt8]) throws -> IndexedContent? {
         if row.isDirectory || row.isMarker { return nil }
         guard let given = row.etagValue, !given.isUnknown else { return nil }
         var etag = given
@@ -46,7 +46,7 @@ struct KnownContents {
                 lastModified: row.lastModified)
         }
         let facts = try reader.blobFacts(etag: etag, size: row.size)
-        var content = KnownContent(
+        var content = IndexedContent(
             etag: etag, size: row.size, name: nil, parts: facts.parts, isCalledPresent: row.flags.contains(.present),
             isPruned: row.flags.contains(.pruned))
         if let sha256 = facts.sha256 {
@@ -58,14 +58,14 @@ struct KnownContents {
     }
 
     /// Whether the store has a content.
-    func isThere(_ content: KnownContent) throws -> Bool {
+    func isThere(_ content: IndexedContent) throws -> Bool {
         if let name = content.name, Files.size(store.blobs.path(ofName: name.file)) == content.size { return true }
         return try store.blob(etag: content.etag, size: content.size, reader) != nil
     }
 
     /// The contents of the versions of one name.
-    func contents(_ name: [UInt8], in directory: Int64, prefix: [UInt8]) throws -> [KnownContent] {
-        var contents: [KnownContent] = []
+    func contents(_ name: [UInt8], in directory: Int64, prefix: [UInt8]) throws -> [IndexedContent] {
+        var contents: [IndexedContent] = []
         try name.withUnsafeBytes { bytes in
             try reader.rows(bytes, in: directory) { row in
                 guard let content = try self.content(of: copy row, prefix: prefix) else { return }
