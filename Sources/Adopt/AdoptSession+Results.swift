@@ -6,7 +6,6 @@ import Store
 /// What becomes of a file that was read.
 extension AdoptSession {
     func settle(_ examined: Examined) throws {
-        outcome.bytesRead = outcome.bytesRead.addingClamped(examined.bytesRead)
         let candidate = examined.candidate
         switch examined.result {
         case .stopped: try Interruption.check()
@@ -60,7 +59,7 @@ extension AdoptSession {
         } else if candidate.isUnverifiable {
             reason = "cannot be checked: the object's ETag is no digest of its bytes, and its SHA-256 is not known"
         } else {
-            reason = "has \(candidate.state.size.of("byte")), the object has not"
+            reason = "has \(candidate.state.size.of("byte")), which no wanted version of its key has"
         }
         report(.wrong, candidate.path, reason)
     }

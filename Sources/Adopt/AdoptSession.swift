@@ -235,7 +235,13 @@ final class AdoptSession {
 
     /// Waits for a batch.
     private func receive() throws {
-        guard let read = done.receive() else { return }
+        var next: ExaminerBatch?
+        while next == nil {
+            next = done.receive(until: MonotonicClock.milliseconds() + 200)
+            outcome.bytesRead = examiner.bytesRead
+            reporter.progress(.reading(outcome))
+        }
+        guard let read = next else { return }
         outstanding -= 1
         var results = read.results[...]
         do {
@@ -244,7 +250,6 @@ final class AdoptSession {
             for examined in results { discard(examined) }
             throw error
         }
-        reporter.progress(.reading(outcome))
         try intake?.waitForRoom()
         // A second look at a file begins at once, so that it ends before the walk does.
         if outstanding == 0 { try submit() }

@@ -36,6 +36,11 @@ public final class Adoption {
         }
         defer { if !options.isDryRun { DiskReserve(store).fill() } }
         let reader = try store.reader()
+        if reader.timeline.points.isEmpty {
+            throw IcecoreError(
+                .notFound,
+                "the index knows no inventory yet, so nothing is wanted: 'icecore sync --metadata-only' first")
+        }
         let wanted = try wanted(reader)
         if let facts { try wanted.readHints(facts) }
         let session = try AdoptSession(store, options, reader, wanted, reporter)

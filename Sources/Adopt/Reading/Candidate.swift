@@ -106,5 +106,4 @@ struct Examined: Sendable {
 
     var candidate: Candidate
     var result: Result
-    var bytesRead: Int64 = 0
 }

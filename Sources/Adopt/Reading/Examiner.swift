@@ -11,6 +11,7 @@ final class Examiner: Sendable {
     private let memory = ContentMemory()
     private let counter = Atomic<Int>(0)
     private let stops = Atomic<Bool>(false)
+    private let read = Atomic<Int64>(0)
     /// Devices whose files cannot be cloned into the store.
     private let cloneless = Mutex<Set<UInt>>([])
 
@@ -30,8 +31,8 @@ final class Examiner: Sendable {
 
     private var isStopping: Bool { stops.load(ordering: .relaxed) || Interruption.isRequested }
 
-    /// Contents up to this size are kept in memory, whether they are wanted or not.
-    var largestInMemory: Int64 { Int64(memory.largest) }
+    /// Bytes read so far, of files that are not finished as well.
+    var bytesRead: Int64 { read.load(ordering: .relaxed) }
 
     /// A path for a temporary file that nobody else uses; a starting command removes what is left under such names.
     func temporaryPath() -> String {
@@ -65,7 +66,6 @@ final class Examiner: Sendable {
                     throw ReadTrouble.changed
                 }
             }
-            examined.bytesRead = kept.isInMemory ? candidate.state.size : candidate.state.size * Int64(names.count)
             examined.result = .names(names, kept)
         } catch ReadTrouble.changed {
             examined.result = .unreadable("was changed while it was read")
@@ -150,6 +150,7 @@ final class Examiner: Sendable {
             if got == 0 { throw ReadTrouble.changed }
             try body(UnsafeRawBufferPointer(rebasing: buffer[..<got]))
             offset += Int64(got)
+            read.add(Int64(got), ordering: .relaxed)
         }
     }
 
@@ -219,11 +220,5 @@ final class ExaminerBatch: Work, @unchecked Sendable {
         results.reserveCapacity(candidates.count)
         for candidate in candidates { results.append(examiner.examine(candidate, buffer)) }
         done.send(self)
-    }
-}
-
-extension Examined.KeptBytes {
-    fileprivate var isInMemory: Bool {
-        if case .memory = self { true } else { false }
     }
 }

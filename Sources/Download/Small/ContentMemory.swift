@@ -5,7 +5,7 @@ package final class ContentMemory: Sendable {
     private let used = Atomic<Int>(0)
     let limit: Int
     /// Larger contents go straight to their file.
-    package let largest: Int
+    let largest: Int
 
     package init(limit: Int = 64 << 20, largest: Int = 256 << 10) {
         self.limit = limit
