@@ -93,12 +93,15 @@ let package = Package(
         .target(
             name: "Restore",
             dependencies: ["Basics", "Download", "Index", "Model", "S3", "SQLite", "Store", "Upload", deque]),
+        .target(
+            name: "Adopt",
+            dependencies: ["Basics", "Blobs", "CSystem", "Download", "Index", "Merge", "Model", "SQLite", "Store"]),
         .target(name: "Export", dependencies: ["Basics", "CSystem", "Index", "Model", "Store"]),
         .executableTarget(
             name: "icecore",
             dependencies: [
-                "Basics", "Download", "Export", "Filesystem", "Index", "Inventory", "Listing", "Model", "Replica",
-                "Restore", "S3", "Store", "Sync", "Verify", argumentParser,
+                "Adopt", "Basics", "Download", "Export", "Filesystem", "Index", "Inventory", "Listing", "Model",
+                "Replica", "Restore", "S3", "Store", "Sync", "Verify", argumentParser,
             ]),
 
         // Inventories of any size, made up, to test and to measure with.

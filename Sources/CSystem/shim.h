@@ -13,6 +13,9 @@ int pthread_setname_np(pthread_t thread, const char *name);
 
 // O_TMPFILE, which fcntl.h defines only with _GNU_SOURCE.
 static const int icecore_o_tmpfile = 020000000 | O_DIRECTORY;
+
+// O_NOATIME: glibc declares it only with _GNU_SOURCE.
+static const int icecore_o_noatime = 01000000;
 // SYNC_FILE_RANGE_WRITE, of which the same is true.
 static const unsigned int icecore_sync_file_range_write = 2;
 // RENAME_NOREPLACE, likewise.

@@ -33,6 +33,16 @@ public final class Channel<Element>: @unchecked Sendable {
         return takeFirst()
     }
 
+    /// Takes the oldest element, once there is one. Nil: the time was up before, or the channel is closed and empty.
+    ///
+    /// - Parameter deadline: in milliseconds of the ``MonotonicClock``.
+    public func receive(until deadline: UInt64) -> Element? {
+        changed.lock()
+        defer { changed.unlock() }
+        while elements.isEmpty, !isClosed, changed.wait(until: deadline) {}
+        return takeFirst()
+    }
+
     /// Takes the oldest element, if there is one.
     public func receiveNow() -> Element? {
         changed.lock()

@@ -80,6 +80,11 @@ public struct ContentDigest: ~Copyable {
         result().matches
     }
 
+    /// The digest of what has passed, whatever was expected.
+    package consuming func digest() -> [UInt8] {
+        result().digest
+    }
+
     /// Whether what has passed matches, and the digest that it has.
     private consuming func result() -> (matches: Bool, digest: [UInt8]) {
         switch expected.kind {

@@ -3,7 +3,8 @@ import Index
 import Model
 import Store
 
-/// Turns contents that are complete and checked into blobs. This is the only way into `blobs/` for a download.
+/// Turns contents that are complete and checked into blobs. This is the only way into `blobs/` for a download, and for what
+/// is taken from elsewhere on the disk.
 ///
 /// An fsync for each small file would limit a download to a few hundred objects a second. So the network's thread only
 /// queues contents (``WriterQueue``), and another thread (``BlobWriter``) commits them in batches: 1,024 contents, 256 MiB,
@@ -21,7 +22,7 @@ import Store
 /// Thus a blob with a name is always whole, whenever the process is killed or the power fails. A name that was not durable
 /// yet may be lost: then the content is fetched again. The last names are made durable by ``finish()``, or once nothing
 /// has come for two seconds.
-final class BlobCommitter {
+package final class BlobCommitter {
     private let queue = WriterQueue(limit: 8192)
     /// Contents that were added and have no name yet.
     private var pending: Set<ContentKey> = []
@@ -32,7 +33,7 @@ final class BlobCommitter {
     /// - Parameters:
     ///   - headers: where those go that come with contents.
     ///   - keepsFacts: what ETags do not say is kept beside the blobs, too.
-    init(_ store: Store, headers: HeaderDestination, keepsFacts: Bool = true) throws {
+    package init(_ store: Store, headers: HeaderDestination, keepsFacts: Bool = true) throws {
         try BlobWriter(store, queue, headers, keepsFacts: keepsFacts).start()
     }
 
@@ -41,25 +42,30 @@ final class BlobCommitter {
     }
 
     /// Calls `call`, on any thread, when there is room again or the writer has ended.
-    func notify(_ call: @escaping @Sendable () -> Void) {
+    package func notify(_ call: @escaping @Sendable () -> Void) {
         queue.notify(call)
     }
 
     /// Whether so much is queued that nothing more should be fetched for now.
-    var isFull: Bool { queue.isFull }
+    package var isFull: Bool { queue.isFull }
 
     /// The number of contents that were added and have no name yet.
     var pendingCount: Int { pending.count }
 
     /// Whether a content was added and has no name yet.
     func isPending(_ want: FetchRequest) -> Bool {
-        pending.contains(want.content)
+        isPending(want.content)
+    }
+
+    /// Whether a content was added and has no name yet.
+    package func isPending(_ content: ContentKey) -> Bool {
+        pending.contains(content)
     }
 
     /// Takes in what the writer has reported.
     ///
     /// - Throws: the error that ended the writer.
-    func check() throws {
+    package func check() throws {
         guard let news = queue.takeNews() else { return }
         for content in news.visible { pending.remove(content) }
         if let error = news.error { throw error }
@@ -67,7 +73,7 @@ final class BlobCommitter {
     }
 
     /// Queues a content for the next batch.
-    func add(_ blob: CheckedContent) {
+    package func add(_ blob: CheckedContent) {
         pending.insert(blob.want.content)
         queue.send(.blob(blob))
     }
@@ -83,7 +89,7 @@ final class BlobCommitter {
     }
 
     /// Makes everything durable, including names and records. Nothing can be added afterwards.
-    func finish() throws {
+    package func finish() throws {
         close()
         try check()
     }

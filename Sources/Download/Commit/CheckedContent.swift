@@ -2,7 +2,7 @@ import Blobs
 import Model
 
 /// A content that is complete and checked.
-struct CheckedContent: Sendable {
+package struct CheckedContent: Sendable {
     /// The path of its temporary file; for a content in memory, the file to write it to if it cannot be written unnamed.
     var temporary: String
     var content = ArrivedContent.file
@@ -19,6 +19,23 @@ struct CheckedContent: Sendable {
 }
 
 extension CheckedContent {
+    /// A content from elsewhere on the disk, which its name vouches for.
+    ///
+    /// - Parameters:
+    ///   - etag: what it is filed under.
+    ///   - parts: of the multipart upload whose ETag the name has.
+    ///   - wasPresent: the index takes it for present, so it was counted before its file vanished.
+    package init(
+        _ name: BlobName, etag: ETag, parts: PartLayout?, wasPresent: Bool, temporary: String, content: ArrivedContent
+    ) {
+        var want = FetchRequest(
+            key: [], versionId: nil, etag: etag, size: name.size, isLatest: false, isOpaque: false, isArchived: false,
+            lastModified: .distantPast, replacedAt: .distantPast)
+        want.wasPresent = wasPresent
+        self.init(temporary: temporary, content: content, name: name.file, want: want, parts: parts)
+        if case .sha256(let digest, _) = name { sha256 = digest }
+    }
+
     /// A content with the name that the verdict gives it; nil where nothing vouches for it.
     init?(
         _ want: FetchRequest, _ verdict: ContentDigest.Verdict, temporary: String, content: ArrivedContent = .file,

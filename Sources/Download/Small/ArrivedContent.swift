@@ -1,5 +1,5 @@
 /// Where an arrived content is.
-enum ArrivedContent: Sendable {
+package enum ArrivedContent: Sendable {
     case memory(HeldContent)
     /// In its temporary file.
     case file

@@ -1,19 +1,19 @@
 import Synchronization
 
 /// The memory for small contents, both those that arrive and those that wait to be written.
-final class ContentMemory: Sendable {
+package final class ContentMemory: Sendable {
     private let used = Atomic<Int>(0)
     let limit: Int
     /// Larger contents go straight to their file.
     let largest: Int
 
-    init(limit: Int = 64 << 20, largest: Int = 256 << 10) {
+    package init(limit: Int = 64 << 20, largest: Int = 256 << 10) {
         self.limit = limit
         self.largest = largest
     }
 
     /// Room for a content of `size` bytes; nil: there is none, and the content has to go to a file.
-    func hold(_ size: Int64) -> HeldContent? {
+    package func hold(_ size: Int64) -> HeldContent? {
         guard size > 0, size <= Int64(largest) else { return nil }
         // Count what a content costs besides its bytes.
         let cost = Int(size) + 512
@@ -30,7 +30,7 @@ final class ContentMemory: Sendable {
 }
 
 /// A small content in memory. One thread owns it at a time: the loop's, then the writer's.
-final class HeldContent: @unchecked Sendable {
+package final class HeldContent: @unchecked Sendable {
     private let memory: ContentMemory
     private let cost: Int
     private let capacity: Int
@@ -49,7 +49,7 @@ final class HeldContent: @unchecked Sendable {
     }
 
     /// Gives the memory back before the object is deinitialized.
-    func release() {
+    package func release() {
         guard let start else { return }
         start.deallocate()
         self.start = nil
@@ -58,7 +58,7 @@ final class HeldContent: @unchecked Sendable {
     }
 
     /// Appends bytes. Returns false if they exceed the capacity.
-    func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    package func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard let start, let source = bytes.baseAddress, bytes.count <= capacity - count else { return bytes.isEmpty }
         (start + count).copyMemory(from: source, byteCount: bytes.count)
         count += bytes.count
@@ -70,7 +70,7 @@ final class HeldContent: @unchecked Sendable {
         count = 0
     }
 
-    var bytes: UnsafeRawBufferPointer {
+    package var bytes: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: start, count: count)
     }
 }

@@ -42,7 +42,7 @@ import Testing
                 fusermount3 -u \(point)
                 """)
             #expect(mount.status == 0 && mount.text.hasPrefix("the same"), "\(mount)")
-            for command in ["sync", "prune --keep-last 1", "verify --repair", "reindex"] {
+            for command in ["sync", "prune --keep-last 1", "verify --repair", "reindex", "adopt inventories"] {
                 let refused = try run("exec \"$ICECORE\" \(command) --store \"$STORE\"")
                 #expect(refused.status == 1 && refused.complaints.count == 1, "\(refused)")
                 #expect(refused.stderr.contains("Read-only file system"), "\(refused)")
@@ -62,6 +62,7 @@ import Testing
             let readers =
                 Self.readers + [
                     "verify", "export \(target)", "mount \(point) --history", "sync", "reindex", "verify --repair",
+                    "adopt \(target)",
                 ]
             for command in readers {
                 let run = try scenario.shell(

@@ -154,6 +154,25 @@ import Testing
         }
     }
 
+    /// What is taken from another store is as durable as what is downloaded.
+    @Test func anAdoption() throws {
+        try PowerCut.use { cut in
+            try cut.synchronize(0...1)
+            let other = "\(cut.scenario.directory)/other"
+            try FileManager.default.moveItem(atPath: cut.scenario.store, toPath: other)
+            try cut.scenario.initialize(Scenario.bucket, inventory: cut.scenario.folder.url)
+            for name in PowerCut.names[...1] { try cut.scenario.succeed("sync", "--date", name, "--metadata-only") }
+            let before = try cut.state()
+            let disk = try start(cut)
+            let adopt = words(cut.scenario, "adopt", [other])
+            let trace = try cut.record(adopt)
+            let promise = PowerCut.Promise(before: before, after: try cut.state(), next: [adopt])
+            #expect(promise.after.blobs.count > before.blobs.count + 5)
+            let complaints = try cut.cut(trace, disk, points: Self.points, seed: 8) { try cut.look(promise, $0) }
+            expect(complaints, "adoption")
+        }
+    }
+
     @Test func anInit() throws {
         try PowerCut.use { cut in
             try FileManager.default.removeItem(atPath: cut.scenario.store)

@@ -26,7 +26,7 @@ import Testing
 
     private static let writers = [
         ["sync"], ["prune", "--keep-last", "1"], ["verify", "--repair"], ["reindex"],
-        ["prune", "--keep-last", "1", "--dry-run"],
+        ["prune", "--keep-last", "1", "--dry-run"], ["adopt", "inventories"],
     ]
 
     @Test func theSecondWriterIsToldWhoHoldsTheLockAndSinceWhen() throws {

@@ -7,6 +7,8 @@ import Testing
 enum TestDisk: CustomTestStringConvertible {
     case tmpfs(kibibytes: Int, inodes: Int? = nil)
     case ext4(kibibytes: Int, inodes: Int? = nil)
+    /// It has clones; it takes 300 MiB at least.
+    case xfs(mebibytes: Int)
     /// exFAT by way of FUSE: it has no links, no files without a name, no renames that replace nothing, no modes, and takes
     /// `A` for `a`.
     case exFAT(mebibytes: Int)
@@ -17,6 +19,7 @@ enum TestDisk: CustomTestStringConvertible {
         switch self {
         case .tmpfs: "tmpfs"
         case .ext4: "ext4"
+        case .xfs: "XFS"
         case .exFAT: "exFAT"
         case .fuseFAT: "FAT"
         }
@@ -57,6 +60,10 @@ extension Scenario {
                 try tool("mkfs.ext4", "-q", "-m", "0", image)
             }
             try tool("mount", "-t", "ext4", "-o", "loop", image, point)
+        case .xfs(let mebibytes):
+            try makeImage(mebibytes << 10)
+            try tool("mkfs.xfs", "-q", "-m", "reflink=1", image)
+            try tool("mount", "-t", "xfs", "-o", "loop", image, point)
         case .exFAT(let mebibytes):
             try makeImage(mebibytes << 10)
             try tool("mkfs.exfat", image)
