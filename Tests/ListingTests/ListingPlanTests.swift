@@ -85,8 +85,9 @@ import Testing
         "one large folder of many": { $0 % 50 == 0 ? "folder-\(hex($0, 4))/a" : "main/objects/chunk.\($0)" },
         "zarr": { "zarr/\(hex($0 / 3000, 8))/0/\($0 % 3000 / 50)/\($0 % 50)" },
         "Japanese": { number in
-            let syllables = ["か", "き", "く", "さ", "た", "な", "は", "ま", "や", "ら", "わ", "山", "川", "田", "中", "本"]
-            return "写真/" + hex(number, 6).compactMap(\.hexDigitValue).map { syllables[$0] }.joined() + "\(number % 97).jpg"
+            let syllables = Array("かきくさたなはまやらわ山川田中本")
+            let name = String(hex(number, 6).compactMap(\.hexDigitValue).map { syllables[$0] })
+            return "写真/\(name)\(number % 97).jpg"
         },
         "Russian": { number in
             let letters = Array("абвгдежзийклмнор")

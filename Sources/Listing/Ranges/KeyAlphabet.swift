@@ -88,7 +88,8 @@ struct KeyAlphabet {
             guard let character = KeyCharacter(key, at: offset) else { break }
             offset += character.count
             unit /= count + 1
-            place += unit * (1 + (character.value < 128 ? ranks[character.value] : plain + Double(rank(character.value))))
+            let value = character.value
+            place += unit * (1 + (value < 128 ? ranks[value] : plain + Double(rank(value))))
         }
         return place
     }
