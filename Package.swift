@@ -113,6 +113,9 @@ let package = Package(
         .executableTarget(
             name: "icecore-bench-inventory", dependencies: ["Basics", "CZlib", "Inventory", argumentParser],
             path: "Benchmarks/ReadInventory"),
+        .executableTarget(
+            name: "icecore-bench-listing", dependencies: ["Basics", "S3", argumentParser],
+            path: "Benchmarks/ReadListing"),
         .executableTarget(name: "icecore-bench-insert", dependencies: [sqlite], path: "Benchmarks/ClusteredInsert"),
 
         // What the tests share: the rules of docs/SEMANTICS.md as obvious code, and real servers to run against.
@@ -129,7 +132,7 @@ let package = Package(
             name: "InventoryTests", dependencies: ["Basics", "CZlib", "Inventory", "InventoryGenerator", "Model"],
             exclude: ["Fixtures"]),
         .testTarget(name: "S3Tests", dependencies: ["Basics", "S3", "Testbed"]),
-        .testTarget(name: "ListingTests", dependencies: ["Basics", "Listing", "S3"]),
+        .testTarget(name: "ListingTests", dependencies: ["Basics", "Listing", "S3", "Testbed"]),
         .testTarget(
             name: "DownloadTests", dependencies: ["Basics", "Download", "Model", "SQLite", "Store", "Testbed"]),
         .testTarget(

@@ -17,6 +17,7 @@ public final class BucketListing {
     /// Whether it is known which call the server understands.
     private var isSettled: Bool
     private var hasAsked = false
+    private var isCallCertain: Bool
     private var progress = ListingProgress()
     private var watches: [Int: LatestWatch] = [:]
     /// Version ids that ended pages within one key, by range: none may come again.
@@ -57,6 +58,7 @@ public final class BucketListing {
         records = try ListingRecords(directory)
         call = records.call ?? options.call
         isSettled = records.call != nil
+        isCallCertain = options.isCallCertain
         let gaps = KeyRange.gaps(between: records.pieces.map(\.range))
         let each = options.expectedRows.map { $0 / (options.keys.count + 1) }
         plan = ListingPlan(gaps, keys: options.keys, expected: each)
@@ -112,12 +114,15 @@ public final class BucketListing {
         try writer?.check()
         if let (relisting, pending) = relistings.popLast() { return .transfer(transfer(relisting, pending)) }
         // The first page shows what the server understands.
-        if !isSettled, hasAsked { return .waiting }
+        if !isSettled, hasAsked, !isCallCertain || options.keys.isEmpty { return .waiting }
         guard let range = plan.next() else { return plan.isFinished && pendingRows == 0 ? .finished : .waiting }
         hasAsked = true
         let request = S3Request.listing(call, bucket: options.bucket, from: range.marker)
+        let asked = call
         return .transfer(
             PageTransfer(request) { [self] result in
+                // An answer to another request has shown meanwhile that an older call is needed.
+                if call != asked { return range.state = .idle }
                 switch result {
                 case .success(let page): try received(range, page)
                 case .failure(let error): try failed(range, error)
@@ -151,6 +156,7 @@ public final class BucketListing {
     private func tryAgain(_ range: ListedRange, _ call: S3ListingCall) {
         self.call = call
         hasAsked = false
+        isCallCertain = false
         range.state = .idle
     }
 
@@ -181,8 +187,9 @@ public final class BucketListing {
         guard page.isOfObjects == (call != .versions) else {
             throw IcecoreError(.invalidData, "the server's listing of \(options.bucket) changes its kind on the way")
         }
-        let rows = selection(of: page, range)
         let last = page.rows.last.map { page.copy($0.key) }
+        plan.extend(range, to: last, isLast: !page.isTruncated)
+        let rows = selection(of: page, range)
         var next = page.next
         if let last, let upper = range.upper, upper.lexicographicallyPrecedes(last) { next = nil }
         if let next { try checkAdvance(range, next, isEmpty: page.rows.isEmpty) }

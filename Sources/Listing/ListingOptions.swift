@@ -15,6 +15,8 @@ public struct ListingOptions: Sendable {
     public var expectedRows: Int?
     /// The call to begin with.
     public var call = S3ListingCall.versions
+    /// Whether the server is likely to know it: then no request waits for the answer to the first.
+    public var isCallCertain = false
 
     public init(bucket: String, listedBucket: String) {
         self.bucket = bucket

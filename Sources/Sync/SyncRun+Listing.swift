@@ -33,10 +33,9 @@ extension SyncRun {
         listing.jobs = options.jobs
         listing.expectedRows = try expectedRows(reader)
         if let rows = listing.expectedRows, rows > 20_000 {
-            // Each part may end with a page that is mostly its neighbour's, so they are not too many.
-            listing.keys = try reader.spacedKeys(min(4 * options.jobs - 1, 63 + rows / 20_000, rows / 10_000))
+            listing.keys = try reader.spacedKeys(min(1023, rows / 1000))
         }
-        listing.call = try call(reader)
+        (listing.call, listing.isCallCertain) = try call(reader)
         let reporter = self.reporter
         let run = try BucketListing(client, listing, directory: directory, created: created) {
             reporter.progress(.listing($0))
@@ -89,15 +88,17 @@ extension SyncRun {
 
     /// The call to begin with: a bucket that never had versions is listed by object, unless the store knows its objects by
     /// the ids of versions.
-    private func call(_ reader: IndexReader) throws -> S3ListingCall {
-        if try reader.knowsVersionIds() ?? false { return .versions }
+    ///
+    /// - Returns: the call, and whether the server is likely to know it.
+    private func call(_ reader: IndexReader) throws -> (S3ListingCall, Bool) {
+        if try reader.knowsVersionIds() ?? false { return (.versions, true) }
         do {
-            return try client.hasVersions(store.configuration.bucket) ? .versions : .objects
+            return (try client.hasVersions(store.configuration.bucket) ? .versions : .objects, true)
         } catch let failure as S3Failure where failure.kind == .response {
             // Whoever may not ask, or asks a server that does not know the question, finds out by listing.
-            return .versions
+            return (.versions, false)
         } catch let error as IcecoreError where error.code == .invalidData {
-            return .versions
+            return (.versions, false)
         }
     }
 }

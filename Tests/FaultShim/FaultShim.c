@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static long kill_at, clock_offset, clock_from, file_system;
+static long kill_at, clock_offset, clock_from, standing_clock, file_system;
 static const char *read_fault, *count_path, *lack_list;
 static atomic_long changes, looks;
 
@@ -36,6 +36,8 @@ __attribute__((constructor)) static void begin(void) {
         clock_offset = strtol(text, &rest, 10);
         clock_from = *rest == '@' ? atol(rest + 1) : 0;
     }
+    text = getenv("FAULT_NOW");
+    standing_clock = text ? atol(text) : 0;
     text = getenv("FAULT_STATFS");
     file_system = text ? strtol(text, NULL, 0) : 0;
     read_fault = getenv("FAULT_READ");
@@ -263,18 +265,22 @@ static _Atomic(void *) clock_gettime_next, gettimeofday_next, time_next;
 
 int clock_gettime(clockid_t clock, struct timespec *time) {
     int result = NEXT(clock_gettime)(clock, time);
-    if (result == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) time->tv_sec += offset();
+    if (result == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) {
+        time->tv_sec += offset();
+        if (standing_clock) *time = (struct timespec){.tv_sec = standing_clock};
+    }
     return result;
 }
 
 int gettimeofday(struct timeval *restrict time, void *restrict zone) {
     int result = NEXT(gettimeofday)(time, zone);
     if (result == 0) time->tv_sec += offset();
+    if (result == 0 && standing_clock) *time = (struct timeval){.tv_sec = standing_clock};
     return result;
 }
 
 time_t time(time_t *place) {
-    time_t result = NEXT(time)(NULL) + offset();
+    time_t result = standing_clock ? standing_clock : NEXT(time)(NULL) + offset();
     if (place) *place = result;
     return result;
 }

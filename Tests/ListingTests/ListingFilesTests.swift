@@ -1,5 +1,6 @@
 import Basics
 import S3
+import Testbed
 import Testing
 
 @testable import Listing
@@ -57,6 +58,25 @@ import Testing
         var ids: [String] = []
         group.forEach { row, bytes in ids.append(String(decoding: row.versionId.bytes(in: bytes), as: UTF8.self)) }
         #expect(ids == ["new", "mid", "old"])
+    }
+
+    /// Versions of a key that has very many are written as they come, each once.
+    @Test func manyVersionsOfAKeyAreNotHeld() throws {
+        try Testbed.withDirectory { directory in
+            var pieces: [ListedPiece] = []
+            var output = RangeOutput(
+                from: [], lines: InventoryLines(bucket: "b", hasVersions: true), in: directory, mostHeld: 3,
+                takeName: { ListedPiece.name(1) }, record: { pieces.append($0) })
+            for start in stride(from: 0, to: 20, by: 2) {
+                // The last of each page comes again.
+                let entries = (start...start + 2).map { Self.version("k", "v\($0)", isLatest: $0 == 0) }
+                try output.add(Self.page(entries.joined()), 0..<3, [])
+            }
+            let again = KeyReplacement(key: Array("k".utf8))
+            #expect(throws: IcecoreError.self) { try output.add(Self.page(Self.version("l", "1")), 0..<1, [again]) }
+            try output.finish(nil)
+            #expect(pieces.map(\.rows) == [21])
+        }
     }
 
     @Test func aSecondLatestIsNoticedAndARepeatedOneIsNot() throws {

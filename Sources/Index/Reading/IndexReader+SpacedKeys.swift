@@ -4,11 +4,11 @@ extension IndexReader {
     /// Keys, or prefixes of keys, that divide all known versions into parts of about the same number.
     ///
     /// It counts by directory, whose numbers of versions are known, and reads the rows of those only that are larger than
-    /// a part.
+    /// a part, and no more than `limit` of them: what is behind them in a larger directory stays undivided.
     ///
     /// - Parameter count: the most keys.
     /// - Returns: in order; fewer, or none, where there is little to divide.
-    public func spacedKeys(_ count: Int) throws -> [[UInt8]] {
+    public func spacedKeys(_ count: Int, limit: Int = 10_000_000) throws -> [[UInt8]] {
         let sum = try connection.prepare("SELECT coalesce(sum(min(max(slots, 0), 1099511627776)), 0) FROM directory")
         guard count > 0, try sum.step() else { return [] }
         let step = sum.integer(0) / Int64(count + 1)
@@ -18,6 +18,7 @@ extension IndexReader {
         var keys: [[UInt8]] = []
         // Of every so many rows one counts, wherever directories begin.
         var distance = step / 2
+        var left = limit
         while try directories.step(), keys.count < 2 * count {
             let (id, slots) = (directories.integer(0), max(0, directories.integer(1)))
             guard distance <= slots else {
@@ -33,7 +34,9 @@ extension IndexReader {
             }
             rows.reset()
             rows.bind(1, id)
-            while try rows.step(), keys.count < 2 * count {
+            if left == 0 { continue }
+            while try rows.step(), keys.count < 2 * count, left > 0 {
+                left -= 1
                 distance -= 1
                 guard distance <= 0 else { continue }
                 keys.append(prefix + Array(rows.bytes(0)))

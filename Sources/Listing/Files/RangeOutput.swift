@@ -16,11 +16,14 @@ struct RangeOutput {
     /// A file that would have more rows ends between two keys: what is in complete files is not listed again.
     private static let mostRows = 200_000
     private static let flushSize = 256 << 10
+    /// The most versions of a key that are held until all of them have come, to be brought into order.
+    private let mostHeld: Int
 
     init(
-        from lower: [UInt8], lines: InventoryLines, in directory: String, takeName: @escaping () -> String,
-        record: @escaping (ListedPiece) throws -> Void
+        from lower: [UInt8], lines: InventoryLines, in directory: String, mostHeld: Int = 50_000,
+        takeName: @escaping () -> String, record: @escaping (ListedPiece) throws -> Void
     ) {
+        self.mostHeld = mostHeld
         self.lower = lower
         self.lines = lines
         self.directory = directory
@@ -31,7 +34,7 @@ struct RangeOutput {
     /// Adds rows of a page, which follow those before it.
     mutating func add(_ page: S3VersionPage, _ rows: Range<Int>, _ replacements: [KeyReplacement]) throws {
         // The key that was last may have no more rows.
-        if let replacement = replacements.first(where: { $0.key == group.key }) { group.replace(by: replacement) }
+        if let replacement = replacements.first(where: { $0.key == group.key }) { try group.replace(by: replacement) }
         var start = rows.lowerBound
         while start < rows.upperBound {
             let end = endOfKey(page, start, rows.upperBound)
@@ -46,7 +49,14 @@ struct RangeOutput {
                 // The last key may go on in the next page.
                 group.add(page.excerpt(start..<end), 0..<(end - start))
             }
-            if let replacement = replacements.first(where: { $0.key == key }) { group.replace(by: replacement) }
+            if let replacement = replacements.first(where: { $0.key == key }) { try group.replace(by: replacement) }
+            if group.count >= mostHeld {
+                group.takeBeginning { row, bytes in
+                    lines.append(row, in: bytes)
+                    waiting += 1
+                }
+                if lines.bytes.count >= Self.flushSize { try write() }
+            }
             start = end
         }
     }

@@ -2,11 +2,15 @@ import S3
 
 /// Which range is asked next, and when one is split.
 ///
-/// Ranges that are known to be of use come first. Where fewer of them wait for an answer than may, the busiest is cut in
-/// the middle, and the first page behind the cut is asked for. Each cut can cost a request that finds nothing new, so
+/// What is known of the bucket divides it at first. A range that is listed goes on into the one behind it, unless that has
+/// begun; so those in the middle of what nobody has begun are begun first. Where fewer wait for an answer than may, the
+/// busiest is cut in the middle, and the first page behind the cut is asked for. Each cut can cost a request that finds nothing new, so
 /// there is a budget: the whole listing makes no more than 1.3 requests for each page that it fills, and 200.
 final class ListingPlan {
+    /// Those that have begun.
     private(set) var ranges: [ListedRange] = []
+    /// Those that have not, in order.
+    private var waiting: [ListedRange] = []
     private var nextID = 0
     private(set) var alphabet = KeyAlphabet()
     /// Pages that were asked for, retries left out.
@@ -26,27 +30,60 @@ final class ListingPlan {
         for key in keys { alphabet.note(key) }
         for gap in gaps {
             let pieces = gap.cut(after: keys)
-            for piece in pieces { add(piece, expected: pieces.count > 1 ? expected : nil) }
+            for piece in pieces { waiting.append(make(piece, expected: pieces.count > 1 ? expected : nil)) }
         }
     }
 
-    @discardableResult
-    private func add(_ range: KeyRange, expected: Int? = nil) -> ListedRange {
-        let added = ListedRange(id: nextID, range, expected: expected)
-        nextID += 1
-        ranges.append(added)
-        return added
+    private func make(_ range: KeyRange, expected: Int?) -> ListedRange {
+        defer { nextID += 1 }
+        return ListedRange(id: nextID, range, expected: expected)
     }
 
-    var isFinished: Bool { ranges.isEmpty }
+    var isFinished: Bool { ranges.isEmpty && waiting.isEmpty }
 
     /// The range whose next page is to be asked for now; nil if all wait for answers.
     func next() -> ListedRange? {
-        let idle = ranges.first { $0.state == .idle && $0.isStarted } ?? ranges.first { $0.state == .idle }
-        guard let range = idle ?? split() else { return nil }
+        guard let range = ranges.first(where: { $0.state == .idle }) ?? beginWaiting() ?? split() else { return nil }
         range.state = .busy
         requests += 1
         return range
+    }
+
+    /// Begins one of the ranges that wait: the first of some that nobody is going to reach, else the one in the middle of
+    /// the most that follow each other.
+    private func beginWaiting() -> ListedRange? {
+        var best: (start: Int, count: Int)?
+        var start = 0
+        while start < waiting.count {
+            var end = start + 1
+            while end < waiting.count, waiting[end].lower == waiting[end - 1].upper { end += 1 }
+            guard ranges.contains(where: { $0.upper == waiting[start].lower }) else { return begin(start) }
+            if end - start > best?.count ?? 0 { best = (start, end - start) }
+            start = end
+        }
+        guard let best, affordsSplit else { return nil }
+        return begin(best.start + best.count / 2)
+    }
+
+    private func begin(_ place: Int) -> ListedRange {
+        let range = waiting.remove(at: place)
+        ranges.append(range)
+        return range
+    }
+
+    /// Lets a range go on into those behind it that nobody has begun, as far as a page of it reaches.
+    ///
+    /// - Parameters:
+    ///   - last: the last key of the page.
+    ///   - isLast: nothing comes after the page, in the whole bucket.
+    func extend(_ range: ListedRange, to last: [UInt8]?, isLast: Bool) {
+        while let upper = range.upper, isLast || last.map(upper.lexicographicallyPrecedes) ?? false,
+            let place = waiting.firstIndex(where: { $0.lower == upper })
+        {
+            let next = waiting.remove(at: place)
+            range.upper = next.upper
+            if let expected = range.expected { range.expected = next.expected.map { expected + $0 } }
+        }
     }
 
     /// Takes note of requests that a key needed which had changed.
@@ -104,14 +141,16 @@ final class ListingPlan {
             // An estimate that a long list has proved wrong counts for nothing.
             if range.pagesSinceSplit > 8 { weight = max(weight, Double(4 * largestPage)) }
             guard weight >= Double(3 * largestPage), weight > best?.weight ?? 0 else { continue }
-            let split = SplitPoint(cursor: range.cursor, upper: range.upper, alphabet: alphabet)
+            let split = SplitPoint(
+                cursor: range.cursor, upper: range.upper, alphabet: alphabet, wasFruitless: range.fruitless > 0)
             guard let point = split.find(variation: range.variation, common: range.common) else { continue }
             best = (range, point, weight)
         }
         guard let best else { return nil }
         splits += 1
         let half = best.range.expected.map { max(0, $0 - best.range.rows) / 2 }
-        let added = add(KeyRange(lower: best.point, upper: best.range.upper), expected: half)
+        let added = make(KeyRange(lower: best.point, upper: best.range.upper), expected: half)
+        ranges.append(added)
         best.range.expected = half.map { best.range.rows + $0 }
         added.origin = best.range
         best.range.upper = best.point

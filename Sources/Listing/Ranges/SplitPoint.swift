@@ -5,6 +5,8 @@ struct SplitPoint {
     /// The end of the range.
     let upper: [UInt8]?
     let alphabet: KeyAlphabet
+    /// The last cut found nothing behind it.
+    let wasFruitless: Bool
     /// Where markers may not be longer than keys.
     private static let deepest = 1000
 
@@ -13,32 +15,41 @@ struct SplitPoint {
     ///   - common: how many bytes the keys of a page have in common.
     /// - Returns: a key after the cursor and before the end; nil if none was found.
     func find(variation: Int?, common: Int?) -> [UInt8]? {
-        guard let found = candidate(variation, common), cursor.lexicographicallyPrecedes(found) else { return nil }
-        if let upper, !found.lexicographicallyPrecedes(upper) { return nil }
-        return found
-    }
-
-    private func candidate(_ variation: Int?, _ common: Int?) -> [UInt8]? {
         let floor = self.floor
-        if let variation, variation >= floor {
-            if let middle = middle(at: variation) { return middle }
-            // Nothing more can follow in that place, but what precedes it may go on.
-            if variation > floor, let end = end(of: variation) { return end }
+        if let variation = variation.map({ KeyCharacter.start(in: cursor, at: $0) }), variation >= floor {
+            // Where a guess has found nothing, it is found out whether anything else can follow in that place.
+            if !wasFruitless, let found = usable(middle(at: variation)) { return found }
+            if let found = usable(end(after: variation)) { return found }
+            if variation > floor, let found = usable(end(of: variation)) { return found }
         }
-        if let common, common > floor + 1, let end = end(of: floor + (common - floor + 1) / 2) { return end }
-        for depth in floor...max(floor, min(cursor.count, floor + 8)) {
-            if let middle = middle(at: depth) { return middle }
+        if let common, common > floor + 1, let found = usable(end(of: floor + (common - floor + 1) / 2)) {
+            return found
+        }
+        var depth = floor
+        for _ in 0..<8 {
+            if let found = usable(middle(at: depth)) { return found }
+            guard let character = KeyCharacter(cursor, at: depth) else { break }
+            depth += character.count
         }
         return nil
+    }
+
+    /// The key, if it lies between the cursor and the end.
+    private func usable(_ key: [UInt8]?) -> [UInt8]? {
+        guard let key, cursor.lexicographicallyPrecedes(key) else { return nil }
+        if let upper, !key.lexicographicallyPrecedes(upper) { return nil }
+        return key
     }
 
     /// How many bytes all keys of the rest have in common with the cursor, by the end of the range.
     private var floor: Int {
         guard let upper else { return 0 }
-        let shared = SplitPoint.common(cursor, upper)
+        let shared = KeyCharacter.start(in: cursor, at: SplitPoint.common(cursor, upper))
         // Its last key counts for nothing where it ends what begins like the cursor.
-        if shared < cursor.count, upper.count == shared + 1, Int(upper[shared]) == Int(cursor[shared]) + 1 {
-            return shared + 1
+        if let own = KeyCharacter(cursor, at: shared), let next = own.next, KeyCharacter(upper, at: shared) == next,
+            upper.count == shared + next.count
+        {
+            return shared + own.count
         }
         return shared
     }
@@ -52,38 +63,32 @@ struct SplitPoint {
 
     /// A key that shares so many bytes with the cursor, and goes on with what lies in the middle of what may follow.
     private func middle(at depth: Int) -> [UInt8]? {
-        guard depth <= min(cursor.count, Self.deepest), depth == cursor.count || cursor[depth] & 0xC0 != 0x80 else {
-            return nil
+        guard depth <= min(cursor.count, Self.deepest) else { return nil }
+        let low = KeyCharacter(cursor, at: depth)?.value ?? -1
+        var high = Int.max
+        if let upper, SplitPoint.common(cursor, upper) >= depth, let end = KeyCharacter(upper, at: depth) {
+            // The character of the end itself is a candidate where the end has more behind it.
+            high = end.value + (upper.count > depth + end.count ? 1 : 0)
         }
-        let low = depth < cursor.count ? Int(cursor[depth]) : -1
-        var high = 256
-        if let upper, SplitPoint.common(cursor, upper) == depth, depth < upper.count {
-            // The byte of the end itself is a candidate where the end has more behind it.
-            high = Int(upper[depth]) + (upper.count > depth + 1 ? 1 : 0)
-        }
-        if let byte = alphabet.middle(above: low, below: high) { return cursor[..<depth] + [byte] }
-        return low >= 0x80 ? scalar(at: depth, high) : nil
+        if let bytes = alphabet.middle(above: low, below: high)?.bytes { return cursor[..<depth] + bytes }
+        guard low >= 0x80 else { return nil }
+        // Nothing is known there: it is looked for in the next of the blocks that alphabets have.
+        let block = ((low >> 8) + 1) << 8
+        let middle = KeyCharacter((0xD800...0xDFFF).contains(block) ? 0xE000 : block)
+        return middle.bytes.map { cursor[..<depth] + $0 }
     }
 
-    /// The same for text beyond ASCII, which is cut between characters.
-    private func scalar(at depth: Int, _ high: Int) -> [UInt8]? {
-        func first(_ bytes: ArraySlice<UInt8>) -> UInt32? {
-            String(decoding: bytes.prefix(4), as: UTF8.self).unicodeScalars.first?.value
-        }
-        guard let low = first(cursor[depth...]) else { return nil }
-        var middle = ((low >> 8) + 1) << 8
-        if high < 256, let upper, let end = first(upper[depth...]), end > low { middle = low + (end - low) / 2 }
-        if (0xD800...0xDFFF).contains(middle) { middle = 0xE000 }
-        guard middle > low, let scalar = Unicode.Scalar(middle) else { return nil }
-        return cursor[..<depth] + Array(String(Character(scalar)).utf8)
+    /// The first text after all keys that share so many bytes with the cursor, and the character behind them.
+    private func end(after depth: Int) -> [UInt8]? {
+        KeyCharacter(cursor, at: depth).flatMap { end(of: depth + $0.count) }
     }
 
     /// The first text after all keys that share so many bytes with the cursor, or fewer where that would be no text.
     private func end(of depth: Int) -> [UInt8]? {
-        var depth = min(depth, cursor.count, Self.deepest)
+        var depth = KeyCharacter.start(in: cursor, at: min(depth, cursor.count, Self.deepest))
         while depth > 0 {
-            if (0x20..<0x7e).contains(cursor[depth - 1]) { return cursor[..<(depth - 1)] + [cursor[depth - 1] + 1] }
-            depth -= 1
+            depth = KeyCharacter.start(in: cursor, at: depth - 1)
+            if let next = KeyCharacter(cursor, at: depth)?.next?.bytes { return cursor[..<depth] + next }
         }
         return nil
     }

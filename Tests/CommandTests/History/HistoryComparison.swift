@@ -27,6 +27,8 @@ final class HistoryComparison {
     private let rule: Rule
     /// Whether the first failure is thrown; otherwise it is recorded, and others after it.
     private let isQuiet: Bool
+    /// Shows the bucket as it was when the store listed it; runs only where there are listings.
+    private var server: ListingServer?
     private var failures = 0
     private var acts: [HistoryAct] = []
     /// What was done up to the first failure.
@@ -66,9 +68,12 @@ final class HistoryComparison {
     }
 
     /// Runs a test on the history of a seed; of one that fails, the smallest part that fails is recorded too.
-    static func use(seed: UInt64, test: String, _ body: (HistoryComparison) throws -> Void) throws {
+    static func use(
+        seed: UInt64, test: String, withListings: Bool = false, _ body: (HistoryComparison) throws -> Void
+    ) throws {
         // No command line can hold a NUL, but inventories can.
-        let store = try HistoryComparison(HistoryScenario(seed: seed, withNUL: seed % 3 == 1), test: test)
+        let scenario = HistoryScenario(seed: seed, withNUL: seed % 3 == 1, withListings: withListings)
+        let store = try HistoryComparison(scenario, test: test)
         defer {
             if let acts = store.failedActs {
                 let smallest = SmallestHistory(store.scenario, acts, test: test)
@@ -84,10 +89,13 @@ final class HistoryComparison {
         acts.append(act)
         switch act {
         case .sync(let name):
-            try expectSuccess(run("sync", ["--metadata-only", "--date", name]))
-            if let inventory = scenario.inventories.first(where: { $0.name == name }) {
-                history = try history.syncing(inventory)
+            let inventory = scenario.inventories.first { $0.name == name }
+            if let inventory, inventory.isListing {
+                try list(inventory)
+            } else {
+                try expectSuccess(run("sync", ["--metadata-only", "--date", name]))
             }
+            if let inventory { history = try history.syncing(inventory) }
         case .syncAgain(let name): try expectSuccess(run("sync", ["--metadata-only", "--date", name]))
         case .prune(let rules): try prune(rules)
         case .reindex(let isGone):
@@ -99,6 +107,25 @@ final class HistoryComparison {
         case .verify: try expectSuccess(run("verify"))
         case .ask(let question): try compare(question)
         }
+    }
+
+    /// Lets the store list the bucket, at the time and with what it finds in the model's listing.
+    private func list(_ listing: InventoryReport) throws {
+        let server = try self.server ?? ListingServer()
+        self.server = server
+        try server.serve(listing.rows.map(S3Admin.ServedVersion.init))
+        // However the server divides it and wherever it begins, it is the same listing.
+        var random = SplitMix64(seed: UInt64(bitPattern: listing.takenAt.milliseconds))
+        try server.set([
+            "pageSize": random.pick([2, 3, 7, 1000]), random.pick(["inclusive", "separate", "none"]): true,
+            "plain": random.chance(30), "oldestFirst": random.chance(30),
+            "status": listing.kind == .currentOnly ? "" : "Enabled",
+        ])
+        var environment = server.environment
+        environment["HOME"] = nil
+        environment["FAULT_NOW"] = "\(listing.takenAt.milliseconds / 1000)"
+        let words = ["sync", "--store", "\(directory)/store", "--list", "--metadata-only", "--jobs", "4"]
+        try expectSuccess(program.run(words, environment: FaultShim.environment(environment)))
     }
 
     private func prune(_ rules: KeepRules) throws {

@@ -30,7 +30,9 @@ struct HistoryProgram {
     }
 
     /// Runs a command to its end, or for a minute (status 124).
-    func run(_ arguments: [String]) throws -> Run {
+    ///
+    /// - Parameter additions: to its environment.
+    func run(_ arguments: [String], environment additions: [String: String] = [:]) throws -> Run {
         let (stdout, stderr) = ("\(directory)/stdout", "\(directory)/stderr")
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -40,7 +42,8 @@ struct HistoryProgram {
         posix_spawn_file_actions_addopen(&actions, 2, stderr, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
 
         // A time zone far from UTC, no store and no credentials: nothing of that may come from the environment.
-        let environment = ["PATH=/usr/bin:/bin", "HOME=\(directory)", "TZ=Asia/Kathmandu"]
+        let environment =
+            ["PATH=/usr/bin:/bin", "HOME=\(directory)", "TZ=Asia/Kathmandu"] + additions.map { "\($0)=\($1)" }
         let words = ["timeout", "60", path] + arguments
         var process: pid_t = 0
         let number = withCStrings(words) { words in

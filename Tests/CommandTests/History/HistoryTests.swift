@@ -48,6 +48,28 @@ import Testing
         }
     }
 
+    /// The store lists the bucket itself between two nights' inventories, which may come late.
+    @Test(arguments: seeds(0..<4))
+    func listingsBetweenInventoriesAreInventories(seed: UInt64) throws {
+        try HistoryComparison.use(seed: seed, test: "listings", withListings: true) { store in
+            var random = SplitMix64(seed: seed)
+            let inventories = store.scenario.inventories
+            let hasListings = inventories.contains { $0.isListing }
+            try #require(hasListings)
+            // Mostly in any order, as when the bucket is listed before an old inventory comes.
+            for inventory in random.chance(30) ? inventories : random.shuffle(inventories) {
+                try store.perform(.sync(inventory.name))
+                try store.ask(.recursive(when: nil))
+                if inventory.isListing { try store.ask(.recursive(when: inventory.name)) }
+            }
+            if random.chance(50) {
+                try store.perform(.reindex(isGone: random.chance(50)))
+                try store.perform(.verify)
+            }
+            try Self.compareAll(store)
+        }
+    }
+
     @Test(arguments: seeds(2..<4))
     func oneSyncOfTheLastInventoryOpensThePast(seed: UInt64) throws {
         try HistoryComparison.use(seed: seed, test: "last") { store in

@@ -7,6 +7,7 @@
  * FAULT_COUNT=PATH  How many such calls there were is written to this file when the program ends by itself.
  * FAULT_READ=TEXT   Reads of files and directories whose path holds this text fail with EIO.
  * FAULT_CLOCK=S[@N] The time of day is S seconds later (earlier, below 0) than it is, from the Nth look at it on.
+ * FAULT_NOW=S       The time of day is S seconds after 1970 and stands still.
  * FAULT_LACK=CALL=N,…
  *                   The file system cannot do this, and says so by errno N: linkat, link, renameat2, fchmod, flock (or
  *                   another of the calls above), O_TMPFILE, F_SETLK, MAP_SHARED.

@@ -13,6 +13,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case manifest
     /// What S3 answers: errors, listings, credentials of a role.
     case xml
+    /// A page of a listing by version or by object.
+    case page
     /// `~/.aws/config`, and the JSON of a `credential_process`.
     case credentials
     /// How people name a view, and durations.
@@ -28,6 +30,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .list: FuzzTarget.list(bytes)
         case .manifest: FuzzTarget.manifest(bytes)
         case .xml: FuzzTarget.xml(bytes)
+        case .page: FuzzTarget.page(bytes)
         case .credentials: FuzzTarget.credentials(bytes)
         case .when: FuzzTarget.when(bytes)
         case .orc: FuzzTarget.columnar(bytes, InventoryFuzzEntryPoints.orc)

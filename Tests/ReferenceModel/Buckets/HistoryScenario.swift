@@ -29,19 +29,24 @@ public struct HistoryScenario: Sendable {
     private var uploads: [Int] = []
     private var uploadCount = 0
     private var inventoryCount = 0
+    private let withListings: Bool
 
     /// A life that is a part of another scenario's.
     public init(_ life: BucketLife, of other: HistoryScenario) {
         self.life = life
         (seed, style, random) = (other.seed, other.style, other.random)
         keys = life.keys
+        withListings = false
         replay = life.replay()
         inventories = replay.inventories
     }
 
-    /// - Parameter withNUL: whether keys may contain a NUL, which no command line can say.
-    public init(seed: UInt64, withNUL: Bool = false) {
+    /// - Parameters:
+    ///   - withNUL: whether keys may contain a NUL, which no command line can say.
+    ///   - withListings: whether the store lists the bucket itself between inventories.
+    public init(seed: UInt64, withNUL: Bool = false, withListings: Bool = false) {
         self.seed = seed
+        self.withListings = withListings
         var random = SplitMix64(seed: seed)
         style = Style(rawValue: Int(seed % UInt64(Style.allCases.count))) ?? .mixed
         // 2024-02-27: a leap day lies ahead.
@@ -73,9 +78,10 @@ public struct HistoryScenario: Sendable {
         try History(inventories)
     }
 
-    /// Writes all inventories into one directory, as a mirror of an inventory bucket.
+    /// Writes all inventories into one directory, as a mirror of an inventory bucket. Listings are not among them.
     public func writeInventories(to directory: String) throws {
-        for inventory in inventories {
+        try Files.createDirectories(directory)
+        for inventory in inventories where !inventory.isListing {
             try inventory.write(to: directory, bucket: bucket.name, seed: seed)
         }
     }
@@ -117,6 +123,12 @@ public struct HistoryScenario: Sendable {
             }
             let pace = random.pick([600, 7200, 40000])
             for _ in 0..<5 + random.below(25) { change(within: pace) }
+            if withListings {
+                for _ in 0..<random.pick([0, 1, 1, 2]) {
+                    takeListing()
+                    for _ in 0..<random.below(12) { change(within: pace) }
+                }
+            }
             takeInventory()
         }
         inventories = replay.inventories
@@ -162,9 +174,19 @@ public struct HistoryScenario: Sendable {
         replay.advance(seconds: 60 + random.below(120))
         let milliseconds = Int64(random.pick([0, 0, 250, 999]))
         let name = InventoryReport.name(takenAt: Timestamp(milliseconds: bucket.clock * 1000 + milliseconds))
+        scan(name: name, milliseconds: milliseconds, kind())
+    }
+
+    /// Lists the bucket as it is now, perhaps within a minute of an inventory or of another listing.
+    private mutating func takeListing() {
+        replay.advance(seconds: 1 + random.below(20))
+        let name = InventoryReport.name(listedAt: bucket.now)
+        scan(name: name, milliseconds: 0, style == .unversioned ? .currentOnly : .full)
+    }
+
+    private mutating func scan(name: String, milliseconds: Int64, _ kind: InventoryReport.Kind) {
         let number = inventoryCount
         inventoryCount += 1
-        let kind = kind()
         guard random.chance(style == .versioned ? 20 : 35) else {
             return perform(.takeInventory(number, name: name, milliseconds: milliseconds, kind, keys))
         }

@@ -24,7 +24,7 @@ public struct InventoryReport: Hashable, Sendable {
         }
     }
 
-    /// `YYYY-MM-DDTHH-MMZ`.
+    /// `YYYY-MM-DDTHH-MMZ`, or `YYYY-MM-DDTHH-MM-SSZ` for a listing that the store made itself.
     public var name: String
     /// `creationTimestamp`: when the scan began.
     public var takenAt: Timestamp
@@ -71,6 +71,15 @@ public struct InventoryReport: Hashable, Sendable {
         for version in versions.reversed() {
             rows.append(Row(version, isLatest: version == latest))
         }
+    }
+
+    /// Whether the store listed the bucket itself.
+    public var isListing: Bool { name.utf8.count == 20 }
+
+    /// The name of a listing that was begun at an instant.
+    public static func name(listedAt: Timestamp) -> String {
+        let second = listedAt.rfc3339.prefix(19)
+        return second.replacing(":", with: "-") + "Z"
     }
 
     /// The name of a report taken at an instant.

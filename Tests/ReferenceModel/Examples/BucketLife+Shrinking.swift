@@ -104,18 +104,19 @@ extension BucketLife {
                 var step = step
                 let old = step.time
                 step.time = new[old] ?? old
-                if case .takeInventory(let number, let name, let milliseconds, let kind, let scanned) = step.operation,
-                    name == Self.name(old, milliseconds)
-                {
-                    step.operation = .takeInventory(
-                        number, name: Self.name(step.time, milliseconds), milliseconds: milliseconds, kind, scanned)
+                if case .takeInventory(let number, let name, let milliseconds, let kind, let scanned) = step.operation {
+                    for isListing in [false, true] where name == Self.name(old, milliseconds, isListing) {
+                        let new = Self.name(step.time, milliseconds, isListing)
+                        step.operation = .takeInventory(number, name: new, milliseconds: milliseconds, kind, scanned)
+                    }
                 }
                 return step
             })
     }
 
-    private static func name(_ time: Int64, _ milliseconds: Int64) -> String {
-        InventoryReport.name(takenAt: Timestamp(milliseconds: time * 1000 + milliseconds))
+    private static func name(_ time: Int64, _ milliseconds: Int64, _ isListing: Bool) -> String {
+        let instant = Timestamp(milliseconds: time * 1000 + milliseconds)
+        return isListing ? InventoryReport.name(listedAt: instant) : InventoryReport.name(takenAt: instant)
     }
 }
 

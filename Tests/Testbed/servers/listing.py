@@ -5,7 +5,8 @@ usage: listing.py    Says {"port", "directory"} when it is ready, and stops at t
 Commands are JSON objects, one a line on standard input; each is answered with one line:
   {"versions": [{"key", "versionId", "isLatest", "deleteMarker", "size", "lastModified", "etag"}]}    the bucket's, newest
                           first for each key; they replace those before
-  {"generate": n, "shape": "hex" | "deep"}    so many keys with one version each
+  {"generate": n, "shape": "hex" | "deep" | "flat" | "accents" | "versions"}    so many keys with one version each; the last:
+                          of each key, 4,000 versions
   {"quirks": {...}}       replaces those before:
                           "pageSize"; "inclusive": markers are part of the answer; "oldestFirst"; "plain": keys are never
                           encoded; "repeatsMarker": says the marker that was sent; "stuck": the same page again and again;
@@ -213,13 +214,27 @@ class Connection(asyncio.Protocol):
         self.transport.write(f"HTTP/1.1 {status} X\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content)
 
 
+def made_key(number, digest, shape):
+    if shape == "hex":
+        return digest
+    if shape == "flat":
+        return f"one/prefix/chunk.{number}"
+    if shape == "accents":
+        folder = ("Żółw", "Ångström", "北京", "Ελλάδα", "写真/" + "かきくさたなはまやらわ山川田中本"[int(digest[0], 16)])[number % 5]
+        return f"bilder/{folder}/{digest[:10]}.jpg"
+    if shape == "versions":
+        return f"written often/{number // 4000}"
+    return f"data/2026/{number % 12 + 1:02}/{number % 28 + 1:02}/part-{digest[:12]}"
+
+
 def generate(count, shape):
     for number in range(count):
         digest = hashlib.md5(str(number).encode()).hexdigest()
-        key = digest if shape == "hex" else f"data/2026/{number % 12 + 1:02}/{number % 28 + 1:02}/part-{digest[:12]}"
+        age = number % 4000 if shape == "versions" else 0
         yield {
-            "key": key, "versionId": digest[::-1], "isLatest": True, "deleteMarker": False, "size": number,
-            "lastModified": "2026-01-02T03:04:05.000Z", "etag": digest}
+            "key": made_key(number, digest, shape), "versionId": digest[::-1], "isLatest": age == 0,
+            "deleteMarker": False, "size": number, "lastModified": f"2026-01-02T03:{59 - age // 60 % 60:02}:05.000Z",
+            "etag": digest}
 
 
 def obey(command):
