@@ -69,7 +69,7 @@ extension AdoptSession {
         let key = ContentKey(etag: content.etag, size: content.size)
         if let intake, intake.isPending(key) { return true }
         if options.isDryRun, try wanted.isTaken(content.etag, content.size) { return true }
-        return try contents.isThere(content)
+        return contents.isThere(content)
     }
 
     /// A file whose content the store has stays where it is, unless it is the blob itself: an adoption was killed before it
@@ -127,7 +127,7 @@ extension AdoptSession {
         outcome.adopted += 1
         outcome.adoptedBytes = outcome.adoptedBytes.addingClamped(content.size)
         // A blob that has vanished is missed only now.
-        if try !wanted.take(name, content.etag) {
+        if try !wanted.take(name, content.etag, isNoted: options.isDryRun) {
             outcome.wanted += 1
             outcome.stillWantedBytes = outcome.stillWantedBytes.addingClamped(content.size)
         }

@@ -41,7 +41,7 @@ final class AdoptSession {
         self.options = options
         self.wanted = wanted
         self.reporter = reporter
-        contents = IndexedContents(store, reader)
+        contents = try IndexedContents(store, reader)
         examiner = Examiner(temporary: store.temporaryPath)
         places = IndexPlaces(reader, prefix: options.prefix)
         pool = try WorkPool {}

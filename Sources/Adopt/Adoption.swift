@@ -57,10 +57,10 @@ public final class Adoption {
     /// file under its key.
     private func wanted(_ reader: IndexReader) throws -> WantedContents {
         let wanted = try WantedContents(directory: store.temporaryPath)
-        let contents = IndexedContents(store, reader)
+        let contents = try IndexedContents(store, reader)
         try reader.forEachLacking({ reporter.progress(.looking(rows: $0)) }) { row, _, prefix in
             guard let content = try contents.content(of: row, prefix: prefix) else { return }
-            if !wanted.isLast(content), try !contents.isThere(content) { try wanted.add(content) }
+            if !wanted.isLast(content), !contents.isThere(content) { try wanted.add(content) }
         }
         try wanted.sort()
         return wanted

@@ -80,7 +80,8 @@ struct FileState: Equatable, Sendable {
     let device: UInt
     private let inode: UInt
     let size: Int64
-    private let modified: [Int]
+    private let seconds: Int
+    private let nanoseconds: Int
     let links: UInt
     let owner: uid_t
 
@@ -88,14 +89,15 @@ struct FileState: Equatable, Sendable {
         device = UInt(status.st_dev)
         inode = UInt(status.st_ino)
         size = Int64(status.st_size)
-        modified = [Int(status.st_mtim.tv_sec), Int(status.st_mtim.tv_nsec)]
+        seconds = Int(status.st_mtim.tv_sec)
+        nanoseconds = Int(status.st_mtim.tv_nsec)
         links = UInt(status.st_nlink)
         owner = status.st_uid
     }
 
     /// Whether it is the same file, and nobody has written to it.
     func isUnchanged(_ other: FileState) -> Bool {
-        device == other.device && inode == other.inode && size == other.size && modified == other.modified
+        isSameFile(other) && size == other.size && seconds == other.seconds && nanoseconds == other.nanoseconds
     }
 
     /// Whether it is the same file.

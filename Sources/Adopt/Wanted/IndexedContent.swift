@@ -1,6 +1,7 @@
 import Basics
 import Index
 import Model
+import SQLite
 import Store
 
 /// A content that a row of the index names.
@@ -24,12 +25,15 @@ struct IndexedContents {
     private let reader: IndexReader
     private let distrustsETags: Bool
     private let hasOpaqueETags: Bool
+    /// Plain ETags may have a SHA-256.
+    private let hasDigests: Bool
 
-    init(_ store: Store, _ reader: IndexReader) {
+    init(_ store: Store, _ reader: IndexReader) throws {
         self.store = store
         self.reader = reader
         distrustsETags = store.configuration.distrustETagsSince != nil
         hasOpaqueETags = store.configuration.etags == .opaque
+        hasDigests = try reader.hasDigests()
     }
 
     /// The content of a row; nil if it has none: a directory, a delete marker, an ETag that is not known.
@@ -45,7 +49,9 @@ struct IndexedContents {
                 key: try prefix() + Array(row.name), versionId: row.versionIsUnknown ? nil : Array(row.versionId),
                 lastModified: row.lastModified)
         }
-        let facts = try reader.blobFacts(etag: etag, size: row.size)
+        let isPlain = etag.verbatim == nil && etag.parts == 0
+        let facts: (sha256: [UInt8]?, parts: PartLayout?) =
+            isPlain && !hasDigests ? (nil, nil) : try reader.blobFacts(etag: etag, size: row.size)
         var content = IndexedContent(
             etag: etag, size: row.size, name: nil, parts: facts.parts, isCalledPresent: row.flags.contains(.present),
             isPruned: row.flags.contains(.pruned))
@@ -58,9 +64,12 @@ struct IndexedContents {
     }
 
     /// Whether the store has a content.
-    func isThere(_ content: IndexedContent) throws -> Bool {
-        if let name = content.name, Files.size(store.blobs.path(ofName: name.file)) == content.size { return true }
-        return try store.blob(etag: content.etag, size: content.size, reader) != nil
+    func isThere(_ content: IndexedContent) -> Bool {
+        // As Blobs.find, but that the name is known.
+        let blobs = store.blobs
+        if let name = content.name, Files.size(blobs.path(ofName: name.file)) == content.size { return true }
+        if case .etag = content.name { return false }
+        return blobs.find(etag: content.etag, size: content.size) { nil } != nil
     }
 
     /// The contents of the versions of one name.
@@ -74,5 +83,12 @@ struct IndexedContents {
             }
         }
         return contents
+    }
+}
+
+extension IndexReader {
+    /// Whether any blob has its name from its SHA-256.
+    fileprivate func hasDigests() throws -> Bool {
+        try connection.prepare("SELECT 1 FROM blob WHERE sha256 IS NOT NULL LIMIT 1").step()
     }
 }

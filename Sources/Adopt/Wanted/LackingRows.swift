@@ -40,10 +40,10 @@ struct LackingRows {
     func recordWhatCame(_ progress: (Int) -> Void) throws {
         let spool = try ChangeSpool(directory: store.temporaryPath)
         let reader = try store.reader()
-        let contents = IndexedContents(store, reader)
+        let contents = try IndexedContents(store, reader)
         let changes = ChangeWriter(spool)
         try reader.forEachLacking(progress) { row, directory, prefix in
-            guard let content = try contents.content(of: row, prefix: prefix), try contents.isThere(content) else {
+            guard let content = try contents.content(of: row, prefix: prefix), contents.isThere(content) else {
                 return
             }
             changes.put(StoredTenure(row), row, in: directory, isNew: false, prefix: prefix, checks: .blob)

@@ -145,12 +145,13 @@ final class WantedContents {
 
     /// Notes that a content was taken.
     ///
+    /// - Parameter isNoted: ``isTaken(_:_:)`` has to know it: nothing else will.
     /// - Returns: false if it was not wanted.
-    @discardableResult
-    func take(_ name: BlobName, _ etag: ETag) throws -> Bool {
+    func take(_ name: BlobName, _ etag: ETag, isNoted: Bool) throws -> Bool {
         guard let delete, let taken else { return false }
         let isWanted = try find(name) != nil
         try run(delete, name) { try delete.run() }
+        guard isNoted else { return isWanted }
         taken.bind(1, name.size)
         try Array(etag.description.utf8).withUnsafeBytes { bytes in
             taken.bind(blob: bytes, 2)
