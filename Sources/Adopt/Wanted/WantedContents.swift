@@ -93,7 +93,7 @@ final class WantedContents {
         nextParts = try connection.prepare(
             "SELECT parts FROM want WHERE size = ? AND parts > ? ORDER BY parts LIMIT 1")
         select = try connection.prepare("SELECT etag FROM want WHERE size = ? AND parts = ? AND name = ?")
-        delete = try connection.prepare("DELETE FROM want WHERE size = ? AND parts = ? AND name = ?")
+        delete = try connection.prepare("DELETE FROM want WHERE size = ? AND parts = ? AND name = ? RETURNING 1")
         taken = try connection.prepare("INSERT OR IGNORE INTO taken VALUES (?, ?)")
         isTaken = try connection.prepare("SELECT 1 FROM taken WHERE size = ? AND etag = ?")
     }
@@ -149,8 +149,10 @@ final class WantedContents {
     /// - Returns: false if it was not wanted.
     func take(_ name: BlobName, _ etag: ETag, isNoted: Bool) throws -> Bool {
         guard let delete, let taken else { return false }
-        let isWanted = try find(name) != nil
-        try run(delete, name) { try delete.run() }
+        let isWanted = try run(delete, name) {
+            defer { delete.reset() }
+            return try delete.step()
+        }
         guard isNoted else { return isWanted }
         taken.bind(1, name.size)
         try Array(etag.description.utf8).withUnsafeBytes { bytes in
