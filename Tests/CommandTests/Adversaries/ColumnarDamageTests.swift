@@ -88,7 +88,7 @@ import Testing
         var random = SplitMix64(seed: 20)
         try Scenario.withBucket { scenario in
             let report = try DamagedReport(scenario, format, seed: 3)
-            for _ in 0..<25 {
+            for _ in 0..<(ProcessInfo.processInfo.environment["ICECORE_SOAK"] == nil ? 10 : 1000) {
                 var content = report.original
                 let place = random.below(content.count)
                 content[place] ^= 1 << UInt8(random.below(8))

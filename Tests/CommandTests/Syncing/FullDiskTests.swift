@@ -86,8 +86,12 @@ import Testing
             let process = try scenario.start(["sync", "--store", scenario.store, "--jobs", "4"])
             #expect(try Clock.wait(seconds: 30) { try scenario.requests().count > 8 })
             let filler = try File("\(scenario.directory)/small/filler", O_RDWR | O_CREAT | O_TRUNC)
-            let (descriptor, free) = (filler.descriptor, try Files.freeBytes("\(scenario.directory)/small"))
-            #expect(posix_fallocate(descriptor, 0, off_t(free)) == 0)
+            let descriptor = filler.descriptor
+            // What the sync takes meanwhile is not free any more.
+            let isFull = try Clock.wait(seconds: 10) {
+                posix_fallocate(descriptor, 0, off_t(try Files.freeBytes("\(scenario.directory)/small"))) == 0
+            }
+            #expect(isFull)
             let run = try process.wait()
             try expectNothingButOneSentence(scenario, run)
             #expect(run.stderr.contains("No space left on device") || run.stderr.contains("disk is full"), "\(run)")
