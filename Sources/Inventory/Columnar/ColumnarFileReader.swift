@@ -37,8 +37,9 @@ final class ColumnarFileReader: ListFileReader, @unchecked Sendable {
     /// About how many rows a batch has at least, unless its group ends.
     private static let batchRows = 2048
     /// A decoder of an ordinary file: twelve columns, of which each has a page and a dictionary, or the blocks of three
-    /// streams. Of a hostile one, the formats' own limits.
-    static let memory = 24 << 20
+    /// streams. A hostile one takes up to ``ColumnarMemory/limit``; so that there are never more than five at once, a
+    /// merge opens no more files than this allows.
+    static let memory = 32 << 20
 
     init(manifest: InventoryManifest, index: Int, path: String, mustBeSorted: Bool, progress: InventoryProgress) {
         self.manifest = manifest

@@ -65,7 +65,7 @@ final class ColumnarRowBuilder: FieldReader {
 
     private func checkBucket(_ count: Int) throws {
         guard let column = column(.bucket) else { return }
-        try column.withTexts(count) { texts in
+        try column.withTexts { texts in
             // Mostly every row has the same bytes of a dictionary.
             var right: UnsafePointer<UInt8>?
             for row in 0..<count {
@@ -86,9 +86,9 @@ final class ColumnarRowBuilder: FieldReader {
         let latest = column(.isLatest), markers = column(.isDeleteMarker)
         let keys = columns[InventoryColumn.key.slot]
         batch.rows.reserveCapacity(batch.rows.count + count)
-        try keys.withTexts(count) { keyTexts in
-            try (versions ?? keys).withTexts(count) { versionTexts in
-                try (etags ?? keys).withTexts(count) { etagTexts in
+        try keys.withTexts { keyTexts in
+            try (versions ?? keys).withTexts { versionTexts in
+                try (etags ?? keys).withTexts { etagTexts in
                     for index in 0..<count {
                         current = index
                         var row = InventoryRow(
@@ -187,9 +187,9 @@ final class ColumnarRowBuilder: FieldReader {
         let classes = column(.storageClass), tiers = column(.accessTier), encryptions = column(.encryptionStatus)
         guard classes != nil || encryptions != nil else { return }
         let keys = columns[InventoryColumn.key.slot]
-        (classes ?? keys).withTexts(rows.count) { classTexts in
-            (tiers ?? keys).withTexts(rows.count) { tierTexts in
-                (encryptions ?? keys).withTexts(rows.count) { encryptionTexts in
+        (classes ?? keys).withTexts { classTexts in
+            (tiers ?? keys).withTexts { tierTexts in
+                (encryptions ?? keys).withTexts { encryptionTexts in
                     for row in rows.indices where !rows[row].flags.contains(.marker) {
                         rows[row].flags.formUnion(
                             storageFlags(
@@ -248,11 +248,9 @@ extension ColumnVector {
     @inline(__always)
     func isNull(_ row: Int) -> Bool { hasNulls && isNull[row] }
 
-    /// Passes the texts of the first rows; of a column of another kind, none that may be looked at.
+    /// Passes the texts; of a column of another kind, none that may be looked at.
     @inline(__always)
-    func withTexts<Result>(
-        _ count: Int, _ body: (UnsafeBufferPointer<ByteSlice>) throws -> Result
-    ) rethrows -> Result {
+    func withTexts<Result>(_ body: (UnsafeBufferPointer<ByteSlice>) throws -> Result) rethrows -> Result {
         try texts.withUnsafeBufferPointer(body)
     }
 }

@@ -14,7 +14,7 @@ struct ColumnarSample {
                 .invalidData, "list file '\(Display.escaped(manifest.files.first?.key ?? ""))' \(problem)")
         }
         do {
-            let file = try manifest.format.open(bytes, WantedColumn.ofInventory)
+            let file = try manifest.format.open(ColumnarSource(bytes: bytes), WantedColumn.ofInventory)
             try ColumnarColumns(file).check(refused)
             let batch = RowBatch()
             var count = 0

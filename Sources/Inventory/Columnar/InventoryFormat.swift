@@ -19,24 +19,20 @@ public enum InventoryFormat: String, Sendable {
     /// Rows are stored by column, and the files say themselves which columns they have.
     public var isColumnar: Bool { self != .csv }
 
-    /// Opens a list file.
+    /// Opens a list file of a columnar format.
     ///
     /// - Throws: ``ColumnarDamage``, or `IcecoreError` if the file cannot be read.
-    func open(_ path: String, _ columns: [WantedColumn]) throws -> any ColumnarFile {
+    func open(_ source: ColumnarSource, _ columns: [WantedColumn]) throws -> any ColumnarFile {
         switch self {
-        case .orc: return try ORCFile(path: path, columns: columns)
-        case .parquet: return try ParquetFile(path: path, columns: columns)
+        case .orc: try ORCFile(source, columns: columns)
+        case .parquet: try ParquetFile(source, columns: columns)
         case .csv: throw ColumnarDamage(problem: "is not stored by column")
         }
     }
 
-    /// Opens a list file that is in memory.
-    func open(_ bytes: [UInt8], _ columns: [WantedColumn]) throws -> any ColumnarFile {
-        switch self {
-        case .orc: return try ORCFile(ColumnarSource(bytes: bytes), columns: columns)
-        case .parquet: return try ParquetFile(ColumnarSource(bytes: bytes), columns: columns)
-        case .csv: throw ColumnarDamage(problem: "is not stored by column")
-        }
+    /// The same of a file on disk.
+    func open(_ path: String, _ columns: [WantedColumn]) throws -> any ColumnarFile {
+        try open(ColumnarSource(path: path), columns)
     }
 }
 

@@ -9,13 +9,15 @@ import pyarrow
 import pyarrow.orc
 import pyorc
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from inventory_rows import SECOND, expect, rows  # noqa: E402
+
 COLUMNS = [
     ("bucket", "string"), ("key", "string"), ("version_id", "string"), ("is_latest", "boolean"),
     ("is_delete_marker", "boolean"), ("size", "bigint"), ("last_modified_date", "timestamp"), ("e_tag", "string"),
     ("storage_class", "string"), ("is_multipart_uploaded", "boolean"), ("encryption_status", "string"),
     ("intelligent_tiering_access_tier", "string"),
 ]
-SECOND = 10 ** 9
 
 
 class Nanoseconds(pyorc.converters.ORCConverter):
@@ -28,37 +30,6 @@ class Nanoseconds(pyorc.converters.ORCConverter):
     @staticmethod
     def to_orc(value, timezone):
         return value // SECOND, value % SECOND
-
-
-def rows(count, seed, nulls=0.0):
-    """Rows as an inventory has them."""
-    random.seed(seed)
-    time = 1_700_000_000
-    for number in range(count):
-        time += random.choice([0, 0, 1, 7, -3])
-        row = [
-            "bucket", "folder %04d/ключ-%d.bin" % (number // 300, number),
-            None if number % 5 == 0 else "".join(random.choice("abcXYZ019._") for _ in range(32)),
-            number % 3 > 0, random.random() < 0.05,
-            random.choice([0, 5, 1 << 20, random.randrange(1 << 40)]), time * SECOND + random.choice([0, 0, 123_000_000]),
-            "%032x" % random.randrange(1 << 128), random.choice(["STANDARD", "GLACIER", "INTELLIGENT_TIERING"]),
-            random.random() < 0.5, "SSE-S3", None,
-        ]
-        yield tuple(None if random.random() < nulls else value for value in row)
-
-
-def field(value, kind):
-    if value is None:
-        return "\\N"
-    if kind == "timestamp":
-        return str(value // 1_000_000)
-    return str(int(value)) if isinstance(value, bool) else str(value)
-
-
-def expect(path, table, columns):
-    with open(path + ".txt", "w", encoding="utf-8", newline="\n") as file:
-        for row in table:
-            file.write("\x1f".join(field(value, kind) for value, (_, kind) in zip(row, columns)) + "\n")
 
 
 def write(path, table, columns=COLUMNS, **options):
