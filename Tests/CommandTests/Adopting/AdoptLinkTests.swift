@@ -170,7 +170,7 @@ import Testing
         try Scenario.withBucket { scenario in
             try scenario.add(Self.name, Self.rows + [Row("wrong/0", bytes("content Y"))])
             var killed = 0
-            var duration = 0.0
+            var delay = KillDelay(longest: 0)
             for round in 0..<8 {
                 if Files.exists("\(scenario.store)/icecore.json"), round > 0 {
                     try FileManager.default.removeItem(atPath: scenario.store)
@@ -181,9 +181,11 @@ import Testing
                 let words = ["adopt", tree.path, "--store", scenario.store, "--link", link]
                 if round > 0 {
                     let program = try scenario.start(words)
-                    _ = Clock.wait(seconds: duration * Double.random(in: 0...1)) { program.hasEnded }
+                    _ = Clock.wait(seconds: delay.longest * Double.random(in: 0...1)) { program.hasEnded }
                     program.kill(SIGKILL)
-                    if try program.wait().status == 128 + SIGKILL { killed += 1 }
+                    let isKilled = try program.wait().status == 128 + SIGKILL
+                    delay.note(isKilled: isKilled)
+                    killed += isKilled ? 1 : 0
                     // Whatever has left the tree is in the store.
                     let left = Set(try StoreDigest.files(tree.path))
                     for row in Self.rows where !left.contains(row.key) {
@@ -191,11 +193,12 @@ import Testing
                         #expect(blob.isSame(as: row.content), "\(row.key)")
                     }
                 }
-                let start = MonotonicClock.milliseconds()
-                let run = try scenario.run(words)
-                if round == 0 { duration = Double(MonotonicClock.milliseconds() - start) / 1000 }
-                #expect(run.status == 0, "\(run)")
-                #expect(try scenario.blobs.count == Self.contents, "\(run)")
+                let whole = try KillDelay {
+                    let run = try scenario.run(words)
+                    #expect(run.status == 0, "\(run)")
+                }
+                if round == 0 { delay = whole }
+                #expect(try scenario.blobs.count == Self.contents)
                 #expect(try Files.names(in: "\(scenario.store)/tmp").isEmpty)
                 if link == "move" {
                     let left = try StoreDigest.files(tree.path)

@@ -79,9 +79,11 @@ import Testing
         try Scenario.withBucket { scenario in
             try scenario.add(Self.names[0], Self.first)
             try scenario.add(Self.names[1], Self.second)
-            let start = Timestamp.now()
-            for name in Self.names { try scenario.succeed("sync", "--date", name) }
-            let duration = Double(Timestamp.now().milliseconds - start.milliseconds) / 2000
+            var delay = try KillDelay {
+                for name in Self.names { try scenario.succeed("sync", "--date", name) }
+            }
+            // Two syncs took that long.
+            delay.note(isKilled: false)
             let reference = try State(scenario)
             var killed = 0
             for (number, moment) in moments.enumerated() {
@@ -89,7 +91,7 @@ import Testing
                 try scenario.initialize(Scenario.bucket, inventory: scenario.folder.url)
                 // Every other time it is the second sync that does not live to its end.
                 if number % 2 == 1 { try scenario.succeed("sync", "--date", Self.names[0]) }
-                if try kill(scenario, moment, duration) { killed += 1 }
+                if try kill(scenario, moment, &delay) { killed += 1 }
                 // What is there can be read, and is one state or the other.
                 let snapshots = try scenario.succeed("snapshots", "--json").records.compactMap {
                     $0["name"] as? String
@@ -109,7 +111,7 @@ import Testing
     }
 
     /// Starts the newest sync, and kills it; whether it had not ended before.
-    private func kill(_ scenario: Scenario, _ moment: KillMoment, _ duration: Double) throws -> Bool {
+    private func kill(_ scenario: Scenario, _ moment: KillMoment, _ delay: inout KillDelay) throws -> Bool {
         let store = scenario.store
         let before = try StoreDigest.files("\(store)/blobs").count
         let program = try scenario.start(["sync", "--store", store, "--jobs", "8"])
@@ -122,10 +124,14 @@ import Testing
             case .commit: return (Files.size("\(store)/index.sqlite-wal") ?? 0) > 100_000
             }
         }
-        if case .after(let part) = moment {
-            _ = Clock.wait(seconds: duration * part) { program.hasEnded }
+        guard case .after(let part) = moment else {
+            program.kill(SIGKILL)
+            return try program.wait().status == 128 + SIGKILL
         }
+        _ = Clock.wait(seconds: delay.longest * part) { program.hasEnded }
         program.kill(SIGKILL)
-        return try program.wait().status == 128 + SIGKILL
+        let isKilled = try program.wait().status == 128 + SIGKILL
+        delay.note(isKilled: isKilled)
+        return isKilled
     }
 }
