@@ -147,11 +147,12 @@ public final class SyncRun {
             }
             return try complete(known, manifestMD5: found.md5, reader)
         }
-        let inventory = try UnusableInventory.recognizing(name) {
+        let (inventory, stamps) = try UnusableInventory.recognizing(name) {
             var inventory = try source.fetch(name, found) { reporter.progress(.fetchingLists(done: $0, of: $1)) }
+            let stamps = try inventory.stamps()
             inventory.manifest = try inventory.manifest.believing(listFiles: inventory.paths)
             if !isKnownEarly { store = try etags.admit(inventory.manifest, name, reader.timeline.points) }
-            return inventory
+            return (inventory, stamps)
         }
         let point = Timeline.Point(
             id: (reader.timeline.points.map(\.id).max() ?? 0) + 1, name: name, takenAt: found.manifest.created)
@@ -164,7 +165,7 @@ public final class SyncRun {
             try warn(merged.summary, before: point, reader)
             reader.end()
             try settle()
-            try keep(inventory, found)
+            try keep(inventory, found, stamps)
             return try commit(merged.changes, inventory, point, outcome)
         }
         let plan = try planner.merge(inventory) {
@@ -179,7 +180,7 @@ public final class SyncRun {
         }
         let bytes = try bytesToFetch(plan.wants, outcome)
         try settle()
-        try keep(inventory, found)
+        try keep(inventory, found, stamps)
         try download(plan.wants, plan.headerWants, bytes, &outcome)
         let writer = try IndexWriter(store)
         try plan.changes.replay(into: writer)
@@ -187,8 +188,8 @@ public final class SyncRun {
     }
 
     /// Keeps an inventory that has been read to the end without an error.
-    private func keep(_ inventory: FetchedInventory, _ found: FetchedManifest) throws {
-        try InventoryKeeper(store: store).keep(inventory, found, policy)
+    private func keep(_ inventory: FetchedInventory, _ found: FetchedManifest, _ stamps: [FileStamp]) throws {
+        try InventoryKeeper(store: store).keep(inventory, found, policy, read: stamps)
     }
 
     /// Requests again what is missing of an inventory that was synced before.

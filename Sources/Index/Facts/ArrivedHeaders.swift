@@ -90,6 +90,11 @@ public final class ArrivedHeaders {
         isOpen = false
     }
 
+    /// Sees from now on what is there now, until this object goes: looking something up then takes no locks.
+    public func freeze() throws {
+        try connection.execute("BEGIN")
+    }
+
     /// What is known of a version; nil: nothing.
     public func find(
         key: UnsafeRawBufferPointer, versionId: UnsafeRawBufferPointer, etag: UnsafeRawBufferPointer

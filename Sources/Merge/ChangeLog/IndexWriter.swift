@@ -53,8 +53,10 @@ public final class IndexWriter: ChangeSink {
             "PRAGMA cache_size = -65536; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; BEGIN IMMEDIATE")
         // Computed for an index that predates digests.
         digest = try connection.storedSum(RowDigest.entries) ?? connection.sumOfEntries()
-        applier = try ChangeApplier(
-            connection, blobs: blobs, distrustsETags: distrustsETags, headers: ArrivedHeaders.left(in: temporary))
+        let headers = try ArrivedHeaders.left(in: temporary)
+        // Whatever has come has come before.
+        try headers?.freeze()
+        applier = try ChangeApplier(connection, blobs: blobs, distrustsETags: distrustsETags, headers: headers)
         worker = Worker(applier)
         for _ in 0..<8 { empty.send(ChangeBuffer()) }
         let (worker, full, empty, finished) = (worker, full, empty, finished)

@@ -11,10 +11,13 @@ struct InventoryKeeper {
 
     /// Copies an inventory into the store unchanged and makes it durable. Files that are already there intact stay.
     ///
+    /// - Parameter stamps: Those of the list files, from before they were read and found to be what the manifest says.
+    ///   Without them, each is read here.
     /// - Returns: the inventory, with the copies in place of the originals.
     @discardableResult
     func keep(
-        _ inventory: FetchedInventory, _ found: FetchedManifest, _ policy: DownloadPolicy
+        _ inventory: FetchedInventory, _ found: FetchedManifest, _ policy: DownloadPolicy,
+        read stamps: [FileStamp]? = nil
     ) throws -> FetchedInventory {
         let directory = "\(store.inventoriesPath)/\(inventory.name)"
         let names = KeptInventory.fileNames(inventory.manifest)
@@ -29,9 +32,9 @@ struct InventoryKeeper {
             // because among the list files a temporary name could be one of theirs.
             let part = "\(store.temporaryPath)/list-\(place)"
             try Files.remove(part)
-            // Mirrors are updated by replacing files; if one were written in place, its MD5 would give it away.
-            try Files.duplicate(inventory.paths[place], at: part, sharing: [.clone, .link])
-            guard try ContentCheck.md5(part) == file.md5 else {
+            // Mirrors are updated by replacing files; if one were written in place, this would give it away.
+            let isUnchanged = try duplicate(inventory.paths[place], at: part, stamps?[place])
+            guard try isUnchanged || ContentCheck.md5(part) == file.md5 else {
                 try Files.remove(part)
                 throw IcecoreError(
                     .invalidData,
@@ -50,6 +53,14 @@ struct InventoryKeeper {
         var kept = inventory
         kept.paths = copies
         return kept
+    }
+
+    /// Duplicates a list file; whether it is certainly what it was when its stamp was taken.
+    private func duplicate(_ path: String, at part: String, _ stamp: FileStamp?) throws -> Bool {
+        let isUnchanged = try stamp?.holds(in: FileStamp(path)) ?? false
+        try Files.duplicate(path, at: part, sharing: [.clone, .link])
+        guard isUnchanged, let stamp else { return false }
+        return try stamp.holds(inLinkOf: FileStamp(part)) || stamp.holds(in: FileStamp(path))
     }
 
     /// Removes all but the newest inventories that the store is to keep, and the remains of removals that were killed.
