@@ -130,14 +130,14 @@ class Nginx:
 
 
 class LatencyServer:
-    """latency.c"""
+    """latency.c, or another server that is driven like it."""
 
-    def __init__(self, milliseconds, *words):
+    def __init__(self, milliseconds, *words, program="latency"):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.process = subprocess.Popen(
-            [f"{ROOT}/.build/bench/latency", str(self.port), str(milliseconds), *map(str, words)],
+            [f"{ROOT}/.build/bench/{program}", str(self.port), str(milliseconds), *map(str, words)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.endpoint = f"http://127.0.0.1:{self.port}"
         for _ in range(100):
@@ -146,7 +146,7 @@ class LatencyServer:
                 return
             except OSError:
                 time.sleep(0.02)
-        sys.exit("latency does not start")
+        sys.exit(f"{program} does not start")
 
     def statistics(self):
         """Requests since the last call, and the most that waited at once."""

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -17,19 +18,15 @@ import compare  # noqa: E402  (what the benchmarks of transfers share)
 from gateway import KEYS, Gateway  # noqa: E402
 
 
-class Pages:
+class Pages(compare.LatencyServer):
     """A server that makes up a bucket."""
 
     def __init__(self, versions, milliseconds):
-        self.process = subprocess.Popen(
-            ["/usr/bin/python3", f"{HERE}/pages.py", str(versions), str(milliseconds)], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE)
-        self.endpoint = f"http://127.0.0.1:{json.loads(self.process.stdout.readline())['port']}"
+        super().__init__(milliseconds, versions, program="pages")
 
     def requests(self):
-        self.process.stdin.write(b"\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())["requests"]
+        """Since the last call."""
+        return self.statistics()[0]
 
     def stop(self):
         self.process.communicate()
@@ -63,23 +60,39 @@ def others(endpoint):
     }
 
 
-def measure(work, title, endpoint, versions, rounds, jobs, requests=lambda: 0):
+def list_milliseconds(work):
+    """What the last sync says of its listing."""
+    with open(f"{work}/output") as output:
+        return next(json.loads(line)["listMilliseconds"] for line in output if line.startswith("{"))
+
+
+def measure(work, title, endpoint, versions, rounds, jobs, requests=lambda: 0, latency=0, has_peers=True):
     """Our listings include that they are written, synced and committed; others print what they list."""
     table = compare.Table()
+    listed = {}
     for _ in range(rounds):
         for count in jobs:
             path = store(work, "store", endpoint)
-            sync = [compare.ICECORE, "sync", "--metadata-only", "--store", path, "--jobs", str(count)]
+            sync = [compare.ICECORE, "sync", "--json", "--metadata-only", "--store", path, "--jobs", str(count)]
             for which in ("first", "second"):
-                before = requests()
-                table.add(f"icecore, {which}, {count} in flight", compare.Run(sync, work), requests() - before)
-        for name, command in others(endpoint).items():
-            before = requests()
-            table.add(name, compare.Run(command, work), requests() - before)
+                requests()
+                run = compare.Run(sync, work)
+                name = f"icecore, {which}, {count} in flight"
+                table.add(name, run, requests())
+                listed.setdefault((name, count), []).append(list_milliseconds(work))
+        for name, command in others(endpoint).items() if has_peers else ():
+            requests()
+            run = compare.Run(command, work)
+            table.add(name, run, requests())
     print(f"\n{title}, {rounds} rounds, load {os.getloadavg()[0]:.1f}")
     table.show(versions)
+    for (name, count), times in listed.items() if latency else ():
+        milliseconds = statistics.median(times)
+        rate, ideal = versions / milliseconds * 1000, count * 1_000_000 / latency
+        print(f"{name}: listed {rate:.0f} versions/s in {milliseconds} ms, {rate / ideal:.2f} of what {count} x 1000 "
+              f"every {latency} ms make (goal {0.75 if 'first' in name else 0.9})")
     best = f"icecore, first, {jobs[-1]} in flight"
-    for name in others(endpoint):
+    for name in others(endpoint) if has_peers else ():
         table.ratio(best, name, "> 1")
 
 
@@ -88,6 +101,7 @@ def main():
     parser.add_argument("rounds", nargs="?", type=int, default=3)
     parser.add_argument("--gateway", type=int, default=20_000, help="versions at Ceph's gateway")
     parser.add_argument("--late", type=int, default=300_000, help="versions at a server that waits 50 ms")
+    parser.add_argument("--rates", type=int, default=3_000_000, help="versions at it for the rates of ours alone")
     parser.add_argument("--many", type=int, default=1_000_000, help="versions that are listed for the memory")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="icecore-listing-") as work:
@@ -101,7 +115,12 @@ def main():
         if options.late:
             pages = Pages(options.late, 50)
             measure(work, f"{options.late} versions, 50 ms", pages.endpoint, options.late, options.rounds, [4, 16],
-                    pages.requests)
+                    pages.requests, 50)
+            pages.stop()
+        if options.rates:
+            pages = Pages(options.rates, 50)
+            measure(work, f"{options.rates} versions, 50 ms", pages.endpoint, options.rates, options.rounds, [4, 16],
+                    pages.requests, 50, has_peers=False)
             pages.stop()
         pages = Pages(100_000, 0)
         with urllib.request.urlopen(f"{pages.endpoint}/bench?versions") as answer:

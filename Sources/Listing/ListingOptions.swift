@@ -36,6 +36,8 @@ public struct ListingProgress: Sendable {
     public var retries = 0
     public var bytes: Int64 = 0
     public var inFlight = 0
+    /// How long this process has listed.
+    public var milliseconds: Int64 = 0
     /// The call that was used.
     public var call = S3ListingCall.versions
 

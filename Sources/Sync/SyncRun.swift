@@ -94,7 +94,8 @@ public final class SyncRun {
     /// Lists the bucket, and syncs what was listed like any other inventory.
     private func syncListing(_ done: (SyncOutcome) throws -> Void) throws {
         let start = ContinuousClock.now
-        let (name, listing) = try list()
+        var (name, listing) = try list()
+        listing?.milliseconds = start.milliseconds
         let source = InventorySource(directory: UnfinishedListing.directory(store), store, client)
         var outcome = try sync(name, source)
         outcome.listing = listing

@@ -83,6 +83,7 @@ private struct ListingRecord: Encodable {
     let listRequests: Int
     let listRetries: Int
     let listBytes: Int64
+    let listMilliseconds: Int64
 
     init(_ listing: ListingProgress) {
         listedRows = listing.rows
@@ -90,6 +91,7 @@ private struct ListingRecord: Encodable {
         listRequests = listing.requests
         listRetries = listing.retries
         listBytes = listing.bytes
+        listMilliseconds = listing.milliseconds
     }
 }
 

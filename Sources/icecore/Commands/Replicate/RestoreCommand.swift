@@ -117,6 +117,9 @@ struct RestoreCommand: ParsableCommand {
         if dryRun { try output.line("if it were restored:") }
         for (name, tally) in lines where tally.objects > 0 || name == "equal already" {
             try output.line("\(tally.objects) \(name), \(tally.bytes.byteCount)")
+            if dryRun, name == "copied inside S3" {
+                try output.line("    where the bucket still has those versions: only a copy finds out; the rest is uploaded")
+            }
         }
         if outcome.otherETags > 0 {
             try output.line(
