@@ -57,6 +57,7 @@ let package = Package(
         .target(name: "Model", dependencies: ["Basics", heap], swiftSettings: hot),
         .target(name: "SQLite", dependencies: ["Basics", sqlite], swiftSettings: hot),
         .target(name: "Blobs", dependencies: ["Basics", "Model"]),
+        .target(name: "Packs", dependencies: ["Basics", "Model", heap], swiftSettings: hot),
         .target(
             name: "Index", dependencies: ["Basics", "Blobs", "Model", "SQLite", "Schema", grdb, sqlite],
             swiftSettings: hot),
@@ -116,6 +117,9 @@ let package = Package(
         .executableTarget(
             name: "icecore-bench-listing", dependencies: ["Basics", "S3", argumentParser],
             path: "Benchmarks/ReadListing"),
+        .executableTarget(
+            name: "icecore-bench-packs", dependencies: ["Basics", "Model", "Packs", argumentParser],
+            path: "Benchmarks/Packs"),
         .executableTarget(name: "icecore-bench-insert", dependencies: [sqlite], path: "Benchmarks/ClusteredInsert"),
 
         // What the tests share: the rules of docs/SEMANTICS.md as obvious code, and real servers to run against.
@@ -123,7 +127,7 @@ let package = Package(
         .target(name: "Testbed", dependencies: ["Basics"], path: "Tests/Testbed", exclude: ["reports", "servers"]),
         .target(name: "FaultShim", path: "Tests/FaultShim"),
         .target(
-            name: "FuzzTargets", dependencies: ["Basics", "Inventory", "Model", "S3", "Store"],
+            name: "FuzzTargets", dependencies: ["Basics", "Inventory", "Model", "Packs", "S3", "Store"],
             path: "Tests/Fuzz/Targets"),
         .testTarget(name: "FuzzTests", dependencies: ["Basics", "FuzzTargets"]),
         .testTarget(name: "BasicsTests", dependencies: ["Basics"]),
@@ -131,6 +135,7 @@ let package = Package(
         .testTarget(
             name: "InventoryTests", dependencies: ["Basics", "CZlib", "Inventory", "InventoryGenerator", "Model"],
             exclude: ["Fixtures"]),
+        .testTarget(name: "PacksTests", dependencies: ["Basics", "Model", "Packs"], exclude: ["Fixtures"]),
         .testTarget(name: "S3Tests", dependencies: ["Basics", "S3", "Testbed"]),
         .testTarget(name: "ListingTests", dependencies: ["Basics", "Listing", "S3", "Testbed"]),
         .testTarget(

@@ -84,6 +84,9 @@ public struct CRC: Sendable {
 
     /// The check of everything so far, the highest byte first: 4 bytes, or 8 of ``Function/crc64nvme``.
     public var digest: [UInt8] {
-        withUnsafeBytes(of: (state ^ function.ones).bigEndian) { Array($0.suffix(function.byteCount)) }
+        withUnsafeBytes(of: value.bigEndian) { Array($0.suffix(function.byteCount)) }
     }
+
+    /// The same as a number.
+    public var value: UInt64 { state ^ function.ones }
 }

@@ -23,6 +23,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case orc
     /// A list file in Parquet.
     case parquet
+    /// A pack, or a catalogue of packs.
+    case pack
 
     /// Tries some bytes.
     public func run(_ bytes: [UInt8]) {
@@ -35,6 +37,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .when: FuzzTarget.when(bytes)
         case .orc: FuzzTarget.columnar(bytes, InventoryFuzzEntryPoints.orc)
         case .parquet: FuzzTarget.columnar(bytes, InventoryFuzzEntryPoints.parquet)
+        case .pack: FuzzTarget.pack(bytes)
         }
     }
 

@@ -1,0 +1,54 @@
+import Basics
+import Model
+
+/// A record that is not what the directory of its pack says.
+public struct DamagedRecord: Hashable, Sendable {
+    public let place: UInt32
+    /// Of the content that was there.
+    public let key: PackKey
+}
+
+extension PackFile {
+    /// Whether the file is, byte for byte, what its name says.
+    public func isWhole(_ name: PackName) throws -> Bool {
+        try source.digest(0..<source.size) == name.digest
+    }
+
+    /// Reads everything, and says which contents are damaged; memory for one entry of each content.
+    ///
+    /// - Parameters:
+    ///   - sound: called for each sound content, in the order of the file.
+    ///   - damaged: called for each other one.
+    /// - Throws: `damaged` if the directory itself is, or does not belong to such records.
+    public func verify(
+        _ sound: (PackRecord) throws -> Void = { _ in }, damaged: (DamagedRecord) throws -> Void
+    ) throws {
+        let blocks = directory.range(0..<directory.blockCount)
+        guard try source.digest(blocks) == trailer.digest else { throw source.damage("a damaged directory") }
+        var entries: [PackEntry] = []
+        entries.reserveCapacity(count)
+        let cursor = self.entries()
+        while let entry = try cursor.read() { entries.append(entry) }
+        entries.sort { $0.place < $1.place }
+        guard entries.first?.place == UInt32(PackFrame.headerLength) else {
+            throw source.damage("bytes before its first record")
+        }
+        let window = PackWindow(source, limit: trailer.directory)
+        for index in entries.indices {
+            let entry = entries[index]
+            // Between two records there is nothing: where one ends is known from where the next begins.
+            let end = index + 1 < entries.count ? Int64(entries[index + 1].place) : trailer.directory
+            guard end - Int64(entry.place) >= Int64(RecordHeader.shortest) else {
+                throw source.damage("a directory with records that overlap (at \(entry.place))")
+            }
+            if let header = try window.header(at: Int64(entry.place), marker: trailer.marker),
+                Int64(entry.place) + Int64(header.length) + Int64(header.size) == end,
+                let record = try window.record(header, at: entry.place), PackKey(record.name) == entry.key
+            {
+                try sound(record)
+            } else {
+                try damaged(DamagedRecord(place: entry.place, key: entry.key))
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+import Basics
+
+/// An open file that any number of threads may read: pread(2) has no position.
+final class PackSource: Sendable {
+    private let file: File
+    let size: Int64
+    let path: String
+    /// What messages call it.
+    let title: String
+
+    init(_ file: consuming File, _ title: String) throws(IcecoreError) {
+        size = try file.size()
+        path = file.path
+        self.title = title
+        self.file = file
+    }
+
+    convenience init(path: String, _ title: String) throws(IcecoreError) {
+        try self.init(File.regular(path), title)
+    }
+
+    /// Fills the buffer with the bytes from `offset`.
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(IcecoreError) {
+        guard offset >= 0, offset <= size, Int64(buffer.count) <= size - offset else {
+            throw IcecoreError(.damaged, "the \(title) '\(path)' ends too early")
+        }
+        try file.read(into: buffer, at: offset)
+    }
+
+    func bytes(_ range: Range<Int64>) throws -> [UInt8] {
+        guard range.upperBound <= size else { throw damage("an end before its time") }
+        var bytes = [UInt8](repeating: 0, count: range.count)
+        try bytes.withUnsafeMutableBytes { try read(into: $0, at: range.lowerBound) }
+        return bytes
+    }
+
+    /// That the file has something that it must not have.
+    func damage(_ what: String) -> IcecoreError {
+        IcecoreError(.damaged, "the \(title) '\(path)' has \(what)")
+    }
+
+    /// The SHA-256 of some bytes.
+    func digest(_ range: Range<Int64>) throws -> [UInt8] {
+        let window = PackWindow(self, limit: range.upperBound)
+        var digester = SHA256()
+        var place = range.lowerBound
+        while place < range.upperBound {
+            let piece = try window.piece(at: place, upTo: range.upperBound)
+            digester.update(piece)
+            place += Int64(piece.count)
+        }
+        return digester.finalize()
+    }
+}
+
+/// A piece of a file in memory, for those who read from its beginning to its end.
+final class PackWindow {
+    private static let capacity = 1 << 20
+    private let source: PackSource
+    private let limit: Int64
+    private let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: PackWindow.capacity, alignment: 16)
+    private var start: Int64 = 0
+    private var count = 0
+
+    init(_ source: PackSource, limit: Int64) {
+        self.source = source
+        self.limit = min(limit, source.size)
+    }
+
+    deinit {
+        bytes.deallocate()
+    }
+
+    /// Up to `count` bytes, which is little, fewer only at the limit. Valid until the next call.
+    func bytes(at place: Int64, _ count: Int) throws(IcecoreError) -> UnsafeRawBufferPointer {
+        let wanted = Int(min(Int64(count), limit - place))
+        if place < start || place + Int64(wanted) > start + Int64(self.count) { try load(place) }
+        let first = Int(place - start)
+        return UnsafeRawBufferPointer(rebasing: bytes[first..<first + wanted])
+    }
+
+    /// As many bytes as there are at once. Valid until the next call.
+    func piece(at place: Int64, upTo end: Int64) throws(IcecoreError) -> UnsafeRawBufferPointer {
+        if place < start || place >= start + Int64(count) { try load(place) }
+        let first = Int(place - start)
+        let last = Int(min(Int64(count), end - start))
+        return UnsafeRawBufferPointer(rebasing: bytes[first..<last])
+    }
+
+    private func load(_ place: Int64) throws(IcecoreError) {
+        try Interruption.check()
+        let count = Int(min(Int64(PackWindow.capacity), limit - place))
+        self.count = 0
+        try source.read(into: UnsafeMutableRawBufferPointer(rebasing: bytes[..<count]), at: place)
+        (start, self.count) = (place, count)
+    }
+}
