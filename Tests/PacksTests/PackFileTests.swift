@@ -43,6 +43,7 @@ import Testing
             Issue.record("\($0)")
         }
         #expect(records.map(\.name) == Self.samples.map(\.name) && records.map(\.place) == places)
+        #expect(try PackScan(file).all().records == records)
         let scan = try PackScan(path: path).all()
         #expect(scan.records == records && scan.damage.isEmpty && scan.soundEnd == records.last?.end)
     }

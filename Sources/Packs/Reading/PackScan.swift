@@ -27,6 +27,12 @@ public struct PackScan {
         try self.init(PackSource(path: path, "pack"))
     }
 
+    /// Scans a pack that is open: its contents in the order of the file, with memory for none of them.
+    public init(_ pack: PackFile) {
+        source = pack.source
+        (marker, hasHeader, limit) = (pack.trailer.marker, true, pack.trailer.directory)
+    }
+
     init(_ source: PackSource) throws {
         self.source = source
         let trailer = try PackTrailer(of: source)
