@@ -3,10 +3,15 @@ import Model
 
 /// The readers of packs, for fuzzing without a file that has a name.
 package enum PackFuzzEntryPoints {
-    /// Reads whatever can be read of some bytes, as a pack and as a catalogue.
+    /// Reads whatever can be read of some bytes, as a pack and as a catalogue: as they are, and with checks that agree.
     ///
     /// - Returns: what was found, in text: the same each time.
     package static func read(_ bytes: [UInt8]) throws -> String {
+        let mended = mended(bytes)
+        return try readOnce(bytes) + (mended == bytes ? "" : readOnce(mended))
+    }
+
+    private static func readOnce(_ bytes: [UInt8]) throws -> String {
         var seen = ""
         func attempt(_ what: String, _ body: () throws -> Void) throws {
             do {
