@@ -189,11 +189,13 @@ public final class BucketListing {
         }
         let last = page.rows.last.map { page.copy($0.key) }
         plan.extend(range, to: last, isLast: !page.isTruncated)
-        let rows = selection(of: page, range)
+        let seam = range.seam
+        let continuation = seam?.find(in: page)
+        let rows = selection(of: page, range, from: continuation?.start ?? 0)
         var next = page.next
         if let last, let upper = range.upper, upper.lexicographicallyPrecedes(last) { next = nil }
-        if let next { try checkAdvance(range, next, isEmpty: page.rows.isEmpty) }
-        if let next { range.marker = next }
+        var isTorn = !(continuation?.isSound ?? true)
+        if let next { isTorn = try advance(range, page, to: next, continuation) }
         page.withBytes { bytes in
             for place in stride(from: rows.lowerBound, to: rows.upperBound, by: 64) {
                 plan.note(key: page.rows[place].key.bytes(in: bytes))
@@ -202,8 +204,9 @@ public final class BucketListing {
         let first = rows.isEmpty ? nil : page.copy(page.rows[rows.lowerBound].key)
         plan.received(
             range, rows: rows.count, first: first, last: last, pageRows: page.rows.count, isLast: next == nil)
-        let doubtful =
+        var doubtful =
             call == .versions ? watches[range.id, default: LatestWatch()].pass(page, rows, isLast: next == nil) : []
+        if isTorn, let key = seam?.key, !doubtful.contains(key) { doubtful.append(key) }
         if next == nil {
             watches[range.id] = nil
             endings[range.id] = nil
@@ -215,11 +218,11 @@ public final class BucketListing {
         for key in doubtful { relistings.append((KeyRelisting(key), pending)) }
     }
 
-    /// The rows of a page that are in a range: a server may begin before it, and goes on behind it.
-    private func selection(of page: S3VersionPage, _ range: ListedRange) -> Range<Int> {
+    /// The new rows of a page that are in a range: a server may begin before it, and goes on behind it.
+    private func selection(of page: S3VersionPage, _ range: ListedRange, from first: Int) -> Range<Int> {
         page.withBytes { bytes in
             range.lower.withUnsafeBytes { lower in
-                var start = 0
+                var start = first
                 while start < page.rows.count, !lower.precedes(page.rows[start].key.bytes(in: bytes)) { start += 1 }
                 guard let upper = range.upper else { return start..<page.rows.count }
                 return upper.withUnsafeBytes { upper in
@@ -231,23 +234,55 @@ public final class BucketListing {
         }
     }
 
-    /// Expects each page to end behind the one before: a server that goes round in circles would be listed for ever.
-    private func checkAdvance(_ range: ListedRange, _ next: S3ListingMarker, isEmpty: Bool) throws {
+    /// Decides where the next page of a range begins. Expects each to end behind the one before: a server that goes round in
+    /// circles would be listed for ever.
+    ///
+    /// - Parameters:
+    ///   - next: where the page says that the next one begins.
+    ///   - continuation: how the page goes on from the one before it, if that can be told.
+    /// - Returns: whether the key in which the page before ended has to be listed again.
+    private func advance(
+        _ range: ListedRange, _ page: S3VersionPage, to next: S3ListingMarker, _ continuation: PageSeam.Continuation?
+    ) throws -> Bool {
+        if let seam = range.seam, next.key.lexicographicallyPrecedes(seam.key) {
+            // The server has begun a key anew that was complete.
+            let behind = S3ListingMarker(after: seam.marker.key)
+            guard hasAdvanced(range, to: behind, isEmpty: false) else { throw standsStill(range) }
+            range.marker = behind
+            return false
+        }
+        // An empty page says nothing of what is to be repeated: the one behind it does.
+        let isEmpty = page.rows.isEmpty
+        let seam = isEmpty ? range.seam : PageSeam(page, next)
+        let marker = isEmpty ? next : seam?.marker ?? next
+        if hasAdvanced(range, to: marker, isEmpty: isEmpty) {
+            range.marker = marker
+            range.seam = seam
+            return !(isEmpty || continuation?.isSound ?? true)
+        }
+        // It has begun the key anew in which the page before ended: that is listed by itself, and the rest goes on behind it.
+        guard range.seam?.key == next.key, range.restarted != next.key else { throw standsStill(range) }
+        range.restarted = next.key
+        range.marker = S3ListingMarker(after: next.key)
+        range.seam = nil
+        endings[range.id] = nil
+        return true
+    }
+
+    private func hasAdvanced(_ range: ListedRange, to next: S3ListingMarker, isEmpty: Bool) -> Bool {
         let old = range.marker
-        var hasAdvanced = old.key.lexicographicallyPrecedes(next.key)
-        if hasAdvanced {
-            endings[range.id] = nil
-        } else if old.key == next.key, next != old {
-            // Further versions of the same key; or, after an empty page, another name for the place.
-            let ending = isEmpty ? next.token + next.versionId : next.versionId
-            hasAdvanced = endings[range.id, default: []].insert(ending).inserted
-        }
-        guard hasAdvanced else {
-            throw IcecoreError(
-                .invalidData,
-                "the server's listing of \(options.bucket) does not get past the key '\(Display.escaped(old.key))': the "
-                    + "same page comes again")
-        }
+        if old.key.lexicographicallyPrecedes(next.key) { endings[range.id] = nil }
+        guard !next.key.lexicographicallyPrecedes(old.key), next != old else { return false }
+        // Further versions of the same key; or, after an empty page, another name for the place.
+        let ending = isEmpty ? next.token + next.versionId : next.versionId
+        return endings[range.id, default: []].insert(ending).inserted
+    }
+
+    private func standsStill(_ range: ListedRange) -> IcecoreError {
+        IcecoreError(
+            .invalidData,
+            "the server's listing of \(options.bucket) does not get past the key '\(Display.escaped(range.marker.key))': "
+                + "the same page comes again")
     }
 
     private func write(

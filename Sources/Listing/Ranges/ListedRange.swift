@@ -17,6 +17,10 @@ final class ListedRange {
     var state = State.idle
     /// Where the next page begins.
     var marker: S3ListingMarker
+    /// What that page is to repeat; nil if nothing is.
+    var seam: PageSeam?
+    /// The last key that was listed again because a page began it anew.
+    var restarted: [UInt8]?
     /// How many rows it should have, if somebody knows.
     var expected: Int?
 

@@ -1,13 +1,19 @@
 import Basics
 import S3
 
-/// Lists a single key once more, page by page, until at most one of its versions is marked latest.
+/// Lists a single key once more, page by page, until it comes without a gap and at most one of its versions is marked latest.
 final class KeyRelisting {
     private(set) var marker = S3ListingMarker(after: [])
     private(set) var replacement: KeyReplacement
+    private var seam: PageSeam?
+    private var rows = 0
     private var latest: [[UInt8]] = []
+    /// Where pages began: none may begin there again.
+    private var markers: Set<S3ListingMarker> = []
     private var attempts = 1
     private static let mostAttempts = 5
+    /// They are held until all have come.
+    private static let mostRows = 200_000
 
     var key: [UInt8] { replacement.key }
 
@@ -19,34 +25,46 @@ final class KeyRelisting {
     ///
     /// - Returns: whether the key is complete.
     func add(_ page: S3VersionPage) throws -> Bool {
-        var count = 0
-        page.withBytes { bytes in
-            for row in page.rows {
-                guard row.key.bytes(in: bytes).elementsEqual(key) else { break }
-                count += 1
-                let version = page.copy(row.versionId)
-                if row.isLatest, !latest.contains(version) { latest.append(version) }
-            }
+        let continuation = seam?.find(in: page)
+        let start = continuation?.start ?? 0
+        let end = endOfKey(page, from: start)
+        for row in page.rows[start..<end] where row.isLatest {
+            let version = page.copy(row.versionId)
+            if !latest.contains(version) { latest.append(version) }
         }
-        if count > 0 { replacement.pages.append((page.excerpt(0..<count), 0..<count)) }
-        if count == page.rows.count, let next = page.next, next.key == key {
-            guard next != marker else {
-                throw IcecoreError(
-                    .invalidData, "the server's listing does not get past the key '\(Display.escaped(key))'")
-            }
-            marker = next
-            return false
+        rows += end - start
+        guard rows <= Self.mostRows else { throw replacement.isLate() }
+        if end > start { replacement.pages.append((page.excerpt(start..<end), 0..<(end - start))) }
+        let isSound = continuation?.isSound ?? true
+        if isSound, end == page.rows.count, let next = page.next, next.key == key {
+            seam = PageSeam(page, next)
+            marker = seam?.marker ?? next
+            if markers.insert(marker).inserted { return false }
+        } else if isSound, latest.count <= 1 {
+            return true
         }
-        if latest.count <= 1 { return true }
         guard attempts < Self.mostAttempts else {
             throw IcecoreError(
                 .invalidData,
-                "the server marks two versions of the key '\(Display.escaped(key))' latest, whenever it is listed")
+                "the server's listing of the key '\(Display.escaped(key))' contradicts itself, whenever it is listed: two "
+                    + "versions are marked latest, or the same page comes again")
         }
         attempts += 1
-        latest = []
+        begin()
+        return false
+    }
+
+    private func begin() {
+        (seam, rows, latest, markers) = (nil, 0, [], [])
         marker = S3ListingMarker(after: [])
         replacement = KeyReplacement(key: key)
-        return false
+    }
+
+    private func endOfKey(_ page: S3VersionPage, from start: Int) -> Int {
+        page.withBytes { bytes in
+            var end = start
+            while end < page.rows.count, page.rows[end].key.bytes(in: bytes).elementsEqual(key) { end += 1 }
+            return end
+        }
     }
 }

@@ -1,5 +1,3 @@
-import Basics
-import Basics
 import S3
 
 /// The versions of one key, which may come in several pages.
@@ -34,12 +32,7 @@ struct VersionGroup {
     }
 
     mutating func replace(by replacement: KeyReplacement) throws {
-        guard taken == nil else {
-            throw IcecoreError(
-                .invalidData,
-                "the key '\(Display.escaped(key))' has changed while its versions were listed: run the same command "
-                    + "again")
-        }
+        guard taken == nil else { throw replacement.isLate() }
         pages = replacement.pages
         isReplaced = true
     }

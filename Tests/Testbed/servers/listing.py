@@ -5,8 +5,8 @@ usage: listing.py    Says {"port", "directory"} when it is ready, and stops at t
 Commands are JSON objects, one a line on standard input; each is answered with one line:
   {"versions": [{"key", "versionId", "isLatest", "deleteMarker", "size", "lastModified", "etag"}]}    the bucket's, newest
                           first for each key; they replace those before
-  {"generate": n, "shape": "hex" | "deep" | "flat" | "accents" | "versions"}    so many keys with one version each; the last:
-                          of each key, 4,000 versions
+  {"generate": n, "shape": "hex" | "deep" | "flat" | "accents" | "versions" | "one"}    so many keys with one version each;
+                          the last but one: of each key, 4,000 versions; the last: all are of one key, and none is held
   {"quirks": {...}}       replaces those before:
                           "pageSize"; "inclusive": markers are part of the answer; "oldestFirst"; "plain": keys are never
                           encoded; "repeatsMarker": says the marker that was sent; "stuck": the same page again and again;
@@ -14,6 +14,9 @@ Commands are JSON objects, one a line on standard input; each is answered with o
                           "unavailable": probability of status 503; "noVersions": status 501, "ignoresVersions": a listing of
                           objects in its place; "noSecond": knows only ListObjects; "latency": seconds;
                           "delete": a key whose latest version goes as soon as a page has ended with it;
+                          "cut": {"key", "page", "places"}: as soon as that page of several has ended with a version of the
+                          key, the versions in these places, counted from the page's end, go; "forgets": of a marker whose
+                          version has gone, the server "skips" the other versions of the key, or "restarts" the key;
                           "status": what ?versioning says; "reports": the XML of ?inventory
   {"statistics": true}    {"versions", "objects", "oldObjects", "refused", "most": in flight at a time}
 """
@@ -21,11 +24,13 @@ Commands are JSON objects, one a line on standard input; each is answered with o
 import asyncio
 import bisect
 import collections
+import collections.abc
 import hashlib
 import json
 import os
 import random
 import sys
+import time
 import urllib.parse
 from xml.sax.saxutils import escape
 
@@ -48,6 +53,10 @@ class Bucket:
         # Where versions were that are deleted: as a marker, each still stands for its place.
         self.places = {}
 
+    def place(self, version, start, end):
+        """The place of a version among those of its key; None if there is no such version."""
+        return next((place for place in range(start, end) if self.rows[place]["versionId"] == version), None)
+
     def ordered(self):
         if quirks.get("oldestFirst") and not getattr(self, "turned", False):
             groups = collections.OrderedDict()
@@ -57,17 +66,52 @@ class Bucket:
             self.turned = True
         return self.rows
 
-    def delete(self, key):
-        """Deletes the latest version of a key for good."""
-        rows = [row for row in self.rows if row["key"] == key]
-        latest = next(row for row in rows if row["isLatest"])
-        rest = [row for row in rows if row is not latest]
-        if rest:
+    def delete(self, gone):
+        """Deletes a version for good."""
+        rest = [row for row in self.rows if row["key"] == gone["key"] and row is not gone]
+        if rest and gone["isLatest"]:
             (rest[-1] if getattr(self, "turned", False) else rest[0])["isLatest"] = True
-        self.places[key, latest["versionId"]] = next(place for place, row in enumerate(self.rows) if row is latest)
-        self.rows = [row for row in self.rows if row is not latest]
+        gap = next(place for place, row in enumerate(self.rows) if row is gone)
+        self.places = {marker: place - (place > gap) for marker, place in self.places.items()}
+        self.places[gone["key"], gone["versionId"]] = gap
+        self.rows = [row for row in self.rows if row is not gone]
         self.keys = [row["key"].encode() for row in self.rows]
         self.texts = {}
+
+
+class Made(collections.abc.Sequence):
+    """A list whose elements are made when somebody looks at them."""
+
+    def __init__(self, count, make):
+        self.places, self.make = range(count), make
+
+    def __len__(self):
+        return len(self.places)
+
+    def __getitem__(self, place):
+        found = self.places[place]
+        return self.make(found) if isinstance(found, int) else [self.make(each) for each in found]
+
+
+class OneKey(Bucket):
+    """Any number of versions of one key, a second apart."""
+
+    def __init__(self, count):
+        super().__init__([])
+        self.rows = Made(count, self.version)
+        self.keys = Made(count, lambda place: b"written/all the time")
+        self.texts = None
+
+    def place(self, version, start, end):
+        place = int(version[1:])
+        return place if start <= place < end else None
+
+    @staticmethod
+    def version(place):
+        return {
+            "key": "written/all the time", "versionId": f"v{place:031}", "isLatest": place == 0, "deleteMarker": False,
+            "size": place, "lastModified": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(1767225600 - place)),
+            "etag": f"{place:032x}"}
 
 
 bucket = Bucket([])
@@ -78,7 +122,8 @@ def shown(key):
 
 
 def entry(row, as_object):
-    known = bucket.texts.get((id(row), as_object))
+    texts = {} if bucket.texts is None else bucket.texts
+    known = texts.get((id(row), as_object))
     if known is None:
         kind = "Contents" if as_object else "DeleteMarker" if row["deleteMarker"] else "Version"
         text = f"<{kind}><Key>{shown(row['key'])}</Key>"
@@ -90,7 +135,7 @@ def entry(row, as_object):
                      "<StorageClass>STANDARD</StorageClass>")
         if not as_object:
             text += "<Owner><ID>75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a</ID></Owner>"
-        known = bucket.texts[(id(row), as_object)] = f"{text}</{kind}>"
+        known = texts[(id(row), as_object)] = f"{text}</{kind}>"
     return known
 
 
@@ -100,13 +145,14 @@ def beginning(query, marker_name):
     version = query.get("version-id-marker", "")
     if quirks.get("stuck") or not marker:
         return 0
-    rows = bucket.ordered()
+    bucket.ordered()
     start = bisect.bisect_left(bucket.keys, marker.encode())
     end = bisect.bisect_right(bucket.keys, marker.encode())
     if version:
-        place = next((place for place in range(start, end) if rows[place]["versionId"] == version), None)
+        place = bucket.place(version, start, end)
         if place is None:
-            return bucket.places.get((marker, version), end)
+            forgotten = {"skips": end, "restarts": start}
+            return forgotten.get(quirks.get("forgets"), bucket.places.get((marker, version), end))
         return place if quirks.get("inclusive") else place + 1
     return start if quirks.get("inclusive") else end
 
@@ -135,11 +181,24 @@ def list_versions(query):
     text += "".join(entry(row, False) for row in listed)
     if not quirks.get("plain"):
         text += "<EncodingType>url</EncodingType>"
-    doomed = quirks.get("delete")
-    if doomed and is_truncated and not prefix and page[-1]["key"] == doomed and page[-1]["isLatest"]:
-        del quirks["delete"]
-        bucket.delete(doomed)
+    if is_truncated and not prefix:
+        delete_some(page)
     return f'<ListVersionsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>b</Name>{text}</ListVersionsResult>'
+
+
+def delete_some(page):
+    """Deletes what is to go as soon as a page has ended with it."""
+    last = page[-1]
+    if last["key"] == quirks.get("delete") and last["isLatest"]:
+        del quirks["delete"]
+        bucket.delete(last)
+    cut = quirks.get("cut")
+    if cut and last["key"] == cut["key"]:
+        cut["page"] -= 1
+        if cut["page"] == 0:
+            del quirks["cut"]
+            for place in cut["places"]:
+                bucket.delete(page[-place])
 
 
 def list_objects(query, is_second):
@@ -241,11 +300,13 @@ def obey(command):
     global bucket, quirks, in_flight
     if "versions" in command:
         bucket = Bucket(command["versions"])
-    if "generate" in command:
+    if command.get("shape") == "one":
+        bucket = OneKey(command["generate"])
+    elif "generate" in command:
         bucket = Bucket(generate(command["generate"], command.get("shape", "hex")))
     if "quirks" in command:
         quirks = command["quirks"]
-        bucket.texts = {}
+        bucket.texts = None if bucket.texts is None else {}
         counts.clear()
         in_flight = 0
     if "statistics" in command:

@@ -65,6 +65,7 @@ public final class S3VersionPage: @unchecked Sendable {
     /// Copies some rows, so that the rest of the page need not be kept.
     public func excerpt(_ places: Range<Int>) -> S3VersionPage {
         var bytes: [UInt8] = []
+        var key = (own: TextSpan.empty, copy: TextSpan.empty)
         func move(_ span: TextSpan) -> TextSpan {
             let start = bytes.count
             bytes += copy(span)
@@ -72,7 +73,10 @@ public final class S3VersionPage: @unchecked Sendable {
         }
         let copies = rows[places].map { row in
             var row = row
-            row.key = move(row.key)
+            // Copies are made of keys that have many versions.
+            let isSame = withBytes { row.key.bytes(in: $0).isEqual(to: key.own.bytes(in: $0)) }
+            if !isSame { key = (row.key, move(row.key)) }
+            row.key = key.copy
             row.versionId = move(row.versionId)
             row.etag = move(row.etag)
             row.storageClass = move(row.storageClass)
