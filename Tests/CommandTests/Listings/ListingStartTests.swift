@@ -45,6 +45,21 @@ import Testing
         }
     }
 
+    @Test func theOnlyReportThatCanBeUsedIsTaken() throws {
+        try Self.use { scenario, server in
+            let off = Self.report("off", isEnabled: false)
+            try server.set(Self.reports(off, Self.report("all")))
+            let run = try scenario.run(["init", scenario.store, "--bucket", "s3://bucket"])
+            let url = "s3://inventories/reports/bucket/all/"
+            #expect(run.status == 0 && run.stderr.contains("the bucket has the inventory \(url)"), "\(run)")
+            #expect(run.stderr.contains("the inventory off cannot be used: it is disabled"), "\(run)")
+            #expect(!run.stderr.contains("each sync lists the bucket"), "\(run)")
+            let text = try Files.read("\(scenario.store)/icecore.json", limit: 1 << 20)
+            let configuration = try #require(JSONSerialization.jsonObject(with: Data(text)) as? [String: Any])
+            #expect(configuration["inventory"] as? String == url && configuration["lists"] == nil, "\(configuration)")
+        }
+    }
+
     @Test(arguments: [false, true])
     func withoutAReportTheBucketIsListed(isAsked: Bool) throws {
         try Self.use { scenario, server in
