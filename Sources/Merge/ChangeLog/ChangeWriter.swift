@@ -11,7 +11,7 @@ package final class ChangeWriter {
         self.sink = sink
     }
 
-    /// Passes on a full buffer. Called between changes of different keys, so that no step is long.
+    /// Passes on a full buffer. Called between changes of different versions, so that no step is long.
     @inline(__always)
     package func flushIfFull() throws {
         if buffer.isFull { buffer = try sink.take(buffer) }

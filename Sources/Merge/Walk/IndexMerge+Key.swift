@@ -232,8 +232,12 @@ extension IndexMerge {
     /// Recomputes all rows of a key from what is known about it, and writes those that differ.
     private func rewrite(_ group: KeyGroup, name: UnsafeRawBufferPointer, _ frame: MergeFrame) throws {
         var versions = frame.isStored ? try reader.storedVersions(name, in: frame.directory, timeline) : []
+        // What the inventory lists, it lists once: only what is stored has to be found again.
         var places: [VersionIdentity: Int] = [:]
+        places.reserveCapacity(versions.count)
         for (place, version) in versions.enumerated() { places[version.evidence.identity] = place }
+        // One array for all that are new: a key may have very many.
+        let onlyHere = [RankInterval(rank, next)]
         let wasShown = versions.contains { !$0.evidence.identity.isMarker && $0.evidence.latest.contains(rank) }
 
         // Add what this inventory says to the evidence.
@@ -246,11 +250,10 @@ extension IndexMerge {
                 place = known
             } else {
                 place = versions.count
-                places[identity] = place
                 versions.append(
                     StoredVersion(
-                        evidence: VersionEvidence(identity: identity, listed: [], latest: []), flags: flags(row),
-                        rows: []))
+                        evidence: VersionEvidence(identity: identity, listed: onlyHere, latest: []),
+                        flags: flags(row), rows: []))
                 isListed.append(false)
                 isLatest.append(false)
                 count(newVersion: row)
@@ -298,8 +301,8 @@ extension IndexMerge {
                     version.evidence.identity, flags, isLatest: isLatest[place], name: name)
             }
             try writeRows(version, flags: flags, valid: succession.valid[place], name: name, frame, checks)
+            try changes.flushIfFull()
         }
-        try changes.flushIfFull()
     }
 
     /// Requests the content of a listed version, or leaves it out and counts it.
