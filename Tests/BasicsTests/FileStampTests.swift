@@ -1,21 +1,24 @@
 import Basics
+import Foundation
 import Glibc
-import Testbed
 import Testing
 
 @Suite struct FileStampTests {
-    /// A file that was last changed long enough ago.
-    private static func withOldFile(_ body: (_ path: String, _ stamp: FileStamp) throws -> Void) throws {
-        try TemporaryDirectory.use { directory in
-            let path = "\(directory)/file"
-            try Files.replace(path, with: bytes("first"))
-            usleep(2_300_000)
-            try body(path, try FileStamp(path))
-        }
+    /// A file that was last changed so many seconds ago.
+    private static func withFile(
+        waiting seconds: Double, _ body: (_ path: String, _ stamp: FileStamp) throws -> Void
+    ) throws {
+        let directory = "\(NSTemporaryDirectory())/icecore-stamp-\(UUID().uuidString)"
+        try Files.createDirectory(directory)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let path = "\(directory)/file"
+        try Files.replace(path, with: Array("first".utf8))
+        usleep(UInt32(seconds * 1_000_000))
+        try body(path, try FileStamp(path))
     }
 
     @Test func aFileThatNobodyTouchesIsWhatItWas() throws {
-        try Self.withOldFile { path, stamp in
+        try Self.withFile(waiting: 2.3) { path, stamp in
             #expect(try stamp.holds(in: FileStamp(path)))
             let second = "\(path)-2"
             #expect(link(path, second) == 0)
@@ -25,29 +28,26 @@ import Testing
     }
 
     @Test func aFileThatIsWrittenInPlaceIsNotEvenWithItsTimeSetBack() throws {
-        try Self.withOldFile { path, stamp in
+        try Self.withFile(waiting: 2.3) { path, stamp in
             var status = stat()
             #expect(stat(path, &status) == 0)
             let file = try File(path, O_WRONLY)
-            try bytes("other").withUnsafeBytes { try file.write($0) }
+            try Array("other".utf8).withUnsafeBytes { try file.write($0) }
             #expect(futimens(file.descriptor, [status.st_atim, status.st_mtim]) == 0)
             #expect(try !stamp.holds(in: FileStamp(path)))
         }
     }
 
     @Test func aFileThatIsReplacedIsNot() throws {
-        try Self.withOldFile { path, stamp in
-            try Files.replace(path, with: bytes("first"))
+        try Self.withFile(waiting: 2.3) { path, stamp in
+            try Files.replace(path, with: Array("first".utf8))
             #expect(try !stamp.holds(in: FileStamp(path)))
             #expect(try !stamp.holds(inLinkOf: FileStamp(path)))
         }
     }
 
     @Test func ofAFileThatHasJustChangedNothingIsCertain() throws {
-        try TemporaryDirectory.use { directory in
-            let path = "\(directory)/file"
-            try Files.replace(path, with: bytes("first"))
-            let stamp = try FileStamp(path)
+        try Self.withFile(waiting: 0) { path, stamp in
             #expect(try !stamp.holds(in: FileStamp(path)))
             #expect(throws: IcecoreError.self) { try FileStamp("\(path)-2") }
         }
