@@ -19,11 +19,13 @@ import Testing
 
     @Test func aFileThatNobodyTouchesIsWhatItWas() throws {
         try Self.withFile(waiting: 2.3) { path, stamp in
-            #expect(try stamp.holds(in: FileStamp(path)))
+            let later = try FileStamp(path)
+            #expect(stamp.holds(in: later))
             let second = "\(path)-2"
             #expect(link(path, second) == 0)
-            #expect(try !stamp.holds(in: FileStamp(path)), "a second name is a change of the file")
-            #expect(try stamp.holds(inLinkOf: FileStamp(second)))
+            let (first, other) = (try FileStamp(path), try FileStamp(second))
+            #expect(!stamp.holds(in: first), "a second name is a change of the file")
+            #expect(stamp.holds(inLinkOf: other))
         }
     }
 
@@ -33,22 +35,25 @@ import Testing
             #expect(stat(path, &status) == 0)
             let file = try File(path, O_WRONLY)
             try Array("other".utf8).withUnsafeBytes { try file.write($0) }
-            #expect(futimens(file.descriptor, [status.st_atim, status.st_mtim]) == 0)
-            #expect(try !stamp.holds(in: FileStamp(path)))
+            let descriptor = file.descriptor
+            #expect(futimens(descriptor, [status.st_atim, status.st_mtim]) == 0)
+            let later = try FileStamp(path)
+            #expect(!stamp.holds(in: later))
         }
     }
 
     @Test func aFileThatIsReplacedIsNot() throws {
         try Self.withFile(waiting: 2.3) { path, stamp in
             try Files.replace(path, with: Array("first".utf8))
-            #expect(try !stamp.holds(in: FileStamp(path)))
-            #expect(try !stamp.holds(inLinkOf: FileStamp(path)))
+            let later = try FileStamp(path)
+            #expect(!stamp.holds(in: later) && !stamp.holds(inLinkOf: later))
         }
     }
 
     @Test func ofAFileThatHasJustChangedNothingIsCertain() throws {
         try Self.withFile(waiting: 0) { path, stamp in
-            #expect(try !stamp.holds(in: FileStamp(path)))
+            let later = try FileStamp(path)
+            #expect(!stamp.holds(in: later))
             #expect(throws: IcecoreError.self) { try FileStamp("\(path)-2") }
         }
     }
