@@ -197,12 +197,13 @@ struct SyncCommand: ParsableCommand {
 
     /// What it took to list the bucket.
     private func listed(_ listing: ListingProgress) -> String {
-        let rows = listing.rows.of(listing.call == .versions ? "version" : "object")
+        let unit = listing.call == .versions ? "version" : "object"
+        let rows = listing.rows.of(unit)
         var text = "  listed \(rows) in \(listing.requests.of("request")), \(listing.bytes.byteCount)"
         let seconds = Double(listing.milliseconds) / 1000
         if seconds >= 1 {
             let rate = Int((Double(listing.rows) / seconds).rounded())
-            text += ", in \(Int(seconds.rounded()).duration) (\(rate.of(listing.call == .versions ? "version" : "object"))/s)"
+            text += ", in \(Int(seconds.rounded()).duration) (\(rate.of(unit))/s)"
         }
         if listing.retries > 0 { text += ", \(listing.retries) of them again" }
         if listing.earlierRows > 0 { text += "; \(listing.earlierRows) more had been listed before an interruption" }

@@ -118,7 +118,7 @@ struct RestoreCommand: ParsableCommand {
         for (name, tally) in lines where tally.objects > 0 || name == "equal already" {
             try output.line("\(tally.objects) \(name), \(tally.bytes.byteCount)")
             if dryRun, name == "copied inside S3" {
-                try output.line("    where the bucket still has those versions: only a copy finds out; the rest is uploaded")
+                try output.line("    where the bucket still has those versions; what it lacks is uploaded")
             }
         }
         if outcome.otherETags > 0 {
