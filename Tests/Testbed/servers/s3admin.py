@@ -67,7 +67,12 @@ def set_versioning(bucket, status):
 
 
 def content(item):
-    """`body` (base64), or `size` bytes that depend on `seed`."""
+    """`body` (base64), what is in `file`, which is removed, or `size` bytes that depend on `seed`."""
+    if "file" in item:
+        with open(item["file"], "rb") as file:
+            body = file.read()
+        os.remove(item["file"])
+        return body
     if "body" in item:
         return base64.b64decode(item["body"])
     return random.Random(item.get("seed", 0)).randbytes(item.get("size", 0))
