@@ -56,8 +56,8 @@ let package = Package(
         .target(name: "S3", dependencies: ["Basics", "CCurl", heap], swiftSettings: fuzzed),
         .target(name: "Model", dependencies: ["Basics", heap], swiftSettings: hot),
         .target(name: "SQLite", dependencies: ["Basics", sqlite], swiftSettings: hot),
-        .target(name: "Blobs", dependencies: ["Basics", "Model"]),
         .target(name: "Packs", dependencies: ["Basics", "Model", heap], swiftSettings: hot),
+        .target(name: "Blobs", dependencies: ["Basics", "Model", "Packs"]),
         .target(
             name: "Index", dependencies: ["Basics", "Blobs", "Model", "SQLite", "Schema", grdb, sqlite],
             swiftSettings: hot),
@@ -66,7 +66,7 @@ let package = Package(
             swiftSettings: hot),
         .target(
             name: "Store",
-            dependencies: ["Basics", "Blobs", "Index", "Inventory", "Merge", "Model", "SQLite", sqlite],
+            dependencies: ["Basics", "Blobs", "Index", "Inventory", "Merge", "Model", "Packs", "SQLite", sqlite],
             swiftSettings: hot),
         .target(
             name: "Download", dependencies: ["Basics", "Blobs", "CSystem", "Index", "Merge", "Model", "S3", "Store"]),
@@ -82,27 +82,29 @@ let package = Package(
             ]),
         .target(
             name: "Filesystem",
-            dependencies: ["Basics", "Blobs", "CFuse3", "Download", "Index", "Model", "S3", "Store"],
+            dependencies: ["Basics", "Blobs", "CFuse3", "Download", "Index", "Model", "Packs", "S3", "Store"],
             path: "fuse/Filesystem"),
         .target(
-            name: "Upload", dependencies: ["Basics", "Download", "Model", "S3", "SQLite", "Store"]),
+            name: "Upload", dependencies: ["Basics", "Blobs", "Download", "Model", "S3", "SQLite", "Store"]),
         .target(
             name: "Replica",
             dependencies: [
-                "Basics", "Blobs", "CZlib", "Download", "Index", "Merge", "Model", "S3", "SQLite", "Store", "Upload",
+                "Basics", "Blobs", "CZlib", "Download", "Index", "Merge", "Model", "Packs", "S3", "SQLite", "Store",
+                "Upload",
             ]),
         .target(
             name: "Restore",
-            dependencies: ["Basics", "Download", "Index", "Model", "S3", "SQLite", "Store", "Upload", deque]),
+            dependencies: ["Basics", "Blobs", "Download", "Index", "Model", "S3", "SQLite", "Store", "Upload", deque]),
         .target(
             name: "Adopt",
             dependencies: ["Basics", "Blobs", "CSystem", "Download", "Index", "Merge", "Model", "SQLite", "Store"]),
-        .target(name: "Export", dependencies: ["Basics", "CSystem", "Index", "Model", "Store"]),
+        .target(
+            name: "Export", dependencies: ["Basics", "Blobs", "CSystem", "Index", "Model", "Packs", "Store"]),
         .executableTarget(
             name: "icecore",
             dependencies: [
-                "Adopt", "Basics", "Download", "Export", "Filesystem", "Index", "Inventory", "Listing", "Model",
-                "Replica", "Restore", "S3", "Store", "Sync", "Verify", argumentParser,
+                "Adopt", "Basics", "Blobs", "Download", "Export", "Filesystem", "Index", "Inventory", "Listing",
+                "Model", "Packs", "Replica", "Restore", "S3", "Store", "Sync", "Verify", argumentParser,
             ]),
 
         // Inventories of any size, made up, to test and to measure with.

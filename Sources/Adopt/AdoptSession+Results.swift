@@ -69,7 +69,7 @@ extension AdoptSession {
         let key = ContentKey(etag: content.etag, size: content.size)
         if let intake, intake.isPending(key) { return true }
         if options.isDryRun, try wanted.isTaken(content.etag, content.size) { return true }
-        return contents.isThere(content)
+        return try contents.isThere(content)
     }
 
     /// A file whose content the store has stays where it is, unless it is the blob itself: an adoption was killed before it

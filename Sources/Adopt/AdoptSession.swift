@@ -138,7 +138,7 @@ final class AdoptSession {
                     etag: etag, size: size, name: blob, parts: nil, isCalledPresent: false, isPruned: false)
             ]
         }
-        guard Files.size(store.blobs.path(ofName: blob.file)) == size else { return [] }
+        guard try store.blobs.find(blob) != nil else { return [] }
         return [
             IndexedContent(
                 etag: ETag(name), size: size, name: blob, parts: nil, isCalledPresent: true, isPruned: false)

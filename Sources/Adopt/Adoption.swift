@@ -60,7 +60,7 @@ public final class Adoption {
         let contents = try IndexedContents(store, reader)
         try reader.forEachLacking({ reporter.progress(.looking(rows: $0)) }) { row, _, prefix in
             guard let content = try contents.content(of: row, prefix: prefix) else { return }
-            if !wanted.isLast(content), !contents.isThere(content) { try wanted.add(content) }
+            if !wanted.isLast(content), try !contents.isThere(content) { try wanted.add(content) }
         }
         try wanted.sort()
         return wanted

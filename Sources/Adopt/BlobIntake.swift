@@ -86,7 +86,7 @@ final class BlobIntake {
         try expect { try committer.finish() }
         for (candidate, name) in leaving {
             // Whoever has written to it meanwhile keeps it.
-            guard Files.size(store.blobs.path(ofName: name.file)) == name.size,
+            guard try store.blobs.find(name) != nil,
                 let status = candidate.directory.status(candidate.name),
                 candidate.state.isUnchanged(FileState(status)),
                 SourceDirectory.withName(candidate.name, { unlinkat(candidate.directory.descriptor, $0, 0) }) == 0

@@ -1,18 +1,25 @@
 import Basics
 import Glibc
 import Model
+import Packs
 
-/// The contents: one immutable file each, named by its content. `blobs/<2 hex>/<ETag>-<size>`, or
-/// `blobs/<2 hex>/x-<SHA-256>-<size>` for a content whose ETag is not the MD5 of anything.
+/// The contents: one immutable file each, named by its content, or a record of a pack.
 ///
-/// The directory is the answer to "do we have this ETag?": there is no table of blobs.
+/// A file is `blobs/<2 hex>/<ETag>-<size>`, or `blobs/<2 hex>/x-<SHA-256>-<size>` for a content whose ETag is not the MD5 of
+/// anything. The directory, and the catalogue of packs, are the answer to "do we have this ETag?": there is no table of blobs.
+/// This is the one place that knows where a content lies.
 public struct Blobs: Sendable {
     /// `…/blobs`.
     public let path: String
+    public let packs: PackSet
 
-    public init(path: String) {
+    public init(path: String, packs: PackSet) {
         self.path = path
+        self.packs = packs
     }
+
+    /// What is smaller is looked for in packs first.
+    private static let usuallyLoose: Int64 = 1 << 20
 
     /// The path of a blob by its name.
     public func path(ofName name: String) -> String {
@@ -26,22 +33,39 @@ public struct Blobs: Sendable {
 
     /// Finds the blob of an ETag.
     ///
-    /// - Parameter sha256: what the index has for an opaque one; called only if no file has the ETag's name.
-    /// - Returns: its path, or nil; the file is regular and has the right size. `verify` checks the content.
-    public func find(etag: ETag, size: Int64, sha256: () throws -> [UInt8]?) rethrows -> String? {
-        if let name = BlobName.file(etag: etag, size: size) {
-            let path = path(ofName: name)
-            if Files.size(path) == size { return path }
-        }
-        if let sha256 = try sha256() {
-            let path = path(ofName: BlobName.file(sha256: sha256, size: size))
-            if Files.size(path) == size { return path }
-        }
+    /// - Parameters:
+    ///   - near: see ``PackSet/find(_:near:)``.
+    ///   - sha256: what the index has for an opaque one; called only if nothing has the ETag's name.
+    /// - Returns: where it is, or nil. A file is regular and has the right size, a record has a sound header; `verify` checks
+    ///   the content.
+    public func find(
+        etag: ETag, size: Int64, near: PackedBlob? = nil, sha256: () throws -> [UInt8]?
+    ) throws -> BlobPlace? {
+        if etag.verbatim == nil, let place = try find(.etag(etag, size: size), near: near) { return place }
+        if let sha256 = try sha256() { return try find(.sha256(sha256, size: size), near: near) }
+        return nil
+    }
+
+    /// Finds a blob by its name.
+    public func find(_ name: BlobName, near: PackedBlob? = nil) throws -> BlobPlace? {
+        let path = path(ofName: name.file)
+        let isSmall = name.size < Blobs.usuallyLoose
+        if !isSmall, Files.size(path) == name.size { return .file(path) }
+        // What is moved into packs, or out of them, while this looks is there before it vanishes from where it was.
+        repeat {
+            if let packed = try packs.find(name, near: near) { return .packed(packed) }
+            if Files.size(path) == name.size { return .file(path) }
+        } while try packs.refresh()
         return nil
     }
 
     /// Creates the directories for blobs, durably.
     public func prepare() throws {
+        try Blobs.prepare(path)
+    }
+
+    /// The same for `…/blobs`, before there is a store.
+    public static func prepare(_ path: String) throws {
         try Files.createDirectory(path)
         for byte in UInt8.min...UInt8.max { try Files.createDirectory("\(path)/\(Hex.encode([byte]))") }
         try Files.synchronizeDirectory(path)

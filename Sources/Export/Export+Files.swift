@@ -1,4 +1,5 @@
 import Basics
+import Blobs
 import Glibc
 import Model
 
@@ -19,7 +20,8 @@ extension Export {
         let place = places[places.count - 1]
         guard let item = walk.item else { return try removeOrKeep(walk, place) }
         // An empty content needs no blob.
-        let found = try store.blob(etag: item.etag, size: item.size, reader)
+        let found = try store.blob(etag: item.etag, size: item.size, near: lastPacked, reader)
+        if case .packed(let packed) = found { lastPacked = packed }
         guard let blob = found ?? (item.size == 0 ? FileWriter.nothing : nil) else {
             outcome.missing += 1
             try report(.missing(key: walk.key, Export.reason(item), cause: nil))
@@ -46,7 +48,7 @@ extension Export {
     }
 
     private func export(
-        _ item: ShownItem, _ blob: String, _ walk: ExportWalk, _ place: ExportPlace, _ tree: TargetTree
+        _ item: ShownItem, _ blob: BlobPlace, _ walk: ExportWalk, _ place: ExportPlace, _ tree: TargetTree
     ) throws {
         let name = ListedName.fileName(walk.name)
         var found = try tree.look(name)
@@ -84,7 +86,7 @@ extension Export {
     }
 
     private func write(
-        _ name: [UInt8], _ item: ShownItem, _ blob: String, _ found: TargetTree.FoundEntry, _ admission: Admission,
+        _ name: [UInt8], _ item: ShownItem, _ blob: BlobPlace, _ found: TargetTree.FoundEntry, _ admission: Admission,
         _ walk: ExportWalk, _ place: ExportPlace, _ tree: TargetTree
     ) throws {
         var isNew = false
@@ -148,11 +150,13 @@ extension Export {
     /// Whether a file is what an export would make.
     private func isThere(
         _ name: [UInt8], _ status: stat, _ item: ShownItem, _ listed: ListedName?, _ admission: Admission,
-        _ blob: String, _ tree: TargetTree
+        _ blob: BlobPlace, _ tree: TargetTree
     ) throws -> Bool {
         guard trustsFiles, Int64(status.st_size) == item.size else { return false }
         var original = stat()
-        if lstat(blob, &original) == 0, original.st_dev == status.st_dev, original.st_ino == status.st_ino {
+        if let path = blob.path, lstat(path, &original) == 0, original.st_dev == status.st_dev,
+            original.st_ino == status.st_ino
+        {
             return writer.kind == .hard
         }
         let stamps = (listed?.stamps ?? []).filter { $0.isOf(item) && isOf(status, $0) }

@@ -2,6 +2,7 @@ import Basics
 import Glibc
 import Index
 import Model
+import Packs
 import Store
 
 /// Writes a view into a directory, with the names that a mount gives. Files that are already there are skipped, so an
@@ -26,6 +27,8 @@ public final class Export {
     var places: [ExportPlace] = []
     private(set) var tolerance = TimeTolerance()
     var outcome = ExportOutcome()
+    /// Next to which the following content may lie.
+    var lastPacked: PackedBlob?
 
     /// - Parameters:
     ///   - isDeleting: whether to remove what an earlier export wrote and the view does not show.

@@ -1,7 +1,7 @@
 import Basics
 import Glibc
 
-/// `packs/`: where finished packs are, each below the first two digits of its name.
+/// `packs/`: where finished packs are, each below the first two digits of its name, and the catalogue of them.
 public struct PackFolder: Sendable {
     /// `…/packs`.
     public let path: String
@@ -10,8 +10,25 @@ public struct PackFolder: Sendable {
         self.path = path
     }
 
+    /// What says which packs count: see ``PackSet``.
+    public var cataloguePath: String { "\(path)/catalogue" }
+
     /// The path of a pack.
     public func path(of name: PackName) -> String { "\(path)/\(name.path)" }
+
+    /// Passes the packs that are there to `body`; what is no pack's name is left out.
+    public func forEach(_ body: (PackName) throws -> Void) throws {
+        guard Files.exists(path) else { return }
+        for fan in try Files.names(in: path).sorted() where fan.utf8.count == 2 {
+            var status = stat()
+            guard let digit = Hex.decode(Array(fan.utf8)), digit.count == 1, lstat("\(path)/\(fan)", &status) == 0,
+                status.st_mode & S_IFMT == S_IFDIR
+            else { continue }
+            for file in try Files.names(in: "\(path)/\(fan)").sorted() {
+                if let name = PackName(file), name.digest[0] == digit[0] { try body(name) }
+            }
+        }
+    }
 
     /// Gives a finished and durable file its name, durably, and makes the directories that it needs.
     func name(_ temporary: String, _ name: PackName) throws {

@@ -3,6 +3,7 @@ import Blobs
 import Glibc
 import Index
 import Model
+import Packs
 import SQLite
 
 /// A store: one directory with the blobs, the index and the configuration of one bucket.
@@ -19,7 +20,10 @@ public struct Store: Sendable {
     public var quarantinePath: String { "\(path)/\(StoreLayout.quarantine)" }
     /// `blobs`, except for the cache of a replica in a directory.
     public var blobsPath: String
-    public var blobs: Blobs { Blobs(path: blobsPath) }
+    public var blobs: Blobs { Blobs(path: blobsPath, packs: packs) }
+    public var packsPath: String { packs.folder.path }
+    /// Shared by all copies of this value.
+    public let packs: PackSet
 
     /// Opens the store at a path.
     ///
@@ -36,6 +40,7 @@ public struct Store: Sendable {
         self.path = path
         indexPath = "\(path)/\(StoreLayout.index)"
         blobsPath = "\(path)/\(StoreLayout.blobs)"
+        packs = PackSet(path: "\(path)/\(StoreLayout.packs)")
         configuration = try StoreConfiguration(path: "\(path)/\(StoreLayout.configuration)")
     }
 
@@ -43,6 +48,7 @@ public struct Store: Sendable {
         self.path = path
         indexPath = "\(path)/\(StoreLayout.index)"
         blobsPath = "\(path)/\(StoreLayout.blobs)"
+        packs = PackSet(path: "\(path)/\(StoreLayout.packs)")
         self.configuration = configuration
     }
 
@@ -124,7 +130,7 @@ public struct Store: Sendable {
         try PartialBlob.removeFinished(in: temporaryPath)
         for name in try Files.names(in: temporaryPath)
         where !name.hasPrefix(PartialBlob.prefix) && !ArrivedHeaders.isCurrent(name)
-            && name != UnfinishedListing.directoryName
+            && name != UnfinishedListing.directoryName && !name.hasPrefix(PackKeeper.unfinishedPrefix)
         {
             try Files.removeAll("\(temporaryPath)/\(name)")
         }
@@ -133,6 +139,12 @@ public struct Store: Sendable {
             try Files.removeAll("\(path)/\(name)")
         }
         try makeRoom()
+        try PackKeeper(self).settle()
+    }
+
+    /// Reads the configuration again.
+    mutating func reload() throws {
+        configuration = try StoreConfiguration(path: configurationPath)
     }
 
     /// Brings an older store to the current format. Only for the holder of the lock.
@@ -142,7 +154,7 @@ public struct Store: Sendable {
         var configuration = try StoreConfiguration(path: configurationPath)
         configuration.format = StoreConfiguration.currentFormat
         try configuration.write(to: configurationPath)
-        self = try Store(path: path)
+        try reload()
     }
 
     /// Makes `tmp/` again, which somebody has removed while the store was in use.
@@ -166,8 +178,12 @@ public struct Store: Sendable {
         return try IndexReader(path: indexPath)
     }
 
-    /// The path of the blob of an ETag; nil if the store lacks it.
-    public func blob(etag: ETag, size: Int64, _ reader: IndexReader) throws -> String? {
-        try blobs.find(etag: etag, size: size) { try reader.blobFacts(etag: etag, size: size).sha256 }
+    /// Where the blob of an ETag is; nil if the store lacks it.
+    ///
+    /// - Parameter near: see ``PackSet/find(_:near:)``.
+    public func blob(
+        etag: ETag, size: Int64, near: PackedBlob? = nil, _ reader: IndexReader
+    ) throws -> BlobPlace? {
+        try blobs.find(etag: etag, size: size, near: near) { try reader.blobFacts(etag: etag, size: size).sha256 }
     }
 }

@@ -4,9 +4,11 @@ import Model
 
 /// `icecore.json`: what a store is, readable without SQLite. Unknown fields are ignored, and lost when it is rewritten.
 public struct StoreConfiguration: Codable, Sendable, Equatable {
-    /// The format that this program writes, and the newest that it reads. Stores of the formats 1 and 2 are read as they
-    /// are, and brought to it by the first command that writes to their index.
+    /// The format that this program gives to a store. Stores of the formats 1 and 2 are read as they are, and brought to it
+    /// by the first command that writes to their index.
     public static let currentFormat = 3
+    /// That of a store with packs, and the newest that this program reads.
+    public static let packFormat = 4
 
     /// What the bucket's ETags say.
     public enum ETagMeaning: String, Codable, Sendable {
@@ -38,6 +40,8 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
     public var headers: HeaderPolicy?
     /// How many of the newest inventories the store keeps; nil for all.
     public var keepInventories: Int?
+    /// Contents with fewer bytes than this go into packs; nil: none do.
+    public var packBelow: Int64?
     /// Since when each version is fetched separately (RFC 3339); nil if contents are shared by ETag.
     public var distrustETagsSince: String?
     /// What ETags say; nil: what S3's do.
@@ -71,11 +75,11 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
         } catch {
             throw IcecoreError(.damaged, "'\(path)' is not the configuration of a store: restore it from a copy")
         }
-        if document.format > StoreConfiguration.currentFormat {
+        if document.format > StoreConfiguration.packFormat {
             throw IcecoreError(
                 .unsupported,
                 "'\(path)': the store has format \(document.format), but this icecore reads formats up to "
-                    + "\(StoreConfiguration.currentFormat): install a newer icecore")
+                    + "\(StoreConfiguration.packFormat): install a newer icecore")
         }
         do {
             self = try UntrustedJSON.decode(StoreConfiguration.self, from: data)

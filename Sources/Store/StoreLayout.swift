@@ -18,6 +18,7 @@ public enum StoreLayout {
     public static let configuration = "icecore.json"
     public static let index = "index.sqlite"
     public static let blobs = "blobs"
+    public static let packs = "packs"
     public static let blobFacts = "blobs.facts"
     public static let temporary = "tmp"
     public static let inventories = "inventories"
@@ -39,7 +40,8 @@ public enum StoreLayout {
         (configuration, .file), (index, .file), ("\(index)-wal", .file), ("\(index)-shm", .record),
         ("\(index)-journal", .file),
         (blobFacts, .file),
-        (blobs, .directory), (temporary, .directory), (inventories, .directory), (quarantine, .directory),
+        (blobs, .directory), (packs, .directory), (temporary, .directory), (inventories, .directory),
+        (quarantine, .directory),
         (lock, .lock), (deletionLock, .lock), (replicas, .record), (restores, .record), (verifyState, .record),
         (reserve, .record),
         (mountLog, .record),

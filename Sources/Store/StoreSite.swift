@@ -94,7 +94,7 @@ public struct StoreSite: Sendable {
         for name in [StoreLayout.temporary, StoreLayout.inventories, StoreLayout.quarantine] {
             try Files.createDirectory("\(path)/\(name)")
         }
-        try Blobs(path: "\(path)/\(StoreLayout.blobs)").prepare()
+        try Blobs.prepare("\(path)/\(StoreLayout.blobs)")
         _ = try IndexDatabase(path: "\(path)/\(StoreLayout.index)")
         try Files.synchronizeDirectory(path)
         // A directory can be writable without being readable.

@@ -64,12 +64,12 @@ struct IndexedContents {
     }
 
     /// Whether the store has a content.
-    func isThere(_ content: IndexedContent) -> Bool {
+    func isThere(_ content: IndexedContent) throws -> Bool {
         // As Blobs.find, but that the name is known.
         let blobs = store.blobs
-        if let name = content.name, Files.size(blobs.path(ofName: name.file)) == content.size { return true }
+        if let name = content.name, try blobs.find(name) != nil { return true }
         if case .etag = content.name { return false }
-        return blobs.find(etag: content.etag, size: content.size) { nil } != nil
+        return try blobs.find(etag: content.etag, size: content.size) { nil } != nil
     }
 
     /// The contents of the versions of one name.

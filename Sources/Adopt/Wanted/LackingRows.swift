@@ -43,7 +43,7 @@ struct LackingRows {
         let contents = try IndexedContents(store, reader)
         let changes = ChangeWriter(spool)
         try reader.forEachLacking(progress) { row, directory, prefix in
-            guard let content = try contents.content(of: row, prefix: prefix), contents.isThere(content) else {
+            guard let content = try contents.content(of: row, prefix: prefix), try contents.isThere(content) else {
                 return
             }
             changes.put(StoredTenure(row), row, in: directory, isNew: false, prefix: prefix, checks: .blob)

@@ -65,7 +65,8 @@ struct ExportPlan {
         var times = [timespec(milliseconds: item.time.milliseconds)]
         var status = stat()
         // A hard link has the blob's time.
-        if kind == .hard, let blob = try store.blob(etag: item.etag, size: item.size, reader), lstat(blob, &status) == 0
+        if kind == .hard, let blob = try store.blob(etag: item.etag, size: item.size, reader)?.path,
+            lstat(blob, &status) == 0
         {
             times.append(status.st_mtim)
         }

@@ -1,4 +1,5 @@
 import Basics
+import Blobs
 import Glibc
 
 /// Puts one file into a directory: written under a temporary name, then renamed into place.
@@ -17,21 +18,22 @@ struct FileWriter {
 
     /// A name that no key gets in a tree.
     static let temporaryName = Array(".icecore-part".utf8)
-    /// In place of the path of a blob: an empty content, which needs none. It is never linked.
-    static let nothing = "/dev/null"
+    /// In place of a blob: an empty content, which needs none. It is never linked.
+    static let nothing = BlobPlace.file(emptyPath)
+    private static let emptyPath = "/dev/null"
 
     let kind: LinkKind
     var naming = FirstNaming.rename
 
     /// - Parameters:
-    ///   - blob: the path of the blob.
+    ///   - blob: where the blob is.
     ///   - isNew: nothing seems to be there. If there is something, the target has it under another name.
     ///   - replacing: what is there now goes first, for its name may be spelled differently.
     func write(
-        _ name: [UInt8], in tree: TargetTree, from blob: String, size: Int64, time: timespec, isNew: Bool,
+        _ name: [UInt8], in tree: TargetTree, from blob: BlobPlace, size: Int64, time: timespec, isNew: Bool,
         replacing: Bool
     ) throws -> Written {
-        let source: File
+        let source: OpenBlob
         do throws(IcecoreError) {
             source = try FileWriter.open(blob, size: size)
         } catch {
@@ -41,7 +43,7 @@ struct FileWriter {
         let temporary = FileWriter.temporaryName
         do {
             let made: Made
-            switch try make(in: tree, from: source, size: size, time: time, tree.describe(name)) {
+            switch try make(in: tree, from: source, blob, size: size, time: time, tree.describe(name)) {
             case .success(let how): made = how
             case .failure(let failure):
                 try tree.remove(temporary)
@@ -79,11 +81,12 @@ struct FileWriter {
     }
 
     /// Whether a file has the content of a blob. False if one of them cannot be read.
-    static func isCopy(_ name: [UInt8], in tree: TargetTree, of blob: String) throws -> Bool {
+    static func isCopy(_ name: [UInt8], in tree: TargetTree, of blob: BlobPlace) throws -> Bool {
         let descriptor = withPath(name) { openat(tree.descriptor, $0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) }
         guard descriptor >= 0 else { return false }
         let file = File(descriptor: descriptor, path: tree.describe(name))
-        guard let source = try? File(blob, O_RDONLY | O_NOFOLLOW), let size = try? source.size() else { return false }
+        guard let source = try? OpenBlob(blob) else { return false }
+        let size = source.size
         var done: Int64 = 0
         return try withUnsafeTemporaryAllocation(byteCount: 1 << 20, alignment: 16) { buffer in
             let half = buffer.count / 2
@@ -101,12 +104,12 @@ struct FileWriter {
         }
     }
 
-    private static func open(_ blob: String, size: Int64) throws(IcecoreError) -> File {
-        let file = try File(blob, O_RDONLY | O_NOFOLLOW)
-        guard try file.size() == size else {
-            throw IcecoreError(.damaged, "'\(blob)' is not as large as it should be")
+    private static func open(_ blob: BlobPlace, size: Int64) throws(IcecoreError) -> OpenBlob {
+        let source = try OpenBlob(blob)
+        guard source.size == size else {
+            throw IcecoreError(.damaged, "'\(blob.description)' is not as large as it should be")
         }
-        return file
+        return source
     }
 
     /// Gives the temporary file its name; what it returns is why the target cannot have that.
@@ -158,12 +161,14 @@ struct FileWriter {
     }
 
     private func make(
-        in tree: TargetTree, from source: borrowing File, size: Int64, time: timespec, _ place: String
+        in tree: TargetTree, from source: OpenBlob, _ blob: BlobPlace, size: Int64, time: timespec, _ place: String
     ) throws -> Result<Made, CopyFailure> {
-        if kind == .hard, source.path != FileWriter.nothing {
+        // A record of a pack is no file that could be linked or cloned.
+        let path = blob.path.flatMap { $0 == FileWriter.emptyPath ? nil : $0 }
+        if kind == .hard, let path {
             withPath(FileWriter.temporaryName) { _ = unlinkat(tree.descriptor, $0, 0) }
             let isLinked = withPath(FileWriter.temporaryName) {
-                linkat(AT_FDCWD, source.path, tree.descriptor, $0, 0) == 0
+                linkat(AT_FDCWD, path, tree.descriptor, $0, 0) == 0
             }
             if isLinked { return .success(.linked) }
             // Another file system, too many links, or not permitted: fall back.
@@ -173,11 +178,12 @@ struct FileWriter {
         }
         let target = try FileWriter.create(FileWriter.temporaryName, in: tree)
         var made = Made.copied
-        if kind != .copy, size > 0, source.clone(to: target.descriptor) {
+        if kind != .copy, size > 0, path != nil, File.clone(source.descriptor, to: target.descriptor) {
             made = .cloned
         } else {
             if kind == .reflink, size > 0 {
-                throw IcecoreError.system("cannot make a reflink of '\(source.path)' at", place, errno: errno)
+                let number = path == nil ? EOPNOTSUPP : errno
+                throw IcecoreError.system("cannot make a reflink of '\(blob.description)' at", place, errno: number)
             }
             if let failure = try copy(source, target.descriptor, size, place) { return .failure(failure) }
         }
@@ -194,8 +200,7 @@ struct FileWriter {
         [EPERM, EACCES, EINVAL, ENOSYS, EOPNOTSUPP, ERANGE, EOVERFLOW].contains(number)
     }
 
-    private func copy(_ source: borrowing File, _ target: Int32, _ size: Int64, _ place: String) throws -> CopyFailure?
-    {
+    private func copy(_ source: OpenBlob, _ target: Int32, _ size: Int64, _ place: String) throws -> CopyFailure? {
         var done: Int64 = 0
         var buffer = [UInt8](repeating: 0, count: Int(min(size, 1 << 20)))
         while done < size {

@@ -25,11 +25,7 @@ extension PackFile {
     ) throws {
         let blocks = directory.range(0..<directory.blockCount)
         guard try source.digest(blocks) == trailer.digest else { throw source.damage("a damaged directory") }
-        var entries: [PackEntry] = []
-        entries.reserveCapacity(count)
-        let cursor = self.entries()
-        while let entry = try cursor.read() { entries.append(entry) }
-        entries.sort { $0.place < $1.place }
+        let entries = try entriesByPlace()
         guard entries.first?.place == UInt32(PackFrame.headerLength) else {
             throw source.damage("bytes before its first record")
         }
@@ -50,5 +46,52 @@ extension PackFile {
                 try damaged(DamagedRecord(place: entry.place, key: entry.key))
             }
         }
+    }
+
+    /// Says what it has, in the order of the file, by the headers of the records: contents are read only where the name is the
+    /// SHA-256. Memory for one entry of each content.
+    ///
+    /// - Parameter damaged: called for each record whose header is damaged.
+    public func forEachRecord(
+        _ body: (PackRecord) throws -> Void, damaged: (DamagedRecord) throws -> Void = { _ in }
+    ) throws {
+        let window = PackWindow(source, limit: trailer.directory)
+        var header = [UInt8](repeating: 0, count: RecordHeader.longest)
+        for entry in try entriesByPlace() {
+            try Interruption.check()
+            let length = min(Int64(header.count), trailer.directory - Int64(entry.place))
+            let found = try header.withUnsafeMutableBytes { bytes -> PackRecord? in
+                let bytes = UnsafeMutableRawBufferPointer(rebasing: bytes[..<Int(max(0, length))])
+                try source.read(into: bytes, at: Int64(entry.place))
+                guard let header = RecordHeader(UnsafeRawBufferPointer(bytes), marker: trailer.marker) else {
+                    return nil
+                }
+                let name: BlobName
+                switch header.kind {
+                case .plain:
+                    name = .etag(ETag(high: entry.key.high, low: entry.key.low, parts: 0), size: Int64(header.size))
+                case .multipart:
+                    guard let etag = header.etag else { return nil }
+                    name = .etag(etag, size: Int64(header.size))
+                case .sha256: return try window.record(header, at: entry.place)
+                }
+                guard header.belongs(to: name, at: entry.place, UnsafeRawBufferPointer(bytes)) else { return nil }
+                return PackRecord(name: name, place: entry.place)
+            }
+            if let found, PackKey(found.name) == entry.key, found.end <= trailer.directory {
+                try body(found)
+            } else {
+                try damaged(DamagedRecord(place: entry.place, key: entry.key))
+            }
+        }
+    }
+
+    private func entriesByPlace() throws -> [PackEntry] {
+        var entries: [PackEntry] = []
+        entries.reserveCapacity(count)
+        let cursor = self.entries()
+        while let entry = try cursor.read() { entries.append(entry) }
+        entries.sort { $0.place < $1.place }
+        return entries
     }
 }

@@ -40,6 +40,27 @@ public final class PackFile: Sendable {
             places: Int64(PackFrame.headerLength)..<trailer.directory - Int64(RecordHeader.shortest) + 1)
     }
 
+    /// Opens a pack to read records whose places are known: its directory is not needed, and one of header and trailer may be
+    /// damaged. What is at a place is checked there.
+    ///
+    /// - Throws: `damaged` if both are.
+    public init(forRecordsOf path: String) throws {
+        source = try PackSource(path: path, "pack")
+        let length = Int64(PackFrame.headerLength)
+        let header = try source.bytes(0..<min(length, source.size))
+        let marker = try header.withUnsafeBytes { try PackFrame.marker(header: $0, path: path) }
+        if let trailer = try PackTrailer(of: source) {
+            self.trailer = trailer
+        } else if let marker {
+            trailer = PackTrailer(directory: source.size, count: 0, contentBytes: 0, marker: marker, digest: [])
+        } else {
+            throw source.damage("neither a header nor a trailer")
+        }
+        directory = SortedBlocks(
+            source: source, layout: .directory, marker: trailer.marker, start: trailer.directory,
+            count: Int64(trailer.count), places: length..<trailer.directory - Int64(RecordHeader.shortest) + 1)
+    }
+
     /// How many contents it has.
     public var count: Int { Int(trailer.count) }
     /// The bytes of all contents, without what encloses them.
@@ -73,12 +94,28 @@ public final class PackFile: Sendable {
         return record
     }
 
+    /// As ``record(at:_:)``; nil if there is no such record.
+    public func soundRecord(at place: UInt32, _ name: BlobName) throws -> PackRecord? {
+        guard let record = fitting(at: place, name) else { return nil }
+        let length = Int(record.content.lowerBound - Int64(place))
+        return try withUnsafeTemporaryAllocation(byteCount: length, alignment: 8) { buffer in
+            try source.read(into: buffer, at: Int64(place))
+            return header(UnsafeRawBufferPointer(buffer), record) == nil ? nil : record
+        }
+    }
+
+    public var path: String { source.path }
+    /// The descriptor that records are read from, for as long as this exists.
+    public var descriptor: Int32 { source.descriptor }
+
     /// Reads a part of a content.
     ///
     /// - Parameters:
     ///   - record: what ``record(at:_:)`` gave.
     ///   - offset: in the content, which must have as many bytes as the buffer takes.
-    public func read(_ record: PackRecord, into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws {
+    public func read(_ record: PackRecord, into buffer: UnsafeMutableRawBufferPointer, at offset: Int64)
+        throws(IcecoreError)
+    {
         guard offset >= 0, offset <= record.name.size, Int64(buffer.count) <= record.name.size - offset else {
             throw IcecoreError(.damaged, "'\(record.name.file)' ends too early")
         }
@@ -107,18 +144,30 @@ public final class PackFile: Sendable {
 
     /// The record that must be at a place, if it lies between the header and the directory.
     private func expected(at place: UInt32, _ name: BlobName) throws(IcecoreError) -> PackRecord {
-        let record = PackRecord(name: name, place: place)
-        guard PackKey(name) != nil, directory.places.contains(Int64(place)), record.end <= trailer.directory else {
+        guard let record = fitting(at: place, name) else {
             throw source.damage("no content '\(name.file)' at \(place)")
         }
         return record
     }
 
-    @discardableResult
-    private func check(_ bytes: UnsafeRawBufferPointer, _ record: PackRecord) throws(IcecoreError) -> RecordHeader {
+    private func fitting(at place: UInt32, _ name: BlobName) -> PackRecord? {
+        let record = PackRecord(name: name, place: place)
+        guard PackKey(name) != nil, directory.places.contains(Int64(place)), record.end <= trailer.directory else {
+            return nil
+        }
+        return record
+    }
+
+    private func header(_ bytes: UnsafeRawBufferPointer, _ record: PackRecord) -> RecordHeader? {
         guard let header = RecordHeader(bytes, marker: trailer.marker),
             header.belongs(to: record.name, at: record.place, bytes)
-        else { throw damage(record) }
+        else { return nil }
+        return header
+    }
+
+    @discardableResult
+    private func check(_ bytes: UnsafeRawBufferPointer, _ record: PackRecord) throws(IcecoreError) -> RecordHeader {
+        guard let header = header(bytes, record) else { throw damage(record) }
         return header
     }
 

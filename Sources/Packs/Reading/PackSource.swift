@@ -19,6 +19,8 @@ final class PackSource: Sendable {
         try self.init(File.regular(path), title)
     }
 
+    var descriptor: Int32 { file.descriptor }
+
     /// Fills the buffer with the bytes from `offset`.
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(IcecoreError) {
         guard offset >= 0, offset <= size, Int64(buffer.count) <= size - offset else {

@@ -190,7 +190,7 @@ public final class Clone {
         } _: { name, blob in
             try Interruption.check()
             named += 1
-            if Files.size(store.blobs.path(ofName: name)) == blob.size { return }
+            if let known = BlobName(name), try store.blobs.find(known) != nil { return }
             missing.count += 1
             missing.bytes = missing.bytes.addingClamped(blob.size)
             need.add(size: blob.size)
@@ -243,7 +243,7 @@ public final class Clone {
                 guard let blob = BlobName(name) else { return nil }
                 let path = ReplicaFormat.blobPath(name)
                 return UploadJob(
-                    path: path, payload: .blob(file: "\(root)/\(path)", blob, parts: try facts.lookUp(want).parts)
+                    path: path, payload: .blob(.file("\(root)/\(path)"), blob, parts: try facts.lookUp(want).parts)
                 )
             }, journal: NoUploadJournal()
         ) { job, result in

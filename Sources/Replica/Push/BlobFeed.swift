@@ -3,17 +3,23 @@ import Blobs
 import Glibc
 import Index
 import Model
+import Packs
 import Store
 import Upload
 
-/// The blobs of a store that its replica lacks, one after the other, in the order of the disk.
+/// The blobs of a store that its replica lacks, one after the other, in the order of the disk: first those that are files,
+/// then those in packs.
 final class BlobFeed {
     private let store: Store
     private let reader: IndexReader
-    private let records: ReplicaRecords
+    private let known: ReplicaRecords
     private var fan = 0
     private var directory: OpaquePointer?
-    private var found: [(name: String, mayExist: Bool)] = []
+    private var found: [(place: BlobPlace, name: BlobName, mayExist: Bool)] = []
+    private var packs: [PackName]?
+    /// What is left of the current pack, the last first, and the pack.
+    private var records: [PackRecord] = []
+    private var pack: PackFile?
     /// How many blobs the store has, so far.
     private(set) var seen = 0
     /// How many are recorded together, in one transaction.
@@ -22,7 +28,7 @@ final class BlobFeed {
     init(_ store: Store, _ reader: IndexReader, _ records: ReplicaRecords) {
         self.store = store
         self.reader = reader
-        self.records = records
+        known = records
     }
 
     deinit {
@@ -32,15 +38,13 @@ final class BlobFeed {
     /// The next blob, recorded as one that may be at the replica; nil after the last.
     func next() throws -> UploadJob? {
         while true {
-            if let (name, mayExist) = found.popLast() {
-                guard let blob = BlobName(name) else { continue }
+            if let (place, name, mayExist) = found.popLast() {
                 var parts: PartLayout?
-                if case .etag(let etag, let size) = blob, etag.parts > 0 {
+                if case .etag(let etag, let size) = name, etag.parts > 0 {
                     parts = try reader.blobFacts(etag: etag, size: size).parts
                 }
                 return UploadJob(
-                    path: ReplicaFormat.blobPath(name),
-                    payload: .blob(file: store.blobs.path(ofName: name), blob, parts: parts),
+                    path: ReplicaFormat.blobPath(name.file), payload: .blob(place, name, parts: parts),
                     mayExist: mayExist)
             }
             guard try gather() else { return nil }
@@ -49,20 +53,41 @@ final class BlobFeed {
 
     /// Finds the next blobs that the replica lacks; false at the end.
     private func gather() throws -> Bool {
-        while found.count < BlobFeed.batch, let name = try nextName() {
+        while found.count < BlobFeed.batch, let (place, name) = try nextBlob() {
             seen += 1
-            switch try records.state(of: name) {
+            switch try known.state(of: name.file) {
             case .listed, .uploaded: continue
-            case .unconfirmed: found.append((name, true))
+            case .unconfirmed: found.append((place, name, true))
             case nil:
-                // A file without a blob's name is not the store's.
-                guard BlobName(name) != nil else { continue }
-                try records.set(name, .unconfirmed)
-                found.append((name, false))
+                try known.set(name.file, .unconfirmed)
+                found.append((place, name, false))
             }
         }
-        try records.commit()
+        try known.commit()
         return !found.isEmpty
+    }
+
+    private func nextBlob() throws -> (BlobPlace, BlobName)? {
+        while let file = try nextName() {
+            // A file without a blob's name is not the store's.
+            if let name = BlobName(file) { return (.file(store.blobs.path(ofName: file)), name) }
+            seen += 1
+        }
+        while true {
+            if let record = records.popLast() {
+                guard let pack else { continue }
+                return (.packed(PackedBlob(pack: pack, record: record)), record.name)
+            }
+            if packs == nil {
+                packs = (try store.packs.current()?.packs ?? [:]).sorted { $0.key > $1.key }.map(\.value)
+            }
+            guard let next = packs?.popLast() else { return nil }
+            // What is damaged or has vanished, 'verify' finds.
+            guard let file = try? PackFile(path: store.packs.folder.path(of: next)) else { continue }
+            pack = file
+            try file.forEachRecord { records.append($0) }
+            records.reverse()
+        }
     }
 
     private func nextName() throws -> String? {

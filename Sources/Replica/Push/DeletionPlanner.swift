@@ -1,5 +1,6 @@
 import Basics
 import Index
+import Model
 import Store
 
 /// Decides what a push marks for deletion, and what it deletes.
@@ -98,6 +99,7 @@ struct DeletionPlanner {
         try records.forEachBlob { name, state in
             try Interruption.check()
             if Files.exists(store.blobs.path(ofName: name)) { return }
+            if let blob = BlobName(name), try store.blobs.find(blob) != nil { return }
             if state == .unconfirmed {
                 if plan.droppedBlobs.count < room { plan.droppedBlobs.insert(name) }
             } else if knowsAllContents || !name.hasPrefix("x-") {

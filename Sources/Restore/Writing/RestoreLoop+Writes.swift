@@ -1,4 +1,5 @@
 import Basics
+import Blobs
 import Download
 import Index
 import Model
@@ -113,26 +114,26 @@ extension RestoreLoop {
 
     /// Sends the content from the store; one that is not there is fetched first.
     func upload(_ object: WantedObject) throws {
-        guard let path = try store.blob(etag: object.contentETag, size: object.size, reader) else {
+        guard let place = try store.blob(etag: object.contentETag, size: object.size, reader) else {
             if object.size == 0 { return try put(object, .bytes([])) }
             return try fetchFirst(object)
         }
         if options.isDryRun { return outcome.uploaded.add(object.size) }
-        guard let name = BlobName(String(path.split(separator: "/").last ?? "")) else {
+        guard let name = place.name else {
             return try unavailable(object, "its file in the store has no blob's name")
         }
         let parts =
             object.etag.parts > 0 ? try reader.blobFacts(etag: object.contentETag, size: object.size).parts : nil
-        let payload = UploadPayload.blob(file: path, name, parts: parts)
+        let payload = UploadPayload.blob(place, name, parts: parts)
         switch name {
         case .etag(let etag, let size) where etag.parts == 0 && size <= RestoreLoop.largestWhole:
             try put(object, payload)
         case .etag(let etag, _) where etag.parts > 0:
-            try putParts(object, path, name, parts, parts ?? BlobParts.division(object.size, nil))
+            try putParts(object, place, name, parts, parts ?? BlobParts.division(object.size, nil))
         case .sha256(_, let size) where size <= RestoreLoop.largestRead:
             try put(object, payload)
         default:
-            try putParts(object, path, name, parts, BlobParts.division(object.size, parts))
+            try putParts(object, place, name, parts, BlobParts.division(object.size, parts))
         }
     }
 
@@ -165,10 +166,10 @@ extension RestoreLoop {
     }
 
     private func putParts(
-        _ object: WantedObject, _ path: String, _ name: BlobName, _ parts: PartLayout?, _ division: PartLayout
+        _ object: WantedObject, _ blob: BlobPlace, _ name: BlobName, _ parts: PartLayout?, _ division: PartLayout
     ) throws {
         do {
-            let source = try BlobParts(file: path, name, parts: parts, division: division, pool)
+            let source = try BlobParts(blob, name, parts: parts, division: division, pool)
             let new = new(object)
             let upload = PartedUpload(
                 target.client, new, name: String(decoding: new.key, as: UTF8.self), size: object.size, source, journal)

@@ -42,11 +42,12 @@ public struct FactKeeper: Sendable {
     ///
     /// - Returns: false if there is no file.
     public func read(_ body: (BlobFact) throws -> Void) throws -> Bool {
-        try file.read { fact in if isNeeded(fact) { try body(fact) } } != nil
+        try file.read { fact in if try isNeeded(fact) { try body(fact) } } != nil
     }
 
-    private func isNeeded(_ fact: BlobFact) -> Bool {
-        fact.blobName.map { Files.size(store.blobs.path(ofName: $0)) == fact.size } ?? false
+    private func isNeeded(_ fact: BlobFact) throws -> Bool {
+        guard let name = fact.blobName.flatMap({ BlobName($0) }) else { return false }
+        return try store.blobs.find(name) != nil
     }
 
     /// Writes the file anew, without what is dead.
@@ -59,7 +60,7 @@ public struct FactKeeper: Sendable {
         try file.replace { add in
             try connection.forEachFact(add)
             try file.read { fact in
-                guard isNeeded(fact) else { return }
+                guard try isNeeded(fact) else { return }
                 if try facts.find(etag: fact.etag, size: fact.size) == (nil, nil) { try add(fact) }
             }
         }
@@ -104,7 +105,7 @@ public struct FactKeeper: Sendable {
             }
         }
         try add(lacking)
-        try held.forEach { if isNeeded($0) { live += 1 } }
+        try held.forEach { if try isNeeded($0) { live += 1 } }
         if summary.facts > 2 * live { try rewrite() }
         return 0
     }

@@ -1,4 +1,5 @@
 import Basics
+import Blobs
 import Glibc
 import Model
 
@@ -17,9 +18,9 @@ package enum BlobCopy {
     ///
     /// - Throws: ``Damage``: then the copy is useless.
     package static func copy(
-        _ source: String, to target: String, _ name: BlobName, parts: PartLayout?, read: (Int) throws -> Void
+        _ source: BlobPlace, to target: String, _ name: BlobName, parts: PartLayout?, read: (Int) throws -> Void
     ) throws {
-        let input = SharedFile(try open(source, name))
+        let input = try open(source, name)
         let output = try File(target, O_WRONLY | O_CREAT | O_EXCL, mode: 0o444)
         var digest = BlobDigest(name, parts: parts)
         var rest = name.size
@@ -39,7 +40,16 @@ package enum BlobCopy {
     }
 
     /// Opens a blob. No link is followed, and nothing but a file of the right size is accepted.
-    package static func open(_ path: String, _ name: BlobName) throws -> File {
+    package static func open(_ place: BlobPlace, _ name: BlobName) throws -> OpenBlob {
+        switch place {
+        case .file(let path): return try OpenBlob(open(path, name))
+        case .packed(let packed):
+            guard packed.record.name == name else { throw Damage(reason: "its record is another content's") }
+            return OpenBlob(packed)
+        }
+    }
+
+    private static func open(_ path: String, _ name: BlobName) throws -> File {
         var status = stat()
         // Opening a FIFO could block, so the file is examined first, and again once it is open.
         guard lstat(path, &status) == 0 else {
@@ -57,19 +67,19 @@ package enum BlobCopy {
     }
 
     /// Fills the buffer from a blob; an unreadable or shortened file is ``Damage``.
-    package static func read(_ file: SharedFile, into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws {
-        do {
+    package static func read(_ file: OpenBlob, into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws {
+        do throws(IcecoreError) {
             try file.read(into: buffer, at: offset)
-        } catch let error as IcecoreError where error.errno == EIO || error.code == .damaged {
-            throw Damage(reason: "\(error)")
+        } catch {
+            throw error.errno == EIO || error.code == .damaged ? Damage(reason: "\(error)") as any Error : error
         }
     }
 
     /// The MD5 of a blob's content.
     ///
     /// - Throws: ``Damage`` if the content is not what the blob's name says.
-    package static func checkedMD5(_ path: String, _ name: BlobName, parts: PartLayout?) throws -> [UInt8] {
-        let file = SharedFile(try open(path, name))
+    package static func checkedMD5(_ place: BlobPlace, _ name: BlobName, parts: PartLayout?) throws -> [UInt8] {
+        let file = try open(place, name)
         var digest = BlobDigest(name, parts: parts)
         var md5 = MD5()
         var position: Int64 = 0
@@ -89,9 +99,9 @@ package enum BlobCopy {
     }
 
     /// What is wrong with a blob; nil: nothing.
-    package static func problem(_ path: String, _ name: BlobName, parts: PartLayout?) throws -> String? {
+    package static func problem(_ place: BlobPlace, _ name: BlobName, parts: PartLayout?) throws -> String? {
         do {
-            _ = try checkedMD5(path, name, parts: parts)
+            _ = try checkedMD5(place, name, parts: parts)
             return nil
         } catch let damage as Damage {
             return damage.reason

@@ -1,10 +1,11 @@
+import Blobs
 import Download
 import Model
 import S3
 
 /// The parts of a blob, hashed before they are sent.
 package final class BlobParts: PartSource {
-    private let file: SharedFile
+    private let file: OpenBlob
     private let hashing: PartHashing
     private let pool: WorkPool
     package let count: Int
@@ -20,9 +21,9 @@ package final class BlobParts: PartSource {
     ///   - division: those in which it is sent.
     /// - Throws: ``BlobCopy/Damage`` for a blob that cannot be sent.
     package init(
-        file path: String, _ name: BlobName, parts: PartLayout?, division: PartLayout, _ pool: WorkPool
+        _ place: BlobPlace, _ name: BlobName, parts: PartLayout?, division: PartLayout, _ pool: WorkPool
     ) throws {
-        file = SharedFile(try BlobCopy.open(path, name))
+        file = try BlobCopy.open(place, name)
         count = division.count(ofSize: name.size)
         hashing = PartHashing(file, name, parts: parts, division: division, count: count)
         self.pool = pool

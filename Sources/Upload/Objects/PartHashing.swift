@@ -1,4 +1,5 @@
 import Basics
+import Blobs
 import Download
 import Model
 import Synchronization
@@ -21,7 +22,7 @@ final class PartHashing: Work, @unchecked Sendable {
         var end: Result<Void, any Error>?
     }
 
-    private let file: SharedFile
+    private let file: OpenBlob
     private let name: BlobName
     private let division: PartLayout
     private let count: Int
@@ -36,7 +37,7 @@ final class PartHashing: Work, @unchecked Sendable {
     /// - Parameters:
     ///   - parts: those of the upload that the blob comes from.
     ///   - division: those of this one.
-    init(_ file: SharedFile, _ name: BlobName, parts: PartLayout?, division: PartLayout, count: Int) {
+    init(_ file: OpenBlob, _ name: BlobName, parts: PartLayout?, division: PartLayout, count: Int) {
         self.file = file
         self.name = name
         self.division = division

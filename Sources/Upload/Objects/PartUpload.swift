@@ -1,9 +1,10 @@
 import Basics
+import Blobs
 import S3
 
 /// The PUT of one part of an upload.
 final class PartUpload: Transfer {
-    private let file: SharedFile
+    private let file: OpenBlob
     private let start: Int64
     private let md5: [UInt8]
     private let done: (Result<String, any Error>) throws -> Void
@@ -13,7 +14,7 @@ final class PartUpload: Transfer {
     ///   - start: offset of the part in the file; the request has its length.
     ///   - done: called with the part's ETag.
     init(
-        _ request: S3Request, _ file: SharedFile, from start: Int64, md5: [UInt8],
+        _ request: S3Request, _ file: OpenBlob, from start: Int64, md5: [UInt8],
         done: @escaping (Result<String, any Error>) throws -> Void
     ) {
         self.file = file

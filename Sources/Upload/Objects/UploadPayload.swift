@@ -1,10 +1,11 @@
+import Blobs
 import Model
 
 /// The content of an object to be made.
 package enum UploadPayload: Sendable {
     case bytes([UInt8])
-    /// A blob of the store: its file, and what it has to be.
-    case blob(file: String, BlobName, parts: PartLayout?)
+    /// A blob of the store: where it is, and what it has to be.
+    case blob(BlobPlace, BlobName, parts: PartLayout?)
 
     /// In bytes.
     package var size: Int64 {

@@ -1,4 +1,5 @@
 import Basics
+import Blobs
 import S3
 
 /// The PUT of a whole content in one request.
@@ -9,7 +10,7 @@ package final class WholeUpload: Transfer {
     private let payload: UploadPayload
     private let done: (Result<UploadOutcome, any Error>) throws -> Void
     private let md5: [UInt8]
-    private var file: SharedFile?
+    private var file: OpenBlob?
     private var supplied: Int64 = 0
     private var made = MadeObject()
 
@@ -26,13 +27,13 @@ package final class WholeUpload: Transfer {
         request.uploadLength = payload.size
         switch payload {
         case .bytes(let bytes): md5 = MD5.digest(bytes)
-        case .blob(let file, let name, let parts):
+        case .blob(let place, let name, let parts):
             if case .etag(let etag, _) = name, etag.parts == 0 {
                 // The server compares the MD5. Opening the file now finds a missing one before the request is made.
-                _ = try BlobCopy.open(file, name)
+                _ = try BlobCopy.open(place, name)
                 md5 = etag.md5
             } else {
-                md5 = try BlobCopy.checkedMD5(file, name, parts: parts)
+                md5 = try BlobCopy.checkedMD5(place, name, parts: parts)
             }
         }
         request.setContentMD5(md5)
@@ -45,9 +46,9 @@ package final class WholeUpload: Transfer {
             let piece = bytes[Int(offset)...].prefix(buffer.count)
             buffer.copyBytes(from: piece)
             return piece.count
-        case .blob(let path, let name, _):
+        case .blob(let place, let name, _):
             if offset == 0 {
-                file = SharedFile(try BlobCopy.open(path, name))
+                file = try BlobCopy.open(place, name)
                 supplied = 0
             }
             guard let file else { throw BlobCopy.Damage(reason: "it is not open") }
@@ -72,8 +73,8 @@ package final class WholeUpload: Transfer {
         case .failure(let failure as S3Failure)
         where failure.kind == .corrupt || failure.code == "BadDigest" || failure.code == "InvalidDigest":
             // Several attempts failed, or the server found the fault: it may be the file, not the network.
-            if case .blob(let path, let name, let parts) = payload,
-                let problem = try BlobCopy.problem(path, name, parts: parts)
+            if case .blob(let place, let name, let parts) = payload,
+                let problem = try BlobCopy.problem(place, name, parts: parts)
             {
                 return try done(.success(.damaged(problem)))
             }

@@ -2,6 +2,7 @@ import Basics
 import Blobs
 import Glibc
 import Model
+import Packs
 
 /// The blobs that one thread opens. The only place that knows whether a content is in the store.
 ///
@@ -9,6 +10,8 @@ import Model
 struct BlobFiles: ~Copyable {
     enum Opened {
         case descriptor(Int32)
+        /// A record of a pack, whose descriptor is the pack's.
+        case packed(PackedBlob)
         case absent
         case failed(Int32)
     }
@@ -20,6 +23,8 @@ struct BlobFiles: ~Copyable {
 
     private let blobs: Blobs
     private var kept: [Kept]
+    /// What was found last in a pack: next to it lies what is read next, if it is read in the order of keys.
+    private var last: PackedBlob?
 
     /// - Parameter places: how many files are kept open; fewer where few files may be open.
     init(_ blobs: Blobs, places: Int = 64) {
@@ -37,16 +42,40 @@ struct BlobFiles: ~Copyable {
     ///
     /// - Parameter sha256: gives the SHA-256 that the index has of an opaque content; called only if no file has the
     ///   ETag's name.
-    func open(etag: ETag, size: Int64, sha256: () throws -> [UInt8]?) rethrows -> Opened {
-        if let name = BlobName.file(etag: etag, size: size) {
-            switch open(blobs.path(ofName: name)) {
+    mutating func open(etag: ETag, size: Int64, sha256: () throws -> [UInt8]?) throws -> Opened {
+        if etag.verbatim == nil {
+            switch try open(.etag(etag, size: size)) {
             case .absent: break
             case let other: return other
             }
         }
         guard let sha256 = try sha256() else { return .absent }
-        return open(blobs.path(ofName: BlobName.file(sha256: sha256, size: size)))
+        return try open(.sha256(sha256, size: size))
     }
+
+    private mutating func open(_ name: BlobName) throws -> Opened {
+        if name.size >= BlobFiles.usuallyLoose {
+            switch open(blobs.path(ofName: name.file)) {
+            case .absent: break
+            case let other: return other
+            }
+        }
+        // What is moved into packs, or out of them, while this looks is there before it vanishes from where it was.
+        repeat {
+            if let packed = try blobs.packs.find(name, near: last) {
+                last = packed
+                return .packed(packed)
+            }
+            switch open(blobs.path(ofName: name.file)) {
+            case .absent: break
+            case let other: return other
+            }
+        } while try blobs.packs.refresh()
+        return .absent
+    }
+
+    /// What is smaller is looked for in packs first.
+    private static let usuallyLoose: Int64 = 1 << 20
 
     private func open(_ path: String) -> Opened {
         // A blob is a regular file: a link in its place could lead to anything that the mounting user can read.
@@ -70,6 +99,7 @@ struct BlobFiles: ~Copyable {
 
     /// Closes all that are kept: a blob may have been replaced since.
     mutating func closeAll() {
+        last = nil
         for place in kept.indices where kept[place].descriptor >= 0 {
             close(kept[place].descriptor)
             kept[place] = Kept()

@@ -52,6 +52,7 @@ struct ObjectFile: FileNode {
             return passthrough.replySmall(request)
         }
         try passthrough.replyLarge(request, id) {
+            // A record of a pack is no file of its own.
             guard case .descriptor(let blob) = try openBlob(record, worker) else { return -1 }
             // The kernel would not report a blob that is too short as an error: the daemon does.
             var status = stat()
@@ -93,6 +94,11 @@ struct ObjectFile: FileNode {
         if descriptor < 0 {
             switch try openBlob(record, worker) {
             case .descriptor(let opened): descriptor = opened
+            case .packed(let packed):
+                return try withExtendedLifetime(packed) {
+                    let start = packed.record.content.lowerBound
+                    try reply(packed.pack.descriptor, offset: start + offset, count: wanted, request, worker)
+                }
             case .absent:
                 if try readPruned(count: count, offset: offset, request, worker) { return }
                 return try answerAbsent(record, offset: offset, count: wanted, request, worker)

@@ -83,9 +83,9 @@ final class S3Uploader {
     }
 
     private func begin(_ job: UploadJob) throws -> NextTransfer {
-        guard case .blob(let file, let name, let parts) = job.payload else { return .waiting }
+        guard case .blob(let place, let name, let parts) = job.payload else { return .waiting }
         let source = try BlobParts(
-            file: file, name, parts: parts, division: BlobParts.division(name.size, parts), pool)
+            place, name, parts: parts, division: BlobParts.division(name.size, parts), pool)
         try journal.willBegin(job.path)
         let upload = PartedUpload(
             bucket.client, bucket.object(job.path), name: job.path, size: name.size, source, journal)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Basics
+import Blobs
 import Glibc
 import Index
 import Model
@@ -45,7 +46,7 @@ struct CatCommand: ParsableCommand {
                 "the content of '\(key)' cannot be fetched: the inventory has no ETags, so nothing says what it is. Sync "
                     + "an inventory with the field ETag into a new store")
         }
-        guard let path = try store.blob(etag: filed, size: identity.size, reader) else {
+        guard let place = try store.blob(etag: filed, size: identity.size, reader) else {
             // The replica may have what the bucket no longer had when the store lost it.
             if let cache, !flags.contains(.pruned), cache.hasContents || !flags.contains(.gone) {
                 let want = FetchRequest(
@@ -57,7 +58,7 @@ struct CatCommand: ParsableCommand {
             }
             throw IcecoreError(.notFound, "the content of '\(key)' \(flags.state.whyNotHere)")
         }
-        try copy(File(path, O_RDONLY | O_NOFOLLOW))
+        try copy(OpenBlob(place))
     }
 
     private func version(_ reader: IndexReader) throws -> (VersionIdentity, EntryRow.Flags) {
@@ -75,13 +76,18 @@ struct CatCommand: ParsableCommand {
         throw IcecoreError(.notFound, "the key '\(key)' is not in the bucket at \(view.name)\(hint)")
     }
 
-    private func copy(_ file: borrowing File) throws {
-        var buffer = [UInt8](repeating: 0, count: 1 << 18)
-        while true {
+    private func copy(_ blob: OpenBlob) throws {
+        var buffer = [UInt8](repeating: 0, count: Int(min(blob.size, 1 << 18)))
+        var done: Int64 = 0
+        while done < blob.size {
             try Interruption.check()
-            let count = try buffer.withUnsafeMutableBytes { try file.read(into: $0) }
-            if count == 0 { return }
-            try buffer.withUnsafeBytes { try Output.pass(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+            let count = Int(min(Int64(buffer.count), blob.size - done))
+            try buffer.withUnsafeMutableBytes { bytes in
+                let piece = UnsafeMutableRawBufferPointer(rebasing: bytes[..<count])
+                try blob.read(into: piece, at: done)
+                try Output.pass(UnsafeRawBufferPointer(piece))
+            }
+            done += Int64(count)
         }
     }
 }
