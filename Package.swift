@@ -99,12 +99,15 @@ let package = Package(
             name: "Adopt",
             dependencies: ["Basics", "Blobs", "CSystem", "Download", "Index", "Merge", "Model", "SQLite", "Store"]),
         .target(
+            name: "Packing",
+            dependencies: ["Basics", "Blobs", "Download", "Index", "Model", "Packs", "SQLite", "Store"]),
+        .target(
             name: "Export", dependencies: ["Basics", "Blobs", "CSystem", "Index", "Model", "Packs", "Store"]),
         .executableTarget(
             name: "icecore",
             dependencies: [
                 "Adopt", "Basics", "Blobs", "Download", "Export", "Filesystem", "Index", "Inventory", "Listing",
-                "Model", "Packs", "Replica", "Restore", "S3", "Store", "Sync", "Verify", argumentParser,
+                "Model", "Packing", "Replica", "Restore", "S3", "Store", "Sync", "Verify", argumentParser,
             ]),
 
         // Inventories of any size, made up, to test and to measure with.
@@ -157,7 +160,7 @@ let package = Package(
                 "mount-for-tests", grdb,
             ]),
         .testTarget(
-            name: "CommandTests", dependencies: ["icecore", "Basics", "CFuse3", "ReferenceModel", "Testbed"],
+            name: "CommandTests", dependencies: ["icecore", "Basics", "CFuse3", "Packs", "ReferenceModel", "Testbed"],
             exclude: ["Help", "Migrations/Fixtures", "Replicas/Fixtures"]),
     ] + fuzzProgram,
     swiftLanguageModes: [.v6]

@@ -142,6 +142,17 @@ public struct Store: Sendable {
         try PackKeeper(self).settle()
     }
 
+    /// Says from now on which contents go into packs. Only for the holder of the lock.
+    ///
+    /// - Parameter limit: those with fewer bytes; nil: none.
+    public mutating func setPackLimit(_ limit: Int64?) throws {
+        var configuration = try StoreConfiguration(path: configurationPath)
+        guard configuration.packBelow != limit else { return }
+        configuration.packBelow = limit
+        try configuration.write(to: configurationPath)
+        try reload()
+    }
+
     /// Reads the configuration again.
     mutating func reload() throws {
         configuration = try StoreConfiguration(path: configurationPath)

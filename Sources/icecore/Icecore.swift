@@ -16,7 +16,8 @@ struct Icecore: ParsableCommand {
         subcommands: [
             InitCommand.self, SyncCommand.self, AdoptCommand.self, MountCommand.self, SnapshotsCommand.self,
             VersionsCommand.self, ListCommand.self, CatCommand.self, DiffCommand.self, StatusCommand.self,
-            ExportCommand.self, VerifyCommand.self, ReindexCommand.self, PruneCommand.self, PushCommand.self,
+            ExportCommand.self, VerifyCommand.self, ReindexCommand.self, PruneCommand.self, PackCommand.self,
+            PushCommand.self,
             CloneCommand.self, RestoreCommand.self,
         ])
 

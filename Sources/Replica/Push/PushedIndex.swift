@@ -28,7 +28,10 @@ struct PushedIndex {
     private init(path: String, of store: Store) throws {
         self.path = path
         // Read after the copy was made: what it says may come before what the index holds, but never after.
-        configuration = try StoreConfiguration(path: store.configurationPath)
+        var configuration = try StoreConfiguration(path: store.configurationPath)
+        // A replica has no packs, whatever its store has.
+        configuration.format = min(configuration.format, StoreConfiguration.currentFormat)
+        self.configuration = configuration
         reader = try IndexReader(path: path)
         snapshots = try reader.snapshots().map {
             ReplicaMetadata.PushedSnapshot(

@@ -1,0 +1,25 @@
+import Basics
+import Packs
+
+extension StoreDigest {
+    /// The contents in packs that the catalogue lists, under the names that their files would have below `blobs/`, with the
+    /// MD5 of each.
+    static func packed(_ store: String) throws -> [String: String] {
+        let packs = PackSet(path: "\(store)/packs")
+        var digests: [String: String] = [:]
+        for (_, name) in try packs.current()?.packs ?? [:] {
+            let pack = try PackFile(path: packs.folder.path(of: name))
+            try pack.verify { record in
+                let file = record.name.file
+                let fan = (file.hasPrefix("x-") ? file.dropFirst(2) : file[...]).prefix(2)
+                digests["\(fan)/\(file)"] = try pack.withContent(at: record.place, record.name) { bytes in
+                    var digest = MD5()
+                    digest.update(bytes)
+                    return Hex.encode(digest.finalize())
+                }
+            } damaged: { _ in
+            }
+        }
+        return digests
+    }
+}
