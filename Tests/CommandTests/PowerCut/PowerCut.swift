@@ -199,7 +199,7 @@ struct PowerCut {
 
     func state() throws -> State {
         var state = State()
-        state.blobs = try StoreDigest.blobs(scenario.store)
+        state.blobs = try StoreDigest.contents(scenario.store)
         state.snapshots = try snapshots(try scenario.succeed("snapshots", "--json"))
         for name in state.snapshots.keys { state.listings[name] = try listing(name) }
         return state

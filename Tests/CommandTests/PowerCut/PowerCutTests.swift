@@ -173,6 +173,31 @@ import Testing
         }
     }
 
+    /// What is moved is there throughout, in one place or the other.
+    @Test(arguments: [false, true]) func aPacking(isBack: Bool) throws {
+        try PowerCut.use { cut in
+            try cut.synchronize(0...1)
+            if isBack { try cut.scenario.succeed("pack", "--below", "64K") }
+            let state = try cut.state()
+            let disk = try start(cut)
+            let pack = words(cut.scenario, "pack", ["--below", isBack ? "0" : "64K"])
+            let trace = try cut.record(pack)
+            #expect(try cut.state() == state)
+            let contents = state.blobs
+            let promise = PowerCut.Promise(
+                before: state, after: state, next: [pack],
+                more: {
+                    let seen = try StoreDigest.contents(cut.scenario.store)
+                    return contents.keys.filter { seen[$0] != contents[$0] }.map { "\($0) is lost" }
+                })
+            let isTurn = { (event: Trace.CallEvent) in event.isEnd(of: "rename", on: "packs/catalogue") }
+            let complaints = try cut.cut(trace, disk, points: Self.points, seed: 9, focus: isTurn) {
+                try cut.look(promise, $0)
+            }
+            expect(complaints, isBack ? "unpacking" : "packing")
+        }
+    }
+
     @Test func anInit() throws {
         try PowerCut.use { cut in
             try FileManager.default.removeItem(atPath: cut.scenario.store)

@@ -2,6 +2,12 @@ import Basics
 import Packs
 
 extension StoreDigest {
+    /// The contents of a store, wherever they lie: the names that their files have or would have below `blobs/`, with the MD5
+    /// of each.
+    static func contents(_ store: String) throws -> [String: String] {
+        try blobs(store).merging(packed(store)) { file, packed in file == packed ? file : "\(file) and \(packed)" }
+    }
+
     /// The contents in packs that the catalogue lists, under the names that their files would have below `blobs/`, with the
     /// MD5 of each.
     static func packed(_ store: String) throws -> [String: String] {
