@@ -71,6 +71,10 @@ public final class Packing {
             return outcome
         }
         try store.bringToCurrentFormat()
+        // Packs are what one makes when the disk has no more inodes, or is full.
+        let reserve = DiskReserve(store)
+        try reserve.release()
+        defer { reserve.fill() }
         try PackKeeper.prepare(&store)
         try store.setPackLimit(limit)
         let reader = try store.reader()

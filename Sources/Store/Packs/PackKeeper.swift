@@ -69,42 +69,56 @@ public final class PackKeeper {
                 try Files.remove(path)
             }
         }
-        try open()
+        let isReadable = try open()
         let listed = Set((catalogue?.packs ?? [:]).values)
-        for name in try leaving() where !listed.contains(name) { try Files.remove(folder.path(of: name)) }
+        // Without a catalogue, nothing tells whether it came to that.
+        if isReadable {
+            for name in try leaving() where !listed.contains(name) { try Files.remove(folder.path(of: name)) }
+        }
         try Files.remove(leavingPath)
         var unlisted: [PackName] = []
         try folder.forEach { name in
             guard !listed.contains(name), let pack = try? PackFile(path: folder.path(of: name)) else { return }
-            if try isKnown(pack) {
+            if try isReadable && isKnown(pack) {
                 // A copy that was about to take the place of others.
                 try Files.remove(folder.path(of: name))
             } else {
                 unlisted.append(name)
             }
         }
-        if !unlisted.isEmpty || (catalogue == nil && Files.exists(folder.cataloguePath)) {
-            try commit(adding: unlisted)
-        }
+        if !unlisted.isEmpty || !isReadable { try commit(adding: unlisted) }
         return recovered
     }
 
+    /// Whether everything that a pack has is, sound, in another one that the catalogue lists.
     private func isKnown(_ pack: PackFile) throws -> Bool {
-        guard let catalogue else { return false }
-        let cursor = pack.entries()
-        while let entry = try cursor.read() {
-            if try !catalogue.has(entry.key) { return false }
+        var isKnown = true
+        try pack.forEachRecord { record in
+            if isKnown { isKnown = try hasSoundCopy(of: record.name) }
         }
-        return true
+        return isKnown
     }
 
-    private func open() throws {
+    private func hasSoundCopy(of name: BlobName) throws -> Bool {
+        for entry in try catalogue?.find(name) ?? [] {
+            guard let packName = catalogue?.packs[entry.pack], let pack = try store.packs.pack(packName) else {
+                continue
+            }
+            if (try? pack.withContent(at: entry.place, name, { _ in true })) == true { return true }
+        }
+        return false
+    }
+
+    /// Opens the catalogue; false if there is one that cannot be used.
+    private func open() throws -> Bool {
         catalogue = nil
-        guard Files.exists(folder.cataloguePath) else { return }
+        guard Files.exists(folder.cataloguePath) else { return true }
         do {
-            let found = try PackCatalogue(path: folder.cataloguePath)
-            if try found.isWhole() { catalogue = found }
-        } catch let error as IcecoreError where error.code == .damaged {}
+            catalogue = try PackCatalogue(path: folder.cataloguePath)
+            return true
+        } catch let error as IcecoreError where error.code == .damaged {
+            return false
+        }
     }
 
     // MARK: - The packs that go
@@ -123,7 +137,21 @@ public final class PackKeeper {
     ///
     /// - Parameter removed: they are removed from the disk, too.
     public func commit(adding added: [PackName], removing removed: Set<PackName> = []) throws {
-        try open()
+        do {
+            if try open() { return try commit(added, removed) }
+        } catch let error as IcecoreError where error.code == .damaged {}
+        // What the catalogue says, the packs say as well.
+        catalogue = nil
+        var all: [PackName] = []
+        try folder.forEach { name in
+            guard !removed.contains(name) else { return }
+            let isSound = (try? PackFile(path: folder.path(of: name))) != nil
+            if isSound || added.contains(name) { all.append(name) }
+        }
+        try commit(all, removed)
+    }
+
+    private func commit(_ added: [PackName], _ removed: Set<PackName>) throws {
         if !removed.isEmpty {
             let text = removed.map { "\($0)\n" }.sorted().joined()
             try Files.replace(leavingPath, with: Array(text.utf8))
