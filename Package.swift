@@ -102,7 +102,7 @@ let package = Package(
             name: "Packing",
             dependencies: ["Basics", "Blobs", "Download", "Index", "Model", "Packs", "SQLite", "Store"]),
         .target(
-            name: "Export", dependencies: ["Basics", "Blobs", "CSystem", "Index", "Model", "Packs", "Store"]),
+            name: "Export", dependencies: ["Basics", "Blobs", "CSystem", "Index", "Model", "Store"]),
         .executableTarget(
             name: "icecore",
             dependencies: [

@@ -20,8 +20,9 @@ extension Export {
         let place = places[places.count - 1]
         guard let item = walk.item else { return try removeOrKeep(walk, place) }
         // An empty content needs no blob.
-        let found = try store.blob(etag: item.etag, size: item.size, near: lastPacked, reader)
-        if case .packed(let packed) = found { lastPacked = packed }
+        let found = try blobs.find(etag: item.etag, size: item.size) {
+            try reader.blobFacts(etag: item.etag, size: item.size).sha256
+        }
         guard let blob = found ?? (item.size == 0 ? FileWriter.nothing : nil) else {
             outcome.missing += 1
             try report(.missing(key: walk.key, Export.reason(item), cause: nil))

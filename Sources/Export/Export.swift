@@ -1,8 +1,8 @@
 import Basics
+import Blobs
 import Glibc
 import Index
 import Model
-import Packs
 import Store
 
 /// Writes a view into a directory, with the names that a mount gives. Files that are already there are skipped, so an
@@ -27,8 +27,8 @@ public final class Export {
     var places: [ExportPlace] = []
     private(set) var tolerance = TimeTolerance()
     var outcome = ExportOutcome()
-    /// Next to which the following content may lie.
-    var lastPacked: PackedBlob?
+    /// Finds the contents of the store.
+    let blobs: BlobFinder
 
     /// - Parameters:
     ///   - isDeleting: whether to remove what an earlier export wrote and the view does not show.
@@ -39,6 +39,7 @@ public final class Export {
         report: @escaping (ExportEvent) throws -> Void, progress: @escaping (ExportOutcome) -> Void
     ) {
         self.store = store
+        blobs = BlobFinder(store.blobs)
         self.reader = reader
         self.view = view
         self.isDeleting = isDeleting

@@ -190,11 +190,7 @@ public struct Store: Sendable {
     }
 
     /// Where the blob of an ETag is; nil if the store lacks it.
-    ///
-    /// - Parameter near: see ``PackSet/find(_:near:)``.
-    public func blob(
-        etag: ETag, size: Int64, near: PackedBlob? = nil, _ reader: IndexReader
-    ) throws -> BlobPlace? {
-        try blobs.find(etag: etag, size: size, near: near) { try reader.blobFacts(etag: etag, size: size).sha256 }
+    public func blob(etag: ETag, size: Int64, _ reader: IndexReader) throws -> BlobPlace? {
+        try blobs.find(etag: etag, size: size) { try reader.blobFacts(etag: etag, size: size).sha256 }
     }
 }

@@ -48,12 +48,12 @@ public final class MissingContents {
     }
 
     private let reader: IndexReader
-    private let blobs: Blobs
+    private let blobs: BlobFinder
     private let facts: BlobFacts
     private let failure: Statement
 
     public init(_ blobs: Blobs, _ reader: IndexReader) throws {
-        self.blobs = blobs
+        self.blobs = BlobFinder(blobs)
         self.reader = reader
         facts = try BlobFacts(reader.connection)
         let state = try reader.connection.knowsStates() ? "state" : "NULL"

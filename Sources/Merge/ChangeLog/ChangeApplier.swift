@@ -18,7 +18,7 @@ package final class ChangeApplier: ChangeSink {
     private let markGone: Statement
     private let forget: Statement
     private let headers: ArrivedHeaders?
-    private let blobs: Blobs
+    private let blobs: BlobFinder
     private let distrustsETags: Bool
     /// The contents that rows have found.
     package let arrived = ArrivedContents()
@@ -35,7 +35,7 @@ package final class ChangeApplier: ChangeSink {
     package init(
         _ connection: Connection, blobs: Blobs, distrustsETags: Bool, headers: ArrivedHeaders? = nil
     ) throws {
-        self.blobs = blobs
+        self.blobs = BlobFinder(blobs)
         self.headers = headers
         self.distrustsETags = distrustsETags
         insertDirectory = try connection.prepare("INSERT INTO directory (id, parent, name, slots) VALUES (?, ?, ?, ?)")
