@@ -2,7 +2,10 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 int syncfs(int fd);
 int renameat2(int old_directory, const char *old_path, int new_directory, const char *new_path, unsigned int flags);
@@ -10,6 +13,16 @@ int sync_file_range(int fd, long offset, long count, unsigned int flags);
 int memfd_create(const char *name, unsigned int flags);
 int fallocate(int fd, int mode, off_t offset, off_t length);
 int pthread_setname_np(pthread_t thread, const char *name);
+
+// Reads what the page cache has; -1 where that is nothing.
+static inline long icecore_read_cached(int descriptor, void *buffer, unsigned long size, off_t offset) {
+    struct iovec piece = {buffer, size};
+#ifdef _GNU_SOURCE
+    return preadv2(descriptor, &piece, 1, offset, RWF_NOWAIT);
+#else
+    return syscall(SYS_preadv2, descriptor, &piece, 1UL, offset, 0L, 8 /* RWF_NOWAIT */);
+#endif
+}
 
 // O_TMPFILE, which fcntl.h defines only with _GNU_SOURCE.
 static const int icecore_o_tmpfile = 020000000 | O_DIRECTORY;

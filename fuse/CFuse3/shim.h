@@ -16,16 +16,6 @@
 static inline unsigned int icecore_major(dev_t device) { return major(device); }
 static inline unsigned int icecore_minor(dev_t device) { return minor(device); }
 
-// Reads what the page cache has; -1 where that is nothing.
-static inline long icecore_read_cached(int descriptor, void *buffer, unsigned long size, off_t offset) {
-    struct iovec piece = {buffer, size};
-#ifdef _GNU_SOURCE
-    return preadv2(descriptor, &piece, 1, offset, RWF_NOWAIT);
-#else
-    return syscall(SYS_preadv2, descriptor, &piece, 1UL, offset, 0L, 8 /* RWF_NOWAIT */);
-#endif
-}
-
 // libfuse's flag for passthrough in what the kernel is capable of and what is wanted of it; 0 before libfuse 3.17, which
 // does not know passthrough. Its soname changed with 3.17, so the version at compile time is that at run time, too.
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)

@@ -96,6 +96,21 @@ public struct File: ~Copyable, Sendable {
         }
     }
 
+    /// Reads from `offset` what the page cache has, up to `buffer.count` bytes.
+    ///
+    /// - Returns: how many bytes; 0 where it has none.
+    public static func readCached(
+        _ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer, at offset: Int64
+    ) -> Int {
+        max(0, icecore_read_cached(descriptor, buffer.baseAddress, UInt(buffer.count), off_t(offset)))
+    }
+
+    /// Has the disk begin to read a range, without waiting for it.
+    public borrowing func beginReading(_ range: Range<Int64>) {
+        // A hint only.
+        _ = posix_fadvise(descriptor, off_t(range.lowerBound), off_t(range.count), POSIX_FADV_WILLNEED)
+    }
+
     /// Makes the content durable (fdatasync).
     public borrowing func synchronize() throws(IcecoreError) {
         let descriptor = self.descriptor

@@ -99,7 +99,8 @@ public final class PackFile: Sendable {
         guard let record = fitting(at: place, name) else { return nil }
         let length = Int(record.content.lowerBound - Int64(place))
         return try withUnsafeTemporaryAllocation(byteCount: length, alignment: 8) { buffer in
-            try source.read(into: buffer, at: Int64(place))
+            try source.read(
+                into: buffer, at: Int64(place), around: Int64(place)..<min(record.end, Int64(place) + 1 << 17))
             return header(UnsafeRawBufferPointer(buffer), record) == nil ? nil : record
         }
     }

@@ -29,6 +29,20 @@ final class PackSource: Sendable {
         try file.read(into: buffer, at: offset)
     }
 
+    /// The same; where the disk has to be asked, it is asked for more at once, since that takes it hardly longer.
+    ///
+    /// - Parameter around: what is likely to be wanted next.
+    func read(
+        into buffer: UnsafeMutableRawBufferPointer, at offset: Int64, around: Range<Int64>
+    ) throws(IcecoreError) {
+        let isInside = offset >= 0 && offset <= size && Int64(buffer.count) <= size - offset
+        if isInside {
+            if File.readCached(file.descriptor, into: buffer, at: offset) == buffer.count { return }
+            file.beginReading(around.clamped(to: 0..<size))
+        }
+        try read(into: buffer, at: offset)
+    }
+
     func bytes(_ range: Range<Int64>) throws -> [UInt8] {
         guard range.upperBound <= size else { throw damage("an end before its time") }
         var bytes = [UInt8](repeating: 0, count: range.count)

@@ -142,7 +142,8 @@ struct ObjectFile: FileNode {
     ) throws {
         let buffer = worker.buffer
         // What the page cache has is there at once; for the disk, another thread takes over the next request.
-        var done = max(0, icecore_read_cached(descriptor, buffer, UInt(count), off_t(offset)))
+        var done = File.readCached(
+            descriptor, into: UnsafeMutableRawBufferPointer(start: buffer, count: count), at: offset)
         if done < count { worker.willWait() }
         while done < count {
             let got = pread(descriptor, buffer + done, count - done, off_t(offset) + done)
