@@ -160,7 +160,10 @@ let package = Package(
                 "mount-for-tests", grdb,
             ]),
         .testTarget(
-            name: "CommandTests", dependencies: ["icecore", "Basics", "CFuse3", "Packs", "ReferenceModel", "Testbed"],
+            name: "CommandTests",
+            dependencies: [
+                "icecore", "Basics", "Blobs", "CFuse3", "Model", "Packs", "ReferenceModel", "SQLite", "Store", "Testbed",
+            ],
             exclude: ["Help", "Migrations/Fixtures", "Replicas/Fixtures"]),
     ] + fuzzProgram,
     swiftLanguageModes: [.v6]

@@ -15,9 +15,10 @@ public struct DiskReserve {
         self.store = store
     }
 
-    /// Enough to change an eighth of the index, with what SQLite needs for that.
+    /// Enough to change an eighth of the index, with what SQLite needs for that, and to write another catalogue of packs.
     private var size: Int64 {
-        let wanted = (Files.size(store.indexPath) ?? 0) / 8
+        let catalogue = Files.size(store.packs.folder.cataloguePath) ?? 0
+        let wanted = (Files.size(store.indexPath) ?? 0) / 8 + catalogue
         return max(DiskReserve.least, min(DiskReserve.most, wanted / DiskReserve.least * DiskReserve.least))
     }
 

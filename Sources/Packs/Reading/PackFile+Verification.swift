@@ -56,34 +56,41 @@ extension PackFile {
         _ body: (PackRecord) throws -> Void, damaged: (DamagedRecord) throws -> Void = { _ in }
     ) throws {
         let window = PackWindow(source, limit: trailer.directory)
-        var header = [UInt8](repeating: 0, count: RecordHeader.longest)
         for entry in try entriesByPlace() {
             try Interruption.check()
-            let length = min(Int64(header.count), trailer.directory - Int64(entry.place))
-            let found = try header.withUnsafeMutableBytes { bytes -> PackRecord? in
-                let bytes = UnsafeMutableRawBufferPointer(rebasing: bytes[..<Int(max(0, length))])
-                try source.read(into: bytes, at: Int64(entry.place))
-                guard let header = RecordHeader(UnsafeRawBufferPointer(bytes), marker: trailer.marker) else {
-                    return nil
-                }
-                let name: BlobName
-                switch header.kind {
-                case .plain:
-                    name = .etag(ETag(high: entry.key.high, low: entry.key.low, parts: 0), size: Int64(header.size))
-                case .multipart:
-                    guard let etag = header.etag else { return nil }
-                    name = .etag(etag, size: Int64(header.size))
-                case .sha256: return try window.record(header, at: entry.place)
-                }
-                guard header.belongs(to: name, at: entry.place, UnsafeRawBufferPointer(bytes)) else { return nil }
-                return PackRecord(name: name, place: entry.place)
-            }
-            if let found, PackKey(found.name) == entry.key, found.end <= trailer.directory {
+            if let found = try record(of: entry, window) {
                 try body(found)
             } else {
                 try damaged(DamagedRecord(place: entry.place, key: entry.key))
             }
         }
+    }
+
+    /// What an entry leads to, by the header of the record; nil if that is damaged, or another content's.
+    public func record(of entry: PackEntry) throws -> PackRecord? {
+        try record(of: entry, PackWindow(source, limit: trailer.directory))
+    }
+
+    private func record(of entry: PackEntry, _ window: PackWindow) throws -> PackRecord? {
+        let length = Int(max(0, min(Int64(RecordHeader.longest), trailer.directory - Int64(entry.place))))
+        let found = try withUnsafeTemporaryAllocation(byteCount: length, alignment: 8) { buffer -> PackRecord? in
+            try source.read(into: buffer, at: Int64(entry.place))
+            let bytes = UnsafeRawBufferPointer(buffer)
+            guard let header = RecordHeader(bytes, marker: trailer.marker) else { return nil }
+            let name: BlobName
+            switch header.kind {
+            case .plain:
+                name = .etag(ETag(high: entry.key.high, low: entry.key.low, parts: 0), size: Int64(header.size))
+            case .multipart:
+                guard let etag = header.etag else { return nil }
+                name = .etag(etag, size: Int64(header.size))
+            case .sha256: return try window.record(header, at: entry.place)
+            }
+            guard header.belongs(to: name, at: entry.place, bytes) else { return nil }
+            return PackRecord(name: name, place: entry.place)
+        }
+        guard let found, PackKey(found.name) == entry.key, found.end <= trailer.directory else { return nil }
+        return found
     }
 
     private func entriesByPlace() throws -> [PackEntry] {

@@ -64,11 +64,11 @@ struct ReplicaMetadata: Codable, Equatable {
         guard configuration.storeId == storeId else {
             throw IcecoreError(.damaged, "\(place): the configuration in it belongs to another store")
         }
-        guard configuration.format <= StoreConfiguration.currentFormat else {
+        guard configuration.format <= StoreConfiguration.packFormat else {
             throw IcecoreError(
                 .unsupported,
                 "\(place): the pushed store has format \(configuration.format), this icecore reads formats up to "
-                    + "\(StoreConfiguration.currentFormat): install a newer icecore")
+                    + "\(StoreConfiguration.packFormat): install a newer icecore")
         }
         try index.check(place)
         for part in manifest?.parts ?? [] where part.size < 0 || part.size > ReplicaPiece.largest {

@@ -12,6 +12,7 @@ import Upload
 final class BlobFeed {
     private let store: Store
     private let reader: IndexReader
+    private let doomed: UnnamedBlobs?
     private let known: ReplicaRecords
     private var fan = 0
     private var directory: OpaquePointer?
@@ -25,9 +26,10 @@ final class BlobFeed {
     /// How many are recorded together, in one transaction.
     private static let batch = 1000
 
-    init(_ store: Store, _ reader: IndexReader, _ records: ReplicaRecords) {
+    init(_ store: Store, _ index: PushedIndex, _ records: ReplicaRecords) {
         self.store = store
-        self.reader = reader
+        reader = index.reader
+        doomed = index.doomed
         known = records
     }
 
@@ -54,6 +56,7 @@ final class BlobFeed {
     /// Finds the next blobs that the replica lacks; false at the end.
     private func gather() throws -> Bool {
         while found.count < BlobFeed.batch, let (place, name) = try nextBlob() {
+            if try doomed?.contains(name.file) == true { continue }
             seen += 1
             switch try known.state(of: name.file) {
             case .listed, .uploaded: continue

@@ -23,7 +23,7 @@ struct DeletionPlanner {
         guard let head = base.head else { return DeletionPlan() }
         var planner = DeletionPlanner(context: context, head: head)
         try planner.reviewMarked()
-        if context.options.pruneGrace != nil { try planner.markUnneeded(index.reader, knowsAllContents) }
+        if context.options.pruneGrace != nil { try planner.markUnneeded(index, knowsAllContents) }
         return planner.plan
     }
 
@@ -80,7 +80,7 @@ struct DeletionPlanner {
 
     // MARK: - Marked by this push
 
-    private mutating func markUnneeded(_ index: IndexReader, _ knowsAllContents: Bool) throws {
+    private mutating func markUnneeded(_ index: PushedIndex, _ knowsAllContents: Bool) throws {
         try markBlobs(index, knowsAllContents)
         try markSnapshots()
         guard !plan.marked.isEmpty else { return }
@@ -90,16 +90,19 @@ struct DeletionPlanner {
             plan.needsSnapshot || !plan.droppedBlobs.isEmpty || head.metadata.history.count > 3
     }
 
-    /// Marks blobs that the store no longer has and no row of its index names, and all unconfirmed ones that it does
-    /// not have: no manifest names those.
-    private mutating func markBlobs(_ index: IndexReader, _ knowsAllContents: Bool) throws {
+    /// Marks blobs that the store no longer has, or does not keep, and no row of its index names, and all unconfirmed ones
+    /// of these: no manifest names those.
+    private mutating func markBlobs(_ pushed: PushedIndex, _ knowsAllContents: Bool) throws {
+        let index = pushed.reader
         let (store, records) = (context.store, context.records)
         let unnamed = try UnnamedBlobs(store)
         let room = DeletionPlanner.mostMarked - (plan.pending + plan.due).reduce(0) { $0 + $1.paths.count }
         try records.forEachBlob { name, state in
             try Interruption.check()
-            if Files.exists(store.blobs.path(ofName: name)) { return }
-            if let blob = BlobName(name), try store.blobs.find(blob) != nil { return }
+            if try pushed.doomed?.contains(name) != true {
+                if Files.exists(store.blobs.path(ofName: name)) { return }
+                if let blob = BlobName(name), try store.blobs.find(blob) != nil { return }
+            }
             if state == .unconfirmed {
                 if plan.droppedBlobs.count < room { plan.droppedBlobs.insert(name) }
             } else if knowsAllContents || !name.hasPrefix("x-") {

@@ -69,7 +69,7 @@ public final class Push {
         try checks.refuseStepBack()
         outcome.missing = try checks.missingContents()
 
-        let feed = BlobFeed(store, index.reader, context.records)
+        let feed = BlobFeed(store, index, context.records)
         try blobs.run(feed)
         (outcome.blobs, outcome.bytes, outcome.damaged) = (blobs.count, blobs.bytes, blobs.damaged)
         if feed.seen < (try index.reader.totals().blobs) { outcome.missing += try checks.missingBlobs() }

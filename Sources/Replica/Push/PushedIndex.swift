@@ -8,6 +8,8 @@ struct PushedIndex {
     let path: String
     let configuration: StoreConfiguration
     let reader: IndexReader
+    /// What the store may still have, but does not keep; nil if there is nothing.
+    let doomed: UnnamedBlobs?
     /// Oldest first.
     let snapshots: [ReplicaMetadata.PushedSnapshot]
 
@@ -33,6 +35,7 @@ struct PushedIndex {
         configuration.format = min(configuration.format, StoreConfiguration.currentFormat)
         self.configuration = configuration
         reader = try IndexReader(path: path)
+        doomed = try UnnamedBlobs.doomed(store, reader)
         snapshots = try reader.snapshots().map {
             ReplicaMetadata.PushedSnapshot(
                 name: $0.record.name, takenAt: $0.record.takenAt.rfc3339, keys: $0.record.keys, bytes: $0.record.bytes)

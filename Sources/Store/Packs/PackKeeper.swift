@@ -47,6 +47,11 @@ public final class PackKeeper {
         return try PackWriter(path: "\(store.temporaryPath)/\(name)")
     }
 
+    /// A new pack in `tmp/` of contents that are in other packs: of one that is killed nothing is worth keeping.
+    public func newCopy() throws -> PackWriter {
+        try PackWriter(path: "\(store.temporaryPath)/copy-\(getpid())-\(UInt64.random(in: 0 ... .max))")
+    }
+
     // MARK: - After a kill
 
     /// Brings to an end what killed processes have begun: unfinished packs are finished, packs that the catalogue does not
@@ -56,6 +61,12 @@ public final class PackKeeper {
     @discardableResult
     public func settle() throws -> (contents: Int, bytes: Int64) {
         guard try PackKeeper.isNeeded(store) else { return (0, 0) }
+        if Files.exists(folder.path) {
+            // What was about to replace a file.
+            for name in try Files.names(in: folder.path) where name.hasSuffix(".new") {
+                try Files.remove("\(folder.path)/\(name)")
+            }
+        }
         var recovered = (contents: 0, bytes: Int64(0))
         for name in try Files.names(in: store.temporaryPath) where name.hasPrefix(PackKeeper.unfinishedPrefix) {
             let path = "\(store.temporaryPath)/\(name)"
@@ -72,10 +83,7 @@ public final class PackKeeper {
         let isReadable = try open()
         let listed = Set((catalogue?.packs ?? [:]).values)
         // Without a catalogue, nothing tells whether it came to that.
-        if isReadable {
-            for name in try leaving() where !listed.contains(name) { try Files.remove(folder.path(of: name)) }
-        }
-        try Files.remove(leavingPath)
+        try remove(isReadable ? leaving().filter { !listed.contains($0) } : [])
         var unlisted: [PackName] = []
         try folder.forEach { name in
             guard !listed.contains(name), let pack = try? PackFile(path: folder.path(of: name)) else { return }
@@ -129,6 +137,15 @@ public final class PackKeeper {
         guard Files.exists(leavingPath) else { return [] }
         let text = String(decoding: try Files.read(leavingPath, limit: 64 << 20), as: UTF8.self)
         return text.split(separator: "\n").compactMap { PackName(String($0)) }
+    }
+
+    /// Removes packs that the catalogue does not list, durably: one that came back would be taken for a new one.
+    private func remove(_ names: some Collection<PackName>) throws {
+        for name in names { try Files.remove(folder.path(of: name)) }
+        for directory in Set(names.map { Files.directory(of: folder.path(of: $0)) }) where Files.exists(directory) {
+            try Files.synchronizeDirectory(directory)
+        }
+        try Files.remove(leavingPath)
     }
 
     // MARK: - The catalogue
@@ -185,8 +202,7 @@ public final class PackKeeper {
             try merge.add(PackCatalogue(path: path)) { _ in true }
         }
         try merge.write(to: folder.cataloguePath)
-        for name in removed { try Files.remove(folder.path(of: name)) }
-        try Files.remove(leavingPath)
+        try remove(removed)
         _ = try store.packs.refresh()
     }
 }

@@ -8,8 +8,9 @@ import Model
 /// Drops what no kept view shows: versions from the index, in one transaction, then the blobs that no row names any
 /// longer.
 ///
-/// The names of those blobs are committed with that transaction, so that the next prune finds whatever a stopped one
-/// left. It checks again which of them are named: a sync in between may have reused one.
+/// The names of those blobs, which are doomed from then on, are committed with that transaction, so that the next prune finds
+/// whatever a stopped one left, and what stayed in packs. It checks again which of them are named: a sync in between may have
+/// reused one.
 public final class Prune {
     private let store: Store
     private let rules: RetentionPolicy
@@ -17,6 +18,8 @@ public final class Prune {
     private let isDryRun: Bool
     private let progress: (PruneProgress) -> Void
     private var isCommitted = false
+    /// Whether the store has packs, before anything is removed.
+    private var hadPacks = false
 
     /// - Parameter prefix: only contents of keys with this prefix are dropped; every snapshot and version stays known.
     public init(
@@ -39,6 +42,7 @@ public final class Prune {
         let hold = try BlobDeletionLock(store, removing: true)
         defer { withExtendedLifetime((lock, hold)) {} }
         try store.removeLeftovers()
+        hadPacks = try store.packs.current().map { !$0.packs.isEmpty } ?? false
         try IndexReader.refuseLoss(store.indexPath)
         if isDryRun { return try prune() }
         // A prune writes before it removes, and is what one runs when the disk is full.
@@ -85,6 +89,7 @@ public final class Prune {
 
         let contents = try PruneContents(directory: store.temporaryPath)
         try reader.doomedBlobs { name, _ in try contents.add(blob: name) }
+        try contents.addContents(ofOpaque: reader)
         let search = PruneSearch(contents)
         try walk(reader, kept, outcome.horizon, search)
         outcome.droppedContents = search.contentCount
@@ -92,22 +97,40 @@ public final class Prune {
         outcome.droppedVersionBytes = search.versionBytes
         if isDryRun {
             try walk(reader, kept, outcome.horizon, PruneRehearsal(contents))
-            (outcome.blobs, outcome.bytes) = try contents.findBlobs(store, reader)
+            let plan = try planPacks(contents, reader)
+            try count(contents, plan.expected, &outcome)
             return outcome
         }
         let writer = try PruneWriter(store, contents)
         try walk(reader, kept, outcome.horizon, writer)
         // Before the commit: afterwards, nothing tells which pieces belong to dropped contents.
         try removePartialFiles(contents)
-        (outcome.blobs, outcome.bytes) = try contents.findBlobs(store, reader)
+        let plan = try planPacks(contents, reader)
         try writer.commit(
             reader, outcome, dropped: dropped.map(\.id), prefix: prefix ?? [])
         isCommitted = true
         reader.end()
         try removeInventories(reader.timeline, dropped)
-        try removeBlobs(writer, outcome.blobs)
+        let packs = try removeBlobs(writer, contents, plan)
+        try count(contents, packs, &outcome)
         if writer.hasForgottenFacts { try FactKeeper(store).compact() }
         return outcome
+    }
+
+    /// Finds the blobs that no row names, and decides which of those that lie in packs go.
+    private func planPacks(_ contents: PruneContents, _ reader: IndexReader) throws -> PackPlan {
+        try contents.findBlobs(store, reader)
+        let plan = try PackPlan(store, contents)
+        try contents.keepBlobs(inPacks: plan.staying)
+        return plan
+    }
+
+    private func count(_ contents: PruneContents, _ packs: PrunedPacks, _ outcome: inout PruneOutcome) throws {
+        (outcome.blobs, outcome.bytes) = try contents.count(staying: false)
+        guard hadPacks else { return }
+        var packs = packs
+        (packs.deadBlobs, packs.deadBytes) = try contents.count(staying: true)
+        outcome.packs = packs
     }
 
     /// `within` counts from the newest snapshot: a clock that was wrong when it was taken, or is wrong now, must be
@@ -148,20 +171,45 @@ public final class Prune {
         try KeptInventory.remove(found.filter { names.contains($0) && InventoryName.isValid($0) }, store)
     }
 
-    private func removeBlobs(_ writer: PruneWriter, _ count: Int) throws {
+    /// - Returns: what was done to packs.
+    private func removeBlobs(
+        _ writer: PruneWriter, _ contents: PruneContents, _ plan: PackPlan
+    ) throws -> PrunedPacks {
+        let count = try contents.count(staying: false).count
         var done = 0
-        while let names = try writer.nextDoomed(limit: 4096) {
-            for name in names {
-                try Files.remove(store.blobs.path(ofName: name))
-                done += 1
-            }
+        try forEachDoomed(contents) { blobs in
+            for blob in blobs { try Files.remove(store.blobs.path(ofName: blob.name)) }
+            let names = blobs.filter { !$0.isPacked }.map(\.name)
+            guard !names.isEmpty else { return }
             // First the names in the directories, then those in the index: what the index forgets must be gone.
-            try Files.synchronizeFileSystem(File(store.blobs.path, O_RDONLY | O_DIRECTORY))
+            try store.blobs.synchronize()
             try writer.forgetDoomed(names)
+            done += names.count
             progress(.removing(blobs: done, of: count))
-            try Interruption.check()
+        }
+        let cleaner = PackCleaner(store, contents, progress: progress)
+        try cleaner.run(plan)
+        try contents.keepBlobs(inPacks: cleaner.left)
+        // What was moved into packs may have had files, too.
+        if hadPacks { try store.blobs.synchronize() }
+        try forEachDoomed(contents) { blobs in
+            try writer.forgetDoomed(blobs.filter { $0.isPacked && !$0.stays }.map(\.name))
         }
         writer.checkpoint()
+        return cleaner.outcome
+    }
+
+    private func forEachDoomed(
+        _ contents: PruneContents, _ body: ([PruneContents.DoomedBlob]) throws -> Void
+    ) throws {
+        var last = ""
+        while true {
+            let blobs = try contents.doomed(after: last, limit: 4096)
+            guard let name = blobs.last?.name else { return }
+            try body(blobs)
+            last = name
+            try Interruption.check()
+        }
     }
 }
 

@@ -14,8 +14,15 @@ final class PruneContents {
     private let delete: Statement
     private let exists: Statement
     private let insertOpaque: Statement
+    private let existsOpaque: Statement
     private let insertDoomed: Statement
+    private let insertPacked: Statement
+    private let existsDoomed: Statement
     private let bits: UnsafeMutablePointer<UInt64>
+    private var hasOpaque = false
+    private var hasStaying = false
+    /// The packs that have doomed blobs, by their numbers in the catalogue.
+    private(set) var deadInPacks: [UInt32: DeadShare] = [:]
     private static let bitCount = 1 << 27
 
     /// - Parameter directory: the store's `tmp/`.
@@ -29,7 +36,9 @@ final class PruneContents {
             BEGIN;
             CREATE TABLE content (etag TEXT, size INTEGER, PRIMARY KEY (etag, size)) WITHOUT ROWID;
             CREATE TABLE opaque (name TEXT PRIMARY KEY) WITHOUT ROWID;
-            CREATE TABLE doomed (name TEXT PRIMARY KEY, size INTEGER) WITHOUT ROWID
+            CREATE TABLE doomed (name TEXT PRIMARY KEY, size INTEGER, stays INTEGER DEFAULT 0) WITHOUT ROWID;
+            CREATE TABLE packed (name TEXT, pack INTEGER, PRIMARY KEY (name, pack)) WITHOUT ROWID;
+            CREATE TABLE staying (pack INTEGER PRIMARY KEY)
             """)
         // As long as the cache holds it all, nothing is written: a disk may be pruned because it is full.
         // The connection keeps the file open; unlinking it ensures that nothing is left over.
@@ -38,7 +47,11 @@ final class PruneContents {
         delete = try connection.prepare("DELETE FROM content WHERE etag = ? AND size = ?")
         exists = try connection.prepare("SELECT 1 FROM content WHERE etag = ? AND size = ?")
         insertOpaque = try connection.prepare("INSERT OR IGNORE INTO opaque VALUES (?)")
-        insertDoomed = try connection.prepare("INSERT OR IGNORE INTO doomed VALUES (?, ?)")
+        existsOpaque = try connection.prepare("SELECT 1 FROM opaque WHERE name = ?")
+        insertDoomed = try connection.prepare(
+            "INSERT OR IGNORE INTO doomed (name, size) VALUES (?, ?) RETURNING 1")
+        insertPacked = try connection.prepare("INSERT OR IGNORE INTO packed VALUES (?, ?)")
+        existsDoomed = try connection.prepare("SELECT 1 FROM doomed WHERE name = ?")
         let words = PruneContents.bitCount / 64
         bits = UnsafeMutableRawPointer(calloc(words, 8)).assumingMemoryBound(to: UInt64.self)
     }
@@ -96,7 +109,7 @@ final class PruneContents {
 
     // MARK: - Blobs
 
-    /// Adds a blob that an earlier prune was about to remove: by now, a row may name it again.
+    /// Adds a blob that an earlier prune has doomed: by now, a row may name it again.
     func add(blob name: String) throws {
         if name.hasPrefix("x-") { return try add(opaque: name) }
         guard let dash = name.lastIndex(of: "-"), let size = Int64(name[name.index(after: dash)...]) else { return }
@@ -104,13 +117,12 @@ final class PruneContents {
     }
 
     private func add(opaque name: String) throws {
+        hasOpaque = true
         try insertOpaque.run(texts: [(1, name)]) { try insertOpaque.run() }
     }
 
-    /// Finds the files of the remaining contents.
-    ///
-    /// - Returns: their number and bytes.
-    func findBlobs(_ store: Store, _ reader: IndexReader) throws -> (count: Int, bytes: Int64) {
+    /// Finds the blobs of the remaining contents.
+    func findBlobs(_ store: Store, _ reader: IndexReader) throws {
         try forEach { etag, size in
             try Interruption.check()
             if let name = BlobName.file(etag: etag, size: size) { try doom(name, store) }
@@ -121,16 +133,10 @@ final class PruneContents {
         try strikeOpaque(reader)
         let select = try connection.prepare("SELECT name FROM opaque")
         while try select.step() { try doom(String(decoding: select.bytes(0), as: UTF8.self), store) }
-        var (count, bytes) = (0, Int64(0))
-        try forEachDoomed { _, size in
-            count += 1
-            bytes = bytes.addingClamped(size)
-        }
-        return (count, bytes)
     }
 
     /// Several ETags can map to one SHA-256: it stays as long as any of them does.
-    private func strikeOpaque(_ reader: IndexReader) throws {
+    func strikeOpaque(_ reader: IndexReader) throws {
         let strike = try connection.prepare("DELETE FROM opaque WHERE name = ?")
         try reader.opaqueBlobs { etag, size, sha256 in
             if try contains(etag, size) { return }
@@ -140,48 +146,160 @@ final class PruneContents {
 
     /// Adds the ETags that map to blobs that only their SHA-256 vouches for.
     func addContents(ofOpaque reader: IndexReader) throws {
-        let select = try connection.prepare("SELECT 1 FROM opaque WHERE name = ?")
+        guard hasOpaque else { return }
         try reader.opaqueBlobs { etag, size, sha256 in
-            try select.run(texts: [(1, BlobName.file(sha256: sha256, size: size))]) {
-                if try select.step() { try add(ETag(Array(etag.utf8)), size) }
-                select.reset()
-            }
+            if try remains(BlobName.file(sha256: sha256, size: size)) { try add(ETag(Array(etag.utf8)), size) }
         }
     }
 
     /// Passes the names of all remaining blobs to `body`, including ones that were not added.
-    func names(_ reader: IndexReader, _ body: (String) throws -> Void) throws {
+    func names(_ body: (String) throws -> Void) throws {
         try forEach { etag, size in
             if let name = BlobName.file(etag: etag, size: size) { try body(name) }
         }
-        try strikeOpaque(reader)
         let select = try connection.prepare("SELECT name FROM opaque")
         while try select.step() { try body(String(decoding: select.bytes(0), as: UTF8.self)) }
     }
 
+    /// Whether a blob remains.
+    func remains(_ name: String) throws -> Bool {
+        if name.hasPrefix("x-") {
+            var remains = false
+            try existsOpaque.run(texts: [(1, name)]) {
+                remains = try existsOpaque.step()
+                existsOpaque.reset()
+            }
+            return remains
+        }
+        guard let dash = name.lastIndex(of: "-"), let size = Int64(name[name.index(after: dash)...]) else {
+            return false
+        }
+        return try contains(String(name[..<dash]), size)
+    }
+
+    // MARK: - What goes
+
+    /// What of a pack is doomed.
+    struct DeadShare {
+        var count = 0
+        /// Of the contents.
+        var bytes: Int64 = 0
+        /// Of their records.
+        var recordBytes: Int64 = 0
+    }
+
     private func doom(_ name: String, _ store: Store) throws {
-        guard let size = Files.size(store.blobs.path(ofName: name)) else { return }
+        let places = try BlobName(name).map { try store.packs.places($0) } ?? []
+        guard let size = Files.size(store.blobs.path(ofName: name)) ?? places.first?.record.name.size else { return }
+        var isNew = false
         try insertDoomed.run(texts: [(1, name)]) {
             insertDoomed.bind(2, size)
-            try insertDoomed.run()
+            isNew = try insertDoomed.step()
+            insertDoomed.reset()
+        }
+        guard isNew else { return }
+        for (pack, record) in places {
+            var dead = deadInPacks[pack] ?? DeadShare()
+            dead.count += 1
+            dead.bytes += record.name.size
+            dead.recordBytes += record.length
+            deadInPacks[pack] = dead
+            try insertPacked.run(texts: [(1, name)]) {
+                insertPacked.bind(2, Int64(pack))
+                try insertPacked.run()
+            }
         }
     }
 
-    /// Passes the blobs to be removed, and their sizes, to `body`.
+    /// Notes that the blobs that some packs have are doomed, but stay for now.
+    func keepBlobs(inPacks packs: [UInt32]) throws {
+        guard !packs.isEmpty else { return }
+        hasStaying = true
+        let insert = try connection.prepare("INSERT OR IGNORE INTO staying VALUES (?)")
+        for pack in packs {
+            insert.bind(1, Int64(pack))
+            try insert.run()
+        }
+        try connection.execute(
+            """
+            UPDATE doomed SET stays = 1
+            WHERE name IN (SELECT name FROM packed WHERE pack IN (SELECT pack FROM staying))
+            """)
+    }
+
+    /// The doomed blobs that stay, or those that go, and their bytes.
+    func count(staying: Bool) throws -> (count: Int, bytes: Int64) {
+        let select = try connection.prepare("SELECT size FROM doomed WHERE stays = ?")
+        select.bind(1, staying ? 1 : 0)
+        var (count, bytes) = (0, Int64(0))
+        while try select.step() {
+            count += 1
+            bytes = bytes.addingClamped(select.integer(0))
+        }
+        return (count, bytes)
+    }
+
+    /// Passes all doomed blobs, and their sizes, to `body`.
     func forEachDoomed(_ body: (String, Int64) throws -> Void) throws {
         let select = try connection.prepare("SELECT name, size FROM doomed")
         while try select.step() { try body(String(decoding: select.bytes(0), as: UTF8.self), select.integer(1)) }
     }
 
-    /// Whether a blob is to be removed.
-    func isDoomed(_ name: String) throws -> Bool {
-        let select = try connection.prepare("SELECT 1 FROM doomed WHERE name = ?")
-        var isDoomed = false
+    /// A blob that no row names.
+    struct DoomedBlob {
+        let name: String
+        let isPacked: Bool
+        /// In a pack that stays.
+        let stays: Bool
+    }
+
+    /// The next doomed blobs in the order of their names.
+    func doomed(after name: String, limit: Int64) throws -> [DoomedBlob] {
+        let select = try connection.prepare(
+            """
+            SELECT name, EXISTS (SELECT 1 FROM packed WHERE packed.name = doomed.name), stays FROM doomed
+            WHERE name > ? ORDER BY name LIMIT ?
+            """)
+        var blobs: [DoomedBlob] = []
         try select.run(texts: [(1, name)]) {
-            isDoomed = try select.step()
+            select.bind(2, limit)
+            while try select.step() {
+                blobs.append(
+                    DoomedBlob(
+                        name: String(decoding: select.bytes(0), as: UTF8.self), isPacked: select.integer(1) != 0,
+                        stays: select.integer(2) != 0))
+            }
             select.reset()
         }
+        return blobs
+    }
+
+    /// Whether no row names a blob.
+    func isDoomed(_ name: String) throws -> Bool {
+        var isDoomed = false
+        try existsDoomed.run(texts: [(1, name)]) {
+            isDoomed = try existsDoomed.step()
+            existsDoomed.reset()
+        }
         return isDoomed
+    }
+
+    /// Whether the blob of a content is doomed, but stays for now.
+    func stays(_ etag: ETag, _ size: Int64, _ reader: IndexReader) throws -> Bool {
+        guard hasStaying else { return false }
+        if let name = BlobName.file(etag: etag, size: size), try stays(name) { return true }
+        guard let sha256 = try reader.blobFacts(etag: etag, size: size).sha256 else { return false }
+        return try stays(BlobName.file(sha256: sha256, size: size))
+    }
+
+    private func stays(_ name: String) throws -> Bool {
+        let select = try connection.prepare("SELECT 1 FROM doomed WHERE name = ? AND stays = 1")
+        var stays = false
+        try select.run(texts: [(1, name)]) {
+            stays = try select.step()
+            select.reset()
+        }
+        return stays
     }
 }
 
@@ -204,7 +322,8 @@ extension IndexReader {
         }
     }
 
-    /// The blobs that a stopped prune was about to remove, with their sizes.
+    /// The blobs that earlier prunes have doomed and that may still be there, with their sizes: those in packs that stayed, and
+    /// those that a stopped prune did not come to.
     func doomedBlobs(_ body: (String, Int64) throws -> Void) throws {
         guard knowsPrunes else { return }
         let select = try connection.prepare("SELECT name, size FROM doomed")

@@ -2,6 +2,7 @@ import Basics
 import Blobs
 import Index
 import Merge
+import Model
 import SQLite
 
 /// The second walk of a prune: writes its decisions, in one transaction.
@@ -76,7 +77,7 @@ final class PruneWriter: PruneVisitor {
         try connection.addToTotal("versions", -Int64(outcome.droppedVersions))
         try connection.addToTotal("versionBytes", -outcome.droppedVersionBytes)
         try markDoomed()
-        try forgetFacts()
+        try forgetFacts(reader)
         try connection.execute(
             """
             DELETE FROM longName WHERE NOT EXISTS (SELECT 1 FROM entry WHERE entry.directory = longName.directory
@@ -126,8 +127,8 @@ final class PruneWriter: PruneVisitor {
             let name = String(decoding: old.bytes(0), as: UTF8.self)
             if try contents.isDoomed(name) { continue }
             saved.append(name)
-            // A stopped prune may already have removed it.
-            guard Files.size(blobs.path(ofName: name)) != nil else { continue }
+            // An earlier prune may have removed it.
+            guard let blob = BlobName(name), try blobs.find(blob) != nil else { continue }
             count += 1
             bytes = bytes.addingClamped(old.integer(1))
         }
@@ -147,24 +148,18 @@ final class PruneWriter: PruneVisitor {
         try connection.addToTotal("blobBytes", bytes)
     }
 
-    /// Deletes what the index knows about contents that no row names.
-    private func forgetFacts() throws {
+    /// Deletes what the index knows about contents that go.
+    private func forgetFacts(_ reader: IndexReader) throws {
         guard try connection.prepare("SELECT 1 FROM blob LIMIT 1").step() else { return }
         hasForgottenFacts = true
         let delete = try connection.prepare("DELETE FROM blob WHERE etag = ? AND size = ?")
-        try contents.forEach { etag, size in try delete.run(etag, size) }
+        try contents.forEach { etag, size in
+            // What stays in a pack can be taken up again, and has to be checked until then.
+            if try !contents.stays(etag, size, reader) { try delete.run(etag, size) }
+        }
     }
 
     // MARK: - The blobs
-
-    /// Some of the blobs to be removed; nil if none are left.
-    func nextDoomed(limit: Int) throws -> [String]? {
-        let select = try connection.prepare("SELECT name FROM doomed LIMIT ?")
-        select.bind(1, Int64(limit))
-        var names: [String] = []
-        while try select.step() { names.append(String(decoding: select.bytes(0), as: UTF8.self)) }
-        return names.isEmpty ? nil : names
-    }
 
     /// Forgets blobs that were removed.
     func forgetDoomed(_ names: [String]) throws {

@@ -11,6 +11,18 @@ public final class UnnamedBlobs {
         contents = try PruneContents(directory: store.temporaryPath)
     }
 
+    /// Those blobs that prunes have doomed and that no row has taken up again; nil if there are none, which takes no scan.
+    public static func doomed(_ store: Store, _ reader: IndexReader) throws -> UnnamedBlobs? {
+        var unnamed: UnnamedBlobs?
+        try reader.doomedBlobs { name, _ in
+            let blobs = try unnamed ?? UnnamedBlobs(store)
+            try blobs.add(name)
+            unnamed = blobs
+        }
+        try unnamed?.strike(reader)
+        return unnamed
+    }
+
     /// Adds a blob to look for.
     public func add(_ name: String) throws {
         try contents.add(blob: name)
@@ -20,6 +32,16 @@ public final class UnnamedBlobs {
     /// Passes the names that no row has to `body`. One scan of the rows, if any blob was added.
     public func find(_ reader: IndexReader, _ body: (String) throws -> Void) throws {
         if isEmpty { return }
+        try strike(reader)
+        try contents.names(body)
+    }
+
+    /// Whether a blob was added, and no row has its name.
+    public func contains(_ name: String) throws -> Bool {
+        try contents.remains(name)
+    }
+
+    private func strike(_ reader: IndexReader) throws {
         try contents.addContents(ofOpaque: reader)
         let columns = try reader.connection.entryColumns(withDirectory: true)
         let statement = try reader.connection.prepare(
@@ -33,6 +55,6 @@ public final class UnnamedBlobs {
                 ? try names.prefix(of: statement.integer(EntryRow.directoryColumn)) ?? [] : []
             try contents.strike(row, prefix: prefix)
         }
-        try contents.names(reader, body)
+        try contents.strikeOpaque(reader)
     }
 }

@@ -7,7 +7,7 @@ import Testing
 /// Prunes of stores with contents: what is kept stays to the byte, what goes is what was said.
 @Suite struct PruneTests {
     /// A store of a random history with all of its contents, synced up to some inventory.
-    final class Subject {
+    class Subject {
         let scenario: Scenario
         let life: HistoryScenario
         private(set) var history: History
@@ -24,11 +24,19 @@ import Testing
         func sync(_ inventory: InventoryReport) throws {
             let known = Set(history.allVersions)
             for row in inventory.rows where !row.version.isMarker && (row.isLatest || !known.contains(row.version)) {
-                try Files.replace(path(row.version), with: life.content(of: row.version), mode: 0o444)
+                try lay(row.version)
             }
             let synced = try scenario.succeed("sync", "--json", "--date", inventory.name)
             #expect(try synced.record["failed"] as? Int == 0)
             history = try history.syncing(inventory)
+        }
+
+        func lay(_ version: Version) throws {
+            try Files.replace(path(version), with: life.content(of: version), mode: 0o444)
+        }
+
+        func content(of version: Version) throws -> [UInt8]? {
+            try? Files.read(path(version), limit: 1 << 20)
         }
 
         func path(_ version: Version) -> String {
@@ -40,6 +48,16 @@ import Testing
         func shown(_ rules: KeepRules) -> Set<Version> {
             let (names, horizon) = history.kept(rules)
             return history.shown(names, since: max(horizon, history.horizon ?? .distantPast)).filter { !$0.isMarker }
+        }
+
+        /// The names of the blobs that are kept.
+        func blobNames() throws -> Set<String> {
+            Set(try StoreDigest.files("\(scenario.store)/blobs").map { String($0.dropFirst(3)) })
+        }
+
+        /// Compares what a prune and its rehearsal have said of packs.
+        func expectPacks(_ said: [String: Any], _ rehearsed: [String: Any]) throws {
+            #expect(said["packBytes"] == nil)
         }
 
         func blobBytes() throws -> Int64 {
@@ -63,6 +81,7 @@ import Testing
             #expect(rehearsed["bytes"] as? Int == freed)
             #expect(rehearsed["blobs"] as? Int == said["blobs"] as? Int)
             #expect(Int64(freed) == before - (try blobBytes()), "what it says is what disappeared")
+            try expectPacks(said, rehearsed)
             try expectSound("after a prune")
             #expect(try Files.names(in: "\(scenario.store)/tmp").isEmpty)
             return Int64(freed)
@@ -85,8 +104,7 @@ import Testing
         /// Every content that a kept view shows is there, and is right.
         func expectContents(_ versions: Set<Version>, _ what: String) throws {
             for version in versions {
-                let content = try? Files.read(path(version), limit: 1 << 20)
-                #expect(content == life.content(of: version), "\(what): \(version)")
+                #expect(try content(of: version) == life.content(of: version), "\(what): \(version)")
             }
         }
     }
@@ -96,37 +114,42 @@ import Testing
         try Scenario.use { scenario in
             let subject = try Subject(scenario, seed: seed)
             var random = SplitMix64(seed: seed)
-            var isFirst = true
-            for (number, inventory) in subject.life.inventories.enumerated() {
-                try subject.sync(inventory)
-                guard number + 1 == subject.life.inventories.count || number > 2 && random.chance(50) else {
-                    continue
-                }
-                let rules = KeepRules(random: &random)
-                let shown = subject.shown(rules)
-                try subject.prune(rules.options)
-                try subject.expectContents(shown, rules.options.joined(separator: " "))
-                if isFirst {
-                    let needed = Set(shown.map { "\($0.etag.string)-\($0.size)" })
-                    let left = try StoreDigest.files("\(scenario.store)/blobs").map { String($0.dropFirst(3)) }
-                    #expect(Set(left) == needed, "nothing else is left")
-                    isFirst = false
-                }
-                try subject.forget(rules)
-                // A second prune of the same finds nothing.
-                #expect(try subject.prune(rules.options) == 0)
-            }
-            let mount = try scenario.mount("--history")
-            let content = { (version: Version) -> [UInt8]? in subject.life.content(of: version) }
-            #expect(
-                try Set(Files.names(in: "\(mount)/at")) == Set(subject.history.kept.map(\.name)),
-                "only kept snapshots are listed")
-            for inventory in subject.history.kept {
-                try SeenTree("\(mount)/at/\(inventory.name)").expect(
-                    MountTree(subject.history.snapshotView(inventory.name) ?? [:]), inventory.name, content: content)
-            }
-            for name in subject.history.pruned { #expect(!Files.exists("\(mount)/at/\(name)"), "\(name)") }
+            try Self.live(subject, &random)
         }
+    }
+
+    /// Syncs all inventories of a history, with prunes in between, and looks at what is left.
+    static func live(_ subject: Subject, _ random: inout SplitMix64) throws {
+        let scenario = subject.scenario
+        var isFirst = true
+        for (number, inventory) in subject.life.inventories.enumerated() {
+            try subject.sync(inventory)
+            guard number + 1 == subject.life.inventories.count || number > 2 && random.chance(50) else {
+                continue
+            }
+            let rules = KeepRules(random: &random)
+            let shown = subject.shown(rules)
+            try subject.prune(rules.options)
+            try subject.expectContents(shown, rules.options.joined(separator: " "))
+            if isFirst {
+                let needed = Set(shown.map { "\($0.etag.string)-\($0.size)" })
+                #expect(try subject.blobNames() == needed, "nothing else is left")
+                isFirst = false
+            }
+            try subject.forget(rules)
+            // A second prune of the same finds nothing.
+            #expect(try subject.prune(rules.options) == 0)
+        }
+        let mount = try scenario.mount("--history")
+        let content = { (version: Version) -> [UInt8]? in subject.life.content(of: version) }
+        #expect(
+            try Set(Files.names(in: "\(mount)/at")) == Set(subject.history.kept.map(\.name)),
+            "only kept snapshots are listed")
+        for inventory in subject.history.kept {
+            try SeenTree("\(mount)/at/\(inventory.name)").expect(
+                MountTree(subject.history.snapshotView(inventory.name) ?? [:]), inventory.name, content: content)
+        }
+        for name in subject.history.pruned { #expect(!Files.exists("\(mount)/at/\(name)"), "\(name)") }
     }
 
     @Test func aPruneOfAPrefixDropsOnlyContents() throws {

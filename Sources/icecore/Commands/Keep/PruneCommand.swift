@@ -74,11 +74,13 @@ struct PruneCommand: ParsableCommand {
             switch progress {
             case .looking(let keys): line.show("looking at keys", text: "\(keys)")
             case .removing(let blobs, let count): line.show("removing", text: "\(blobs) of \(count) blobs")
+            case .rewriting(let packs, let count): line.show("rewriting", text: "\(packs) of \(count) packs")
             }
         }
         let outcome = try interruptible(line, "Every kept date is intact: run the same command again to finish.") {
             try prune.run()
         }
+        if let packs = outcome.packs { warn(packs, line) }
         let output = Output()
         if format.json { try summary(outcome, output) } else { try describe(outcome, output) }
         try output.flush()
@@ -101,6 +103,29 @@ struct PruneCommand: ParsableCommand {
         try output.line(
             "\(outcome.blobs.of("blob")) \(would)removed, \(outcome.bytes.of("byte")) (\(outcome.bytes.byteCount)) \(would)freed"
         )
+        guard let packs = outcome.packs else { return }
+        try output.line(
+            "\(packs.dropped.of("pack")) \(would)removed, \(packs.rewritten) \(would)rewritten: packs "
+                + "\(dryRun ? "would take" : "take") \(packs.bytes.of("byte")) (\(packs.bytes.byteCount)) less")
+        if packs.deadBlobs > 0 {
+            let stay = dryRun ? "would stay" : packs.deadBlobs == 1 ? "stays" : "stay"
+            try output.line(
+                "\(packs.deadBlobs.of("blob")) that nothing needs \(stay) in packs, "
+                    + "\(packs.deadBytes.of("byte")) (\(packs.deadBytes.byteCount))")
+        }
+    }
+
+    private func warn(_ packs: PrunedPacks, _ line: ProgressLine) {
+        if packs.withoutRoom > 0 {
+            line.warning(
+                "the disk has no room to write \(packs.withoutRoom.of("pack")) anew: what nothing needs stays there until a "
+                    + "prune finds room")
+        }
+        if packs.damaged > 0 {
+            line.warning(
+                "\(packs.damaged.of("pack")) \(packs.damaged == 1 ? "is" : "are") damaged and left alone: 'icecore verify' "
+                    + "says more")
+        }
     }
 }
 
@@ -109,24 +134,36 @@ private struct PrunedSnapshotRecord: Encodable {
     let kept: Bool
 }
 
+/// Of a store without packs, it has no fields about them.
 private struct PruneRecord: Encodable {
-    let dryRun: Bool
-    let keptSince: String
-    let keptSnapshots: Int
-    let droppedSnapshots: Int
-    let droppedContents: Int
-    let droppedVersions: Int
-    let blobs: Int
-    let bytes: Int64
+    private enum CodingKeys: String, CodingKey {
+        case dryRun, keptSince, keptSnapshots, droppedSnapshots, droppedContents, droppedVersions, blobs, bytes
+        case droppedPacks, rewrittenPacks, packBytes, deadBlobs, deadBytes
+    }
+
+    private let outcome: PruneOutcome
+    private let dryRun: Bool
 
     init(_ outcome: PruneOutcome, dryRun: Bool) {
+        self.outcome = outcome
         self.dryRun = dryRun
-        keptSince = outcome.horizon.rfc3339
-        keptSnapshots = outcome.keptSnapshots.count
-        droppedSnapshots = outcome.droppedSnapshots.count
-        droppedContents = outcome.droppedContents
-        droppedVersions = outcome.droppedVersions
-        blobs = outcome.blobs
-        bytes = outcome.bytes
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var fields = encoder.container(keyedBy: CodingKeys.self)
+        try fields.encode(dryRun, forKey: .dryRun)
+        try fields.encode(outcome.horizon.rfc3339, forKey: .keptSince)
+        try fields.encode(outcome.keptSnapshots.count, forKey: .keptSnapshots)
+        try fields.encode(outcome.droppedSnapshots.count, forKey: .droppedSnapshots)
+        try fields.encode(outcome.droppedContents, forKey: .droppedContents)
+        try fields.encode(outcome.droppedVersions, forKey: .droppedVersions)
+        try fields.encode(outcome.blobs, forKey: .blobs)
+        try fields.encode(outcome.bytes, forKey: .bytes)
+        guard let packs = outcome.packs else { return }
+        try fields.encode(packs.dropped, forKey: .droppedPacks)
+        try fields.encode(packs.rewritten, forKey: .rewrittenPacks)
+        try fields.encode(packs.bytes, forKey: .packBytes)
+        try fields.encode(packs.deadBlobs, forKey: .deadBlobs)
+        try fields.encode(packs.deadBytes, forKey: .deadBytes)
     }
 }
