@@ -52,6 +52,36 @@ import Testing
         }
     }
 
+    /// Of packs, some of which go, some are written anew, and some stay.
+    @Test func aPruneOfPacks() throws {
+        try PowerCut.use { cut in
+            try cut.synchronize(0...2)
+            try cut.scenario.moveIntoPacks(6) { !$0.hasPrefix("x-") || $0.hasPrefix("x-0") }
+            let before = try cut.state()
+            let disk = try start(cut)
+            let prune = words(cut.scenario, "prune", ["--keep-last", "1"])
+            let trace = try cut.record(prune)
+            let doomed = try cut.scenario.doomed()
+            let names = try cut.scenario.packed().allNames.filter { !doomed.contains($0) }
+            let contents = try names.map { ($0, try cut.scenario.content(named: $0)) }
+            let promise = PowerCut.Promise(
+                before: before, after: try cut.state(), next: [words(cut.scenario, "sync", []), prune],
+                more: {
+                    try contents.compactMap { name, content in
+                        try cut.scenario.content(named: name) == content ? nil : "\(name) is lost"
+                    }
+                })
+            let isExchange = { (event: Trace.CallEvent) in event.isEnd(of: "rename") }
+            let complaints = try cut.cut(trace, disk, points: 2 * Self.points, seed: 6, focus: isExchange) {
+                let complaints = try cut.look(promise, $0)
+                // What comes back of a pack that has gone would be kept for ever.
+                let left = Set(try cut.scenario.packed().allNames).subtracting(names).subtracting(doomed)
+                return complaints + left.map { "\($0) is left" }
+            }
+            expect(complaints, "prune of packs")
+        }
+    }
+
     @Test func aRepair() throws {
         try PowerCut.use { cut in
             try cut.synchronize(0...1)

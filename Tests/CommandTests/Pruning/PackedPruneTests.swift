@@ -206,6 +206,85 @@ import Testing
         }
     }
 
+    /// Encrypted contents, and uploads in parts: the index knows what their ETags do not say.
+    @Test func whatIsKnownOfADoomedContentIsKnownWhenItIsTakenUpAgain() throws {
+        try Scenario.withBucket { scenario in
+            let secret = Row("secret", bytes("encrypted")).with {
+                $0.etag = "0123456789abcdef0123456789abcdef"
+                $0.encryption = "SSE-KMS"
+            }
+            try scenario.add(Self.names[0], Self.rows + [secret])
+            try scenario.succeed("sync")
+            try scenario.moveIntoPacks(100)
+            let name = try #require(try scenario.packed().allNames.first { $0.hasPrefix("x-") })
+            try scenario.add(Self.names[1], Self.rows)
+            try scenario.succeed("sync")
+            for _ in 0..<2 {
+                #expect(try prune(scenario) == [0, 0, 0, 1, 9])
+                #expect(try scenario.doomed() == [name])
+            }
+            var again = secret
+            again.key = "again"
+            again.lastModified = "2024-03-03T12:00:00.000Z"
+            try scenario.add(Self.names[2], Self.rows + [again])
+            #expect(try scenario.succeed("sync", "--json").record["fetched"] as? Int == 0)
+            #expect(try scenario.succeed("cat", "again").text == "encrypted")
+            #expect(try prune(scenario) == [0, 0, 0, 0, 0])
+            #expect(try scenario.succeed("cat", "again").text == "encrypted")
+            try scenario.add(Self.names[3], Self.rows)
+            try scenario.succeed("sync")
+            #expect(try prune(scenario) == [0, 0, 0, 1, 9])
+            // With its pack goes what is known of it.
+            try scenario.add(Self.names[4], [Row("last", bytes("last"), at: "2024-03-05T12:00:00.000Z")])
+            try scenario.succeed("sync")
+            #expect(try prune(scenario) == [21, 1, 0, 0, 0])
+            #expect(try scenario.doomed().isEmpty)
+            try scenario.add(Self.names[5], [again])
+            #expect(try scenario.succeed("sync", "--json").record["fetched"] as? Int == 1)
+            #expect(try scenario.succeed("cat", "again").text == "encrypted")
+        }
+    }
+
+    /// What was moved twice, or was not removed where it had been, is one content.
+    @Test func aContentInSeveralPlacesIsOne() throws {
+        try Scenario.withBucket { scenario in
+            try scenario.add(Self.names[0], Self.rows)
+            try scenario.succeed("sync")
+            func lay(_ rows: some Sequence<Row>) throws {
+                for row in rows {
+                    let name = Self.name(row)
+                    try Files.replace(
+                        "\(scenario.store)/blobs/\(name.prefix(2))/\(name)", with: row.content, mode: 0o444)
+                }
+            }
+            try scenario.moveIntoPacks(100)
+            try lay(Self.rows[0..<2])
+            try scenario.moveIntoPacks(100) { $0 == Self.name(Self.rows[0]) }
+            try scenario.succeed("reindex")
+            #expect(try stored(scenario) == [20, 2000, 0])
+            try scenario.add(Self.names[1], Array(Self.rows[2...]))
+            try scenario.succeed("sync")
+            // A pack goes, and the file; in the other pack both contents stay.
+            #expect(try prune(scenario) == [0, 1, 0, 2, 200])
+            #expect(try scenario.doomed() == Set(Self.rows[0..<2].map(Self.name)))
+            #expect(try StoreDigest.files("\(scenario.store)/blobs").isEmpty)
+            #expect(try stored(scenario) == [18, 1800, 0])
+            // Two packs of the same are written anew each on its own.
+            try lay(Self.rows)
+            try scenario.moveIntoPacks(100)
+            try scenario.add(Self.names[2], Array(Self.rows[10...]))
+            try scenario.succeed("sync")
+            let before = try scenario.packed().fileBytes
+            let rehearsal = try scenario.succeed("prune", "--keep-last", "1", "--json", "--dry-run").records.last
+            #expect(try prune(scenario) == [10, 0, 2, 0, 0])
+            let packed = try scenario.packed()
+            #expect(packed.files.count == 2 && packed.allNames.count == 20)
+            #expect(rehearsal?["packBytes"] as? Int == Int(before - packed.fileBytes))
+            #expect(try stored(scenario) == [10, 1000, 0])
+            #expect(try scenario.run("verify").status == 0)
+        }
+    }
+
     @Test func whatIsDoomedLeavesTheReplica() throws {
         try Scenario.withBucket { scenario in
             let place = try PushTests.place("file", scenario)
