@@ -3,23 +3,38 @@ import Blobs
 import Glibc
 import Index
 import Model
+import Packs
 
-/// The blobs of a store, counted by their names. Sums that are only added to drift: files vanish, and indexes are lost.
+/// The contents of a store, counted by the names of files and by what packs say of themselves. Sums that are only added to
+/// drift: files vanish, and indexes are lost.
+///
+/// A content that is both a file and in a pack counts once; one that is in two packs counts twice.
 public struct BlobCensus: Sendable {
     public private(set) var blobs: Int64 = 0
     public private(set) var bytes: Int64 = 0
 
-    /// Lists `blobs/`.
+    /// Of those, what lies in packs.
+    public let packed: PackedContents
+    private var catalogue: PackCatalogue?
+
+    /// Lists `blobs/`, and opens every pack.
     ///
-    /// - Parameter leavingOut: names of blobs that do not count.
+    /// - Parameter leavingOut: names of files that do not count.
     public init(_ store: Store, leavingOut: Set<String> = []) throws {
+        _ = try store.packs.refresh()
+        catalogue = try store.packs.current()
+        packed = try PackedContents(store)
+        blobs = packed.contents
+        bytes = packed.contentBytes
         for byte in UInt8.min...UInt8.max {
             try count(fan: Hex.encode([byte]), store, leavingOut)
         }
         // What a stopped prune was about to remove no longer counts; the next one removes it.
         guard Files.exists(store.indexPath) else { return }
         try store.reader().doomedBlobs { name, size in
-            guard !leavingOut.contains(name), Files.size(store.blobs.path(ofName: name)) != nil else { return }
+            guard !leavingOut.contains(name), let blob = BlobName(name),
+                try Files.size(store.blobs.path(ofName: name)) != nil || isPacked(blob)
+            else { return }
             blobs -= 1
             bytes -= size
         }
@@ -40,12 +55,19 @@ public struct BlobCensus: Sendable {
             let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
-            guard let blob = BlobName(name), Blobs.fan(name) == fan, !leavingOut.contains(name) else { continue }
+            guard let blob = BlobName(name), Blobs.fan(name) == fan, !leavingOut.contains(name),
+                try !isPacked(blob)
+            else { continue }
             blobs += 1
             bytes = bytes.addingClamped(blob.size)
             if blobs & 0xFFF == 0 { try Interruption.check() }
         }
         if errno != 0 { throw IcecoreError.system("cannot list", path, errno: errno) }
+    }
+
+    private func isPacked(_ blob: BlobName) throws -> Bool {
+        guard let catalogue, let key = PackKey(blob) else { return false }
+        return try catalogue.has(key)
     }
 
     /// Writes the sums to a store's index.

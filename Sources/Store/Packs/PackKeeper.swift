@@ -56,6 +56,7 @@ public final class PackKeeper {
     @discardableResult
     public func settle() throws -> (contents: Int, bytes: Int64) {
         guard try PackKeeper.isNeeded(store) else { return (0, 0) }
+        try folder.removeLeftovers()
         var recovered = (contents: 0, bytes: Int64(0))
         for name in try Files.names(in: store.temporaryPath) where name.hasPrefix(PackKeeper.unfinishedPrefix) {
             let path = "\(store.temporaryPath)/\(name)"
@@ -71,16 +72,24 @@ public final class PackKeeper {
         }
         try open()
         let listed = Set((catalogue?.packs ?? [:]).values)
-        for name in try leaving() where !listed.contains(name) { try Files.remove(folder.path(of: name)) }
-        try Files.remove(leavingPath)
+        let leaving = try leaving().filter { !listed.contains($0.key) }
+        for (name, file) in leaving { try dispose(of: name, file) }
+        try Files.remove(folder.leavingPath)
         var unlisted: [PackName] = []
         try folder.forEach { name in
-            guard !listed.contains(name), let pack = try? PackFile(path: folder.path(of: name)) else { return }
-            if try isKnown(pack) {
-                // A copy that was about to take the place of others.
-                try Files.remove(folder.path(of: name))
-            } else {
-                unlisted.append(name)
+            guard !listed.contains(name) else { return }
+            do {
+                let pack = try PackFile(path: folder.path(of: name))
+                // What has a damaged directory as well is for `verify --repair`.
+                _ = try pack.entrySum()
+                if try isKnown(pack) {
+                    // A copy that was about to take the place of others.
+                    try Files.remove(folder.path(of: name))
+                } else {
+                    unlisted.append(name)
+                }
+            } catch let error as IcecoreError {
+                if [.interrupted, .noSpace].contains(error.code) || error.errno == EMFILE { throw error }
             }
         }
         if !unlisted.isEmpty || (catalogue == nil && Files.exists(folder.cataloguePath)) {
@@ -91,9 +100,11 @@ public final class PackKeeper {
 
     private func isKnown(_ pack: PackFile) throws -> Bool {
         guard let catalogue else { return false }
+        // A pack that has vanished has nothing.
+        let there = Set(catalogue.packs.filter { Files.exists(folder.path(of: $0.value)) }.keys)
         let cursor = pack.entries()
         while let entry = try cursor.read() {
-            if try !catalogue.has(entry.key) { return false }
+            if try !catalogue.packs(having: entry.key).contains(where: there.contains) { return false }
         }
         return true
     }
@@ -109,40 +120,90 @@ public final class PackKeeper {
 
     // MARK: - The packs that go
 
-    private var leavingPath: String { "\(folder.path)/leaving" }
+    /// The packs that were about to go, and as what in `quarantine/`; nil: as nothing.
+    private func leaving() throws -> [PackName: String?] {
+        guard Files.exists(folder.leavingPath) else { return [:] }
+        let text = String(decoding: try Files.read(folder.leavingPath, limit: 64 << 20), as: UTF8.self)
+        var leaving: [PackName: String?] = [:]
+        for line in text.split(separator: "\n") {
+            let words = line.split(separator: " ").map(String.init)
+            guard words.count <= 2, let name = words.first.flatMap({ PackName($0) }) else { continue }
+            let file = words.count == 2 ? words[1] : nil
+            // Written by whoever could write to the store: it leads nowhere else.
+            if let file, !PackKeeper.isQuarantineName(file, of: name) { continue }
+            leaving[name] = .some(file)
+        }
+        return leaving
+    }
 
-    private func leaving() throws -> [PackName] {
-        guard Files.exists(leavingPath) else { return [] }
-        let text = String(decoding: try Files.read(leavingPath, limit: 64 << 20), as: UTF8.self)
-        return text.split(separator: "\n").compactMap { PackName(String($0)) }
+    /// What a pack is called in `quarantine/`.
+    public static func quarantineName(of name: PackName, at time: Timestamp) -> String {
+        "\(name)-\(time.milliseconds)"
+    }
+
+    private static func isQuarantineName(_ file: String, of name: PackName) -> Bool {
+        file.hasPrefix("\(name)-") && file.utf8.dropFirst(65).allSatisfy { (48...57).contains($0) }
+    }
+
+    /// Removes a pack, or moves it away.
+    private func dispose(of name: PackName, _ file: String?) throws {
+        let path = folder.path(of: name)
+        guard let file else { return try Files.remove(path) }
+        guard try Files.isThere(path) else { return }
+        try Files.createDirectory(store.quarantinePath)
+        try Files.rename(path, "\(store.quarantinePath)/\(file)")
+        for directory in [store.quarantinePath, Files.directory(of: path)] {
+            try Files.synchronizeDirectory(directory)
+        }
     }
 
     // MARK: - The catalogue
 
     /// Adds packs that have their names, and removes others: what the catalogue says afterwards is what counts.
     ///
-    /// - Parameter removed: they are removed from the disk, too.
-    public func commit(adding added: [PackName], removing removed: Set<PackName> = []) throws {
+    /// - Parameters:
+    ///   - removed: they are removed from the disk, too.
+    ///   - files: those of them that are moved instead, by their ``quarantineName(of:at:)``.
+    ///   - isAnew: the catalogue is made of the packs alone, whatever the one before says they have.
+    public func commit(
+        adding added: [PackName], removing removed: Set<PackName> = [], keeping files: [PackName: String] = [:],
+        anew isAnew: Bool = false
+    ) throws {
         try open()
         if !removed.isEmpty {
-            let text = removed.map { "\($0)\n" }.sorted().joined()
-            try Files.replace(leavingPath, with: Array(text.utf8))
+            let text = removed.map { name in files[name].map { "\(name) \($0)\n" } ?? "\(name)\n" }.sorted().joined()
+            try Files.replace(folder.leavingPath, with: Array(text.utf8))
         }
+        try write(adding: added, removing: removed, anew: isAnew)
+        for name in removed { try dispose(of: name, files[name]) }
+        try Files.remove(folder.leavingPath)
+        _ = try store.packs.refresh()
+    }
+
+    private func write(adding added: [PackName], removing removed: Set<PackName>, anew isAnew: Bool) throws {
         var merge = CatalogueMerge()
         let listed = catalogue?.packs ?? [:]
         var number = listed.keys.max() ?? 0
-        if let catalogue {
+        var new: [(number: UInt32, name: PackName)] = []
+        if isAnew {
+            for (number, name) in listed.sorted(by: { $0.key < $1.key }) where !removed.contains(name) {
+                new.append((number, name))
+            }
+        } else if let catalogue {
             try merge.add(catalogue) { number in listed[number].map { !removed.contains($0) } ?? false }
         }
         // Merged in groups: each source is an open file.
         var groups: [String] = []
         defer { for group in groups { unlink(group) } }
-        let new = added.filter { !listed.values.contains($0) }
+        let known = Set(listed.values)
+        for name in added where !known.contains(name) {
+            number += 1
+            new.append((number, name))
+        }
         for start in stride(from: 0, to: new.count, by: PackKeeper.width) {
             let group = new[start..<min(start + PackKeeper.width, new.count)]
             var part = CatalogueMerge()
-            for name in group {
-                number += 1
+            for (number, name) in group {
                 let pack = try PackFile(path: folder.path(of: name))
                 if new.count <= PackKeeper.width {
                     try merge.add(pack, number: number, name)
@@ -157,8 +218,5 @@ public final class PackKeeper {
             try merge.add(PackCatalogue(path: path)) { _ in true }
         }
         try merge.write(to: folder.cataloguePath)
-        for name in removed { try Files.remove(folder.path(of: name)) }
-        try Files.remove(leavingPath)
-        _ = try store.packs.refresh()
     }
 }
