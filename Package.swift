@@ -59,7 +59,7 @@ let package = Package(
         .target(name: "Packs", dependencies: ["Basics", "Model", heap], swiftSettings: hot),
         .target(name: "Blobs", dependencies: ["Basics", "Model", "Packs"]),
         .target(
-            name: "Index", dependencies: ["Basics", "Blobs", "Model", "SQLite", "Schema", grdb, sqlite],
+            name: "Index", dependencies: ["Basics", "Blobs", "Model", "Packs", "SQLite", "Schema", grdb, sqlite],
             swiftSettings: hot),
         .target(
             name: "Merge", dependencies: ["Basics", "Blobs", "Index", "Inventory", "Model", "SQLite"],
@@ -73,7 +73,9 @@ let package = Package(
         .target(name: "Listing", dependencies: ["Basics", "CZlib", "Inventory", "S3"]),
         .target(
             name: "Verify",
-            dependencies: ["Basics", "Blobs", "Download", "Index", "Inventory", "Merge", "Model", "S3", "Store"],
+            dependencies: [
+                "Basics", "Blobs", "Download", "Index", "Inventory", "Merge", "Model", "Packs", "S3", "Store",
+            ],
             swiftSettings: hot),
         .target(
             name: "Sync",

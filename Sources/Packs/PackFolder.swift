@@ -13,6 +13,37 @@ public struct PackFolder: Sendable {
     /// What says which packs count: see ``PackSet``.
     public var cataloguePath: String { "\(path)/catalogue" }
 
+    /// What says which packs are about to go, while they are.
+    public var leavingPath: String { "\(path)/leaving" }
+
+    /// Whether a name in it is that of a file of its own, or of one that was to replace such a file.
+    public func isOwn(_ name: String) -> Bool {
+        for file in [cataloguePath, leavingPath] {
+            let own = file.dropFirst(path.utf8.count + 1)
+            if name == own || isLeftover(name, of: own) { return true }
+        }
+        return false
+    }
+
+    /// Whether a name in it is that of a directory of packs.
+    public func isFan(_ name: String) -> Bool {
+        Hex.decode(Array(name.utf8)).map { $0.count == 1 && Hex.encode($0) == name } ?? false
+    }
+
+    private func isLeftover(_ name: String, of file: Substring) -> Bool {
+        guard name.hasPrefix("\(file)."), name.hasSuffix(".new") else { return false }
+        let number = name.utf8.dropFirst(file.utf8.count + 1).dropLast(4)
+        return !number.isEmpty && number.allSatisfy { (48...57).contains($0) }
+    }
+
+    /// Removes what killed processes were writing. Only for the one process that writes.
+    public func removeLeftovers() throws {
+        guard Files.exists(path) else { return }
+        for name in try Files.names(in: path) where name.hasSuffix(".new") && isOwn(name) {
+            try Files.remove("\(path)/\(name)")
+        }
+    }
+
     /// The path of a pack.
     public func path(of name: PackName) -> String { "\(path)/\(name.path)" }
 

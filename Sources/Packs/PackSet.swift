@@ -85,7 +85,7 @@ public final class PackSet: @unchecked Sendable {
         return nil
     }
 
-    /// An open pack; nil if it has vanished, or is none.
+    /// An open pack; nil if it has vanished, is none, or the disk cannot read it.
     public func pack(_ name: PackName) throws -> PackFile? {
         let known = lock.withLock { () -> PackFile? in
             uses += 1
@@ -97,7 +97,7 @@ public final class PackSet: @unchecked Sendable {
         do {
             pack = try PackFile(forRecordsOf: folder.path(of: name))
         } catch let error as IcecoreError
-            where error.code == .damaged || error.code == .notFound || error.errno == ENOENT
+            where error.code == .damaged || error.code == .notFound || error.errno == ENOENT || error.errno == EIO
         {
             return nil
         }

@@ -10,11 +10,15 @@ import Packs
 public struct BlobCensus: Sendable {
     public private(set) var blobs: Int64 = 0
     public private(set) var bytes: Int64 = 0
+    /// Of those, what lies in packs.
+    public let packed: PackedContents
 
     /// Lists `blobs/`, and reads the catalogue of packs.
     ///
     /// - Parameter leavingOut: names of files in `blobs/` that do not count.
     public init(_ store: Store, leavingOut: Set<String> = []) throws {
+        _ = try store.packs.refresh()
+        packed = try PackedContents(store)
         for byte in UInt8.min...UInt8.max {
             try count(fan: Hex.encode([byte]), store, leavingOut)
         }

@@ -3,10 +3,11 @@ import Blobs
 import Foundation
 import Glibc
 import Model
+import Packs
 import Store
 import Synchronization
 
-/// Checks every blob, on all cores. Findings and progress reach the owner through a channel.
+/// Checks every blob and every pack, on all cores. Findings and progress reach the owner through a channel.
 final class BlobSweep: Sendable {
     enum Event: Sendable {
         /// A file, or a directory (`name` is empty), that is not as it should be.
@@ -14,6 +15,8 @@ final class BlobSweep: Sendable {
         case foreign(path: String, reason: String)
         /// A unit has been checked; `isSound`: all of it, and everything was sound.
         case done(unit: Int, began: Timestamp, isSound: Bool)
+        /// A pack has been checked, or was passed over; nil: it still counts as sound.
+        case pack(Int, began: Timestamp, PackReport?)
         /// Time to report progress.
         case tick
         case failed(any Error)
@@ -25,6 +28,10 @@ final class BlobSweep: Sendable {
     /// When each unit was verified, if that still counts.
     private let verified: [Timestamp?]
     private let throttle: Throttle?
+    private let packs: [PackTarget]
+    private let catalogue: PackCatalogue?
+    /// When each pack was verified, if that still counts.
+    private let verifiedPacks: [PackName: Timestamp]
     private let nextUnit = Atomic<Int>(0)
     private let running: Atomic<Int>
     private let isStopped = Atomic<Bool>(false)
@@ -32,9 +39,15 @@ final class BlobSweep: Sendable {
     private let byteCount = Atomic<Int64>(0)
     private let width: Int
 
-    init(_ store: Store, verified: [Timestamp?], sample: Double?, throttle: Throttle?) {
+    init(
+        _ store: Store, _ packs: CatalogueCheck, verified: [Timestamp?], verifiedPacks: [PackName: Timestamp],
+        sample: Double?, throttle: Throttle?
+    ) {
         self.store = store
+        self.packs = packs.targets
+        catalogue = packs.catalogue
         self.verified = verified
+        self.verifiedPacks = verifiedPacks
         self.sample = sample
         self.throttle = throttle
         // Each thread has two files open and a reader of the index, which has three.
@@ -83,23 +96,34 @@ final class BlobSweep: Sendable {
         // Without an index the usual part sizes have to do.
         let reader = try? store.reader()
         var unread = 0
-        let check = BlobCheck(
-            parts: { etag, size in try? reader?.blobFacts(etag: etag, size: size).parts },
-            read: { [self] count in
-                try pause()
-                byteCount.add(Int64(count), ordering: .relaxed)
-                try throttle?.pass(count)
-                unread += count
-                if unread > 64 << 20 {
-                    unread = 0
-                    events.send(.tick)
-                }
-            })
+        let parts: (ETag, Int64) -> PartLayout? = { etag, size in
+            try? reader?.blobFacts(etag: etag, size: size).parts
+        }
+        let read: (Int) throws -> Void = { [self] count in
+            try pause()
+            byteCount.add(Int64(count), ordering: .relaxed)
+            try throttle?.pass(count)
+            unread += count
+            if unread > 64 << 20 {
+                unread = 0
+                events.send(.tick)
+            }
+        }
+        let check = BlobCheck(parts: parts, read: read)
+        let packCheck = PackCheck(store, catalogue, sample: sample, parts: parts, read: read) { [self] in
+            if blobCount.add(1, ordering: .relaxed).newValue & 0x3FFF == 0 { events.send(.tick) }
+        }
         while true {
             try pause()
             let unit = nextUnit.add(1, ordering: .relaxed).oldValue
-            guard unit < VerifyState.unitCount else { return }
             let began = Timestamp.now()
+            guard unit < VerifyState.unitCount else {
+                let place = unit - VerifyState.unitCount
+                guard place < packs.count else { return }
+                let report = isUnchanged(packs[place]) ? nil : try packCheck.check(packs[place])
+                events.send(.pack(place, began: began, report))
+                continue
+            }
             let isSound = try look(unit, check)
             events.send(.done(unit: unit, began: began, isSound: isSound))
         }
@@ -108,6 +132,14 @@ final class BlobSweep: Sendable {
     private func pause() throws {
         try Interruption.check()
         if isStopped.load(ordering: .relaxed) { throw IcecoreError(.interrupted, "interrupted") }
+    }
+
+    /// Whether a pack was verified, and is the file that it was.
+    private func isUnchanged(_ pack: PackTarget) -> Bool {
+        guard pack.number != nil, let since = verifiedPacks[pack.name] else { return false }
+        var status = stat()
+        guard lstat(store.packs.folder.path(of: pack.name), &status) == 0 else { return false }
+        return Int64(status.st_ctim.tv_sec) * 1000 + Int64(status.st_ctim.tv_nsec) / 1_000_000 < since.milliseconds
     }
 
     // MARK: - A unit

@@ -1,5 +1,6 @@
 import Basics
 import Index
+import Model
 
 /// Something that is not as it should be.
 public struct Finding: Sendable {
@@ -21,15 +22,21 @@ public struct Finding: Sendable {
     public var path: String
     /// A sentence without a subject: `has another MD5`.
     public var reason: String
+    /// Of a file that holds several contents, which one is meant, if that is known.
+    public var blob: BlobName?
     /// A version that needs it, if one is known.
     public var key: [UInt8]?
     public var versionId: [UInt8]?
     public var lastModified: Timestamp?
 
-    init(_ kind: Kind, _ path: String, _ reason: String, _ version: MissingContents.Occurrence? = nil) {
+    init(
+        _ kind: Kind, _ path: String, _ reason: String, _ version: MissingContents.Occurrence? = nil,
+        blob: BlobName? = nil
+    ) {
         self.kind = kind
         self.path = path
         self.reason = reason
+        self.blob = blob
         key = version?.key
         versionId = version?.versionId
         lastModified = version?.lastModified

@@ -12,8 +12,9 @@ import Store
 /// A verification that repairs what it finds: damaged blobs go to `quarantine/`, and are fetched again like missing ones,
 /// through any version that the source still has.
 ///
-/// The order makes a kill harmless: first the moves are logged, then the rows lose the mark that their blob is there, and only
-/// then the files are moved. At worst a blob is missing, and the next sync asks for it.
+/// The order makes a kill harmless: first what is sound in damaged packs is written into new ones, which do not count yet; the
+/// moves are logged, then the rows lose the mark that their blob is there, and only then the files are moved and the catalogue
+/// of packs is replaced. At worst a blob is missing, and the next sync asks for it.
 public final class Repair {
     private let store: Store
     private let options: VerifyOptions
@@ -31,7 +32,11 @@ public final class Repair {
         let lock = try StoreLock(store, command: "icecore verify --repair")
         let hold = try BlobDeletionLock(store, removing: true)
         defer { withExtendedLifetime((lock, hold)) {} }
+        let catalogue = try CatalogueCheck(store)
         try store.removeLeftovers()
+        if let damage = catalogue.damage {
+            reporter.note("\(CatalogueCheck.path) \(damage): it was made anew from the packs")
+        }
         let verify = VerifyRun(store, options, reporter: reporter)
         let wants = try FetchQueue(directory: store.temporaryPath)
         let asked = RowQueue(try File.unnamed(in: store.temporaryPath))
@@ -70,6 +75,9 @@ public final class Repair {
         var moves: [(from: String, to: String)] = []
         let time = Timestamp.now()
         var notes: [UInt8] = []
+        let packs = PackRepair(store, verify.packs, at: time)
+        try packs.rewrite()
+        packs.note(in: &notes)
         for name in names {
             let file = "\(name)-\(time.milliseconds)"
             moves.append(("\(store.blobs.path)/\(Blobs.fan(name))/\(name)", "\(store.quarantinePath)/\(file)"))
@@ -82,7 +90,7 @@ public final class Repair {
             line.end()
             notes += line.bytes
         }
-        if !moves.isEmpty {
+        if !notes.isEmpty {
             try Files.createDirectory(store.quarantinePath)
             let log = try File("\(store.quarantinePath)/log", O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW)
             try notes.withUnsafeBytes { try log.write($0) }
@@ -92,20 +100,26 @@ public final class Repair {
         // What has vanished was counted once, and what is fetched again will be.
         let census = counted(without: Set(names))
         try Interruption.check()
-        if rows.count > 0 || !moves.isEmpty {
+        if rows.count > 0 || !moves.isEmpty || packs.isNeeded {
             let flags = try BlobFlags(store)
             try rows.forEach { try flags.change($0, remove: .present, add: .expected) }
             try flags.commit(census.map { ($0.blobs, $0.bytes) })
         } else if let census, try !isCounted(census) {
             try census.record(in: store)
         }
-        guard !moves.isEmpty else { return }
         for move in moves {
             try Interruption.check()
             try Files.rename(move.from, move.to)
         }
-        try Files.synchronizeFileSystem(File(store.blobs.path, O_RDONLY | O_DIRECTORY))
-        verify.outcome.quarantined = moves.count
+        if !moves.isEmpty {
+            try Files.synchronizeFileSystem(File(store.blobs.path, O_RDONLY | O_DIRECTORY))
+            verify.outcome.quarantined = moves.count
+        }
+        guard packs.isNeeded else { return }
+        try packs.commit()
+        packs.count(in: &verify.outcome)
+        // What the new packs have is known only now.
+        if let census = counted(without: []), try !isCounted(census) { try census.record(in: store) }
     }
 
     /// The blobs that will be left; nil if a directory cannot be listed, which has been reported.
@@ -147,7 +161,7 @@ public final class Repair {
         var changes: [FetchFailure: RowQueue] = [:]
         let unlisted = RowQueue(try File.unnamed(in: store.temporaryPath))
         var last: (key: [UInt8], versionId: [UInt8]?, content: ContentKey)?
-        try missing.scan(unrepaired, looksForMissing: true) { version, _ in
+        try missing.scan(unrepaired.isEmpty ? nil : { unrepaired.contains($0) }, looksForMissing: true) { version, _ in
             var failure = try version.flags.contains(.gone) ? .gone : missing.failure(of: version)
             // No record is needed of what the row says anyway.
             if failure == nil, version.flags.contains(.archived) { failure = .archived }

@@ -3,6 +3,7 @@ import Download
 import Glibc
 import Inventory
 import Model
+import Packs
 import Store
 
 /// The files of a store other than its blobs and its index.
@@ -14,7 +15,7 @@ struct StoreFiles {
         for name in try Files.names(in: store.path) where !StoreLayout.isOwn(name) {
             try body(Finding(.foreign, name, "does not belong to the store"))
         }
-        for name in ["blobs", "tmp", "inventories", "quarantine"] {
+        for name in ["blobs", "packs", "tmp", "inventories", "quarantine"] {
             var status = stat()
             guard lstat("\(store.path)/\(name)", &status) == 0 else { continue }
             if status.st_mode & S_IFMT != S_IFDIR {
@@ -25,6 +26,21 @@ struct StoreFiles {
         for name in names {
             let isFan = name.utf8.count == 2 && name.utf8.allSatisfy { Hex.value($0) != nil && !(65...70).contains($0) }
             if !isFan { try body(Finding(.foreign, "blobs/\(name)", "is not a directory of blobs")) }
+        }
+    }
+
+    /// Finds what does not belong in `packs/`.
+    func foreignPacks(_ body: (Finding) throws -> Void) throws {
+        let folder = store.packs.folder
+        guard let names = try? Files.names(in: folder.path) else { return }
+        for name in names.sorted() where !folder.isOwn(name) {
+            guard let files = try? Files.names(in: "\(folder.path)/\(name)"), folder.isFan(name) else {
+                try body(Finding(.foreign, "packs/\(name)", "does not belong to the packs"))
+                continue
+            }
+            for file in files.sorted() where PackName(file)?.path != "\(name)/\(file)" {
+                try body(Finding(.foreign, "packs/\(name)/\(file)", "is not the name of a pack"))
+            }
         }
     }
 

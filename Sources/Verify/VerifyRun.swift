@@ -5,7 +5,7 @@ import Index
 import Model
 import Store
 
-/// Checks everything in a store: the index, the kept inventories, every blob, and every row that expects one.
+/// Checks everything in a store: the index, the kept inventories, every blob and pack, and every row that expects one.
 public final class VerifyRun {
     let store: Store
     let options: VerifyOptions
@@ -15,6 +15,11 @@ public final class VerifyRun {
     /// ``mostDamaged``: the rest are reported without a key.
     private(set) var damaged: [String: (kind: Finding.Kind, reason: String)] = [:]
     private(set) var isOverfull = false
+    /// Packs that are not as they should be, with their damaged contents. One is taken as a whole or, beyond
+    /// ``mostDamaged``, only reported.
+    private(set) var packs: [PackReport] = []
+    private var hits = 0
+    private var catalogueIsSound = true
     static let mostDamaged = 200_000
 
     public init(_ store: Store, _ options: VerifyOptions, reporter: VerifyReporter) {
@@ -40,6 +45,7 @@ public final class VerifyRun {
         reader?.end()
         let files = StoreFiles(store: store)
         try files.foreign { try report($0) }
+        try files.foreignPacks { try report($0) }
         try files.inventories(
             Dictionary(snapshots.map { ($0.record.name, $0.record.manifestMD5) }) { first, _ in first },
             throttle: throttle, progress: { reporter.progress(.inventories(done: $0, of: $1)) }
@@ -91,6 +97,10 @@ public final class VerifyRun {
     // MARK: - The blobs
 
     private func sweep(_ throttle: Throttle?) throws {
+        let catalogue = try CatalogueCheck(store)
+        catalogueIsSound = catalogue.isTrusted
+        if let damage = catalogue.damage { try report(Finding(.damaged, CatalogueCheck.path, damage)) }
+        let units = VerifyState.unitCount + catalogue.targets.count
         var state = VerifyState(store)
         var since = options.since
         let isWhole = options.sample == nil
@@ -102,7 +112,11 @@ public final class VerifyRun {
         let verified = state.verifiedAt.map { time in
             time.flatMap { time in since.map { time >= $0 } ?? false ? time : nil }
         }
-        let sweep = BlobSweep(store, verified: verified, sample: options.sample, throttle: throttle)
+        let verifiedPacks = state.packs.filter { _, time in since.map { time >= $0 } ?? false }
+        state.keep(Set(catalogue.targets.map(\.name)))
+        let sweep = BlobSweep(
+            store, catalogue, verified: verified, verifiedPacks: verifiedPacks, sample: options.sample,
+            throttle: throttle)
         var writer = VerifyStateWriter(isUsed: isWhole, reporter)
         var done = 0
         sweep.start()
@@ -122,6 +136,13 @@ public final class VerifyRun {
                 // A unit that was skipped keeps its time.
                 state.set(unit, isSound ? verified[unit] ?? began : nil)
                 writer.noteChange(state)
+            case .pack(let place, let began, let found):
+                done += 1
+                let name = catalogue.targets[place].name
+                // One that was passed over keeps its time.
+                if let found { state.set(name, found.isSound ? began : nil) }
+                writer.noteChange(state)
+                if let found { try take(found) }
             case .failed(let error):
                 failure = failure ?? error
                 // The other threads end too, each after its current blob.
@@ -129,7 +150,7 @@ public final class VerifyRun {
             }
             reporter.progress(
                 .blobs(
-                    fraction: Double(done) / Double(VerifyState.unitCount), blobs: sweep.blobs, bytes: sweep.bytes,
+                    fraction: Double(done) / Double(units), blobs: sweep.blobs, bytes: sweep.bytes,
                     findings: outcome.damaged))
         }
         if failure == nil { state.runBegan = nil }
@@ -159,34 +180,49 @@ public final class VerifyRun {
         outcome.damaged += 1
     }
 
+    /// Notes what was found of a pack. Of contents it is reported once it is known which versions need them.
+    private func take(_ pack: PackReport) throws {
+        if pack.isSound { return }
+        if let trouble = pack.trouble {
+            let finding = Finding(trouble.kind, pack.path, trouble.reason)
+            if trouble.kind == .missing {
+                outcome.missingPacks += 1
+                try reporter.finding(finding)
+            } else {
+                try report(finding)
+            }
+        }
+        guard damaged.count + hits < VerifyRun.mostDamaged else {
+            isOverfull = true
+            for hit in pack.hits { try report(Finding(.damaged, pack.path, hit.reason, blob: hit.name)) }
+            return
+        }
+        hits += pack.hits.count
+        outcome.damaged += pack.hits.count
+        outcome.damagedContents += pack.hits.count
+        packs.append(pack)
+    }
+
     // MARK: - The rows
 
     /// Finds missing blobs, and the versions that need damaged ones.
     private func checkRows(_ needed: (MissingContents.Occurrence, Bool) throws -> Void) throws {
-        var unnamed = damaged
+        let contents = DamagedContents(store, files: damaged, packs: packs, canFind: catalogueIsSound)
         do {
             let reader = try store.reader()
             let missing = try MissingContents(store, reader)
-            var files: [ContentKey: String] = [:]
-            var digests: Set<[UInt8]> = []
-            for name in damaged.keys {
-                switch BlobName(name) {
-                case .etag(let etag, let size): files[ContentKey(etag: etag, size: size)] = name
-                case .sha256(let digest, _): digests.insert(digest)
-                case nil: break
-                }
-            }
-            for (content, digest) in try missing.contents(ofSHA256: digests) {
-                files[content] = BlobName.file(sha256: digest, size: content.size)
+            try contents.resolve(missing)
+            if !catalogueIsSound {
+                reporter.note("what is missing is not looked for, as the catalogue of packs is damaged")
             }
             var last: (key: [UInt8], versionId: [UInt8]?, content: ContentKey)?
             try missing.scan(
-                Set(files.keys), looksForMissing: true, progress: { reporter.progress(.rows($0)) }
+                contents.isEmpty ? nil : { try contents.isKnown($0) }, looksForMissing: catalogueIsSound,
+                progress: { reporter.progress(.rows($0)) }
             ) { version, isKnown in
                 try needed(version, isKnown)
-                if let name = files[version.content] {
-                    guard let damage = unnamed.removeValue(forKey: name) else { return }
-                    try name.withFinding(damage.kind, damage.reason, version, reporter)
+                if isKnown, let findings = contents.take(version) {
+                    for finding in findings { try reporter.finding(finding) }
                     return
                 }
                 // A version has several rows.
@@ -205,17 +241,6 @@ public final class VerifyRun {
                 try report(Finding(.damaged, "index.sqlite", error.message))
             }
         }
-        for (name, damage) in unnamed.sorted(by: { $0.key < $1.key }) {
-            try name.withFinding(damage.kind, damage.reason, nil, reporter)
-        }
-    }
-}
-
-extension String {
-    /// Reports what was found of the blob of this name, which has been counted already.
-    fileprivate func withFinding(
-        _ kind: Finding.Kind, _ reason: String, _ version: MissingContents.Occurrence?, _ reporter: VerifyReporter
-    ) throws {
-        try reporter.finding(Finding(kind, "blobs/\(Blobs.fan(self))/\(self)", reason, version))
+        for finding in contents.rest() { try reporter.finding(finding) }
     }
 }

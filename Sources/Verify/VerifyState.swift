@@ -1,14 +1,17 @@
 import Basics
+import Packs
 import Store
 
 /// What has been verified, and when: `verify.state` in the store. docs/FORMAT.md describes it.
 ///
-/// The blobs are divided into units by the first three digits of their names. A unit's time is the beginning of its last
-/// check that found nothing.
+/// The files in `blobs/` are divided into units by the first three digits of their names; each pack is a unit as well. A
+/// unit's time is the beginning of its last check that found nothing.
 struct VerifyState {
     static let unitCount = 4096
     /// By unit.
     private(set) var verifiedAt: [Timestamp?] = Array(repeating: nil, count: unitCount)
+    /// Of packs, which never change.
+    private(set) var packs: [PackName: Timestamp] = [:]
     /// When the unfinished run began.
     var runBegan: Timestamp?
 
@@ -18,15 +21,17 @@ struct VerifyState {
     /// Reads the file, if there is one. Ignores what makes no sense.
     init(_ store: Store) {
         path = "\(store.path)/verify.state"
-        guard let content = try? Files.read(path, limit: 1 << 20) else { return }
+        guard let content = try? Files.read(path, limit: 256 << 20) else { return }
         let lines = String(decoding: content, as: UTF8.self).split(separator: "\n")
         guard lines.first.map(String.init) == VerifyState.firstLine else { return }
         let now = Timestamp.now()
         for line in lines.dropFirst() {
             let words = line.split(separator: " ")
             // A time in the future comes from a wrong clock.
-            guard words.count == 2, let number = Int64(words[1]), number <= now.milliseconds else { continue }
+            guard let number = words.last.flatMap({ Int64($0) }), number <= now.milliseconds else { continue }
             let time = Timestamp(milliseconds: number)
+            if words.count == 3, words[0] == "pack", let name = PackName(String(words[1])) { packs[name] = time }
+            guard words.count == 2 else { continue }
             if words[0] == "run" {
                 runBegan = time
             } else if words[0].utf8.count == 3, let unit = Int(words[0], radix: 16), unit >= 0 {
@@ -40,6 +45,16 @@ struct VerifyState {
         verifiedAt[unit] = time
     }
 
+    /// The same for a pack.
+    mutating func set(_ pack: PackName, _ time: Timestamp?) {
+        packs[pack] = time
+    }
+
+    /// Forgets packs that are no more.
+    mutating func keep(_ names: Set<PackName>) {
+        packs = packs.filter { names.contains($0.key) }
+    }
+
     func write() throws {
         var text = "\(VerifyState.firstLine)\n"
         if let runBegan { text += "run \(runBegan.milliseconds)\n" }
@@ -47,6 +62,7 @@ struct VerifyState {
             guard let time else { continue }
             text += "\(Hex.encode([UInt8(unit >> 4)]))\(String(unit & 15, radix: 16)) \(time.milliseconds)\n"
         }
+        for (name, time) in packs { text += "pack \(name) \(time.milliseconds)\n" }
         try Files.replace(path, with: Array(text.utf8))
     }
 }

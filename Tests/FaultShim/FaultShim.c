@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 static long kill_at, clock_offset, clock_from, standing_clock, file_system;
+static long bad_from, bad_to;
 static const char *read_fault, *count_path, *lack_list;
 static atomic_long changes, looks;
 
@@ -41,6 +42,8 @@ __attribute__((constructor)) static void begin(void) {
     text = getenv("FAULT_STATFS");
     file_system = text ? strtol(text, NULL, 0) : 0;
     read_fault = getenv("FAULT_READ");
+    text = getenv("FAULT_RANGE");
+    if (text) sscanf(text, "%ld-%ld", &bad_from, &bad_to);
     count_path = getenv("FAULT_COUNT");
     lack_list = getenv("FAULT_LACK");
 }
@@ -145,10 +148,18 @@ static int is_unreadable(int file) {
     return strstr(path, read_fault) != NULL;
 }
 
-#define READ(name, parameters, arguments, file) \
+/* The same, of some bytes: all of the file, or what touches the bad range. */
+static int is_unreadable_at(int file, off64_t at, size_t count) {
+    if (bad_to && (at >= bad_to || at + (off64_t)count <= bad_from)) return 0;
+    return is_unreadable(file);
+}
+
+#define READ(name, parameters, arguments, file) READ_IF(name, parameters, arguments, is_unreadable(file))
+
+#define READ_IF(name, parameters, arguments, condition) \
     static _Atomic(void *) name##_next; \
     ssize_t name parameters { \
-        if (is_unreadable(file)) { \
+        if (condition) { \
             errno = EIO; \
             return -1; \
         } \
@@ -156,8 +167,10 @@ static int is_unreadable(int file) {
     }
 
 READ(read, (int file, void *bytes, size_t count), (file, bytes, count), file)
-READ(pread, (int file, void *bytes, size_t count, off_t at), (file, bytes, count, at), file)
-READ(pread64, (int file, void *bytes, size_t count, off64_t at), (file, bytes, count, at), file)
+READ_IF(pread, (int file, void *bytes, size_t count, off_t at), (file, bytes, count, at),
+        is_unreadable_at(file, at, count))
+READ_IF(pread64, (int file, void *bytes, size_t count, off64_t at), (file, bytes, count, at),
+        is_unreadable_at(file, at, count))
 READ(preadv, (int file, const struct iovec *parts, int count, off_t at), (file, parts, count, at), file)
 READ(preadv2, (int file, const struct iovec *parts, int count, off_t at, int flags), (file, parts, count, at, flags), file)
 READ(preadv64v2, (int file, const struct iovec *parts, int count, off64_t at, int flags), (file, parts, count, at, flags),

@@ -1,6 +1,7 @@
 import Basics
 import Blobs
 import Model
+import Packs
 import SQLite
 
 /// Contents that the store lacks or has damaged: which rows need them, and through which versions they can be fetched
@@ -61,14 +62,13 @@ public final class MissingContents {
             "SELECT \(state), gone FROM failure WHERE key = ? AND versionId = ? AND etag = ?")
     }
 
-    /// The contents stored under any of the given SHA-256 digests.
-    public func contents(ofSHA256 digests: Set<[UInt8]>) throws -> [ContentKey: [UInt8]] {
-        guard !digests.isEmpty else { return [:] }
+    /// The contents stored under SHA-256 digests that are wanted.
+    public func contents(where isWanted: ([UInt8]) -> Bool) throws -> [ContentKey: [UInt8]] {
         let statement = try reader.connection.prepare("SELECT etag, size, sha256 FROM blob WHERE sha256 IS NOT NULL")
         var found: [ContentKey: [UInt8]] = [:]
         while try statement.step() {
             let digest = Array(statement.bytes(2))
-            if digests.contains(digest) {
+            if isWanted(digest) {
                 found[ContentKey(etag: ETag(Array(statement.bytes(0))), size: statement.integer(1))] = digest
             }
         }
@@ -78,11 +78,11 @@ public final class MissingContents {
     /// Scans all rows.
     ///
     /// - Parameters:
-    ///   - known: contents to look for, whether in the store or not.
+    ///   - isKnown: of a content: it is looked for, whether it is in the store or not. Nil: none is.
     ///   - looksForMissing: also look for contents that are expected, neither gone nor archived, and have no blob.
     ///   - body: called for each row of such a version; a version can have several rows.
     public func scan(
-        _ known: Set<ContentKey>, looksForMissing: Bool, progress: (Int64) throws -> Void = { _ in },
+        _ isKnown: ((ContentKey) throws -> Bool)?, looksForMissing: Bool, progress: (Int64) throws -> Void = { _ in },
         _ body: (Occurrence, _ isKnown: Bool) throws -> Void
     ) throws {
         let columns = try reader.connection.entryColumns(withDirectory: true)
@@ -93,6 +93,8 @@ public final class MissingContents {
         var prefix: (directory: Int64, bytes: [UInt8]) = (0, [])
         // Rows of one content are often adjacent.
         var last: (content: ContentKey, isThere: Bool)?
+        // So are contents of packs.
+        var near: PackedBlob?
         var count: Int64 = 0
         while try statement.step() {
             let row = EntryRow(statement)
@@ -104,7 +106,7 @@ public final class MissingContents {
             // Pruned contents are not needed, whether their blob is damaged or missing.
             if row.flags.contains(.pruned) { continue }
             let isExpected = row.flags.contains(.expected) && row.flags.isDisjoint(with: [.gone, .foundArchived])
-            if known.isEmpty, !(looksForMissing && isExpected) { continue }
+            if isKnown == nil, !(looksForMissing && isExpected) { continue }
             let directory = statement.integer(EntryRow.directoryColumn)
             func inDirectory() throws -> [UInt8] {
                 if prefix.directory != directory {
@@ -114,17 +116,18 @@ public final class MissingContents {
             }
             guard let etag = row.etagValue, let filed = try row.contentETag(prefix: try inDirectory()) else { continue }
             let content = ContentKey(etag: filed, size: row.size)
-            let isKnown = known.contains(content)
-            if !isKnown {
+            let isWanted = try isKnown?(content) ?? false
+            if !isWanted {
                 guard looksForMissing, isExpected else { continue }
                 let isThere: Bool
                 if let last, last.content == content {
                     isThere = last.isThere
                 } else {
-                    isThere =
-                        try blobs.find(etag: filed, size: row.size) {
-                            try facts.find(etag: filed, size: row.size).sha256
-                        } != nil
+                    let place = try blobs.find(etag: filed, size: row.size, near: near) {
+                        try facts.find(etag: filed, size: row.size).sha256
+                    }
+                    if case .packed(let packed) = place { near = packed }
+                    isThere = place != nil
                     last = (content, isThere)
                 }
                 if isThere { continue }
@@ -135,7 +138,7 @@ public final class MissingContents {
                     versionId: row.versionIsUnknown ? nil : Array(row.versionId), lastModified: row.lastModified,
                     flags: row.flags, isLatest: reader.timeline.covers(row.seenFrom, row.seenTo, newest),
                     isListed: reader.timeline.covers(row.listedFrom, row.listedTo, newest),
-                    row: Row(directory: directory, name: Array(row.name), slot: row.slot)), isKnown)
+                    row: Row(directory: directory, name: Array(row.name), slot: row.slot)), isWanted)
         }
     }
 

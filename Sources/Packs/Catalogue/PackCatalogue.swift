@@ -7,7 +7,7 @@ import Model
 public final class PackCatalogue: Sendable {
     let source: PackSource
     let trailer: CatalogueTrailer
-    private let blocks: SortedBlocks
+    let blocks: SortedBlocks
     /// The packs, by their numbers.
     public let packs: [UInt32: PackName]
 

@@ -1,4 +1,5 @@
 import Basics
+import Glibc
 import Model
 
 /// A record that is not what the directory of its pack says.
@@ -16,12 +17,17 @@ extension PackFile {
 
     /// Reads everything, and says which contents are damaged; memory for one entry of each content.
     ///
+    /// With the header and the trailer, which were checked when it was opened, that is every byte of the file. A content that
+    /// the disk cannot read is damaged.
+    ///
     /// - Parameters:
     ///   - sound: called for each sound content, in the order of the file.
     ///   - damaged: called for each other one.
+    ///   - isWanted: of a record's place: others are passed over.
     /// - Throws: `damaged` if the directory itself is, or does not belong to such records.
     public func verify(
-        _ sound: (PackRecord) throws -> Void = { _ in }, damaged: (DamagedRecord) throws -> Void
+        _ sound: (PackRecord) throws -> Void = { _ in }, damaged: (DamagedRecord) throws -> Void,
+        only isWanted: (UInt32) throws -> Bool = { _ in true }
     ) throws {
         let blocks = directory.range(0..<directory.blockCount)
         guard try source.digest(blocks) == trailer.digest else { throw source.damage("a damaged directory") }
@@ -37,14 +43,49 @@ extension PackFile {
             guard end - Int64(entry.place) >= Int64(RecordHeader.shortest) else {
                 throw source.damage("a directory with records that overlap (at \(entry.place))")
             }
-            if let header = try window.header(at: Int64(entry.place), marker: trailer.marker),
-                Int64(entry.place) + Int64(header.length) + Int64(header.size) == end,
-                let record = try window.record(header, at: entry.place), PackKey(record.name) == entry.key
-            {
+            guard try isWanted(entry.place) else { continue }
+            if let record = try record(entry, upTo: end, window) {
                 try sound(record)
             } else {
                 try damaged(DamagedRecord(place: entry.place, key: entry.key))
             }
+        }
+    }
+
+    private func record(_ entry: PackEntry, upTo end: Int64, _ window: PackWindow) throws(IcecoreError) -> PackRecord? {
+        do throws(IcecoreError) {
+            guard let header = try window.header(at: Int64(entry.place), marker: trailer.marker),
+                Int64(entry.place) + Int64(header.length) + Int64(header.size) == end,
+                let record = try window.record(header, at: entry.place), PackKey(record.name) == entry.key
+            else { return nil }
+            return record
+        } catch {
+            guard error.errno == EIO else { throw error }
+            return nil
+        }
+    }
+
+    /// What the header of a record says that its content is named; nil if the header is damaged, or the name a SHA-256, of
+    /// which only the content or somebody else knows the rest.
+    public func name(ofRecordAt place: UInt32, _ key: PackKey) -> BlobName? {
+        var bytes = [UInt8](repeating: 0, count: RecordHeader.longest)
+        let length = min(Int64(bytes.count), trailer.directory - Int64(place))
+        guard length >= Int64(RecordHeader.shortest) else { return nil }
+        return bytes.withUnsafeMutableBytes { buffer in
+            let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(length)])
+            guard (try? source.read(into: part, at: Int64(place))) != nil,
+                let header = RecordHeader(UnsafeRawBufferPointer(part), marker: trailer.marker)
+            else { return nil }
+            let etag: ETag?
+            switch header.kind {
+            case .plain: etag = ETag(high: key.high, low: key.low, parts: 0)
+            case .multipart: etag = header.etag
+            case .sha256: etag = nil
+            }
+            guard let etag, case let name = BlobName.etag(etag, size: Int64(header.size)), PackKey(name) == key,
+                header.belongs(to: name, at: place, UnsafeRawBufferPointer(part))
+            else { return nil }
+            return name
         }
     }
 

@@ -1,4 +1,5 @@
 import Basics
+import Glibc
 import Model
 
 /// A pack: contents in one file, which was written once and is never changed. Any number of threads may use it.
@@ -40,10 +41,10 @@ public final class PackFile: Sendable {
             places: Int64(PackFrame.headerLength)..<trailer.directory - Int64(RecordHeader.shortest) + 1)
     }
 
-    /// Opens a pack to read records whose places are known: its directory is not needed, and one of header and trailer may be
-    /// damaged. What is at a place is checked there.
+    /// Opens a pack to read records whose places are known: its directory is not needed, and header and trailer may be damaged.
+    /// What is at a place is checked there.
     ///
-    /// - Throws: `damaged` if both are.
+    /// - Throws: `damaged` if there is room for no record.
     public init(forRecordsOf path: String) throws {
         source = try PackSource(path: path, "pack")
         let length = Int64(PackFrame.headerLength)
@@ -54,11 +55,15 @@ public final class PackFile: Sendable {
         } else if let marker {
             trailer = PackTrailer(directory: source.size, count: 0, contentBytes: 0, marker: marker, digest: [])
         } else {
-            throw source.damage("neither a header nor a trailer")
+            guard source.size >= length + 4 else { throw source.damage("neither a header nor a trailer") }
+            // The first record has it, too; that it is the right one, each record's check says.
+            let marker = try source.bytes(length..<length + 4).withUnsafeBytes { $0.number(at: 0, UInt32.self) }
+            trailer = PackTrailer(directory: source.size, count: 0, contentBytes: 0, marker: marker, digest: [])
         }
         directory = SortedBlocks(
             source: source, layout: .directory, marker: trailer.marker, start: trailer.directory,
-            count: Int64(trailer.count), places: length..<trailer.directory - Int64(RecordHeader.shortest) + 1)
+            count: Int64(trailer.count),
+            places: length..<max(length, trailer.directory - Int64(RecordHeader.shortest) + 1))
     }
 
     /// How many contents it has.
@@ -94,18 +99,25 @@ public final class PackFile: Sendable {
         return record
     }
 
-    /// As ``record(at:_:)``; nil if there is no such record.
+    /// As ``record(at:_:)``; nil if there is no such record, or the disk cannot read it.
     public func soundRecord(at place: UInt32, _ name: BlobName) throws -> PackRecord? {
         guard let record = fitting(at: place, name) else { return nil }
         let length = Int(record.content.lowerBound - Int64(place))
         return try withUnsafeTemporaryAllocation(byteCount: length, alignment: 8) { buffer in
-            try source.read(
-                into: buffer, at: Int64(place), around: Int64(place)..<min(record.end, Int64(place) + 1 << 17))
+            do throws(IcecoreError) {
+                try source.read(
+                    into: buffer, at: Int64(place), around: Int64(place)..<min(record.end, Int64(place) + 1 << 17))
+            } catch {
+                guard error.errno == EIO else { throw error }
+                return nil
+            }
             return header(UnsafeRawBufferPointer(buffer), record) == nil ? nil : record
         }
     }
 
     public var path: String { source.path }
+    /// Whether it has a trailer, and so a directory: only one that was opened for its records can have none.
+    public var hasDirectory: Bool { trailer.count > 0 }
     /// The descriptor that records are read from, for as long as this exists.
     public var descriptor: Int32 { source.descriptor }
 

@@ -21,10 +21,11 @@ public struct PackScan {
     /// Whether the header is sound.
     let hasHeader: Bool
 
-    /// - Throws: `damaged` if neither header nor trailer nor first record says what the marker is; `unsupported` for a format
-    ///   that only a newer Icecore knows.
-    public init(path: String) throws {
-        try self.init(PackSource(path: path, "pack"))
+    /// - Parameter places: where records may be, if more than the first place is known.
+    /// - Throws: `damaged` if neither header nor trailer nor a record at these places says what the marker is; `unsupported` for
+    ///   a format that only a newer Icecore knows.
+    public init(path: String, records places: [UInt32] = []) throws {
+        try self.init(PackSource(path: path, "pack"), records: places)
     }
 
     /// Scans a pack that is open: its contents in the order of the file, with memory for none of them.
@@ -33,7 +34,7 @@ public struct PackScan {
         (marker, hasHeader, limit) = (pack.trailer.marker, true, pack.trailer.directory)
     }
 
-    init(_ source: PackSource) throws {
+    init(_ source: PackSource, records places: [UInt32] = []) throws {
         self.source = source
         let trailer = try PackTrailer(of: source)
         limit = trailer?.directory ?? source.size
@@ -45,13 +46,23 @@ public struct PackScan {
             (marker, hasHeader) = (trailer.marker, false)
         } else {
             hasHeader = false
-            guard source.size >= length + Int64(RecordHeader.shortest) else { throw source.damage("no records") }
-            marker = try source.bytes(length..<length + 4).withUnsafeBytes { $0.number(at: 0, UInt32.self) }
-            let window = PackWindow(source, limit: limit)
-            guard try PackScan.record(window, at: length, marker, limit) != nil else {
+            let found = [length] + places.map { Int64($0) }
+            guard let marker = try PackScan.marker(source, found, limit) else {
                 throw source.damage("neither a header nor a trailer")
             }
+            self.marker = marker
         }
+    }
+
+    /// The marker of the first sound record at one of these places.
+    private static func marker(_ source: PackSource, _ places: [Int64], _ limit: Int64) throws -> UInt32? {
+        let window = PackWindow(source, limit: limit)
+        for place in places where limit - place >= Int64(RecordHeader.shortest) {
+            guard let bytes = try? window.bytes(at: place, 4) else { continue }
+            let marker = bytes.number(at: 0, UInt32.self)
+            if try record(window, at: place, marker, limit) != nil { return marker }
+        }
+        return nil
     }
 
     /// Scans the file.
@@ -95,11 +106,17 @@ public struct PackScan {
     private static func record(
         _ window: PackWindow, at place: Int64, _ marker: UInt32, _ limit: Int64, _ patience: inout Int64
     ) throws -> PackRecord? {
-        guard let start = UInt32(exactly: place), let header = try window.header(at: place, marker: marker),
-            place + Int64(header.length) + Int64(header.size) <= limit
-        else { return nil }
-        patience -= Int64(header.size) + Int64(header.length)
-        return try window.record(header, at: start)
+        do throws(IcecoreError) {
+            guard let start = UInt32(exactly: place), let header = try window.header(at: place, marker: marker),
+                place + Int64(header.length) + Int64(header.size) <= limit
+            else { return nil }
+            patience -= Int64(header.size) + Int64(header.length)
+            return try window.record(header, at: start)
+        } catch {
+            // What the disk cannot read is damage.
+            guard error.errno == EIO else { throw error }
+            return nil
+        }
     }
 
     /// The next place that has the marker; the limit if none has.
@@ -109,7 +126,14 @@ public struct PackScan {
         var place = start
         let first = Int32(marker >> 24)
         while limit - place >= Int64(RecordHeader.shortest) {
-            let bytes = try window.bytes(at: place, 1 << 16)
+            let bytes: UnsafeRawBufferPointer
+            do throws(IcecoreError) {
+                bytes = try window.bytes(at: place, 1 << 12)
+            } catch {
+                guard error.errno == EIO else { throw error }
+                place = (place / 4096 + 1) * 4096
+                continue
+            }
             let end = bytes.count - 3
             var next = 0
             while next < end, let base = bytes.baseAddress, let hit = memchr(base + next, first, end - next) {

@@ -1,4 +1,5 @@
 import Basics
+import Glibc
 
 /// An open file that any number of threads may read: pread(2) has no position.
 final class PackSource: Sendable {
@@ -90,24 +91,32 @@ final class PackWindow {
     /// Up to `count` bytes, which is little, fewer only at the limit. Valid until the next call.
     func bytes(at place: Int64, _ count: Int) throws(IcecoreError) -> UnsafeRawBufferPointer {
         let wanted = Int(min(Int64(count), limit - place))
-        if place < start || place + Int64(wanted) > start + Int64(self.count) { try load(place) }
+        if place < start || place + Int64(wanted) > start + Int64(self.count) { try load(place, least: wanted) }
         let first = Int(place - start)
         return UnsafeRawBufferPointer(rebasing: bytes[first..<first + wanted])
     }
 
     /// As many bytes as there are at once. Valid until the next call.
     func piece(at place: Int64, upTo end: Int64) throws(IcecoreError) -> UnsafeRawBufferPointer {
-        if place < start || place >= start + Int64(count) { try load(place) }
+        if place < start || place >= start + Int64(count) { try load(place, least: 1) }
         let first = Int(place - start)
         let last = Int(min(Int64(count), end - start))
         return UnsafeRawBufferPointer(rebasing: bytes[first..<last])
     }
 
-    private func load(_ place: Int64) throws(IcecoreError) {
+    /// - Parameter least: how many bytes have to be there.
+    private func load(_ place: Int64, least: Int) throws(IcecoreError) {
         try Interruption.check()
-        let count = Int(min(Int64(PackWindow.capacity), limit - place))
+        var count = Int(min(Int64(PackWindow.capacity), limit - place))
         self.count = 0
-        try source.read(into: UnsafeMutableRawBufferPointer(rebasing: bytes[..<count]), at: place)
+        do throws(IcecoreError) {
+            try source.read(into: UnsafeMutableRawBufferPointer(rebasing: bytes[..<count]), at: place)
+        } catch {
+            // One bad sector must not take what lies around it with it.
+            guard error.errno == EIO else { throw error }
+            count = min(count, max(least, 4096 - Int(place % 4096)))
+            try source.read(into: UnsafeMutableRawBufferPointer(rebasing: bytes[..<count]), at: place)
+        }
         (start, self.count) = (place, count)
     }
 }

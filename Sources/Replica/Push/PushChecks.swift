@@ -77,7 +77,7 @@ struct PushChecks {
     func missingBlobs() throws -> Int64 {
         var missing: Int64 = 0
         let scan = try MissingContents(context.store, index.reader)
-        try scan.scan([], looksForMissing: true) { version, _ in
+        try scan.scan(nil, looksForMissing: true) { version, _ in
             guard version.flags.contains(.present) else { return }
             let state = try state(version.content.etag, version.content.size)
             if state != .listed, state != .uploaded { missing += 1 }

@@ -61,12 +61,7 @@ public final class PackKeeper {
     @discardableResult
     public func settle() throws -> (contents: Int, bytes: Int64) {
         guard try PackKeeper.isNeeded(store) else { return (0, 0) }
-        if Files.exists(folder.path) {
-            // What was about to replace a file.
-            for name in try Files.names(in: folder.path) where name.hasSuffix(".new") {
-                try Files.remove("\(folder.path)/\(name)")
-            }
-        }
+        try folder.removeLeftovers()
         var recovered = (contents: 0, bytes: Int64(0))
         for name in try Files.names(in: store.temporaryPath) where name.hasPrefix(PackKeeper.unfinishedPrefix) {
             let path = "\(store.temporaryPath)/\(name)"
@@ -83,15 +78,22 @@ public final class PackKeeper {
         let isReadable = try open()
         let listed = Set((catalogue?.packs ?? [:]).values)
         // Without a catalogue, nothing tells whether it came to that.
-        try remove(isReadable ? leaving().filter { !listed.contains($0) } : [])
+        try dispose(of: isReadable ? leaving().filter { !listed.contains($0.key) } : [:])
         var unlisted: [PackName] = []
         try folder.forEach { name in
-            guard !listed.contains(name), let pack = try? PackFile(path: folder.path(of: name)) else { return }
-            if try isReadable && isKnown(pack) {
-                // A copy that was about to take the place of others.
-                try Files.remove(folder.path(of: name))
-            } else {
-                unlisted.append(name)
+            guard !listed.contains(name) else { return }
+            do {
+                let pack = try PackFile(path: folder.path(of: name))
+                // What has a damaged directory as well is for `verify --repair`.
+                _ = try pack.entrySum()
+                if try isReadable && isKnown(pack) {
+                    // A copy that was about to take the place of others.
+                    try Files.remove(folder.path(of: name))
+                } else {
+                    unlisted.append(name)
+                }
+            } catch let error as IcecoreError {
+                if [.interrupted, .noSpace].contains(error.code) || error.errno == EMFILE { throw error }
             }
         }
         if !unlisted.isEmpty || !isReadable { try commit(adding: unlisted) }
@@ -131,63 +133,115 @@ public final class PackKeeper {
 
     // MARK: - The packs that go
 
-    private var leavingPath: String { "\(folder.path)/leaving" }
-
-    private func leaving() throws -> [PackName] {
-        guard Files.exists(leavingPath) else { return [] }
-        let text = String(decoding: try Files.read(leavingPath, limit: 64 << 20), as: UTF8.self)
-        return text.split(separator: "\n").compactMap { PackName(String($0)) }
+    /// The packs that were about to go, and as what in `quarantine/`; nil: as nothing.
+    private func leaving() throws -> [PackName: String?] {
+        guard Files.exists(folder.leavingPath) else { return [:] }
+        let text = String(decoding: try Files.read(folder.leavingPath, limit: 64 << 20), as: UTF8.self)
+        var leaving: [PackName: String?] = [:]
+        for line in text.split(separator: "\n") {
+            let words = line.split(separator: " ").map(String.init)
+            guard words.count <= 2, let name = words.first.flatMap({ PackName($0) }) else { continue }
+            let file = words.count == 2 ? words[1] : nil
+            // Written by whoever could write to the store: it leads nowhere else.
+            if let file, !PackKeeper.isQuarantineName(file, of: name) { continue }
+            leaving[name] = .some(file)
+        }
+        return leaving
     }
 
-    /// Removes packs that the catalogue does not list, durably: one that came back would be taken for a new one.
-    private func remove(_ names: some Collection<PackName>) throws {
-        for name in names { try Files.remove(folder.path(of: name)) }
-        for directory in Set(names.map { Files.directory(of: folder.path(of: $0)) }) where Files.exists(directory) {
-            try Files.synchronizeDirectory(directory)
+    /// What a pack is called in `quarantine/`.
+    public static func quarantineName(of name: PackName, at time: Timestamp) -> String {
+        "\(name)-\(time.milliseconds)"
+    }
+
+    private static func isQuarantineName(_ file: String, of name: PackName) -> Bool {
+        file.hasPrefix("\(name)-") && file.utf8.dropFirst(65).allSatisfy { (48...57).contains($0) }
+    }
+
+    /// Removes packs that the catalogue does not list, or moves them away, durably: one that came back would be taken for a new
+    /// one.
+    ///
+    /// - Parameter names: with what they are called in `quarantine/`; nil: they are removed.
+    private func dispose(of names: [PackName: String?]) throws {
+        for (name, file) in names {
+            let path = folder.path(of: name)
+            guard let file else {
+                try Files.remove(path)
+                continue
+            }
+            guard try Files.isThere(path) else { continue }
+            try Files.createDirectory(store.quarantinePath)
+            try Files.rename(path, "\(store.quarantinePath)/\(file)")
         }
-        try Files.remove(leavingPath)
+        var directories = Set(names.keys.map { Files.directory(of: folder.path(of: $0)) })
+        if names.values.contains(where: { $0 != nil }) { directories.insert(store.quarantinePath) }
+        for directory in directories where Files.exists(directory) { try Files.synchronizeDirectory(directory) }
+        try Files.remove(folder.leavingPath)
     }
 
     // MARK: - The catalogue
 
     /// Adds packs that have their names, and removes others: what the catalogue says afterwards is what counts.
     ///
-    /// - Parameter removed: they are removed from the disk, too.
-    public func commit(adding added: [PackName], removing removed: Set<PackName> = []) throws {
+    /// - Parameters:
+    ///   - removed: they are removed from the disk, too.
+    ///   - files: those of them that are moved instead, by their ``quarantineName(of:at:)``.
+    ///   - isAnew: the catalogue is made of the packs alone, whatever the one before says they have.
+    public func commit(
+        adding added: [PackName], removing removed: Set<PackName> = [], keeping files: [PackName: String] = [:],
+        anew isAnew: Bool = false
+    ) throws {
+        let isReadable = try open()
+        if !removed.isEmpty {
+            let text = removed.map { name in files[name].map { "\(name) \($0)\n" } ?? "\(name)\n" }.sorted().joined()
+            try Files.replace(folder.leavingPath, with: Array(text.utf8))
+        }
         do {
-            if try open() { return try commit(added, removed) }
-        } catch let error as IcecoreError where error.code == .damaged {}
-        // What the catalogue says, the packs say as well.
+            guard isReadable else { throw IcecoreError(.damaged, "the catalogue of packs is damaged") }
+            try write(adding: added, removing: removed, anew: isAnew)
+        } catch let error as IcecoreError where error.code == .damaged {
+            try writeAnew(adding: added, removing: removed)
+        }
+        try dispose(of: Dictionary(uniqueKeysWithValues: removed.map { ($0, files[$0]) }))
+        _ = try store.packs.refresh()
+    }
+
+    /// What the catalogue says, the packs say as well.
+    private func writeAnew(adding added: [PackName], removing removed: Set<PackName>) throws {
         catalogue = nil
         var all: [PackName] = []
         try folder.forEach { name in
             guard !removed.contains(name) else { return }
-            let isSound = (try? PackFile(path: folder.path(of: name))) != nil
+            let isSound = (try? PackFile(path: folder.path(of: name)).entrySum()) != nil
             if isSound || added.contains(name) { all.append(name) }
         }
-        try commit(all, removed)
+        try write(adding: all, removing: removed, anew: false)
     }
 
-    private func commit(_ added: [PackName], _ removed: Set<PackName>) throws {
-        if !removed.isEmpty {
-            let text = removed.map { "\($0)\n" }.sorted().joined()
-            try Files.replace(leavingPath, with: Array(text.utf8))
-        }
+    private func write(adding added: [PackName], removing removed: Set<PackName>, anew isAnew: Bool) throws {
         var merge = CatalogueMerge()
         let listed = catalogue?.packs ?? [:]
         var number = listed.keys.max() ?? 0
-        if let catalogue {
+        var new: [(number: UInt32, name: PackName)] = []
+        if isAnew {
+            for (number, name) in listed.sorted(by: { $0.key < $1.key }) where !removed.contains(name) {
+                new.append((number, name))
+            }
+        } else if let catalogue {
             try merge.add(catalogue) { number in listed[number].map { !removed.contains($0) } ?? false }
         }
         // Merged in groups: each source is an open file.
         var groups: [String] = []
         defer { for group in groups { unlink(group) } }
-        let new = added.filter { !listed.values.contains($0) }
+        let known = Set(listed.values)
+        for name in added where !known.contains(name) {
+            number += 1
+            new.append((number, name))
+        }
         for start in stride(from: 0, to: new.count, by: PackKeeper.width) {
             let group = new[start..<min(start + PackKeeper.width, new.count)]
             var part = CatalogueMerge()
-            for name in group {
-                number += 1
+            for (number, name) in group {
                 let pack = try PackFile(path: folder.path(of: name))
                 if new.count <= PackKeeper.width {
                     try merge.add(pack, number: number, name)
@@ -202,7 +256,5 @@ public final class PackKeeper {
             try merge.add(PackCatalogue(path: path)) { _ in true }
         }
         try merge.write(to: folder.cataloguePath)
-        try remove(removed)
-        _ = try store.packs.refresh()
     }
 }

@@ -27,6 +27,7 @@ final class TerminalVerifyReporter: VerifyReporter {
             json.add("kind", finding.kind.rawValue)
             json.add("path", finding.path)
             json.add("reason", finding.reason)
+            if let blob = finding.blob { json.add("blob", blob.file) }
             if let key = finding.key { json.add("key", text: key) } else { json.addNull("key") }
             json.add(versionId: finding.versionId)
             json.add("lastModified", finding.lastModified?.rfc3339)

@@ -7,7 +7,7 @@ import Store
 import Testing
 
 /// What a store has in packs.
-struct PackedContents: Equatable {
+struct PackedNames: Equatable {
     /// By pack: the bytes of its file, and the names of what is in it.
     var files: [String: Int64] = [:]
     var names: [String: [String]] = [:]
@@ -51,9 +51,9 @@ extension Scenario {
     }
 
     /// What the packs have that the catalogue lists. Nothing else is in `packs/`.
-    func packed() throws -> PackedContents {
+    func packed() throws -> PackedNames {
         let packs = PackSet(path: "\(store)/packs")
-        var found = PackedContents()
+        var found = PackedNames()
         for name in (try packs.current()?.packs ?? [:]).values {
             let path = packs.folder.path(of: name)
             found.files[name.description] = try #require(Files.size(path))

@@ -6,6 +6,7 @@
  *                   like) is the last: SIGKILL before it, or for a write at an odd N in the middle of it.
  * FAULT_COUNT=PATH  How many such calls there were is written to this file when the program ends by itself.
  * FAULT_READ=TEXT   Reads of files and directories whose path holds this text fail with EIO.
+ * FAULT_RANGE=FROM-TO  With FAULT_READ: pread fails only where it touches these bytes.
  * FAULT_CLOCK=S[@N] The time of day is S seconds later (earlier, below 0) than it is, from the Nth look at it on.
  * FAULT_NOW=S       The time of day is S seconds after 1970 and stands still.
  * FAULT_LACK=CALL=N,…

@@ -85,6 +85,7 @@ struct StatusCommand: ParsableCommand {
         let separately = totals.versionBytes.byteCount
         try output.line("versions:   \(totals.versions), \(separately) if each were stored separately")
         try output.line("stored:     \(totals.blobs.of("blob")), \(totals.blobBytes.byteCount)")
+        try describePacks(store, totals, output)
         try output.line("index:      \((Files.size(store.indexPath) ?? 0).byteCount)")
         try output.line("last sync:  \(synced)")
         if let run = StoreLock.lastRun(store) {
@@ -98,6 +99,27 @@ struct StatusCommand: ParsableCommand {
             try output.line(
                 "warning:    the newest inventory is \((age / 1000).duration) old\(usual): does the bucket still get "
                     + "inventories, and does 'icecore sync' run?")
+        }
+    }
+
+    /// What lies in packs, and what packs would save where there are none.
+    private func describePacks(_ store: Store, _ totals: StoreTotals, _ output: Output) throws {
+        do {
+            let packed = try PackedContents(store)
+            if packed.packs > 0 {
+                let file = packed.fileBytes.byteCount
+                try output.line(
+                    "in packs:   \(packed.contents.of("blob")), \(packed.contentBytes.byteCount), in \(packed.packs.of("pack")) (\(file))"
+                )
+            }
+            guard let advice = PackingAdvice(store, blobs: totals.blobs, bytes: totals.blobBytes, packed) else {
+                return
+            }
+            try output.line(
+                "hint:       \(advice.files) blobs of \(advice.meanSize.byteCount) on average are files of their own: "
+                    + "'icecore pack' would free about \(advice.files) inodes and \(advice.bytes.byteCount)")
+        } catch let error as IcecoreError where error.code == .damaged {
+            try output.line("warning:    \(Display.line(error.message))")
         }
     }
 
@@ -216,6 +238,14 @@ private struct StatusRecord: Encodable {
     let versionBytes: Int64
     let blobs: Int64
     let blobBytes: Int64
+    /// Of these, those in packs; null if the catalogue of packs is damaged.
+    let packedBlobs: Int64?
+    let packedBlobBytes: Int64?
+    let packs: Int?
+    let packBytes: Int64?
+    /// About what 'icecore pack' would free, if that is worth saying.
+    let packableInodes: Int64?
+    let packableBytes: Int64?
     let indexBytes: Int64
     let missing: Int64
     let lastSync: String?
@@ -251,6 +281,13 @@ private struct StatusRecord: Encodable {
         versionBytes = totals.versionBytes
         blobs = totals.blobs
         blobBytes = totals.blobBytes
+        let packed = try? PackedContents(store)
+        (packs, packBytes) = (packed?.packs, packed?.fileBytes)
+        (packedBlobs, packedBlobBytes) = (packed?.contents, packed?.contentBytes)
+        let advice = packed.flatMap {
+            PackingAdvice(store, blobs: totals.blobs, bytes: totals.blobBytes, $0)
+        }
+        (packableInodes, packableBytes) = (advice?.files, advice?.bytes)
         indexBytes = Files.size(store.indexPath) ?? 0
         lastSync = snapshots.map(\.record.syncedAt).max()?.rfc3339
         func count(_ state: ContentState) -> (Int64, Int64) {

@@ -88,7 +88,14 @@ struct VerifyCommand: ParsableCommand {
         if outcome.damaged > 0 {
             throw IcecoreError(
                 .damaged,
-                "\(outcome.damaged.of("file")) \(outcome.damaged.verb("is", "are")) damaged or cannot be read; 'icecore verify --repair' fetches blobs again"
+                "\(VerifyCommand.damage(outcome)) damaged or cannot be read; 'icecore verify --repair' fetches blobs again"
+            )
+        }
+        if outcome.missingPacks > 0 {
+            let (packs, be) = (outcome.missingPacks, outcome.missingPacks.verb("is", "are"))
+            throw IcecoreError(
+                .incomplete,
+                "\(packs.of("pack")) \(be) missing, and \(outcome.missing.of("version")) \(outcome.missing.verb("lacks its", "lack their")) blob; 'icecore verify --repair' tries to fetch what was in there"
             )
         }
         if outcome.missing > 0 {
@@ -99,10 +106,20 @@ struct VerifyCommand: ParsableCommand {
         }
     }
 
+    /// Ends in a verb.
+    private static func damage(_ outcome: VerifyOutcome) -> String {
+        let files = outcome.damaged - outcome.damagedContents
+        var parts: [String] = []
+        if files > 0 || outcome.damagedContents == 0 { parts.append(files.of("file")) }
+        if outcome.damagedContents > 0 { parts.append("\(outcome.damagedContents.of("content")) of packs") }
+        return "\(parts.joined(separator: " and ")) \(outcome.damaged.verb("is", "are"))"
+    }
+
     private func concludeRepair(_ outcome: VerifyOutcome) throws {
-        let rest = outcome.damaged - outcome.quarantined
+        let rest = outcome.damaged - outcome.quarantined - outcome.mended
+        let packs = outcome.rewrittenPacks > 0 ? "wrote \(outcome.rewrittenPacks.of("pack")) anew, " : ""
         Console.note(
-            "moved \(outcome.quarantined.of("damaged blob")) to quarantine/, fetched \(outcome.repaired.of("content")) again"
+            "moved \(outcome.quarantined.of("damaged blob")) to quarantine/, \(packs)fetched \(outcome.repaired.of("content")) again"
         )
         if outcome.gone > 0 || rest > 0 {
             var parts: [String] = []
