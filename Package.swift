@@ -69,7 +69,8 @@ let package = Package(
             dependencies: ["Basics", "Blobs", "Index", "Inventory", "Merge", "Model", "Packs", "SQLite", sqlite],
             swiftSettings: hot),
         .target(
-            name: "Download", dependencies: ["Basics", "Blobs", "CSystem", "Index", "Merge", "Model", "S3", "Store"]),
+            name: "Download",
+            dependencies: ["Basics", "Blobs", "CSystem", "Index", "Merge", "Model", "Packs", "S3", "Store"]),
         .target(name: "Listing", dependencies: ["Basics", "CZlib", "Inventory", "S3"]),
         .target(
             name: "Verify",
@@ -146,7 +147,8 @@ let package = Package(
         .testTarget(name: "S3Tests", dependencies: ["Basics", "S3", "Testbed"]),
         .testTarget(name: "ListingTests", dependencies: ["Basics", "Listing", "S3", "Testbed"]),
         .testTarget(
-            name: "DownloadTests", dependencies: ["Basics", "Download", "Model", "SQLite", "Store", "Testbed"]),
+            name: "DownloadTests",
+            dependencies: ["Basics", "Blobs", "Download", "Model", "Packs", "SQLite", "Store", "Testbed"]),
         .testTarget(
             name: "StoreTests",
             dependencies: [

@@ -102,13 +102,13 @@ extension AdoptSession {
             blob = IntakeContent(content, layout, temporary: temporary, .memory(held))
         case .file(let path, let isClone):
             if isClone { outcome.cloned += 1 }
-            blob = IntakeContent(content, layout, temporary: path, .file)
+            blob = IntakeContent(content, layout, temporary: path, .file, isShared: isClone)
         case .nothing:
             let path = examiner.temporaryPath()
             let isLink = options.link == .hard || options.link == .move
             if isLink, candidate.expected == nil, link(candidate, path) {
                 if options.link == .hard { outcome.linked += 1 }
-                blob = IntakeContent(content, layout, temporary: path, .file)
+                blob = IntakeContent(content, layout, temporary: path, .file, isShared: true)
             } else {
                 // Its bytes are kept in a second look.
                 var again = candidate

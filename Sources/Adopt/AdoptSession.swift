@@ -46,7 +46,7 @@ final class AdoptSession {
         places = IndexPlaces(reader, prefix: options.prefix)
         pool = try WorkPool {}
         mostDirectories = max(1, min(AdoptSession.mostFiles, limitOfOpenFiles() / 4 / (2 * pool.width + 2)))
-        intake = options.isDryRun ? nil : try BlobIntake(store)
+        intake = options.isDryRun ? nil : try BlobIntake(store, removes: options.link == .move)
         outcome.wanted = wanted.count
         outcome.unverifiable = wanted.unverifiable
         outcome.stillWantedBytes = wanted.bytes

@@ -10,16 +10,25 @@ struct IntakeContent {
     fileprivate let layout: PartLayout?
     fileprivate let temporary: String
     fileprivate let arrived: ArrivedContent
+    fileprivate let isShared: Bool
 
-    /// - Parameter content: with the name that its bytes have.
-    init(_ content: IndexedContent, _ layout: PartLayout?, temporary: String, _ arrived: ArrivedContent) {
+    /// - Parameters:
+    ///   - content: with the name that its bytes have.
+    ///   - isShared: its file is a clone of the tree's, or has a name there.
+    init(
+        _ content: IndexedContent, _ layout: PartLayout?, temporary: String, _ arrived: ArrivedContent,
+        isShared: Bool = false
+    ) {
         (self.content, self.layout, self.temporary, self.arrived) = (content, layout, temporary, arrived)
+        self.isShared = isShared
     }
 }
 
 /// Commits contents as a download does, and removes files of the tree once theirs are durable.
 final class BlobIntake {
     private let store: Store
+    /// Small contents may go into packs.
+    private let packs: Bool
     private var committer: BlobCommitter
     /// Files that are to leave the tree, once everything that was added is durable, and their blobs.
     private var leaving: [(candidate: Candidate, name: BlobName)] = []
@@ -29,13 +38,16 @@ final class BlobIntake {
     /// Their directories stay open.
     private let mostLeaving = max(1, min(256, limitOfOpenFiles() / 8))
 
-    init(_ store: Store) throws {
+    /// - Parameter removes: files of the tree are to leave it. Then no content goes into a pack: none counts before its pack
+    ///   is finished, and by then a thousand others would have come.
+    init(_ store: Store, removes: Bool) throws {
         self.store = store
-        committer = try BlobIntake.committer(store, room)
+        packs = !removes
+        committer = try BlobIntake.committer(store, room, packs)
     }
 
-    private static func committer(_ store: Store, _ room: Condition) throws -> BlobCommitter {
-        let committer = try BlobCommitter(store, headers: .nowhere)
+    private static func committer(_ store: Store, _ room: Condition, _ packs: Bool) throws -> BlobCommitter {
+        let committer = try BlobCommitter(store, headers: .nowhere, packs: packs)
         committer.notify { room.withLock { room.broadcast() } }
         return committer
     }
@@ -49,7 +61,7 @@ final class BlobIntake {
         committer.add(
             CheckedContent(
                 name, etag: blob.content.etag, parts: blob.layout, wasPresent: blob.content.isCalledPresent,
-                temporary: blob.temporary, content: blob.arrived))
+                temporary: blob.temporary, content: blob.arrived, staysFile: blob.isShared))
     }
 
     /// Waits while so much is queued that nothing more should be read.
@@ -76,7 +88,7 @@ final class BlobIntake {
     func remove(_ candidate: Candidate, _ name: BlobName, _ outcome: inout AdoptOutcome) throws {
         if leaving.count >= mostLeaving {
             try finish(&outcome)
-            committer = try BlobIntake.committer(store, room)
+            committer = try BlobIntake.committer(store, room, packs)
         }
         leaving.append((candidate, name))
     }

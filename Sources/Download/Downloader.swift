@@ -6,7 +6,8 @@ import Model
 import S3
 import Store
 
-/// Fetches the contents of a queue: each once, checked and durable, dozens at a time.
+/// Fetches the contents of a queue: each once, checked and durable, dozens at a time. Only for the holder of the store's
+/// lock, since small contents may go into packs.
 ///
 /// The way of a content: ``FetchGroups`` chooses a key, ``WholeTransfer`` or ``ChunkedDownload`` fetches and checks it, and
 /// ``BlobCommitter`` makes it a blob. Large contents come in chunks, since a failure then costs no more than a chunk.
@@ -78,7 +79,7 @@ public final class Downloader {
         brake = FetchBrake(
             acceptsLosses: acceptsLosses, latest: wants.latest, server: client.server(of: store.configuration.bucket))
         groups = FetchGroups(mostAttempts: jobs / 2)
-        let committer = try BlobCommitter(store, headers: headers, keepsFacts: origin == nil)
+        let committer = try BlobCommitter(store, headers: headers, keepsFacts: origin == nil, packs: true)
         self.committer = committer
         let account = AccountCheck(bucket: self.origin.bucketName)
         self.account = account

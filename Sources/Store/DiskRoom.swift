@@ -1,4 +1,5 @@
 import Basics
+import Packs
 
 /// What contents need of a disk.
 public struct DiskNeed: Sendable, Equatable {
@@ -8,16 +9,32 @@ public struct DiskNeed: Sendable, Equatable {
     /// The sum of what the files take: see ``FreeSpace/unit``.
     public private(set) var diskBytes: Int64 = 0
     private let unit: Int64
+    /// What is smaller goes into packs.
+    private let packBelow: Int64
+    /// The sum of the sizes of what goes into packs.
+    private var packedBytes: Int64 = 0
+    /// About what a content in a pack costs besides its bytes: its record, and entries in two directories.
+    private static let packedCost: Int64 = 80
 
-    /// - Parameter unit: what the size of a file is rounded up to.
-    public init(unit: Int64) {
+    /// - Parameters:
+    ///   - unit: what the size of a file is rounded up to.
+    ///   - packBelow: contents with fewer bytes go into packs.
+    public init(unit: Int64, packBelow: Int64 = 0) {
         self.unit = max(1, unit)
+        self.packBelow = packBelow
     }
 
-    /// Adds the file of a content.
+    /// Adds a content.
     public mutating func add(size: Int64) {
-        files = files.addingClamped(1)
         bytes = bytes.addingClamped(size)
+        if size < packBelow {
+            diskBytes = diskBytes.addingClamped(size.addingClamped(DiskNeed.packedCost))
+            let packs = (packedBytes / PackWriter.usualSize, packedBytes.addingClamped(size) / PackWriter.usualSize)
+            if packedBytes == 0 || packs.0 != packs.1 { files = files.addingClamped(1) }
+            packedBytes = packedBytes.addingClamped(max(1, size))
+            return
+        }
+        files = files.addingClamped(1)
         diskBytes = diskBytes.addingClamped(size.addingClamped((unit - size % unit) % unit))
     }
 

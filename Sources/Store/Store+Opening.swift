@@ -91,7 +91,7 @@ extension FetchQueue {
     /// - Parameter unit: what the size of a file is rounded up to on the store's disk.
     public func need(_ store: Store, unit: Int64) throws -> DiskNeed {
         let reader = try store.reader()
-        var need = DiskNeed(unit: unit)
+        var need = DiskNeed(unit: unit, packBelow: store.configuration.packLimit)
         try forEachContent { etag, size in
             if try store.blob(etag: etag, size: size, reader) == nil { need.add(size: size) }
         }

@@ -58,6 +58,20 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
         createdAt = Timestamp(milliseconds: Timestamp.now().milliseconds / 1000 * 1000).rfc3339
     }
 
+    /// The most that ``packBelow`` may be.
+    public static let mostPackBelow: Int64 = 1 << 30
+
+    /// Has contents with fewer bytes go into packs, which only a store of a format with packs can have; 0: none do.
+    public mutating func pack(below size: Int64) {
+        packBelow = size > 0 ? size : nil
+        if size > 0 { format = max(format, StoreConfiguration.packFormat) }
+    }
+
+    /// Contents with fewer bytes than this go into packs; 0: none do.
+    public var packLimit: Int64 {
+        format < StoreConfiguration.packFormat ? 0 : packBelow ?? 0
+    }
+
     /// The bucket that the inventories list.
     public var listedBucket: String { sourceBucket ?? bucket }
 

@@ -66,6 +66,7 @@ public final class SyncRun {
             _ = try IndexDatabase(path: store.indexPath, keepsFormat: true)
         } else {
             try store.bringToCurrentFormat()
+            if store.configuration.packBelow != nil { try PackKeeper.prepare(&store) }
             try FactKeeper(store).fill()
         }
         settled = store.configuration

@@ -19,6 +19,9 @@ import Store
 /// 3. *Names.* Each file is linked or renamed to its name, never over a file that is there.
 /// 4. *News.* The network's thread learns which contents the store has now, and lets go of them.
 ///
+/// A content that goes into a pack (``PackAppender``) is appended to it once what the index has to know of it is recorded, and
+/// is durable there with its batch. It counts as one without a name until the catalogue lists its pack.
+///
 /// Thus a blob with a name is always whole, whenever the process is killed or the power fails. A name that was not durable
 /// yet may be lost: then the content is fetched again. The last names are made durable by ``finish()``, or once nothing
 /// has come for two seconds.
@@ -33,8 +36,12 @@ package final class BlobCommitter {
     /// - Parameters:
     ///   - headers: where those go that come with contents.
     ///   - keepsFacts: what ETags do not say is kept beside the blobs, too.
-    package init(_ store: Store, headers: HeaderDestination, keepsFacts: Bool = true) throws {
-        try BlobWriter(store, queue, headers, keepsFacts: keepsFacts).start()
+    ///   - packs: small contents may go into packs, if the store wants that. Only for the holder of the store's lock.
+    package init(
+        _ store: Store, headers: HeaderDestination, keepsFacts: Bool = true, packs: Bool = false
+    ) throws {
+        let appender = packs ? try PackAppender(store) : nil
+        try BlobWriter(store, queue, headers, keepsFacts: keepsFacts, packs: appender).start()
     }
 
     deinit {
@@ -69,7 +76,7 @@ package final class BlobCommitter {
         guard let news = queue.takeNews() else { return }
         for content in news.visible { pending.remove(content) }
         if let error = news.error { throw error }
-        if !news.visible.isEmpty { try recorded() }
+        if news.hasRecords { try recorded() }
     }
 
     /// Queues a content for the next batch.
@@ -88,7 +95,7 @@ package final class BlobCommitter {
         queue.send(.failure(want, failure, reason: reason))
     }
 
-    /// Makes everything durable, including names and records. Nothing can be added afterwards.
+    /// Makes everything durable, including names and records, and packs part of the store. Nothing can be added afterwards.
     package func finish() throws {
         close()
         try check()

@@ -14,6 +14,8 @@ final class BlobWriter: @unchecked Sendable {
     private let records: BlobRecords
     /// Nil where contents come from a replica: its index has the facts.
     private let facts: FactKeeper?
+    /// Nil where no content goes into a pack.
+    private let packs: PackAppender?
     private let blobs: File
     /// The batch: contents that wait for their names, with the descriptor of the unnamed file, or -1.
     private var finished: [(blob: CheckedContent, file: Int32)] = []
@@ -39,8 +41,11 @@ final class BlobWriter: @unchecked Sendable {
     private static let mostBytes: Int64 = 256 << 20
     private static let longestWait: UInt64 = 2000
 
-    init(_ store: Store, _ queue: WriterQueue, _ headers: HeaderDestination, keepsFacts: Bool) throws {
+    init(
+        _ store: Store, _ queue: WriterQueue, _ headers: HeaderDestination, keepsFacts: Bool, packs: PackAppender?
+    ) throws {
         self.store = store
+        self.packs = packs
         facts = keepsFacts ? FactKeeper(store) : nil
         self.queue = queue
         records = try BlobRecords(store, headers: headers)
@@ -68,13 +73,13 @@ final class BlobWriter: @unchecked Sendable {
                     if let began, MonotonicClock.milliseconds() >= began + BlobWriter.longestWait { try settle() }
                 case .nothingInTime: try settle()
                 case .closed:
-                    try finish()
+                    try end()
                     return queue.end(nil)
                 }
             }
         } catch {
             // Keep what was complete before, say, the disk was full.
-            if !isCommitting { try? finish() }
+            if !isCommitting { try? end() }
             queue.end(error)
         }
     }
@@ -87,6 +92,12 @@ final class BlobWriter: @unchecked Sendable {
         case .headers(let want, let headers, let isComplete):
             try records.add(headers, isComplete: isComplete, of: want)
         case .blob(let blob):
+            if let packs, packs.hold(blob) {
+                if blob.partial != nil { open += 1 }
+                if packs.isWindowFull { try append() }
+                if packs.isBatchFull || open >= BlobWriter.mostOpen { try flush() }
+                return
+            }
             var file: Int32 = -1
             if case .memory(let content) = blob.content {
                 file = try write(content.bytes, of: blob)
@@ -137,34 +148,90 @@ final class BlobWriter: @unchecked Sendable {
 
     /// The time for a batch is up.
     private func settle() throws {
-        if !finished.isEmpty {
+        if hasBatch {
             try flush()
         } else {
             try finish()
         }
     }
 
+    private var hasBatch: Bool { !finished.isEmpty || packs?.isDurable == false }
+
     /// Makes everything durable, including names and records.
     private func finish() throws {
         try flush()
-        isCommitting = true
-        if hasUndurableNames {
-            try synchronize()
-            try namesAreDurable()
+        try committing {
+            if hasUndurableNames {
+                try synchronize()
+                try namesAreDurable()
+            }
+            try countPacked()
+            try records.commit()
         }
-        try records.commit()
-        isCommitting = false
         began = nil
     }
 
-    private func flush() throws {
-        guard !finished.isEmpty else { return }
+    /// The same, and makes the packs part of the store.
+    private func end() throws {
+        try finish()
+        guard let packs else { return }
+        try committing { queue.report(visible: try packs.end()) }
+    }
+
+    private func committing(_ body: () throws -> Void) rethrows {
+        let wasCommitting = isCommitting
         isCommitting = true
-        try synchronize()
-        try namesAreDurable()
+        try body()
+        isCommitting = wasCommitting
+    }
+
+    private func flush() throws {
+        guard hasBatch else { return }
+        try committing {
+            // The names of the batch before become durable with the data of this one.
+            if !finished.isEmpty {
+                try synchronize()
+                try namesAreDurable()
+                try nameBatch()
+            }
+            try append()
+            if let packs {
+                try packs.synchronize()
+                queue.report(visible: packs.isListingDue ? try packs.list() : [])
+            }
+        }
+        open = 0
+        // The names have to become durable in time as well, and what is in packs has to be counted.
+        began = MonotonicClock.milliseconds()
+    }
+
+    private func nameBatch() throws {
         // The facts come before the name, so that a kill in between loses nothing.
+        try record(finished.map(\.blob))
+        for place in finished.indices {
+            try name(finished[place].blob, finished[place].file)
+            finished[place].file = -1
+        }
+        hasUndurableNames = true
+        queue.report(visible: finished.map(\.blob.want.content))
+        finished.removeAll(keepingCapacity: true)
+        bytes = 0
+        unnamed = 0
+    }
+
+    /// Appends what waits to a pack, where a process that starts after a kill finds it: so the facts come before that.
+    private func append() throws {
+        guard let packs, !packs.window.isEmpty else { return }
+        try committing {
+            try record(packs.window)
+            try packs.append()
+        }
+    }
+
+    /// Records, durably, what the index has to know of contents.
+    private func record(_ contents: [CheckedContent]) throws {
         var found: [BlobFact] = []
-        for (blob, _) in finished {
+        for blob in contents {
             let (etag, size) = (blob.want.contentETag, blob.want.size)
             if let fact = BlobFact(etag: etag, size: size, parts: blob.parts, sha256: blob.sha256) {
                 try records.add(etag: etag, size: size, parts: blob.parts, sha256: blob.sha256)
@@ -174,21 +241,15 @@ final class BlobWriter: @unchecked Sendable {
                 try records.add(received.headers, isComplete: received.tagCount == 0, of: blob.want)
             }
         }
+        try countPacked()
         try records.commit()
         try facts?.add(found)
-        for place in finished.indices {
-            try name(finished[place].blob, finished[place].file)
-            finished[place].file = -1
-        }
-        hasUndurableNames = true
-        queue.report(visible: finished.map(\.blob.want.content))
-        finished.removeAll(keepingCapacity: true)
-        bytes = 0
-        open = 0
-        unnamed = 0
-        // The names have to become durable in time as well.
-        began = MonotonicClock.milliseconds()
-        isCommitting = false
+    }
+
+    /// Counts the contents of packs that have become durable.
+    private func countPacked() throws {
+        guard let (blobs, bytes) = packs?.takeUncounted() else { return }
+        try records.count(blobs: blobs, bytes: bytes)
     }
 
     /// Gives a content its name below `blobs/`.

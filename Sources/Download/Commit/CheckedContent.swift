@@ -16,6 +16,8 @@ package struct CheckedContent: Sendable {
     var sha256: [UInt8]?
     /// nil: not known.
     var headers: ReceivedHeaders?
+    /// It is to be a file of its own, however small it is.
+    var staysFile = false
 }
 
 extension CheckedContent {
@@ -25,8 +27,10 @@ extension CheckedContent {
     ///   - etag: what it is filed under.
     ///   - parts: of the multipart upload whose ETag the name has.
     ///   - wasPresent: the index takes it for present, so it was counted before its file vanished.
+    ///   - staysFile: it must not go into a pack, as its file shares what it takes of the disk with another.
     package init(
-        _ name: BlobName, etag: ETag, parts: PartLayout?, wasPresent: Bool, temporary: String, content: ArrivedContent
+        _ name: BlobName, etag: ETag, parts: PartLayout?, wasPresent: Bool, temporary: String, content: ArrivedContent,
+        staysFile: Bool
     ) {
         var want = FetchRequest(
             key: [], versionId: nil, etag: etag, size: name.size, isLatest: false, isOpaque: false, isArchived: false,
@@ -34,6 +38,7 @@ extension CheckedContent {
         want.wasPresent = wasPresent
         self.init(temporary: temporary, content: content, name: name.file, want: want, parts: parts)
         if case .sha256(let digest, _) = name { sha256 = digest }
+        self.staysFile = staysFile
     }
 
     /// A content with the name that the verdict gives it; nil where nothing vouches for it.

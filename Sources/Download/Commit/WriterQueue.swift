@@ -22,6 +22,8 @@ final class WriterQueue: @unchecked Sendable {
     struct News {
         /// Contents that have their names now.
         var visible: [ContentKey] = []
+        /// There are new records.
+        var hasRecords = false
         var hasEnded = false
         var error: (any Error)?
     }
@@ -75,7 +77,10 @@ final class WriterQueue: @unchecked Sendable {
         changed.withLock {
             guard hasNews else { return nil }
             hasNews = false
-            defer { news.visible = [] }
+            defer {
+                news.visible = []
+                news.hasRecords = false
+            }
             return news
         }
     }
@@ -129,9 +134,11 @@ final class WriterQueue: @unchecked Sendable {
         return true
     }
 
+    /// Reports new records, and contents that have their names now.
     func report(visible: [ContentKey]) {
         changed.withLock {
             news.visible += visible
+            news.hasRecords = true
             hasNews = true
         }
     }

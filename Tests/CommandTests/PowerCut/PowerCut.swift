@@ -17,11 +17,13 @@ struct PowerCut {
     let scenario: Scenario
     let rows: [[Row]]
 
-    /// - Parameter body: gets a new store, and a bucket with three inventories, none of which is synced.
-    static func use(_ body: (PowerCut) throws -> Void) throws {
+    /// - Parameters:
+    ///   - packBelow: what is smaller goes into packs.
+    ///   - body: gets a new store, and a bucket with three inventories, none of which is synced.
+    static func use(packBelow: String? = nil, _ body: (PowerCut) throws -> Void) throws {
         // What is durable is the model's affair: below it, memory will do.
         let memory = access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : nil
-        try Scenario.withBucket(in: memory) { scenario in
+        try Scenario.withBucket(packBelow: packBelow, in: memory) { scenario in
             let rows = inventories()
             for (name, rows) in zip(names, rows) { try scenario.add(name, rows) }
             for day in 0..<3 {

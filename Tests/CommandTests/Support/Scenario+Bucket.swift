@@ -27,9 +27,11 @@ extension Scenario {
     ///
     /// - Parameters:
     ///   - permanentFilter: what `init` is told.
+    ///   - packBelow: what is smaller goes into packs.
     ///   - place: where all of it is, if not where temporary files are.
     static func withBucket(
-        permanentFilter: String? = nil, in place: String? = nil, _ body: (Scenario) throws -> Void
+        permanentFilter: String? = nil, packBelow: String? = nil, in place: String? = nil,
+        _ body: (Scenario) throws -> Void
     ) throws {
         let server = try FaultServer()
         try use(server, in: place) { scenario in
@@ -42,8 +44,9 @@ extension Scenario {
             let folder = try InventoryFolder("\(scenario.directory)/inventories", bucket: bucket)
             scenario.madeUpBucket = MadeUpBucket(server: server, folder: folder)
             let filter = permanentFilter.map { ["--filter", $0] } ?? []
+            let packs = packBelow.map { ["--pack-below", $0] } ?? []
             let run = try scenario.run(
-                ["init", scenario.store, "--bucket", "s3://\(bucket)", "--inventory", folder.url] + filter)
+                ["init", scenario.store, "--bucket", "s3://\(bucket)", "--inventory", folder.url] + filter + packs)
             try #require(run.status == 0, "\(run)")
             // What init has asked is not what tests count.
             try server.reset()

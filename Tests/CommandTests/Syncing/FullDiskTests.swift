@@ -17,7 +17,9 @@ import Testing
     }
 
     /// Has the store on a file system of its own, of so many kibibytes.
-    private func use(kibibytes: Int, _ body: (Scenario, _ grow: (Int) throws -> Void) throws -> Void) throws {
+    private func use(
+        kibibytes: Int, packBelow: String = "0", _ body: (Scenario, _ grow: (Int) throws -> Void) throws -> Void
+    ) throws {
         try Scenario.withBucket { scenario in
             let outputs = "\(scenario.directory)/outputs"
             let point = "\(scenario.directory)/small"
@@ -30,7 +32,8 @@ import Testing
             try FileManager.default.removeItem(atPath: scenario.store)
             try Files.createDirectory("\(point)/store")
             symlink("\(point)/store", scenario.store)
-            try scenario.initialize(Scenario.bucket, inventory: scenario.folder.url)
+            try scenario.initialize(
+                Scenario.bucket, inventory: scenario.folder.url, "--pack-below", packBelow)
             try body(scenario) { kibibytes in
                 try run("/bin/mount", ["-o", "remount,size=\(kibibytes)k", point], in: outputs)
             }
@@ -72,9 +75,9 @@ import Testing
         try expectRecovery(rows, kibibytes: 3000, says: "bytes must be fetched")
     }
 
-    @Test func aDiskThatFillsUpOnTheWayEndsTheSync() throws {
+    @Test(arguments: ["0", "1000"]) func aDiskThatFillsUpOnTheWayEndsTheSync(packBelow: String) throws {
         let rows = (0..<1200).map { Row("small/\($0)", bytes("content \($0)")) }
-        try use(kibibytes: 20_000) { scenario, grow in
+        try use(kibibytes: 20_000, packBelow: packBelow) { scenario, grow in
             let before = Row("before", bytes("was there before"))
             try scenario.add("2024-03-01T01-00Z", [before])
             try scenario.succeed("sync")
@@ -100,7 +103,8 @@ import Testing
             try grow(65536)
             try scenario.server.set(FaultServer.Faults())
             try scenario.succeed("sync")
-            #expect(try scenario.blobs.count == rows.count + 1)
+            let status = try #require(try scenario.succeed("status", "--json").records.first)
+            #expect(status["blobs"] as? Int == rows.count + 1)
             #expect(try scenario.failures().isEmpty)
             #expect(try Files.names(in: "\(scenario.store)/tmp").isEmpty)
             for row in rows.prefix(3) { #expect(try scenario.succeed("cat", row.key).stdout == row.content) }
