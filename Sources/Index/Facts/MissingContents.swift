@@ -1,7 +1,6 @@
 import Basics
 import Blobs
 import Model
-import Packs
 import SQLite
 
 /// Contents that the store lacks or has damaged: which rows need them, and through which versions they can be fetched
@@ -94,7 +93,6 @@ public final class MissingContents {
         // Rows of one content are often adjacent.
         var last: (content: ContentKey, isThere: Bool)?
         // So are contents of packs.
-        var near: PackedBlob?
         var count: Int64 = 0
         while try statement.step() {
             let row = EntryRow(statement)
@@ -123,11 +121,10 @@ public final class MissingContents {
                 if let last, last.content == content {
                     isThere = last.isThere
                 } else {
-                    let place = try blobs.find(etag: filed, size: row.size, near: near) {
-                        try facts.find(etag: filed, size: row.size).sha256
-                    }
-                    if case .packed(let packed) = place { near = packed }
-                    isThere = place != nil
+                    isThere =
+                        try blobs.find(etag: filed, size: row.size) {
+                            try facts.find(etag: filed, size: row.size).sha256
+                        } != nil
                     last = (content, isThere)
                 }
                 if isThere { continue }
