@@ -113,6 +113,37 @@ import Testing
         }
     }
 
+    @Test(arguments: ["copy", "hard", "move"]) func whatIsAdoptedIsPackedUnlessItStaysTheSameFile(link: String) throws {
+        try Scenario.withBucket(packBelow: "1000") { scenario in
+            let loose = "\(scenario.directory)/loose"
+            try scenario.add(Self.names[0], Self.first)
+            let made = try scenario.run(
+                ["init", loose, "--bucket", "s3://\(Scenario.bucket)", "--inventory", scenario.folder.url])
+            try #require(made.status == 0, "\(made)")
+            #expect(try scenario.run(["sync", "--store", loose]).status == 0)
+            let blobs = try StoreDigest.blobs(loose).keys.sorted()
+            try scenario.succeed("sync", "--metadata-only")
+            try scenario.server.reset()
+            try scenario.succeed("adopt", loose, "--link", link)
+            let packs = (try? StoreDigest.files("\(scenario.store)/packs").count) ?? 0
+            // What only a SHA-256 vouches for has to be fetched.
+            let adopted = blobs.filter { !$0.contains("x-") }
+            if link == "copy" {
+                #expect(try scenario.blobs.count == 3 && packs == 2)
+            } else {
+                #expect(try scenario.blobs == adopted && packs == 0)
+            }
+            let record = try scenario.succeed("sync", "--json", "--headers", "none").record
+            #expect(record["fetched"] as? Int == 3)
+            let status = try #require(try scenario.succeed("status", "--json").records.first)
+            #expect(status["blobs"] as? Int == blobs.count)
+            for row in Self.first where !row.key.hasPrefix("small") || row.key.hasSuffix("77") {
+                let run = try scenario.succeed("cat", row.key)
+                #expect(run.stdout.isSame(as: row.content), "\(row.key)")
+            }
+        }
+    }
+
     // MARK: - Stopped
 
     /// As long as a record without its content.
