@@ -59,7 +59,7 @@ let package = Package(
         .target(name: "Packs", dependencies: ["Basics", "Model", heap], swiftSettings: hot),
         .target(name: "Blobs", dependencies: ["Basics", "Model", "Packs"]),
         .target(
-            name: "Index", dependencies: ["Basics", "Blobs", "Model", "Packs", "SQLite", "Schema", grdb, sqlite],
+            name: "Index", dependencies: ["Basics", "Blobs", "Model", "SQLite", "Schema", grdb, sqlite],
             swiftSettings: hot),
         .target(
             name: "Merge", dependencies: ["Basics", "Blobs", "Index", "Inventory", "Model", "SQLite"],
@@ -166,7 +166,8 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "icecore", "Basics", "Blobs", "CFuse3", "Model", "Packs", "ReferenceModel", "SQLite", "Store", "Testbed",
+                "icecore", "Basics", "Blobs", "CFuse3", "Model", "Packs", "ReferenceModel", "SQLite", "Store",
+                "Testbed",
             ],
             exclude: ["Help", "Migrations/Fixtures", "Replicas/Fixtures"]),
     ] + fuzzProgram,

@@ -41,14 +41,16 @@ public final class Prune {
         let lock = try StoreLock(store, command: "icecore prune")
         let hold = try BlobDeletionLock(store, removing: true)
         defer { withExtendedLifetime((lock, hold)) {} }
-        try store.removeLeftovers()
-        hadPacks = try store.packs.current().map { !$0.packs.isEmpty } ?? false
-        try IndexReader.refuseLoss(store.indexPath)
-        if isDryRun { return try prune() }
-        // A prune writes before it removes, and is what one runs when the disk is full.
+        if isDryRun {
+            try prepare()
+            return try prune()
+        }
+        // A prune writes before it removes, and is what one runs when the disk is full. What a kill has left of packs takes some
+        // room to be settled, too.
         let reserve = DiskReserve(store)
         try reserve.release()
         do {
+            try prepare()
             let outcome = try prune()
             reserve.fill()
             return outcome
@@ -56,6 +58,12 @@ public final class Prune {
             reserve.fill(share: 1)
             throw withoutRoom(error)
         }
+    }
+
+    private func prepare() throws {
+        try store.removeLeftovers()
+        hadPacks = try store.packs.current().map { !$0.packs.isEmpty } ?? false
+        try IndexReader.refuseLoss(store.indexPath)
     }
 
     private func withoutRoom(_ error: IcecoreError) -> IcecoreError {

@@ -17,17 +17,19 @@ import Testing
         var requests = 0
     }
 
-    @Test func aKilledCommandLosesNothingAndLeavesNothing() throws {
+    /// What is in files, and what is in packs; how repairs of packs are killed is in `PackVerifyTests`.
+    @Test(arguments: [false, true]) func aKilledCommandLosesNothingAndLeavesNothing(isPacked: Bool) throws {
         let goal = Self.isSoak ? 500 : 10
-        try CrashSeries.use(seed: 1) { crash in
+        let commands = CrashCommand.allCases.filter { !isPacked || $0 != .repair }
+        try CrashSeries.use(seed: 1, packBelow: isPacked ? "1M" : nil) { crash in
             var random = SplitMix64(seed: 2)
             var measures: [CrashCommand: Measure] = [:]
-            for command in CrashCommand.allCases { measures[command] = try measure(crash, command) }
+            for command in commands { measures[command] = try measure(crash, command) }
             var killed: [CrashCommand: Int] = [:]
             var (rounds, kills) = (0, 0)
             while kills < goal {
-                // All five get their share, in another order each time.
-                for command in random.shuffle(CrashCommand.allCases) where kills < goal {
+                // All get their share, in another order each time.
+                for command in random.shuffle(commands) where kills < goal {
                     let measure = try #require(measures[command])
                     try crash.prepare(command)
                     let (moment, isKilled) = try kill(crash, command, measure, rounds, &random)
@@ -41,7 +43,7 @@ import Testing
                 }
                 try #require(rounds < 3 * goal, "most commands should have been killed before their end")
             }
-            let counts = CrashCommand.allCases.map { "\($0.rawValue) \(killed[$0, default: 0])" }.joined(
+            let counts = commands.map { "\($0.rawValue) \(killed[$0, default: 0])" }.joined(
                 separator: ", ")
             print("kill -9: \(kills) in \(rounds) rounds (\(counts)); no snapshot lost, nothing left in tmp/")
         }
