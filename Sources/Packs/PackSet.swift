@@ -62,7 +62,7 @@ public final class PackSet: @unchecked Sendable {
             catalogue = nil
         } catch let error as IcecoreError where error.code == .damaged {
             isLoaded = false
-            throw IcecoreError(.damaged, "\(error): 'icecore verify --repair' makes it anew from the packs")
+            throw PackSet.withAdvice(error)
         }
         isLoaded = true
         let listed = Set((catalogue?.packs ?? [:]).values)
@@ -76,13 +76,25 @@ public final class PackSet: @unchecked Sendable {
     public func find(_ name: BlobName, near: PackedBlob? = nil) throws -> PackedBlob? {
         if let near, let record = near.next(name) { return PackedBlob(pack: near.pack, record: record) }
         guard let catalogue = try current(), name.size <= Int64(UInt32.max) else { return nil }
-        for entry in try catalogue.find(name) {
+        for entry in try entries(of: name, catalogue) {
             guard let packName = catalogue.packs[entry.pack], let pack = try pack(packName),
                 let record = try pack.soundRecord(at: entry.place, name)
             else { continue }
             return PackedBlob(pack: pack, record: record)
         }
         return nil
+    }
+
+    private func entries(of name: BlobName, _ catalogue: PackCatalogue) throws -> [PackEntry] {
+        do {
+            return try catalogue.find(name)
+        } catch let error as IcecoreError where error.code == .damaged {
+            throw PackSet.withAdvice(error)
+        }
+    }
+
+    private static func withAdvice(_ error: IcecoreError) -> IcecoreError {
+        IcecoreError(.damaged, "\(error): 'icecore verify --repair' makes it anew from the packs")
     }
 
     /// An open pack; nil if it has vanished, is none, or the disk cannot read it.

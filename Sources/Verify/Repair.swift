@@ -34,6 +34,7 @@ public final class Repair {
         defer { withExtendedLifetime((lock, hold)) {} }
         let catalogue = try CatalogueCheck(store)
         try store.removeLeftovers()
+        try PackKeeper(store).settle(isThorough: true)
         if let damage = catalogue.damage {
             reporter.note("\(CatalogueCheck.path) \(damage): it was made anew from the packs")
         }

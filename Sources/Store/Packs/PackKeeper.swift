@@ -57,9 +57,11 @@ public final class PackKeeper {
     /// Brings to an end what killed processes have begun: unfinished packs are finished, packs that the catalogue does not
     /// list are added to it, and those that were to go, go. A catalogue that is damaged or missing is made anew.
     ///
+    /// - Parameter isThorough: whether to read all of the catalogue to find out whether it is damaged. Otherwise, and when the
+    ///   first look shows nothing, the next commit notices.
     /// - Returns: the contents that unfinished packs had, and their bytes.
     @discardableResult
-    public func settle() throws -> (contents: Int, bytes: Int64) {
+    public func settle(isThorough: Bool = false) throws -> (contents: Int, bytes: Int64) {
         guard try PackKeeper.isNeeded(store) else { return (0, 0) }
         try folder.removeLeftovers()
         var recovered = (contents: 0, bytes: Int64(0))
@@ -75,7 +77,7 @@ public final class PackKeeper {
                 try Files.remove(path)
             }
         }
-        let isReadable = try open()
+        let isReadable = try open(isThorough: isThorough)
         let listed = Set((catalogue?.packs ?? [:]).values)
         // Without a catalogue, nothing tells whether it came to that.
         try dispose(of: isReadable ? leaving().filter { !listed.contains($0.key) } : [:])
@@ -120,11 +122,13 @@ public final class PackKeeper {
     }
 
     /// Opens the catalogue; false if there is one that cannot be used.
-    private func open() throws -> Bool {
+    private func open(isThorough: Bool = false) throws -> Bool {
         catalogue = nil
         guard Files.exists(folder.cataloguePath) else { return true }
         do {
-            catalogue = try PackCatalogue(path: folder.cataloguePath)
+            let found = try PackCatalogue(path: folder.cataloguePath)
+            if try isThorough && !found.isWhole() { return false }
+            catalogue = found
             return true
         } catch let error as IcecoreError where error.code == .damaged {
             return false
