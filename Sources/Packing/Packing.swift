@@ -26,8 +26,6 @@ public final class Packing {
     private let damaged: NameList
     private let buffer: UnsafeMutableRawBufferPointer
 
-    /// The largest content that a pack is made to hold.
-    public static let largestLimit: Int64 = 64 << 20
     /// What is usual where nothing is said.
     public static let usualLimit: Int64 = 64 << 10
     /// What a content takes in a pack besides its bytes, and in the catalogue: in bytes.
@@ -40,7 +38,7 @@ public final class Packing {
         _ store: Store, below limit: Int64, isDryRun: Bool, progress: @escaping (PackingProgress) -> Void
     ) throws {
         self.store = store
-        self.limit = min(limit, Packing.largestLimit)
+        self.limit = min(limit, StoreConfiguration.mostPackBelow)
         self.isDryRun = isDryRun
         self.progress = progress
         keeper = PackKeeper(store)

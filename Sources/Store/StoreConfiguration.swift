@@ -58,8 +58,8 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
         createdAt = Timestamp(milliseconds: Timestamp.now().milliseconds / 1000 * 1000).rfc3339
     }
 
-    /// The most that ``packBelow`` may be.
-    public static let mostPackBelow: Int64 = 1 << 30
+    /// The most that ``packBelow`` may be: as much as a pack usually has. A content that goes into a pack is in memory.
+    public static let mostPackBelow: Int64 = 64 << 20
 
     /// Has contents with fewer bytes go into packs, which only a store of a format with packs can have; 0: none do.
     public mutating func pack(below size: Int64) {

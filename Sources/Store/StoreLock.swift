@@ -103,8 +103,10 @@ public final class StoreLock: @unchecked Sendable {
 extension Store {
     /// Expects the directories of the store to be real ones. Writes and removals through a link would happen elsewhere.
     func expectOwnDirectories() throws {
-        let fans = (UInt8.min...UInt8.max).map { "\(blobs.path)/\(Hex.encode([$0]))" }
-        for path in [blobs.path, temporaryPath, inventoriesPath, quarantinePath] + fans {
+        var trees = [blobs.path]
+        if Files.exists(packsPath) { trees.append(packsPath) }
+        let fans = trees.flatMap { tree in (UInt8.min...UInt8.max).map { "\(tree)/\(Hex.encode([$0]))" } }
+        for path in trees + [temporaryPath, inventoriesPath, quarantinePath] + fans {
             var status = stat()
             guard lstat(path, &status) == 0, status.st_mode & S_IFMT != S_IFDIR else { continue }
             let what = status.st_mode & S_IFMT == S_IFLNK ? "a symbolic link" : "a file"

@@ -21,8 +21,10 @@ public struct File: ~Copyable, Sendable {
 
     /// Opens a file to be read from its first byte to its last. Anything but a file, such as a FIFO, is `invalidData` and
     /// not waited for.
-    public static func regular(_ path: String) throws(IcecoreError) -> File {
-        let file = try File(path, O_RDONLY | O_NONBLOCK)
+    ///
+    /// - Parameter followsLinks: otherwise a symbolic link fails with ELOOP.
+    public static func regular(_ path: String, followsLinks: Bool = true) throws(IcecoreError) -> File {
+        let file = try File(path, O_RDONLY | O_NONBLOCK | (followsLinks ? 0 : O_NOFOLLOW))
         var status = stat()
         guard fstat(file.descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
             if status.st_mode & S_IFMT == S_IFDIR { throw IcecoreError.system("cannot read", path, errno: EISDIR) }

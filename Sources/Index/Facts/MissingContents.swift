@@ -92,7 +92,6 @@ public final class MissingContents {
         var prefix: (directory: Int64, bytes: [UInt8]) = (0, [])
         // Rows of one content are often adjacent.
         var last: (content: ContentKey, isThere: Bool)?
-        // So are contents of packs.
         var count: Int64 = 0
         while try statement.step() {
             let row = EntryRow(statement)

@@ -16,8 +16,16 @@ final class PackSource: Sendable {
         self.file = file
     }
 
+    /// Opens a file. A link in its place, which could lead to anything that this user can read, is not followed.
     convenience init(path: String, _ title: String) throws(IcecoreError) {
-        try self.init(File.regular(path), title)
+        let file: File
+        do throws(IcecoreError) {
+            file = try File.regular(path, followsLinks: false)
+        } catch {
+            guard error.errno == ELOOP else { throw error }
+            throw IcecoreError(.damaged, "the \(title) '\(path)' is a symbolic link")
+        }
+        try self.init(file, title)
     }
 
     var descriptor: Int32 { file.descriptor }

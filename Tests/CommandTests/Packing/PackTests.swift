@@ -133,6 +133,42 @@ import Testing
         }
     }
 
+    @Test func aLinkInPlaceOfAPackIsNotFollowed() throws {
+        try Scenario.withContents { scenario in
+            try scenario.succeed("pack", "--below", "1M")
+            let pack = try scenario.path(try #require(scenario.packs.first))
+            let elsewhere = "\(scenario.directory)/elsewhere"
+            try Files.rename(pack, elsewhere)
+            symlink(elsewhere, pack)
+            let cat = try scenario.run("cat", "shared/a")
+            #expect(cat.status == 1 && cat.stdout.isEmpty, "\(cat)")
+            #expect(try scenario.run("verify", "--json").status == 1)
+            let before = try Files.read(elsewhere, limit: 1 << 24)
+            let repair = try scenario.run("verify", "--repair")
+            #expect(repair.status == 0, "\(repair)")
+            #expect(try Files.read(elsewhere, limit: 1 << 24) == before)
+            #expect(try scenario.succeed("cat", "shared/a").stdout == scenario.row("shared/a").content)
+            for name in try Files.names(in: "\(scenario.store)/quarantine") {
+                try Files.remove("\(scenario.store)/quarantine/\(name)")
+            }
+        }
+    }
+
+    @Test func aLinkInPlaceOfPacksIsRefused() throws {
+        try Scenario.withContents { scenario in
+            try scenario.succeed("pack", "--below", "1M")
+            let elsewhere = "\(scenario.directory)/elsewhere"
+            try Files.rename("\(scenario.store)/packs", elsewhere)
+            symlink(elsewhere, "\(scenario.store)/packs")
+            let before = try StoreDigest.of(elsewhere)
+            for words in [["sync"], ["pack", "--below", "0"], ["prune", "--keep-last", "1"]] {
+                let run = try scenario.run([words[0], "--store", scenario.store] + words.dropFirst())
+                #expect(run.status == 1 && run.stderr.contains("is a symbolic link"), "\(run)")
+            }
+            StoreDigest.expectSame(try StoreDigest.of(elsewhere), before)
+        }
+    }
+
     @Test func aSecondStoreAdoptsNothingThatIsInPacks() throws {
         try Scenario.withContents { scenario in
             let tree = "\(scenario.directory)/tree"

@@ -74,8 +74,8 @@ struct InitCommand: ParsableCommand {
         name: .customLong("pack-below"),
         help: ArgumentHelp(
             """
-            Keep contents with fewer bytes than this together in pack files, such as 1M: less room, and much faster where \
-            there are millions of them. At most 1G. Default: 0, each content is a file of its own.
+            Keep contents with fewer bytes than this together in pack files, such as 64K: less room, and faster where \
+            there are millions of them. At most 64M. Default: 0, each content is a file of its own.
             """, valueName: "size"),
         transform: { try ByteSize.parse($0, 0...StoreConfiguration.mostPackBelow) })
     var packBelow: Int64?

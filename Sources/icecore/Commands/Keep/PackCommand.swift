@@ -19,7 +19,7 @@ struct PackCommand: ParsableCommand {
             Pack what is smaller than this: 16K, 64K, 1M (units of 1024); 0: nothing. Syncs do the same from then on. \
             Default: as before, or 64K.
             """, valueName: "size"),
-        transform: { try ByteSize.parse($0, 0...Packing.largestLimit) })
+        transform: { try ByteSize.parse($0, 0...StoreConfiguration.mostPackBelow) })
     var below: Int64?
 
     @Flag(name: .customLong("dry-run"), help: "Only show what would be moved, and what it would save.")
