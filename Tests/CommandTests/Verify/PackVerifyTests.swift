@@ -109,6 +109,11 @@ import Testing
             let record = try #require(try scenario.succeed("status", "--json").records.first)
             #expect(record["packableInodes"] as? Int == 2_000_000)
             #expect(record["packs"] as? Int == 0)
+            let names = Scenario.inventoryNames
+            let sync = try scenario.succeed("sync", "--date", names[1])
+            #expect(sync.stderr.contains("hint: 2000000 blobs of 1.0 KiB on average"), "\(sync)")
+            try scenario.succeed("pack", "--below", "1M")
+            #expect(try !scenario.succeed("sync", "--date", names[1]).stderr.contains("hint:"))
         }
     }
 

@@ -115,9 +115,7 @@ struct StatusCommand: ParsableCommand {
             guard let advice = PackingAdvice(store, blobs: totals.blobs, bytes: totals.blobBytes, packed) else {
                 return
             }
-            try output.line(
-                "hint:       \(advice.files) blobs of \(advice.meanSize.byteCount) on average are files of their own: "
-                    + "'icecore pack' would free about \(advice.files) inodes and \(advice.bytes.byteCount)")
+            try output.line("hint:       \(advice.sentence)")
         } catch let error as IcecoreError where error.code == .damaged {
             try output.line("warning:    \(Display.line(error.message))")
         }

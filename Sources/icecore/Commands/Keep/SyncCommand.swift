@@ -155,6 +155,9 @@ struct SyncCommand: ParsableCommand {
                 if let remark = try filterRemark(outcome, store) { Console.note(remark) }
             }
         }
+        if !dryRun, !format.json, let advice = try PackingAdvice.forStoreWithoutPacks(store) {
+            Console.note("hint: \(advice.sentence)")
+        }
         if passedOver > 0 {
             let objects = missing > 0 ? "; \(missing.of("object")) could not be fetched" : ""
             throw IcecoreError(.incomplete, "\(passedOver.of("inventory")) could not be used\(objects)")
