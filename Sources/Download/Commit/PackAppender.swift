@@ -50,6 +50,8 @@ final class PackAppender {
     init?(_ store: Store) throws {
         limit = store.configuration.packLimit
         guard limit > 0 else { return nil }
+        var store = store
+        try PackKeeper.prepare(&store)
         self.store = store
         keeper = PackKeeper(store)
         listed = try store.packs.current()?.count ?? 0

@@ -39,6 +39,11 @@ public final class PackKeeper {
         }
         try Files.createDirectory(store.packsPath)
         try Files.synchronizeDirectory(store.path)
+        // From the beginning, so that one that is not there has been lost.
+        let folder = store.packs.folder
+        var isEmpty = !Files.exists(folder.cataloguePath)
+        if isEmpty { try folder.forEach { _ in isEmpty = false } }
+        if isEmpty { try CatalogueMerge().write(to: folder.cataloguePath) }
     }
 
     /// A new pack in `tmp/`.
