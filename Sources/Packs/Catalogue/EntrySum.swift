@@ -52,7 +52,4 @@ extension PackCatalogue {
         }
         return found
     }
-
-    /// The numbers of the packs that have a content of a key.
-    public func packs(having key: PackKey) throws -> [UInt32] { try blocks.find(key).map(\.pack) }
 }

@@ -81,9 +81,6 @@ public final class PackCatalogue: Sendable {
         return found
     }
 
-    /// Whether any pack has a content of a key.
-    public func has(_ key: PackKey) throws -> Bool { try !blocks.find(key).isEmpty }
-
     /// All entries: by their keys, then by their packs' numbers.
     ///
     /// - Parameter buffer: about how many bytes of memory to read them with.

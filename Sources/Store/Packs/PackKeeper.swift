@@ -64,19 +64,14 @@ public final class PackKeeper {
     ///
     /// - Parameter isThorough: whether to read all of the catalogue to find out whether it is damaged. Otherwise, and when the
     ///   first look shows nothing, the next commit notices.
-    /// - Returns: the contents that unfinished packs had, and their bytes.
-    @discardableResult
-    public func settle(isThorough: Bool = false) throws -> (contents: Int, bytes: Int64) {
-        guard try PackKeeper.isNeeded(store) else { return (0, 0) }
+    public func settle(isThorough: Bool = false) throws {
+        guard try PackKeeper.isNeeded(store) else { return }
         try folder.removeLeftovers()
-        var recovered = (contents: 0, bytes: Int64(0))
         for name in try Files.names(in: store.temporaryPath) where name.hasPrefix(PackKeeper.unfinishedPrefix) {
             let path = "\(store.temporaryPath)/\(name)"
             do {
                 let writer = try PackWriter(resuming: path)
-                guard let pack = try writer.finish(in: folder) else { continue }
-                recovered.contents += pack.count
-                recovered.bytes += pack.contentBytes
+                _ = try writer.finish(in: folder)
             } catch let error as IcecoreError where error.code == .damaged {
                 // Killed before its header was on the disk.
                 try Files.remove(path)
@@ -104,7 +99,6 @@ public final class PackKeeper {
             }
         }
         if !unlisted.isEmpty || !isReadable { try commit(adding: unlisted) }
-        return recovered
     }
 
     /// Whether everything that a pack has is, sound, in another one that the catalogue lists.

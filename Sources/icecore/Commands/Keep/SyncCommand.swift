@@ -155,7 +155,7 @@ struct SyncCommand: ParsableCommand {
                 if let remark = try filterRemark(outcome, store) { Console.note(remark) }
             }
         }
-        if !dryRun, !format.json, let advice = try PackingAdvice.forStoreWithoutPacks(store) {
+        if !dryRun, !format.json, let advice = try? PackingAdvice.forStoreWithoutPacks(store) {
             Console.note("hint: \(advice.sentence)")
         }
         if passedOver > 0 {
