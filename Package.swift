@@ -7,6 +7,7 @@ let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
+let nio = ["NIOCore", "NIOPosix", "NIOHTTP1"].map { Target.Dependency.product(name: $0, package: "swift-nio") }
 
 // 'make fuzz' builds what is fuzzed so that the fuzzer sees which way an input takes, and a program around it. Nothing of
 // that is part of any other build. The variable names libFuzzer's library without a main function.
@@ -36,6 +37,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     ],
     // Dependencies point one way: commands → Sync, Verify, Replica, Export → Filesystem → Download → Store, S3, Inventory → Basics → C.
@@ -44,14 +46,14 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(
             name: "CFuse3", path: "fuse/CFuse3", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
-        .systemLibrary(name: "CSystem"),
+        .systemLibrary(name: "CLinux"),
         .target(
             name: "Schema", path: "schema",
             resources: [
                 .embedInCode("001-index.sql"), .embedInCode("002-prune.sql"), .embedInCode("003-states.sql"),
                 .embedInCode("004-parts.sql"), .embedInCode("005-headers.sql"),
             ]),
-        .target(name: "Basics", dependencies: ["CSystem", crypto, deque], swiftSettings: hot),
+        .target(name: "Basics", dependencies: ["CLinux", crypto, deque], swiftSettings: hot),
         .target(name: "Inventory", dependencies: ["Basics", "CZlib", heap], swiftSettings: hot),
         .target(name: "S3", dependencies: ["Basics", "CCurl", heap], swiftSettings: fuzzed),
         .target(name: "Model", dependencies: ["Basics", heap], swiftSettings: hot),
@@ -70,7 +72,8 @@ let package = Package(
             swiftSettings: hot),
         .target(
             name: "Download",
-            dependencies: ["Basics", "Blobs", "CSystem", "Index", "Merge", "Model", "Packs", "S3", "Store"]),
+            dependencies: ["Basics", "Blobs", "CLinux", "Index", "Merge", "Model", "Packs", "S3", "Store"]),
+        .target(name: "Web", dependencies: ["Basics", "Blobs"] + nio),
         .target(name: "Listing", dependencies: ["Basics", "CZlib", "Inventory", "S3"]),
         .target(
             name: "Verify",
@@ -100,12 +103,12 @@ let package = Package(
             dependencies: ["Basics", "Blobs", "Download", "Index", "Model", "S3", "SQLite", "Store", "Upload", deque]),
         .target(
             name: "Adopt",
-            dependencies: ["Basics", "Blobs", "CSystem", "Download", "Index", "Merge", "Model", "SQLite", "Store"]),
+            dependencies: ["Basics", "Blobs", "CLinux", "Download", "Index", "Merge", "Model", "SQLite", "Store"]),
         .target(
             name: "Packing",
             dependencies: ["Basics", "Blobs", "Download", "Index", "Model", "Packs", "SQLite", "Store"]),
         .target(
-            name: "Export", dependencies: ["Basics", "Blobs", "CSystem", "Index", "Model", "Store"]),
+            name: "Export", dependencies: ["Basics", "Blobs", "CLinux", "Index", "Model", "Store"]),
         .executableTarget(
             name: "icecore",
             dependencies: [

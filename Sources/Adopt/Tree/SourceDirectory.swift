@@ -1,5 +1,5 @@
 import Basics
-import CSystem
+import CLinux
 import Glibc
 
 /// An open directory of the tree. Its files are opened in it, so that nobody can lead elsewhere meanwhile: no symbolic link

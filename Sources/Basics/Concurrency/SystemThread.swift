@@ -1,4 +1,4 @@
-import CSystem
+import CLinux
 import Glibc
 
 /// A thread of the operating system. It is named, as debuggers and `top -H` show it.

@@ -1,4 +1,4 @@
-import CSystem
+import CLinux
 
 extension File {
     /// Makes an empty file share this one's blocks (a reflink, `FICLONE`). False: it could not, and errno says why;

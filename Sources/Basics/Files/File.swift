@@ -1,4 +1,4 @@
-import CSystem
+import CLinux
 import Glibc
 
 /// An open file descriptor that closes itself; every failure is an ``IcecoreError``.

@@ -1,4 +1,4 @@
-import CSystem
+import CLinux
 import Glibc
 
 /// Gives finished files their names, never in the place of another file, on whatever file system.

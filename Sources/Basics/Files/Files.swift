@@ -1,4 +1,4 @@
-import CSystem
+import CLinux
 import Glibc
 
 /// Operations on paths, after the rule "data, then name, then record": what they give a name to is durable already.

@@ -1,4 +1,4 @@
-import CSystem
+import CLinux
 import Glibc
 
 /// What an unprivileged process can still put on a file system.

@@ -1,6 +1,6 @@
 import Basics
 import Blobs
-import CSystem
+import CLinux
 import Glibc
 import Index
 import Model

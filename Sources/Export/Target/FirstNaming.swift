@@ -1,4 +1,4 @@
-import CSystem
+import CLinux
 import Glibc
 
 /// How a target gives a file a name that nothing has: only so that it says if there is something after all. A look before

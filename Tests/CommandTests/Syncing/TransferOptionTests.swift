@@ -62,7 +62,19 @@ import Testing
 
     @Test(arguments: [1, 200])
     func theRateIsSteady(objects: Int) throws {
+        // A machine that does other things meanwhile disturbs one run or two; a sync that is not steady, each.
+        var unsteady: [String] = []
+        for _ in 0..<4 {
+            unsteady = try unsteadySeconds(objects: objects)
+            if unsteady.isEmpty { return }
+        }
+        Issue.record("\(unsteady)")
+    }
+
+    /// Those two seconds of a sync in which it strayed from its limit by more than 15 %.
+    private func unsteadySeconds(objects: Int) throws -> [String] {
         let rate = 1 << 20
+        var unsteady: [String] = []
         try Scenario.withBucket { scenario in
             let size = 7 * rate / objects
             try scenario.add(
@@ -89,12 +101,14 @@ import Testing
                 }
                 windows += 1
                 let seen = Double(last.bytes - first.bytes) * 1000 / Double(last.milliseconds - first.milliseconds)
-                #expect(
-                    abs(seen / Double(rate) - 1) < 0.15,
-                    "\(Int(seen)) B/s, from \(first.milliseconds - begin) to \(last.milliseconds - begin) ms")
+                if abs(seen / Double(rate) - 1) >= 0.15 {
+                    unsteady.append(
+                        "\(Int(seen)) B/s, from \(first.milliseconds - begin) to \(last.milliseconds - begin) ms")
+                }
             }
-            #expect(windows > 20, "\(samples)")
+            if windows <= 20 { unsteady.append("\(samples.count) samples") }
         }
+        return unsteady
     }
 
     @Test func aLimitedSyncShowsThatItLives() throws {
