@@ -47,7 +47,7 @@ final class BlobIntake {
     }
 
     private static func committer(_ store: Store, _ room: Condition, _ packs: Bool) throws -> BlobCommitter {
-        let committer = try BlobCommitter(store, headers: .nowhere, packs: packs)
+        let committer = try BlobCommitter(store, headers: .nowhere, small: packs ? .packs : .files)
         committer.notify { room.withLock { room.broadcast() } }
         return committer
     }

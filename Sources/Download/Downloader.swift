@@ -79,7 +79,7 @@ public final class Downloader {
         brake = FetchBrake(
             acceptsLosses: acceptsLosses, latest: wants.latest, server: client.server(of: store.configuration.bucket))
         groups = FetchGroups(mostAttempts: jobs / 2)
-        let committer = try BlobCommitter(store, headers: headers, keepsFacts: origin == nil, packs: true)
+        let committer = try BlobCommitter(store, headers: headers, keepsFacts: origin == nil, small: .packs)
         self.committer = committer
         let account = AccountCheck(bucket: self.origin.bucketName)
         self.account = account

@@ -85,6 +85,26 @@ public final class Packing {
         reader.end()
         try finishPack()
         try commit()
+        try LooseNotes(store)?.clear()
+        return outcome
+    }
+
+    /// Moves only those that came one by one, as they were read in a mount, and were noted then. The store has packs.
+    ///
+    /// - Throws: `busy` if another process has the store's lock.
+    public func runNoted(_ notes: LooseNotes) throws -> PackingOutcome {
+        let lock = try StoreLock(store, command: "icecore sync")
+        let hold = try BlobDeletionLock(store, removing: true)
+        defer { withExtendedLifetime((lock, hold)) {} }
+        let reader = try store.reader()
+        defer { reader.end() }
+        try notes.take { name in
+            guard case .etag(let etag, let size) = name, etag.parts > 0 else { return try move(name, nil) }
+            try move(name, reader.blobFacts(etag: etag, size: size).parts)
+        }
+        try finishPack()
+        try commit()
+        try notes.forgetTaken()
         return outcome
     }
 

@@ -16,8 +16,12 @@ public struct PackFolder: Sendable {
     /// What says which packs are about to go, while they are.
     public var leavingPath: String { "\(path)/leaving" }
 
+    /// What says which small contents came as files of their own, and are to be moved.
+    public var loosePath: String { "\(path)/loose" }
+
     /// Whether a name in it is that of a file of its own, or of one that was to replace such a file.
     public func isOwn(_ name: String) -> Bool {
+        if name == "loose" || name == "loose.taken" { return true }
         for file in [cataloguePath, leavingPath] {
             let own = file.dropFirst(path.utf8.count + 1)
             if name == own || isLeftover(name, of: own) { return true }

@@ -12,7 +12,7 @@ import Testing
     private static func use(_ body: (Store, BlobCommitter) throws -> Void) throws {
         try Testbed.withDirectory { directory in
             let store = try Store.create(at: "\(directory)/store", StoreConfiguration(bucket: "bucket", inventory: nil))
-            try body(store, BlobCommitter(store, headers: .nowhere))
+            try body(store, BlobCommitter(store, headers: .nowhere, small: .files))
         }
     }
 

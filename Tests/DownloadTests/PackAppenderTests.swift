@@ -69,7 +69,7 @@ import Testing
 
     @Test func smallContentsOfAllKindsAreInOnePack() throws {
         try Self.use { store in
-            let batch = try BlobCommitter(store, headers: .nowhere, packs: true)
+            let batch = try BlobCommitter(store, headers: .nowhere, small: .packs)
             var blobs: [(CheckedContent, [UInt8])] = []
             for size in [0, 1, 500, 999] {
                 let content = [UInt8](repeating: UInt8(size & 0xff), count: size)
@@ -101,14 +101,14 @@ import Testing
 
     @Test func whatTheStoreHasIsNotAddedAgain() throws {
         try Self.use { store in
-            let loose = try BlobCommitter(store, headers: .nowhere)
+            let loose = try BlobCommitter(store, headers: .nowhere, small: .files)
             let content: [UInt8] = [1, 2, 3]
             loose.add(try Self.blob(store, content))
             try loose.finish()
             // Without the lock, contents are files.
             #expect(try Self.place(store, Self.blob(store, content))?.path != nil)
             for round in 0..<2 {
-                let batch = try BlobCommitter(store, headers: .nowhere, packs: true)
+                let batch = try BlobCommitter(store, headers: .nowhere, small: .packs)
                 batch.add(try Self.blob(store, content))
                 batch.add(try Self.blob(store, [9, 9], key: "\(round)", isOpaque: true))
                 try batch.finish()
@@ -120,7 +120,7 @@ import Testing
 
     @Test func twoContentsOfOneKeyAreInTwoPacks() throws {
         try Self.use { store in
-            let batch = try BlobCommitter(store, headers: .nowhere, packs: true)
+            let batch = try BlobCommitter(store, headers: .nowhere, small: .packs)
             let (first, other) = (try Self.blob(store, [1, 2, 3]), try Self.blob(store, [1, 2, 3, 4]))
             var second = other
             second.want.etag = first.want.etag
@@ -137,7 +137,7 @@ import Testing
 
     @Test func contentsAreInTheOrderOfTheirKeys() throws {
         try Self.use { store in
-            let batch = try BlobCommitter(store, headers: .nowhere, packs: true)
+            let batch = try BlobCommitter(store, headers: .nowhere, small: .packs)
             let blobs = try (0..<500).map { try Self.blob(store, Array("content \($0)".utf8), key: "key \(1000 + $0)") }
             for blob in blobs.shuffled() { batch.add(blob) }
             try batch.finish()
@@ -151,7 +151,7 @@ import Testing
 
     @Test func manyPacksAreFilled() throws {
         try Self.use(below: 1 << 20) { store in
-            let batch = try BlobCommitter(store, headers: .nowhere, packs: true)
+            let batch = try BlobCommitter(store, headers: .nowhere, small: .packs)
             var blobs: [CheckedContent] = []
             for number in 0..<160 {
                 var content = [UInt8](repeating: UInt8(number), count: 1 << 20 - 1)

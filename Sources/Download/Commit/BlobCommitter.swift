@@ -36,12 +36,24 @@ package final class BlobCommitter {
     /// - Parameters:
     ///   - headers: where those go that come with contents.
     ///   - keepsFacts: what ETags do not say is kept beside the blobs, too.
-    ///   - packs: small contents may go into packs, if the store wants that. Only for the holder of the store's lock.
+    ///   - small: what becomes of small contents, if the store wants them in packs.
     package init(
-        _ store: Store, headers: HeaderDestination, keepsFacts: Bool = true, packs: Bool = false
+        _ store: Store, headers: HeaderDestination, keepsFacts: Bool = true, small: SmallContents
     ) throws {
-        let appender = packs ? try PackAppender(store) : nil
-        try BlobWriter(store, queue, headers, keepsFacts: keepsFacts, packs: appender).start()
+        try BlobWriter(
+            store, queue, headers, keepsFacts: keepsFacts, packs: small == .packs ? PackAppender(store) : nil,
+            loose: small == .noted ? LooseNotes(store) : nil
+        ).start()
+    }
+
+    /// What becomes of small contents in a store with packs.
+    package enum SmallContents {
+        /// Files, whatever the store wants.
+        case files
+        /// Only for the holder of the store's lock.
+        case packs
+        /// Files at first: they are noted for somebody who has the lock.
+        case noted
     }
 
     deinit {

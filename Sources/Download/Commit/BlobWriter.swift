@@ -16,6 +16,8 @@ final class BlobWriter: @unchecked Sendable {
     private let facts: FactKeeper?
     /// Nil where no content goes into a pack.
     private let packs: PackAppender?
+    /// Where it says what is to go into a pack later; nil where nothing is.
+    private let loose: LooseNotes?
     private let blobs: File
     /// The batch: contents that wait for their names, with the descriptor of the unnamed file, or -1.
     private var finished: [(blob: CheckedContent, file: Int32)] = []
@@ -42,10 +44,12 @@ final class BlobWriter: @unchecked Sendable {
     private static let longestWait: UInt64 = 2000
 
     init(
-        _ store: Store, _ queue: WriterQueue, _ headers: HeaderDestination, keepsFacts: Bool, packs: PackAppender?
+        _ store: Store, _ queue: WriterQueue, _ headers: HeaderDestination, keepsFacts: Bool, packs: PackAppender?,
+        loose: LooseNotes?
     ) throws {
         self.store = store
         self.packs = packs
+        self.loose = loose
         facts = keepsFacts ? FactKeeper(store) : nil
         self.queue = queue
         records = try BlobRecords(store, headers: headers)
@@ -213,6 +217,7 @@ final class BlobWriter: @unchecked Sendable {
             finished[place].file = -1
         }
         hasUndurableNames = true
+        loose?.add(finished.lazy.map { ("\($0.blob.name)", $0.blob.want.size) })
         queue.report(visible: finished.map(\.blob.want.content))
         finished.removeAll(keepingCapacity: true)
         bytes = 0

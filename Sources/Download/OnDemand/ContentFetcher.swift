@@ -279,7 +279,8 @@ public final class ContentFetcher: @unchecked Sendable {
     /// stays as it is for the next sync.
     private func keep(_ blob: CheckedContent) {
         do {
-            let committer = try self.committer ?? BlobCommitter(store, headers: .rows, keepsFacts: isOwnBucket)
+            let committer =
+                try self.committer ?? BlobCommitter(store, headers: .rows, keepsFacts: isOwnBucket, small: .noted)
             if self.committer == nil { committer.notify { [weak self] in self?.hearNews() } }
             self.committer = committer
             committer.add(blob)

@@ -322,6 +322,13 @@ extension IndexReader {
         }
     }
 
+    /// How many blobs earlier prunes have doomed that may still be there, and their bytes.
+    public func doomedTotal() throws -> (blobs: Int64, bytes: Int64) {
+        guard knowsPrunes else { return (0, 0) }
+        let select = try connection.prepare("SELECT count(*), coalesce(sum(size), 0) FROM doomed")
+        return try select.step() ? (select.integer(0), select.integer(1)) : (0, 0)
+    }
+
     /// The blobs that earlier prunes have doomed and that may still be there, with their sizes: those in packs that stayed, and
     /// those that a stopped prune did not come to.
     func doomedBlobs(_ body: (String, Int64) throws -> Void) throws {

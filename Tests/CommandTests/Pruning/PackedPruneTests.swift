@@ -56,6 +56,9 @@ import Testing
             #expect(said["packBytes"] as? Int == Int(fileBytes - packed.fileBytes))
             let doomed = try scenario.doomed()
             #expect(said["deadBlobs"] as? Int == doomed.count)
+            let status = try #require(try scenario.succeed("status", "--json").records.first)
+            #expect(status["deadBlobs"] as? Int == doomed.count)
+            #expect(status["deadBytes"] as? Int == bytes(Array(doomed)))
             #expect(doomed.isSubset(of: packed.allNames), "what is doomed and no longer there is forgotten")
             for names in packed.names.values {
                 let (all, dead) = (bytes(names), bytes(names.filter(doomed.contains)))

@@ -49,10 +49,10 @@ struct StatusCommand: ParsableCommand {
         let snapshots = try reader.snapshots()
         let absent = try reader.absentContents()
         if format.json {
-            try output.record(StatusRecord(store, snapshots, try reader.totals(), absent))
+            try output.record(try StatusRecord(store, snapshots, reader, absent))
             try failuresAsJSON(reader, output)
         } else {
-            try describe(store, snapshots, try reader.totals(), output)
+            try describe(store, snapshots, reader, output)
             if !snapshots.isEmpty { try describe(absent, output) }
             try describeFailures(reader, output)
         }
@@ -60,8 +60,9 @@ struct StatusCommand: ParsableCommand {
     }
 
     private func describe(
-        _ store: Store, _ snapshots: [SnapshotSummary], _ totals: StoreTotals, _ output: Output
+        _ store: Store, _ snapshots: [SnapshotSummary], _ reader: IndexReader, _ output: Output
     ) throws {
+        let totals = try reader.totals()
         try output.line("store:      \(store.path) (format \(store.configuration.format))")
         try output.line("bucket:     s3://\(store.configuration.bucket)")
         try output.line("inventory:  \(store.configuration.inventory ?? "none")")
@@ -85,7 +86,7 @@ struct StatusCommand: ParsableCommand {
         let separately = totals.versionBytes.byteCount
         try output.line("versions:   \(totals.versions), \(separately) if each were stored separately")
         try output.line("stored:     \(totals.blobs.of("blob")), \(totals.blobBytes.byteCount)")
-        try describePacks(store, totals, output)
+        try describePacks(store, totals, dead: reader.doomedTotal(), output)
         try output.line("index:      \((Files.size(store.indexPath) ?? 0).byteCount)")
         try output.line("last sync:  \(synced)")
         if let run = StoreLock.lastRun(store) {
@@ -103,7 +104,9 @@ struct StatusCommand: ParsableCommand {
     }
 
     /// What lies in packs, and what packs would save where there are none.
-    private func describePacks(_ store: Store, _ totals: StoreTotals, _ output: Output) throws {
+    private func describePacks(
+        _ store: Store, _ totals: StoreTotals, dead: (blobs: Int64, bytes: Int64), _ output: Output
+    ) throws {
         do {
             let packed = try PackedContents(store)
             if packed.packs > 0 {
@@ -111,6 +114,11 @@ struct StatusCommand: ParsableCommand {
                 try output.line(
                     "in packs:   \(packed.contents.of("blob")), \(packed.contentBytes.byteCount), in \(packed.packs.of("pack")) (\(file))"
                 )
+                if dead.blobs > 0 {
+                    try output.line(
+                        "dead:       \(dead.blobs.of("blob")), \(dead.bytes.byteCount), which prunes have dropped; a pack is rewritten once more than a quarter of it is dead"
+                    )
+                }
             }
             guard let advice = PackingAdvice(store, blobs: totals.blobs, bytes: totals.blobBytes, packed) else {
                 return
@@ -241,6 +249,9 @@ private struct StatusRecord: Encodable {
     let packedBlobBytes: Int64?
     let packs: Int?
     let packBytes: Int64?
+    /// What prunes have dropped, and what is still there: in packs that are worth keeping.
+    let deadBlobs: Int64
+    let deadBytes: Int64
     /// About what 'icecore pack' would free, if that is worth saying.
     let packableInodes: Int64?
     let packableBytes: Int64?
@@ -261,8 +272,9 @@ private struct StatusRecord: Encodable {
     let prunedBytes: Int64
 
     init(
-        _ store: Store, _ snapshots: [SnapshotSummary], _ totals: StoreTotals, _ absent: [ContentState: StateCount]
-    ) {
+        _ store: Store, _ snapshots: [SnapshotSummary], _ reader: IndexReader, _ absent: [ContentState: StateCount]
+    ) throws {
+        let totals = try reader.totals()
         let configuration = store.configuration
         let last = snapshots.last?.record
         self.store = store.path
@@ -282,6 +294,7 @@ private struct StatusRecord: Encodable {
         let packed = try? PackedContents(store)
         (packs, packBytes) = (packed?.packs, packed?.fileBytes)
         (packedBlobs, packedBlobBytes) = (packed?.contents, packed?.contentBytes)
+        (deadBlobs, deadBytes) = try reader.doomedTotal()
         let advice = packed.flatMap {
             PackingAdvice(store, blobs: totals.blobs, bytes: totals.blobBytes, $0)
         }

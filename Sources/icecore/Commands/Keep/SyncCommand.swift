@@ -4,6 +4,7 @@ import Download
 import Index
 import Listing
 import Model
+import Packing
 import Store
 import Sync
 
@@ -155,6 +156,7 @@ struct SyncCommand: ParsableCommand {
                 if let remark = try filterRemark(outcome, store) { Console.note(remark) }
             }
         }
+        if !dryRun, let notes = LooseNotes(store), !notes.isEmpty { try moveNoted(notes, store) }
         if !dryRun, !format.json, let advice = try? PackingAdvice.forStoreWithoutPacks(store) {
             Console.note("hint: \(advice.sentence)")
         }
@@ -173,6 +175,18 @@ struct SyncCommand: ParsableCommand {
                 .incomplete,
                 "the headers or tags of \(headers) versions could not be had; the next sync asks again ('--headers none' asks "
                     + "for none)")
+        }
+    }
+
+    /// Moves into packs what came one by one since the last sync, as it was read in a mount.
+    private func moveNoted(_ notes: LooseNotes, _ store: Store) throws {
+        guard let limit = store.configuration.packBelow else { return }
+        do {
+            let packing = try Packing(store, below: limit, isDryRun: false) { _ in }
+            // What is damaged stays where it is, for 'verify' to find.
+            _ = try packing.runNoted(notes)
+        } catch let error as IcecoreError where error.code == .busy || error.code == .noSpace {
+            // The next sync does it.
         }
     }
 
