@@ -9,4 +9,4 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p .build/bench
 gcc -O2 -Wall -o .build/bench/latency Benchmarks/downloads/latency.c
-exec Benchmarks/downloads/prepare.sh gcc time fusermount3 -- /usr/bin/python3 Benchmarks/packed/compare.py "$@"
+exec Benchmarks/downloads/prepare.sh gcc time fusermount3 -- /usr/bin/python3 Benchmarks/packed/packs.py "$@"

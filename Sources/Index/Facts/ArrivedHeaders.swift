@@ -65,7 +65,8 @@ public final class ArrivedHeaders {
 
     /// Removes the file, once everything in it has been committed.
     public static func remove(in directory: String) throws {
-        for suffix in ["", "-wal", "-shm"] { try Files.remove(path(in: directory) + suffix) }
+        // The file itself last: what is beside it belongs to nobody once it is gone, and a kill in between would leave it.
+        for suffix in ["-wal", "-shm", ""] { try Files.remove(path(in: directory) + suffix) }
     }
 
     /// Records what a version has.

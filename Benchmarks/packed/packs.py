@@ -1,5 +1,6 @@
 """Measures stores with packs beside stores without, and beside ext4; started by ../packed.sh."""
 
+import contextlib
 import hashlib
 import os
 import random
@@ -37,20 +38,24 @@ def disk(path):
 
 
 class Bench:
-    def __init__(self, work, count, size):
-        self.work, self.count, self.size = work, count, size
+    def __init__(self, work, count, size, place=None):
+        """Stores and trees are in `place`, everything else in `work`."""
+        self.work, self.count, self.size, self.place = work, count, size, place or work
         self.results = {}
 
-    def note(self, what, who, seconds):
+    @contextlib.contextmanager
+    def measured(self, what, who):
+        drop_caches()
+        start = time.perf_counter()
+        yield
+        seconds = time.perf_counter() - start
         self.results.setdefault(what, {})[who] = seconds
         print(f"{what}, {who}: {seconds:.2f} s", flush=True)
 
     def timed(self, what, who, words):
-        drop_caches()
-        start = time.perf_counter()
-        subprocess.run([compare.ICECORE] + words, check=True, env=compare.PLAIN, stderr=subprocess.DEVNULL,
-                       stdout=subprocess.DEVNULL)
-        self.note(what, who, time.perf_counter() - start)
+        with self.measured(what, who):
+            subprocess.run([compare.ICECORE] + words, check=True, env=compare.PLAIN, stderr=subprocess.DEVNULL,
+                           stdout=subprocess.DEVNULL)
 
     def sync(self, store, who, options):
         server = compare.LatencyServer(0, self.size, 0)
@@ -64,21 +69,17 @@ class Bench:
     def read(self, tree, who):
         """A directory in order, then random files, each file opened, read and closed."""
         first = f"{tree}/tiles/00000"
-        drop_caches()
-        start = time.perf_counter()
         read = 0
-        for name in sorted(os.listdir(first)):
-            with open(f"{first}/{name}", "rb", buffering=0) as file:
-                read += len(file.read())
-        self.note("a directory in order, cold", who, time.perf_counter() - start)
+        with self.measured("a directory in order, cold", who):
+            for name in sorted(os.listdir(first)):
+                with open(f"{first}/{name}", "rb", buffering=0) as file:
+                    read += len(file.read())
         assert read == min(DIRECTORY, self.count) * self.size
         picked = random.Random(1).sample(range(self.count), min(8000, self.count))
-        drop_caches()
-        start = time.perf_counter()
-        for number in picked:
-            with open(f"{tree}/tiles/{number // DIRECTORY:05}/{number:08}", "rb", buffering=0) as file:
-                assert len(file.read()) == self.size
-        self.note("8,000 random files, cold", who, time.perf_counter() - start)
+        with self.measured("8,000 random files, cold", who):
+            for number in picked:
+                with open(f"{tree}/tiles/{number // DIRECTORY:05}/{number:08}", "rb", buffering=0) as file:
+                    assert len(file.read()) == self.size
 
     def read_mounted(self, store, who):
         point = f"{self.work}/mnt"
@@ -106,10 +107,10 @@ class Bench:
 
     def run(self):
         compare.inventory(f"{self.work}/inventory", rows(self.count, self.size))
-        store = f"{self.work}/store"
+        store = f"{self.place}/store"
         self.sync(store, "files", [])
         self.use(store, "files")
-        tree = f"{self.work}/tree"
+        tree = f"{self.place}/tree"
         subprocess.run([compare.ICECORE, "export", tree, "--store", store], check=True, env=compare.PLAIN,
                        stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         self.read(tree, "ext4")
@@ -138,4 +139,5 @@ def main():
         shutil.rmtree(work, ignore_errors=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
