@@ -129,7 +129,7 @@ let package = Package(
             name: "icecore-bench-listing", dependencies: ["Basics", "S3", argumentParser],
             path: "Benchmarks/ReadListing"),
         .executableTarget(
-            name: "icecore-bench-packs", dependencies: ["Basics", "Model", "Packs", argumentParser],
+            name: "icecore-bench-packs", dependencies: ["Basics", "Model", "Packs", "Store", argumentParser],
             path: "Benchmarks/Packs"),
         .executableTarget(name: "icecore-bench-insert", dependencies: [sqlite], path: "Benchmarks/ClusteredInsert"),
 

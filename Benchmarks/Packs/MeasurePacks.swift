@@ -5,9 +5,15 @@ import Model
 import Packs
 
 @main
+struct BenchPacks: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "icecore-bench-packs", abstract: "Measure packs, and make large stores of them.",
+        subcommands: [MeasurePacks.self, FillStore.self, NumberedRows.self], defaultSubcommand: MeasurePacks.self)
+}
+
 struct MeasurePacks: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "icecore-bench-packs",
+        commandName: "measure",
         abstract: "Measure how fast packs are written, searched, read, verified and merged.")
 
     @Argument(help: "A directory to work in, which gets 'packs' and is left without it.") var directory: String
