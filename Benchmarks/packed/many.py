@@ -1,4 +1,4 @@
-"""Measures a store of many millions of tiny contents in packs; started by ../many.sh."""
+"""Measures a store of many millions of tiny contents in packs; started by many.sh."""
 
 import hashlib
 import json

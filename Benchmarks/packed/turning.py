@@ -1,5 +1,5 @@
 """What a disk that turns would make of stores with and without packs: the requests to a disk are recorded by the kernel, and
-each is given the time that such a disk needs for it; started by ../turning.sh, as root."""
+each is given the time that such a disk needs for it; started by turning.sh, as root."""
 
 import contextlib
 import os
