@@ -10,7 +10,7 @@ servers = Tests/Testbed/servers
 swift-sources = Package.swift Sources Tests fuse schema Benchmarks
 
 .DEFAULT_GOAL := build
-.PHONY: help build deps demo-deps test-deps demo demo-clean test soak fuzz lint bench install clean
+.PHONY: help build deps demo-deps test-deps demo demo-clean test soak fuzz lint bench install deb clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r target text; do \
@@ -63,5 +63,9 @@ install: ## copy the program to $(DESTDIR)$(PREFIX)/bin, and what mount(8) and s
 	@if [ -n "$(DESTDIR)" ] || [ -w "$(SBINDIR)" ]; then fuse/install.sh "$(PREFIX)" "$(DESTDIR)" "$(SBINDIR)" "$(UNITDIR)"; else \
 		echo "$(SBINDIR) is not yours to write to: 'mount -t fuse.icecore' needs 'make install' as root"; fi
 
+deb: deps ## a package for Debian, and a tar.gz of the same: .build/icecore_*.deb
+	@Tests/deps.sh deb
+	@docs/deb/build.sh
+
 clean: demo-clean ## remove everything that was built
-	rm -rf .build
+	rm -rf .build .build-deb

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs what is missing, with apt, with sudo where not root; does and says nothing where nothing is missing.
-# usage: deps.sh build|demo|test
+# usage: deps.sh build|demo|test|deb
 set -euo pipefail
 
 packages=()
@@ -39,12 +39,19 @@ test)
     program dosfstools mkfs.vfat
     program fusefat fusefat
     program plocate updatedb
+    program mandoc mandoc
+    program systemd systemd-analyze
     program ntfs-3g lowntfs-3g
     # In the place of a machine's own ZFS, which it would remove.
     PATH=$PATH:/usr/sbin:/sbin command -v zpool >/dev/null || packages+=(zfs-fuse)
     ;;
+deb)
+    program dpkg-dev dpkg-shlibdeps
+    program binutils strip
+    program python3 python3
+    ;;
 *)
-    echo "usage: deps.sh build|demo|test" >&2
+    echo "usage: deps.sh build|demo|test|deb" >&2
     exit 64
     ;;
 esac

@@ -12,7 +12,9 @@ put() { # file, mode, target
     echo "installed $3"
 }
 put mount.fuse.icecore 755 "$2$3/mount.fuse.icecore"
-put icecore@.service 644 "$2$4/icecore@.service"
+for unit in icecore*@.service icecore*@.timer; do
+    put "$unit" 644 "$2$4/$unit"
+done
 # Mounts that other users may read would be walked every night.
 updatedb=${UPDATEDB_CONF:-/etc/updatedb.conf}
 if [ -z "$2" ] && [ -f "$updatedb" ] && ! grep -q '^ *PRUNEFS.*fuse\.icecore' "$updatedb"; then

@@ -24,10 +24,18 @@ struct StatusCommand: ParsableCommand {
             valueName: ListedState.allCases.map(\.rawValue).joined(separator: "|")))
     var listed: ListedState?
 
+    @Option(
+        help: ArgumentHelp(
+            "Write figures for Prometheus's textfile collector into this file, and print nothing.", valueName: "file"))
+    var prometheus: String?
+
     @OptionGroup var options: StoreOptions
     @OptionGroup var format: JSONOption
 
     func validate() throws {
+        if prometheus != nil, failures || listed != nil || format.json {
+            throw ValidationError("--prometheus cannot be combined with --failures, --list or --json")
+        }
         if failures, listed != nil { throw ValidationError("give --failures or --list, not both") }
     }
 
@@ -37,6 +45,7 @@ struct StatusCommand: ParsableCommand {
     func run() throws {
         let store = try options.open()
         let reader = try store.reader()
+        if let prometheus { return try StatusMetrics(store, reader).write(to: prometheus) }
         let output = Output()
         if failures {
             if format.json { try failuresAsJSON(reader, output) } else { try list(reader, output, limit: nil) }
