@@ -73,7 +73,9 @@ let package = Package(
         .target(
             name: "Download",
             dependencies: ["Basics", "Blobs", "CLinux", "Index", "Merge", "Model", "Packs", "S3", "Store"]),
-        .target(name: "Web", dependencies: ["Basics", "Blobs"] + nio),
+        .target(name: "Web", dependencies: ["Basics", "Blobs", deque] + nio),
+        .target(
+            name: "Serving", dependencies: ["Basics", "Blobs", "Download", "Index", "Model", "S3", "Store"]),
         .target(name: "Listing", dependencies: ["Basics", "CZlib", "Inventory", "S3"]),
         .target(
             name: "Verify",
