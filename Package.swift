@@ -76,6 +76,7 @@ let package = Package(
         .target(name: "Web", dependencies: ["Basics", "Blobs", deque] + nio),
         .target(
             name: "Serving", dependencies: ["Basics", "Blobs", "Download", "Index", "Model", "S3", "Store"]),
+        .target(name: "Gateway", dependencies: ["Basics", "Index", "Model", "Serving", "Web"]),
         .target(name: "Listing", dependencies: ["Basics", "CZlib", "Inventory", "S3"]),
         .target(
             name: "Verify",
@@ -114,8 +115,9 @@ let package = Package(
         .executableTarget(
             name: "icecore",
             dependencies: [
-                "Adopt", "Basics", "Blobs", "Download", "Export", "Filesystem", "Index", "Inventory", "Listing",
-                "Model", "Packing", "Replica", "Restore", "S3", "Store", "Sync", "Verify", argumentParser,
+                "Adopt", "Basics", "Blobs", "Download", "Export", "Filesystem", "Gateway", "Index", "Inventory",
+                "Listing", "Model", "Packing", "Replica", "Restore", "S3", "Serving", "Store", "Sync", "Verify", "Web",
+                argumentParser,
             ]),
 
         // Inventories of any size, made up, to test and to measure with.
