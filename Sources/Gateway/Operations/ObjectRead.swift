@@ -85,15 +85,14 @@ struct ObjectRead {
         var part: Range<Int64>?
         if let text = call.query["partNumber"] {
             let (range, count) = try self.part(text, identity)
-            part = range
+            part = range.isEmpty ? nil : range
             if let count { headers.append(("x-amz-mp-parts-count", String(count))) }
         }
         let range = try part ?? (conditions.allowsRange ? ByteRange(call.request)?.range(of: identity.size) : nil)
         headers.append(("Accept-Ranges", "bytes"))
         headers += try describing(found)
         if let range {
-            let last = range.isEmpty ? range.lowerBound : range.upperBound - 1
-            headers.append(("Content-Range", "bytes \(range.lowerBound)-\(last)/\(identity.size)"))
+            headers.append(("Content-Range", "bytes \(range.lowerBound)-\(range.upperBound - 1)/\(identity.size)"))
         }
         let sent = range ?? 0..<identity.size
         let body: WebBody = call.isHead ? .head(length: Int64(sent.count)) : try self.body(found, sent)
