@@ -10,7 +10,7 @@ final class WebConnection: ChannelInboundHandler, @unchecked Sendable {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = IOData
 
-    private enum Phase {
+    private enum ConnectionPhase {
         /// For a request.
         case waiting
         /// A thread makes the answer, and takes the time that it takes.
@@ -26,7 +26,7 @@ final class WebConnection: ChannelInboundHandler, @unchecked Sendable {
     private(set) var channel: (any NIOCore.Channel)?
     private var context: ChannelHandlerContext?
     private var peer = ""
-    private var phase = Phase.waiting
+    private var phase = ConnectionPhase.waiting
 
     /// The request whose body is being read.
     private var arriving: WebIncoming?

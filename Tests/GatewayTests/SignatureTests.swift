@@ -18,7 +18,9 @@ import Web
         return SignatureTests.rules.makeCheck().refusal(of: request, now: now)?.status
     }
 
-    private func signed(_ path: String, _ query: String?, _ headers: [(String, String)], _ signature: String) -> WebRequest {
+    private func signed(
+        _ path: String, _ query: String?, _ headers: [(String, String)], _ signature: String
+    ) -> WebRequest {
         let names = (headers.map { $0.0.lowercased() } + ["host", "x-amz-content-sha256", "x-amz-date"]).sorted()
         return WebRequest(
             method: "GET", path: Array(path.utf8), query: query.map { Array($0.utf8) },
@@ -34,7 +36,8 @@ import Web
 
     @Test func publishedRequestsAreAccepted() throws {
         let object = signed(
-            "/test.txt", nil, [("Range", "bytes=0-9")], "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41")
+            "/test.txt", nil, [("Range", "bytes=0-9")],
+            "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41")
         #expect(try status(object, at: "2013-05-24T00:00:00Z") == nil)
         #expect(try status(object, at: "2013-05-24T00:15:01Z") == 403)
         let lifecycle = signed(

@@ -1,7 +1,5 @@
 import Basics
-import Blobs
 import Foundation
-import Synchronization
 import Testbed
 import Testing
 import Web
@@ -9,28 +7,28 @@ import Web
 /// What a server does with its connections, whatever it serves.
 @Suite struct WebServerTests {
     /// Answers by what the path says.
-    private struct Service: WebService {
-        func makeWorker() throws -> any WebWorker { Worker() }
+    private struct TestService: WebService {
+        func makeWorker() throws -> any WebWorker { TestWorker() }
     }
 
-    private final class Worker: WebWorker {
+    private final class TestWorker: WebWorker {
         func answer(_ request: WebRequest) -> WebResponse {
             switch String(decoding: request.path, as: UTF8.self) {
-            case "/chunks": WebResponse(status: 200, body: .pieces(length: nil, next: Worker.pieces(["ab", "c", "def"])))
-            case "/length": WebResponse(status: 200, body: .pieces(length: 6, next: Worker.pieces(["ab", "c", "def"])))
-            case "/short": WebResponse(status: 200, body: .pieces(length: 9, next: Worker.pieces(["ab", "c", "def"])))
-            case "/long": WebResponse(status: 200, body: .pieces(length: 4, next: Worker.pieces(["ab", "c", "def"])))
-            case "/fails": WebResponse(status: 200, body: .pieces(length: 100_000, next: Worker.failing(after: 2)))
-            case "/refuses": WebResponse(status: 200, body: .pieces(length: 100, next: Worker.failing(after: 0)))
+            case "/chunks": WebResponse(status: 200, body: .pieces(length: nil, next: TestWorker.pieces()))
+            case "/length": WebResponse(status: 200, body: .pieces(length: 6, next: TestWorker.pieces()))
+            case "/short": WebResponse(status: 200, body: .pieces(length: 9, next: TestWorker.pieces()))
+            case "/long": WebResponse(status: 200, body: .pieces(length: 4, next: TestWorker.pieces()))
+            case "/fails": WebResponse(status: 200, body: .pieces(length: 100_000, next: TestWorker.failing(after: 2)))
+            case "/refuses": WebResponse(status: 200, body: .pieces(length: 100, next: TestWorker.failing(after: 0)))
             case "/evil": WebResponse(status: 200, headers: [("X-A", "a\r\nX-B: b\u{0}")], body: .bytes([65]))
-            case "/wait": WebResponse(status: 200, body: .pieces(length: 1, next: Worker.waiting()))
+            case "/wait": WebResponse(status: 200, body: .pieces(length: 1, next: TestWorker.waiting()))
             case "/big": WebResponse(status: 200, body: .bytes([UInt8](repeating: 66, count: 8 << 20)))
             default: WebResponse(status: 200, body: .bytes(Array("\(request.method)".utf8)))
             }
         }
 
-        static func pieces(_ texts: [String]) -> () throws -> [UInt8]? {
-            var rest = texts
+        static func pieces() -> () throws -> [UInt8]? {
+            var rest = ["ab", "c", "def"]
             return { rest.isEmpty ? nil : Array(rest.removeFirst().utf8) }
         }
 
@@ -52,7 +50,7 @@ import Web
     }
 
     private func use(_ options: WebOptions = WebOptions(), _ body: (WebServer, Int) throws -> Void) throws {
-        let server = try WebServer(Service(), options)
+        let server = try WebServer(TestService(), options)
         let place = try server.listen(host: "127.0.0.1", port: 0)
         defer { server.stop() }
         try body(server, place.port)
@@ -85,7 +83,8 @@ import Web
             #expect(evil.contains("X-A: a  X-B: b \r\n") && !evil.contains("\r\nX-B"))
             let old = try ask(port, "GET /chunks HTTP/1.0\r\n\r\n")
             #expect(old.hasSuffix("\r\n\r\nabcdef") && !old.contains("chunked"))
-            #expect(try ask(port, "HEAD /big HTTP/1.0\r\n\r\n").hasSuffix("Content-Length: 8388608\r\nConnection: close\r\n\r\n"))
+            let head = try ask(port, "HEAD /big HTTP/1.0\r\n\r\n")
+            #expect(head.hasSuffix("Content-Length: 8388608\r\nConnection: close\r\n\r\n"))
         }
     }
 
@@ -128,7 +127,7 @@ import Web
     }
 
     @Test func anEndLetsAnswersBeFinished() throws {
-        let server = try WebServer(Service())
+        let server = try WebServer(TestService())
         let port = try server.listen(host: "localhost", port: 0).port
         let idle = try Link(port)
         let busy = try Link(port)
@@ -173,7 +172,7 @@ private final class Link {
     @discardableResult
     func send(_ text: String) -> Bool {
         let bytes = Array(text.utf8)
-        return Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL.rawValue)) == bytes.count
+        return Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count
     }
 
     func readAll(seconds: Int) -> String {

@@ -62,7 +62,8 @@ extension Scenario {
     ///
     /// - Returns: the status and the headers, by names in lower case, and the body.
     func ask(
-        _ served: ServingProgram, _ target: String, _ words: String..., sourceLocation: SourceLocation = #_sourceLocation
+        _ served: ServingProgram, _ target: String, _ words: String...,
+        sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> (status: Int, headers: [String: String], body: [UInt8]) {
         let head = "\(directory)/outputs/head-\(UInt64.random(in: 0 ... .max))"
         defer { unlink(head) }

@@ -53,9 +53,11 @@ import Testing
             let large = Row("large", RealBucket.content(seed: 5, count: 20_000_000))
             let cold = Row("cold", bytes("cold content")).with { $0.storageClass = "GLACIER" }
             let lost = Row("lost", bytes("lost content"))
-            try scenario.add("2024-03-02T01-00Z", [Row("small", bytes("small content")), large, cold, lost, Row("no", [])])
+            let small = Row("small", bytes("small content"))
+            try scenario.add("2024-03-02T01-00Z", [small, large, cold, lost, Row("no", [])])
             try scenario.succeed("sync", "--metadata-only")
-            try scenario.server.can(scenario.target(lost), .init(status: 404, body: "<Error><Code>NoSuchKey</Code></Error>"))
+            let answer = FaultServer.Canned(status: 404, body: "<Error><Code>NoSuchKey</Code></Error>")
+            try scenario.server.can(scenario.target(lost), answer)
             let offline = try scenario.serve("--offline")
             let refused = try scenario.ask(offline, "/bucket/small")
             #expect(refused.status == 404 && text(refused).contains("is not in the store"))
@@ -84,8 +86,6 @@ import Testing
             #expect(try scenario.ask(served, "/bucket/parted").body == row.content)
             // It ends early while the server has it open: cut, whatever was sent.
             let program = "/usr/bin/curl"
-            let slow = try scenario.start([], environment: [:])
-            _ = try? slow.wait(seconds: 60)
             let run = try RunningProgram(
                 program, ["-sS", "--limit-rate", "1M", served.endpoint + "/bucket/parted"].map { bytes($0) },
                 environment: ["PATH": "/usr/bin"], currentDirectory: scenario.directory,
@@ -160,7 +160,8 @@ import Testing
             #expect(marker.headers["x-amz-version-id"] == "marker")
             for (query, status) in [
                 ("max-keys=0", 200), ("max-keys=-1", 400), ("max-keys=x", 400), ("max-keys=99999999999", 400),
-                ("encoding-type=x", 400), ("list-type=2&continuation-token=zz", 400), ("versions&version-id-marker=x", 400),
+                ("encoding-type=x", 400), ("list-type=2&continuation-token=zz", 400),
+                ("versions&version-id-marker=x", 400),
             ] {
                 #expect(try scenario.ask(served, "/bucket?\(query)").status == status, "\(query)")
             }

@@ -31,7 +31,8 @@ import Testing
                     let view = HistoryComparison.view(history, try history.resolve(date, now: .now()))
                     expected = Set(
                         view.map { key, version in
-                            [Hex.encode(key.bytes), version.etag.string, "\(version.size)", version.lastModified.rfc3339]
+                            let time = version.lastModified.rfc3339
+                            return [Hex.encode(key.bytes), version.etag.string, "\(version.size)", time]
                         })
                 } catch {
                     expected = nil
