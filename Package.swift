@@ -73,7 +73,11 @@ let package = Package(
         .target(
             name: "Download",
             dependencies: ["Basics", "Blobs", "CLinux", "Index", "Merge", "Model", "Packs", "S3", "Store"]),
-        .target(name: "Web", dependencies: ["Basics", "Blobs"] + nio),
+        .target(name: "Web", dependencies: ["Basics", "Blobs", deque] + nio),
+        .target(
+            name: "Serving", dependencies: ["Basics", "Blobs", "Download", "Index", "Model", "S3", "Store"]),
+        .target(
+            name: "Gateway", dependencies: ["Basics", "Index", "Model", "Serving", "Web"], swiftSettings: fuzzed),
         .target(name: "Listing", dependencies: ["Basics", "CZlib", "Inventory", "S3"]),
         .target(
             name: "Verify",
@@ -112,8 +116,9 @@ let package = Package(
         .executableTarget(
             name: "icecore",
             dependencies: [
-                "Adopt", "Basics", "Blobs", "Download", "Export", "Filesystem", "Index", "Inventory", "Listing",
-                "Model", "Packing", "Replica", "Restore", "S3", "Store", "Sync", "Verify", argumentParser,
+                "Adopt", "Basics", "Blobs", "Download", "Export", "Filesystem", "Gateway", "Index", "Inventory",
+                "Listing", "Model", "Packing", "Replica", "Restore", "S3", "Serving", "Store", "Sync", "Verify", "Web",
+                argumentParser,
             ]),
 
         // Inventories of any size, made up, to test and to measure with.
@@ -138,7 +143,7 @@ let package = Package(
         .target(name: "Testbed", dependencies: ["Basics"], path: "Tests/Testbed", exclude: ["reports", "servers"]),
         .target(name: "FaultShim", path: "Tests/FaultShim"),
         .target(
-            name: "FuzzTargets", dependencies: ["Basics", "Inventory", "Model", "Packs", "S3", "Store"],
+            name: "FuzzTargets", dependencies: ["Basics", "Gateway", "Inventory", "Model", "Packs", "S3", "Store"],
             path: "Tests/Fuzz/Targets"),
         .testTarget(name: "FuzzTests", dependencies: ["Basics", "FuzzTargets"]),
         .testTarget(name: "BasicsTests", dependencies: ["Basics"]),
@@ -148,6 +153,8 @@ let package = Package(
             exclude: ["Fixtures"]),
         .testTarget(name: "PacksTests", dependencies: ["Basics", "Model", "Packs"], exclude: ["Fixtures"]),
         .testTarget(name: "S3Tests", dependencies: ["Basics", "S3", "Testbed"]),
+        .testTarget(name: "WebTests", dependencies: ["Basics", "Testbed", "Web"]),
+        .testTarget(name: "GatewayTests", dependencies: ["Basics", "Gateway", "Web"]),
         .testTarget(name: "ListingTests", dependencies: ["Basics", "Listing", "S3", "Testbed"]),
         .testTarget(
             name: "DownloadTests",
