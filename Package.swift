@@ -73,6 +73,7 @@ let package = Package(
         .target(
             name: "Download",
             dependencies: ["Basics", "Blobs", "CLinux", "Index", "Merge", "Model", "Packs", "S3", "Store"]),
+        .target(name: "Survey", dependencies: ["Basics", "Index", "Model"], swiftSettings: hot),
         .target(name: "Web", dependencies: ["Basics", "Blobs"] + nio),
         .target(name: "Listing", dependencies: ["Basics", "CZlib", "Inventory", "S3"]),
         .target(
@@ -113,7 +114,7 @@ let package = Package(
             name: "icecore",
             dependencies: [
                 "Adopt", "Basics", "Blobs", "Download", "Export", "Filesystem", "Index", "Inventory", "Listing",
-                "Model", "Packing", "Replica", "Restore", "S3", "Store", "Sync", "Verify", argumentParser,
+                "Model", "Packing", "Replica", "Restore", "S3", "Store", "Survey", "Sync", "Verify", argumentParser,
             ]),
 
         // Inventories of any size, made up, to test and to measure with.
