@@ -74,7 +74,9 @@ let package = Package(
             name: "Download",
             dependencies: ["Basics", "Blobs", "CLinux", "Index", "Merge", "Model", "Packs", "S3", "Store"]),
         .target(name: "Survey", dependencies: ["Basics", "Index", "Model"], swiftSettings: hot),
-        .target(name: "Web", dependencies: ["Basics", "Blobs"] + nio),
+        .target(name: "Web", dependencies: ["Basics", "Blobs", deque] + nio),
+        .target(
+            name: "Serving", dependencies: ["Basics", "Blobs", "Download", "Index", "Model", "S3", "Store"]),
         .target(name: "Listing", dependencies: ["Basics", "CZlib", "Inventory", "S3"]),
         .target(
             name: "Verify",

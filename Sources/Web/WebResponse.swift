@@ -4,7 +4,7 @@ import Blobs
 /// An answer: its head, and where its body comes from.
 public struct WebResponse {
     public var status: Int
-    /// Without `Content-Length`, which follows from the body.
+    /// Without `Content-Length`, which follows from the body. Characters that a head cannot hold are sent as spaces.
     public var headers: [(name: String, value: String)]
     public var body: WebBody
 
@@ -21,7 +21,9 @@ public enum WebBody {
     /// Bytes of an open content.
     case content(OpenBlob, Range<Int64>)
     /// Bytes that are made while they are sent: `length` of them in all (nil if nobody knows: sent in chunks). `next`
-    /// blocks on a thread of the pool; it returns nil at the end, and what it throws cuts the connection.
+    /// may block as long as it likes: it is called on a thread that no other request waits for, and by one thread at a
+    /// time. It returns nil at the end. The first call precedes the head: what it throws is answered (``WebFailure`` with
+    /// its response); what a later one throws, or a body of another length, cuts the connection.
     case pieces(length: Int64?, next: () throws -> [UInt8]?)
     /// No body is sent, and `Content-Length` tells of this many: the answer to a HEAD.
     case head(length: Int64)
