@@ -11,6 +11,7 @@ public struct FolderSum: Sendable, Hashable {
         self.bytes = bytes
     }
 
+    /// Counts a key.
     @inline(__always)
     mutating func add(_ size: Int64) {
         keys += 1
@@ -20,5 +21,11 @@ public struct FolderSum: Sendable, Hashable {
     public mutating func add(_ other: FolderSum) {
         keys = keys.addingClamped(other.keys)
         bytes = bytes.addingClamped(other.bytes)
+    }
+
+    /// Sizes come from strangers: nothing here overflows.
+    mutating func subtract(_ other: FolderSum) {
+        keys = keys.addingClamped(-max(other.keys, -.max))
+        bytes = bytes.addingClamped(-max(other.bytes, -.max))
     }
 }
