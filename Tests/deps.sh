@@ -39,6 +39,8 @@ test)
     program dosfstools mkfs.vfat
     program fusefat fusefat
     program plocate updatedb
+    program chromium chromium
+    program chromium-driver chromedriver
     program ntfs-3g lowntfs-3g
     # In the place of a machine's own ZFS, which it would remove.
     PATH=$PATH:/usr/sbin:/sbin command -v zpool >/dev/null || packages+=(zfs-fuse)

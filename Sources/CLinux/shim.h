@@ -1,5 +1,6 @@
 // Linux system calls and constants that Swift's Glibc module does not show.
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>

@@ -117,6 +117,9 @@ public final class ServedStore: @unchecked Sendable {
         fetcher?.stop()
     }
 
+    /// Tells of what went wrong.
+    public func report(_ text: String) { log(text) }
+
     var hasStopped: Bool { isOver.load(ordering: .relaxed) }
 
     /// Makes all readers release the states that they read, once each is between two requests.

@@ -60,7 +60,12 @@ extension IndexReader {
     public func versions(ofKey key: [UInt8]) throws -> KeyVersions? {
         let (parent, name) = Key.split(key)
         guard let directory = try directory(prefix: parent) else { return nil }
-        let stored = try name.withUnsafeBytes { try storedVersions($0, in: directory, timeline) }
+        return try name.withUnsafeBytes { try versions(ofName: $0, in: directory) }
+    }
+
+    /// The same of a name in a directory.
+    func versions(ofName name: UnsafeRawBufferPointer, in directory: Int64) throws -> KeyVersions? {
+        let stored = try storedVersions(name, in: directory, timeline)
         if stored.isEmpty { return nil }
         let newest = Timeline.Rank(timeline.points.count) - 1
         let order = Succession(of: stored.map(\.evidence), timeline: timeline).order

@@ -25,7 +25,7 @@ public final class TreeWalk {
     private let reader: IndexReader
     /// The prefix of names in the directory where the walk begins.
     private let beginning: [UInt8]
-    private var levels: [(cursor: EntryCursor, directory: Int64, parentLength: Int)] = []
+    private var levels: [(cursor: EntryCursor, directory: Int64, parentLength: Int, bound: [UInt8])] = []
     private var spare: [EntryCursor] = []
     private var isAtEnd = false
     /// The last directory left.
@@ -34,11 +34,15 @@ public final class TreeWalk {
     /// - Parameters:
     ///   - path: the prefix of keys of `directory`.
     ///   - beginning: restricts the walk to names with this prefix in that directory.
-    public init(_ reader: IndexReader, _ directory: Int64, path: [UInt8], beginning: [UInt8]) throws {
+    ///   - bound: the walk begins at the first key at or after `path` and this, of what it descends into; nil: at `beginning`,
+    ///     before which it must not be.
+    public init(
+        _ reader: IndexReader, _ directory: Int64, path: [UInt8], beginning: [UInt8], from bound: [UInt8]? = nil
+    ) throws {
         self.reader = reader
         self.path = path
         self.beginning = beginning
-        try enter(directory, from: beginning, parentLength: path.count)
+        try enter(directory, from: bound ?? beginning, parentLength: path.count)
     }
 
     /// Moves to the next row, or to the end of the directory; nil when the walk is over.
@@ -55,17 +59,21 @@ public final class TreeWalk {
         let (child, length) = (row.child, path.count)
         try reader.expectBelow(directory, child)
         path.append(contentsOf: row.name)
-        try enter(child, from: [], parentLength: length)
+        let bound = levels[levels.count - 1].bound
+        let isInBound = bound.count > row.name.count && bound.starts(with: row.name)
+        try enter(child, from: isInBound ? Array(bound[row.name.count...]) : [], parentLength: length)
     }
 
     /// The walk has just left the current row's directory: one with several tenures has several rows.
     public var hasVisitedDirectory: Bool { row.child == visited }
 
-    private func enter(_ directory: Int64, from name: [UInt8], parentLength: Int) throws(IcecoreError) {
+    private func enter(_ directory: Int64, from bound: [UInt8], parentLength: Int) throws(IcecoreError) {
         let cursor: EntryCursor
         if let used = spare.popLast() { cursor = used } else { cursor = try reader.cursor() }
-        cursor.seek(directory: directory, from: name)
-        levels.append((cursor, directory, parentLength))
+        // The component of the bound in this directory, with its `/`: rows of directories have that in their names.
+        let end = bound.firstIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? bound.count
+        cursor.seek(directory: directory, from: bound[..<end])
+        levels.append((cursor, directory, parentLength, bound))
     }
 
     private func leave() {

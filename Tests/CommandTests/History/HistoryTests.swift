@@ -198,9 +198,11 @@ import Testing
             for _ in 0..<random.below(3) where !scalars.isEmpty {
                 let place = random.below(scalars.count)
                 let piece: [[Unicode.Scalar]] = [
-                    ["*"], ["?"], ["[", scalars[place], "]"], ["[", "!", scalars[place], "]"], ["[", "a", "-", "z", "]"],
+                    ["*"], ["?"], ["[", scalars[place], "]"], ["[", "!", scalars[place], "]"],
+                    ["[", "a", "-", "z", "]"],
                 ]
-                scalars.replaceSubrange(place..<min(scalars.count, place + 1 + random.below(3)), with: random.pick(piece))
+                let end = min(scalars.count, place + 1 + random.below(3))
+                scalars.replaceSubrange(place..<end, with: random.pick(piece))
             }
             let glob = ByteString(String(String.UnicodeScalarView(scalars.isEmpty ? ["*"] : scalars)))
             let when = whens.isEmpty || random.chance(20) ? nil : random.pick(whens)

@@ -2,8 +2,9 @@ import Glibc
 
 /// Tells the service manager that started the process its state, as sd_notify(3) does: one datagram to the socket that
 /// `NOTIFY_SOCKET` names. Without that variable it does nothing.
-enum ServiceManager {
-    static func notify(_ state: String) {
+public enum ServiceManager {
+    /// - Parameter state: `READY=1` and the like, one a line.
+    public static func notify(_ state: String) {
         guard let variable = getenv("NOTIFY_SOCKET") else { return }
         var path = Array(String(cString: variable).utf8)
         // An abstract name is written with `@` for its NUL.
