@@ -73,6 +73,7 @@ let package = Package(
         .target(
             name: "Download",
             dependencies: ["Basics", "Blobs", "CLinux", "Index", "Merge", "Model", "Packs", "S3", "Store"]),
+        .target(name: "Survey", dependencies: ["Basics", "Index", "Model"], swiftSettings: hot),
         .target(name: "Web", dependencies: ["Basics", "Blobs", deque] + nio),
         .target(
             name: "Serving", dependencies: ["Basics", "Blobs", "Download", "Index", "Model", "S3", "Store"]),
@@ -113,12 +114,18 @@ let package = Package(
             dependencies: ["Basics", "Blobs", "Download", "Index", "Model", "Packs", "SQLite", "Store"]),
         .target(
             name: "Export", dependencies: ["Basics", "Blobs", "CLinux", "Index", "Model", "Store"]),
+        .target(
+            name: "Page", dependencies: ["Basics", "Blobs", "Index", "Model", "Serving", "Survey", "Web"],
+            resources: [
+                .embedInCode("Assets/mark.svg"), .embedInCode("Assets/page.css"), .embedInCode("Assets/page.js"),
+                .embedInCode("Assets/preview.css"),
+            ]),
         .executableTarget(
             name: "icecore",
             dependencies: [
                 "Adopt", "Basics", "Blobs", "Download", "Export", "Filesystem", "Gateway", "Index", "Inventory",
-                "Listing", "Model", "Packing", "Replica", "Restore", "S3", "Serving", "Store", "Sync", "Verify", "Web",
-                argumentParser,
+                "Listing", "Model", "Packing", "Page", "Replica", "Restore", "S3", "Serving", "Store", "Survey", "Sync",
+                "Verify", "Web", argumentParser,
             ]),
 
         // Inventories of any size, made up, to test and to measure with.

@@ -41,6 +41,8 @@ test)
     program plocate updatedb
     program mandoc mandoc
     program systemd systemd-analyze
+    program chromium chromium
+    program chromium-driver chromedriver
     program ntfs-3g lowntfs-3g
     # In the place of a machine's own ZFS, which it would remove.
     PATH=$PATH:/usr/sbin:/sbin command -v zpool >/dev/null || packages+=(zfs-fuse)

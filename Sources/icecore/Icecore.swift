@@ -15,9 +15,10 @@ struct Icecore: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             InitCommand.self, SyncCommand.self, AdoptCommand.self, MountCommand.self, ServeCommand.self,
-            SnapshotsCommand.self, VersionsCommand.self, ListCommand.self, CatCommand.self, DiffCommand.self,
-            StatusCommand.self, ExportCommand.self, VerifyCommand.self, ReindexCommand.self, PruneCommand.self,
-            PackCommand.self, PushCommand.self, CloneCommand.self, RestoreCommand.self,
+            SnapshotsCommand.self, VersionsCommand.self, ListCommand.self, DiskUsageCommand.self, FindCommand.self,
+            CatCommand.self, DiffCommand.self, StatusCommand.self, ExportCommand.self, VerifyCommand.self,
+            ReindexCommand.self, PruneCommand.self, PackCommand.self, PushCommand.self, CloneCommand.self,
+            RestoreCommand.self,
         ])
 
     static func main() {

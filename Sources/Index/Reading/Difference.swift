@@ -12,6 +12,13 @@ public struct Difference: Sendable {
     /// What each side shows; nil if it does not show the key.
     public var from: VersionIdentity?
     public var to: VersionIdentity?
+
+    public init(change: Change, key: [UInt8], from: VersionIdentity?, to: VersionIdentity?) {
+        self.change = change
+        self.key = key
+        self.from = from
+        self.to = to
+    }
 }
 
 extension IndexReader {

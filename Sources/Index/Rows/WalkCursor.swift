@@ -1,7 +1,7 @@
 import Basics
 import SQLite
 
-/// A scan over all rows of one directory after another, for a merge's walk.
+/// A scan over all rows of one directory after another, for a merge's walk and for other scans.
 ///
 /// Directories new in one sync got their ids in walk order, so that the rows of the next directory mostly follow
 /// immediately: the scan then just continues, and the tree is not searched again.
@@ -13,14 +13,29 @@ package final class WalkCursor {
     /// The current row; its pointers are valid until the next call.
     package private(set) var row = EntryRow(name: UnsafeRawBufferPointer(start: nil, count: 0))
 
-    package init(_ connection: Connection) throws(IcecoreError) {
+    /// The first name, if there is one.
+    private let start: UnsafeMutableRawBufferPointer?
+
+    /// - Parameter name: of the first directory, only names at or after this are wanted, and no other directory.
+    package init(_ connection: Connection, from name: [UInt8] = []) throws(IcecoreError) {
         let columns = try connection.entryColumns(withDirectory: true)
+        let first = name.isEmpty ? "directory >= ?1" : "directory = ?1 AND name >= ?2"
         statement = try connection.prepare(
-            "SELECT \(columns) FROM entry WHERE directory >= ?1 ORDER BY directory, name, slot")
+            "SELECT \(columns) FROM entry WHERE \(first) ORDER BY directory, name, slot")
+        if name.isEmpty {
+            start = nil
+        } else {
+            let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: name.count, alignment: 1)
+            bytes.copyBytes(from: name)
+            start = bytes
+            // Resets leave what is bound.
+            statement.bind(text: UnsafeRawBufferPointer(bytes), 2)
+        }
     }
 
     deinit {
         statement.reset()
+        start?.deallocate()
     }
 
     /// Moves to the first row of a directory; false if it has none.

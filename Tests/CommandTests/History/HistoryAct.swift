@@ -20,6 +20,8 @@ enum HistoryAct {
         case unknown(ByteString)
         case recursive(when: String?, prefix: ByteString = "")
         case oneLevel(when: String?, prefix: ByteString)
+        case sums(when: String?, prefix: ByteString, depth: Int?)
+        case search(FindQuestion)
         case difference(String, String, prefix: ByteString = "")
         /// All views, all versions and the snapshots.
         case everything

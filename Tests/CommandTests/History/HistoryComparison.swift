@@ -166,6 +166,11 @@ final class HistoryComparison {
             try compareListing(at: when, ["-R"], prefix) { lsRecursive($0, prefix) }
         case .oneLevel(let when, let prefix): try compareListing(at: when, [], prefix) { lsOneLevel($0, prefix) }
         case .difference(let old, let new, let prefix): try compareDifference(old, new, prefix)
+        case .sums(let when, let prefix, let depth):
+            try compareView(
+                "du", at: when, depth.map { ["-d", "\($0)"] } ?? [], prefix, DuLine.parse, key: \.prefix
+            ) { duLines($0, prefix, depth: depth) }
+        case .search(let question): try compareSearch(question)
         case .everything:
             try compare(.snapshots)
             for inventory in history.inventories { try compare(.recursive(when: inventory.name, prefix: "")) }
@@ -179,21 +184,44 @@ final class HistoryComparison {
     private func compareListing(
         at when: String?, _ options: [String], _ prefix: ByteString, _ expected: (ShownVersions) -> [LsLine]
     ) throws {
+        try compareView("ls", at: when, options, prefix, LsLine.parse, key: \.name, expected)
+    }
+
+    /// Compares what a command says of a view.
+    private func compareView<Line: Equatable & CustomStringConvertible>(
+        _ command: String, at when: String?, _ options: [String], _ operand: ByteString,
+        _ parse: ([UInt8]) throws -> [Line], key: (Line) -> ByteString?, _ expected: (ShownVersions) -> [Line]
+    ) throws {
         let before = Timestamp.now()
         let output = try run(
-            "ls", ["--json"] + options + (when.map { ["--at", $0] } ?? []), prefix.isEmpty ? [] : [prefix.string])
+            command, ["--json"] + options + (when.map { ["--at", $0] } ?? []), operand.isEmpty ? [] : [operand.string])
         do {
             let resolved = try history.resolve(when ?? "latest", now: before)
             let view = rule(history, resolved)
             // An age means another instant when the clock moves on; compare only where that makes no difference.
             guard try rule(history, history.resolve(when ?? "latest", now: .now())) == view else { return }
-            try compare(output, expected(view), LsLine.parse) { $0.name }
+            try compare(output, expected(view), parse, key: key)
             if case .snapshot(let name) = resolved, when != nil, !output.stderr.contains(name) {
                 try fail(output, "stderr should say that this became the snapshot \(name)")
             }
         } catch let error as WhenError {
             try expectFailure(output, error)
         }
+    }
+
+    private func compareSearch(_ question: FindQuestion) throws {
+        if case .view(let when) = question.scope {
+            var others = question
+            others.scope = .view(nil)
+            return try compareView(
+                "find", at: when, others.options, question.glob, FindLine.parse, key: \.version.key
+            ) { History.find(question, in: $0) }
+        }
+        let isDeletedOnly = if case .deleted = question.scope { true } else { false }
+        try compare(
+            run("find", ["--json"] + question.options, [question.glob.string]),
+            history.findEver(question, isDeletedOnly: isDeletedOnly), FindLine.parse
+        ) { $0.version.key }
     }
 
     private func compareDifference(_ old: String, _ new: String, _ prefix: ByteString) throws {

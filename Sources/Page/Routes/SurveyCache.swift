@@ -1,0 +1,63 @@
+import Basics
+import Index
+import Model
+import Survey
+import Synchronization
+
+/// Keeps what scans have found, for views that do not change: in memory, and no more than fits.
+final class SurveyCache: Sendable {
+    /// What was asked.
+    struct Question: Hashable, Sendable {
+        /// What is known of the bucket: another one after each sync and each prune.
+        var knowledge: Int
+        var prefix: [UInt8]
+        var view: View?
+        var other: View?
+    }
+
+    enum Answer: Sendable {
+        case change(FolderChange)
+        case history(FolderHistory)
+        case sums([(name: [UInt8], sum: FolderSum)])
+    }
+
+    private struct Generations {
+        var young: [Question: Answer] = [:]
+        var old: [Question: Answer] = [:]
+        /// About the bytes of the young ones.
+        var weight = 0
+    }
+
+    /// Of each of the two generations.
+    private static let limit = 8 << 20
+    private let generations = Mutex(Generations())
+
+    func find(_ question: Question) -> Answer? {
+        generations.withLock { generations in
+            if let answer = generations.young[question] { return answer }
+            guard let answer = generations.old[question] else { return nil }
+            SurveyCache.keep(answer, question, in: &generations)
+            return answer
+        }
+    }
+
+    func keep(_ answer: Answer, _ question: Question) {
+        generations.withLock { SurveyCache.keep(answer, question, in: &$0) }
+    }
+
+    private static func keep(_ answer: Answer, _ question: Question, in generations: inout Generations) {
+        let size: Int
+        switch answer {
+        case .change: size = 300
+        case .history(let history): size = 100 * history.points.count + 8 * (history.changes?.count ?? 0)
+        case .sums(let sums): size = sums.reduce(0) { $0 + $1.name.count + 64 }
+        }
+        if generations.weight + size > limit {
+            generations.old = generations.young
+            generations.young = [:]
+            generations.weight = 0
+        }
+        generations.young[question] = answer
+        generations.weight += size + question.prefix.count + 200
+    }
+}

@@ -1,0 +1,51 @@
+import Basics
+import Foundation
+import Testbed
+import Testing
+
+/// The page in a browser: Tests/browser/page.py uses it as people do, and as strangers would like it to be used.
+@Suite(.serialized) struct PageTests {
+    typealias Row = InventoryFolder.Row
+
+    /// A key that is markup.
+    private static let markup = "<img src=x onerror=document.title='owned'>.txt"
+
+    private static func fill(_ scenario: Scenario) throws {
+        let script = "<script>document.title='owned';parent.document.title='owned'</script>"
+        let rectangle = "<rect width='9' height='9'/>"
+        let image = "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'>\(script)\(rectangle)</svg>"
+        var first = [
+            Row("data/table.csv", bytes("site,count\nA,1\n")), Row("data/lost.txt", bytes("gone tomorrow\n")),
+            Row(markup, bytes(script)), Row("evil.html", bytes("<html><body>\(script)</body></html>")),
+            Row("evil.svg", bytes(image)), Row("evil.txt", bytes("</pre>\(script)")),
+            Row("\"><script>document.title='owned'</script>/inner", bytes("x")),
+            Row("sp ace/ü/a+b&c=d?#e%41", bytes("y")),
+            Row("dots/../up", bytes("z")),
+        ]
+        try scenario.add("2024-03-20T01-00Z", first)
+        first[0].isLatest = false
+        first[1].isLatest = false
+        let many = (0..<450).map { Row("data/many/\($0)", bytes("\($0)"), at: "2024-05-02T00:00:00.000Z") }
+        let second =
+            first + many + [
+                Row("data/table.csv", bytes("site,count\nA,2\n"), at: "2024-05-01T12:00:00.000Z"),
+                Row("data/lost.txt", [], versionId: "marker", at: "2024-05-01T13:00:00.000Z").with {
+                    $0.isMarker = true
+                },
+            ]
+        try scenario.add("2024-06-01T01-00Z", second)
+        for name in ["2024-03-20T01-00Z", "2024-06-01T01-00Z"] { try scenario.succeed("sync", "--date", name) }
+    }
+
+    @Test(.enabled(if: Files.exists("/usr/bin/chromedriver"))) func theBrowserFindsEverythingAsItShouldBe() throws {
+        try Scenario.withBucket { scenario in
+            try Self.fill(scenario)
+            let script = Testbed.root + "/Tests/browser/page.py"
+            let run = try scenario.run(
+                under: [Testbed.root + "/.build/testbed-venv/bin/python3", script],
+                ["serve", "--store", scenario.store, "--offline"],
+                environment: ["HOME": scenario.directory, "PATH": "/usr/bin:/bin"], seconds: 900)
+            #expect(run.status == 0, "\(run.text)\n\(run.stderr)")
+        }
+    }
+}
