@@ -26,8 +26,11 @@ trap 'kill "${started[@]}" 2>/dev/null || true; wait; rm -rf "$work"' EXIT
 "$icecore" sync --store "$work/store" --metadata-only >/dev/null 2>&1
 "$icecore" adopt --store "$work/store" "$work/tree" --link hard >/dev/null 2>&1
 
+# The directory is nobody else's.
+user=
+[ "$(id -u)" != 0 ] || user="user root;"
 cat >"$work/nginx.conf" <<CONF
-master_process on; daemon off; worker_processes auto; pid $work/nginx.pid; error_log $work/error.log warn;
+$user master_process on; daemon off; worker_processes auto; pid $work/nginx.pid; error_log $work/error.log warn;
 events { worker_connections 1024; }
 http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000; open_file_cache max=10000 inactive=600s;
   client_body_temp_path $work/tmp; proxy_temp_path $work/tmp; fastcgi_temp_path $work/tmp; uwsgi_temp_path $work/tmp;
@@ -47,7 +50,7 @@ sleep 1
 small() { # prefix, port
     KEYS=$work/keys PREFIX=$1 wrk -t2 -c32 -d5 -s Benchmarks/serve/random.lua "http://127.0.0.1:$2" | awk '/Requests\/sec/ {print $2}'
 }
-large() { curl -s -o /dev/null -w '%{speed_download}\n' "$1" | awk '{printf "%.0f\n", $1 / 1048576}'; }
+large() { curl -sSf -o /dev/null -w '%{speed_download}\n' "$1" | awk '{printf "%.0f\n", $1 / 1048576}'; }
 for round in $(seq "$rounds"); do
     echo "round $round: 4 KiB, 32 connections: nginx $(small / 18080)/s, icecore $(small /bench/ 18081)/s"
     echo "round $round: 1 GiB: nginx $(large http://127.0.0.1:18080/large) MiB/s, icecore $(large http://127.0.0.1:18081/bench/large) MiB/s"

@@ -8,7 +8,7 @@ import Testing
 @Suite struct RcloneTests {
     /// Without what rclone cannot show: keys with `//`, with `.` or `..` as a component, with a slash at an end, and a
     /// key beside another that has it as a directory. A line end would make two lines of one.
-    private static let keys = (OddKeys.odd + OddKeys.plain).filter { key in
+    static let keys = (OddKeys.odd + OddKeys.plain).filter { key in
         key.count < 250 && !key.bytes.contains { $0 < 32 || $0 == 127 }
             && key.components.allSatisfy { !["", ".", ".."].contains($0) && $0.count < 200 }
             && !OddKeys.odd.contains { $0.hasPrefix(key + "/") }
