@@ -8,10 +8,17 @@ public struct PackFolder: Sendable {
 
     public init(path: String) {
         self.path = path
+        cataloguePath = "\(path)/catalogue"
+    }
+
+    /// Packs that belong to somebody else, listed by a catalogue that is not among them.
+    public init(path: String, cataloguePath: String) {
+        self.path = path
+        self.cataloguePath = cataloguePath
     }
 
     /// What says which packs count: see ``PackSet``.
-    public var cataloguePath: String { "\(path)/catalogue" }
+    public let cataloguePath: String
 
     /// What says which packs are about to go, while they are.
     public var leavingPath: String { "\(path)/leaving" }
@@ -22,8 +29,7 @@ public struct PackFolder: Sendable {
     /// Whether a name in it is that of a file of its own, or of one that was to replace such a file.
     public func isOwn(_ name: String) -> Bool {
         if name == "loose" || name == "loose.taken" { return true }
-        for file in [cataloguePath, leavingPath] {
-            let own = file.dropFirst(path.utf8.count + 1)
+        for own in ["catalogue", "leaving"] {
             if name == own || isLeftover(name, of: own) { return true }
         }
         return false
@@ -34,7 +40,7 @@ public struct PackFolder: Sendable {
         Hex.decode(Array(name.utf8)).map { $0.count == 1 && Hex.encode($0) == name } ?? false
     }
 
-    private func isLeftover(_ name: String, of file: Substring) -> Bool {
+    private func isLeftover(_ name: String, of file: String) -> Bool {
         guard name.hasPrefix("\(file)."), name.hasSuffix(".new") else { return false }
         let number = name.utf8.dropFirst(file.utf8.count + 1).dropLast(4)
         return !number.isEmpty && number.allSatisfy { (48...57).contains($0) }

@@ -18,8 +18,12 @@ public final class PackSet: @unchecked Sendable {
     private let mostOpen: Int
 
     /// - Parameter path: `…/packs`, which need not exist.
-    public init(path: String) {
-        folder = PackFolder(path: path)
+    public convenience init(path: String) {
+        self.init(PackFolder(path: path))
+    }
+
+    public init(_ folder: PackFolder) {
+        self.folder = folder
         mostOpen = max(4, min(512, limitOfOpenFiles() / 8))
     }
 
@@ -77,12 +81,22 @@ public final class PackSet: @unchecked Sendable {
         if let near, let record = near.next(name) { return PackedBlob(pack: near.pack, record: record) }
         guard let catalogue = try current(), name.size <= Int64(UInt32.max) else { return nil }
         for entry in try entries(of: name, catalogue) {
-            guard let packName = catalogue.packs[entry.pack], let pack = try pack(packName),
-                let record = try pack.soundRecord(at: entry.place, name)
-            else { continue }
-            return PackedBlob(pack: pack, record: record)
+            guard let packName = catalogue.packs[entry.pack], let pack = try pack(packName) else { continue }
+            if let record = try pack.soundRecord(at: entry.place, name) {
+                return PackedBlob(pack: pack, record: record)
+            }
+            // In a cache, others may have removed the file and begun a new one.
+            guard pack.isUnlinked else { continue }
+            forget(packName)
+            if let pack = try self.pack(packName), let record = try pack.soundRecord(at: entry.place, name) {
+                return PackedBlob(pack: pack, record: record)
+            }
         }
         return nil
+    }
+
+    private func forget(_ name: PackName) {
+        lock.withLock { open[name] = nil }
     }
 
     private func entries(of name: BlobName, _ catalogue: PackCatalogue) throws -> [PackEntry] {
@@ -95,6 +109,14 @@ public final class PackSet: @unchecked Sendable {
 
     private static func withAdvice(_ error: IcecoreError) -> IcecoreError {
         IcecoreError(.damaged, "\(error): 'icecore verify --repair' makes it anew from the packs")
+    }
+
+    /// Where a content is according to the catalogue: what is there need not be a sound record, nor be there at all.
+    public func expected(_ name: BlobName) throws -> [(pack: PackName, record: PackRecord)] {
+        guard let catalogue = try current(), name.size <= Int64(UInt32.max) else { return [] }
+        return try entries(of: name, catalogue).compactMap { entry in
+            catalogue.packs[entry.pack].map { ($0, PackRecord(name: name, place: entry.place)) }
+        }
     }
 
     /// An open pack; nil if it has vanished, is none, or the disk cannot read it.

@@ -1,8 +1,8 @@
 import Basics
 import Foundation
-import Model
 import S3
 import Store
+import Upload
 
 /// A replica, wherever it is stored.
 public final class Replica {
@@ -32,7 +32,8 @@ public final class Replica {
         case .directory(let path):
             client = nil
             storage = FileStorage(
-                root: path, staging: StagingDirectory.prefix + UUID().uuidString.lowercased())
+                root: path, staging: StagingDirectory.prefix + UUID().uuidString.lowercased(),
+                limitRate: options.limitRate)
         case .bucket(let location):
             let client = try options.client()
             try client.resolveCredentials()
@@ -70,6 +71,12 @@ public final class Replica {
     /// The newest snapshot; nil: no push was ever completed.
     func head() throws -> Head? {
         guard let (latest, tag) = try latest() else { return nil }
+        let metadata = try metadata(latest)
+        return Head(latest: latest, tag: tag, metadata: metadata)
+    }
+
+    /// What `latest.json` points to.
+    private func metadata(_ latest: ReplicaLatest) throws -> ReplicaMetadata {
         let path = "\(latest.snapshot)/\(ReplicaFormat.metadataName)"
         guard let bytes = try storage.read(path, limit: ReplicaFormat.documentLimit)?.bytes else {
             throw IcecoreError(
@@ -88,7 +95,7 @@ public final class Replica {
         guard metadata.storeId == latest.storeId, metadata.path == latest.snapshot else {
             throw IcecoreError(.damaged, "\(place(path)) does not belong to this replica")
         }
-        return Head(latest: latest, tag: tag, metadata: metadata)
+        return metadata
     }
 
     /// The newest snapshot for a push that checks everything itself: where it is damaged, an empty one takes its place.
@@ -109,11 +116,12 @@ public final class Replica {
         }
     }
 
-    /// The newest snapshot.
+    /// The newest snapshot, or that of an earlier push.
     ///
+    /// - Parameter push: the name of its directory, or its number; nil: the newest.
     /// - Throws: `notFound` if there is none.
-    func existingHead() throws -> Head {
-        if let head = try head() { return head }
+    func existingHead(_ push: String? = nil) throws -> Head {
+        if let head = try head() { return try push.map { try earlier($0, head) } ?? head }
         throw IcecoreError(
             .notFound,
             marker == nil
@@ -123,11 +131,12 @@ public final class Replica {
 
     /// Makes the place a replica of a store, unless it is a replica already.
     ///
+    /// - Parameter format: of a new one.
     /// - Returns: its marker, which may name another store.
-    func begin(for store: Store) throws -> ReplicaMarker {
+    func begin(for store: Store, format: Int) throws -> ReplicaMarker {
         if let marker { return marker }
         let marker = ReplicaMarker(
-            format: ReplicaFormat.current, replicaId: UUID().uuidString.lowercased(),
+            format: format, replicaId: UUID().uuidString.lowercased(),
             storeId: store.configuration.storeId, createdAt: Timestamp.now().rfc3339)
         // Of two pushes that begin at once, one wins if the server has conditional writes; both read which.
         let document = try ReplicaFormat.encode(marker)
@@ -159,32 +168,52 @@ public final class Replica {
         return bytes
     }
 
-    /// Calls `body` with the name of every blob of the replica: from its manifest or, without one, from a listing.
+    /// Calls `body` with every blob, every pack and every file of an inventory of the replica: from its lists or, without
+    /// them, from a listing.
     ///
-    /// - Parameter listing: list even if there is a manifest.
-    func forEachBlob(
+    /// - Parameter listing: list even if there are lists.
+    func forEachItem(
         _ metadata: ReplicaMetadata, listing: Bool = false, warn: (String) -> Void,
-        _ body: (String, BlobName) throws -> Void
+        _ body: (ReplicaItem) throws -> Void
     ) throws {
-        if let manifest = metadata.manifest, !listing {
-            do {
-                for part in manifest.parts {
-                    try ReplicaManifest.forEachName(in: try content(part), place(part.path), body)
-                }
-                return
-            } catch let error as IcecoreError where error.code == .damaged {
-                warn("the manifest of the replica is unusable (\(error)): listing the blobs instead")
-            }
-        } else if !listing {
-            warn("the replica has no manifest: listing its blobs instead")
-        }
-        try storage.list("blobs/") { path, size in
-            if let name = ReplicaFormat.blobName(path), let blob = BlobName(name), blob.size == size,
-                ReplicaFormat.blobPath(name) == path
+        var folders = ["blobs/", "packs/", "inventories/"]
+        if !listing {
+            if try forEachItem(metadata.manifest, ("manifest", "blobs"), warn: warn, body) { folders.removeFirst(2) }
+            if try metadata.inventories == nil
+                || forEachItem(metadata.inventories, ("list of inventories", "inventories"), warn: warn, body)
             {
-                try body(name, blob)
+                folders.removeLast()
             }
         }
+        for folder in folders {
+            try storage.list(folder) { path, size in
+                if let item = ReplicaItem(path: path, size: size) { try body(item) }
+            }
+        }
+    }
+
+    /// - Returns: whether the list could be read.
+    private func forEachItem(
+        _ list: ReplicaManifest?, _ title: (list: String, things: String),
+        warn: (String) -> Void, _ body: (ReplicaItem) throws -> Void
+    ) throws -> Bool {
+        guard let list else {
+            warn("the replica has no \(title.list): listing its \(title.things) instead")
+            return false
+        }
+        do {
+            for part in list.parts { try ReplicaManifest.forEachName(in: try content(part), place(part.path), body) }
+            return true
+        } catch let error as IcecoreError where error.code == .damaged {
+            warn("the \(title.list) of the replica is unusable (\(error)): listing the \(title.things) instead")
+            return false
+        }
+    }
+
+    /// What is wrong with a pack of a replica in a directory, all of which is read; nil: nothing, or it is in a bucket.
+    func problem(of item: ReplicaItem) throws -> String? {
+        guard case .directory(let root) = url, case .pack(let pack, let size) = item else { return nil }
+        return try BlobCopy.problem(.file("\(root)/\(item.path)"), .sha256(pack.digest, size: size), parts: nil)
     }
 
     /// Removes the files that this process has staged in a directory and not named.

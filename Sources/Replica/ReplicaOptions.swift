@@ -10,6 +10,8 @@ public struct ReplicaOptions: Sendable {
     public var noSignRequest = false
     /// The most requests in flight.
     public var jobs = 64
+    /// Bytes a second; nil: as many as there can be.
+    public var limitRate: Int64?
     /// Of the process.
     public var environment: [String: String]
 
@@ -18,7 +20,11 @@ public struct ReplicaOptions: Sendable {
     }
 
     /// A client for the replica's server.
-    func client() throws -> S3Client { S3Client(try configuration()) }
+    func client() throws -> S3Client {
+        var loopOptions = TransferLoop.Options()
+        loopOptions.bandwidthLimit = limitRate
+        return S3Client(try configuration(), loopOptions: loopOptions)
+    }
 
     /// How to reach that server.
     func configuration() throws -> S3Configuration {

@@ -22,8 +22,8 @@ public struct Store: Sendable {
     public var blobsPath: String
     public var blobs: Blobs { Blobs(path: blobsPath, packs: packs) }
     public var packsPath: String { packs.folder.path }
-    /// Shared by all copies of this value.
-    public let packs: PackSet
+    /// Shared by all copies of this value. Those of a replica in a directory, for its cache.
+    public var packs: PackSet
 
     /// Opens the store at a path.
     ///

@@ -42,6 +42,8 @@ public final class ContentFetcher: @unchecked Sendable {
     private var pool: WorkPool?
     /// The most recently used one comes last.
     private var contents: [FetchedContent] = []
+    /// Nil: the source has no packs.
+    private let windows: PackWindows?
 
     /// How many idle contents keep their files open for the next read, and for how many milliseconds.
     private static let mostIdle = 8
@@ -68,6 +70,7 @@ public final class ContentFetcher: @unchecked Sendable {
         self.origin = origin ?? ContentOrigin(store)
         place = ContentPlace(store, restore: restore ?? { try store.restoreTemporary() }, log: log)
         isOwnBucket = origin == nil
+        windows = PackWindows(store, self.origin, restore: restore ?? { try store.restoreTemporary() }, log: log)
         makeClient = client
         self.log = log
         self.distrust = distrust
@@ -183,6 +186,10 @@ public final class ContentFetcher: @unchecked Sendable {
             isBusy = isBusy || content.isBusy
         }
         forget()
+        if let windows {
+            if let transfer = try windows.next() { return .transfer(transfer) }
+            isBusy = isBusy || windows.isBusy
+        }
         return isBusy || !contents.isEmpty ? .waiting : .finished
     }
 
@@ -193,6 +200,7 @@ public final class ContentFetcher: @unchecked Sendable {
 
     private func begin(_ want: FetchRequest, _ reader: any ContentReader, since: UInt64) {
         do {
+            if let windows, try windows.take(want, reader) { return }
             let content = try self.content(want)
             content.add(reader, try SourceObject(want, origin))
         } catch let error as IcecoreError
@@ -266,6 +274,7 @@ public final class ContentFetcher: @unchecked Sendable {
     private func failAll(_ error: any Error) {
         let failure = (error as? S3Failure)?.asError ?? error as? IcecoreError ?? IcecoreError(.system, "\(error)")
         for content in contents { content.failAll(failure) }
+        windows?.failAll(failure)
         for (_, reader, _) in waiting { reader.fail(failure) }
         waiting = []
         contents.removeAll()

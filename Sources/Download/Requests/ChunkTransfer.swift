@@ -46,7 +46,7 @@ final class ChunkTransfer: Transfer {
         if let trouble { throw trouble }
         if position == range.upperBound { throw IsThere() }
         try source.check(head)
-        if let total = head.contentRange?.total, total != partial.size {
+        if !source.isPacked, let total = head.contentRange?.total, total != partial.size {
             throw S3Failure.corrupt(
                 "the object has \(total.of("byte")) instead of the \(partial.size) in the inventory")
         }
@@ -79,7 +79,8 @@ final class ChunkTransfer: Transfer {
                 position = range.lowerBound
                 noted = position
             } else {
-                ask(for: position..<range.upperBound)
+                let rest = position..<range.upperBound
+                ask(for: source.rangeInObject(rest) ?? rest)
             }
         }
     }

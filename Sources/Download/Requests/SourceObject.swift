@@ -13,6 +13,8 @@ struct SourceObject {
     /// A blob of a replica: its key, and what is known of its content.
     struct ReplicaBlob {
         var key: [UInt8]
+        /// Where the content begins in the pack that the key is of; nil: it is an object of its own.
+        var start: Int64?
         /// The SHA-256 of a content whose ETag is not an MD5.
         var sha256: [UInt8]?
         /// Those of a multipart upload.
@@ -33,19 +35,22 @@ struct SourceObject {
             bucket = name
             replica = nil
             self.hasOpaqueETags = hasOpaqueETags
-        case .replica(let location, let facts):
+        case .replica(let location, let facts, let packs):
             bucket = location.bucket
             hasOpaqueETags = false
             let (sha256, parts) = try facts(want)
-            let name = sha256.map { BlobName.file(sha256: $0, size: want.size) } ?? want.blobName
+            let name = sha256.map { BlobName.sha256($0, size: want.size) } ?? .etag(want.contentETag, size: want.size)
+            let packed = try packs?(want, name).first
+            let file = sha256.map { BlobName.file(sha256: $0, size: want.size) } ?? want.blobName
             replica = ReplicaBlob(
-                key: location.key + Array("blobs/\(Blobs.fan(name))/\(name)".utf8), sha256: sha256, parts: parts)
+                key: location.key + Array((packed?.path ?? "blobs/\(Blobs.fan(file))/\(file)").utf8),
+                start: packed?.record?.record.content.lowerBound, sha256: sha256, parts: parts)
         }
     }
 
     /// A request for the object, or for some of its bytes.
     func request(_ method: S3Request.Method = .get, range: Range<Int64>? = nil) -> S3Request {
-        if let replica { return S3Request(method, bucket: bucket, key: replica.key, range: range) }
+        if let replica { return S3Request(method, bucket: bucket, key: replica.key, range: rangeInObject(range)) }
         let version = byKey ? nil : want.versionId.map { String(decoding: $0, as: UTF8.self) }
         var request = S3Request(
             method, bucket: bucket, key: want.key, versionId: version, range: range,
@@ -53,6 +58,16 @@ struct SourceObject {
         if range == nil, asksForChecksum { request.askForChecksum() }
         return request
     }
+
+    /// Which bytes of the object are these of the content; nil: all.
+    func rangeInObject(_ range: Range<Int64>?) -> Range<Int64>? {
+        guard let start = replica?.start else { return range }
+        let range = range ?? 0..<want.size
+        return start + range.lowerBound..<start + range.upperBound
+    }
+
+    /// Whether the content is a part of another object.
+    var isPacked: Bool { replica?.start != nil }
 
     /// Whether the source's checksum may be needed. Where the ETag is the MD5, it is not.
     var asksForChecksum: Bool {

@@ -1,9 +1,19 @@
 import Basics
 import Model
 
+extension ReplicaItem {
+    /// Something to fetch: its key is its name. Nil for the file of an inventory, which nothing vouches for.
+    var want: FetchRequest? {
+        switch self {
+        case .blob(let blob): blob.want(as: name)
+        case .pack(let pack, let size): BlobName.sha256(pack.digest, size: size).want(as: name)
+        case .inventoryFile: nil
+        }
+    }
+}
+
 extension BlobName {
-    /// The blob as something to fetch: its key is its name.
-    var want: FetchRequest {
+    fileprivate func want(as key: String) -> FetchRequest {
         let etag: ETag
         switch self {
         case .etag(let plain, _): etag = plain
@@ -11,7 +21,7 @@ extension BlobName {
         case .sha256(let digest, _): etag = ETag(Array("x-\(Hex.encode(digest))".utf8))
         }
         return FetchRequest(
-            key: Array(file.utf8), versionId: nil, etag: etag, size: size, isLatest: false, isOpaque: false,
+            key: Array(key.utf8), versionId: nil, etag: etag, size: size, isLatest: false, isOpaque: false,
             isArchived: false, lastModified: .distantPast, replacedAt: .distantFuture)
     }
 }

@@ -1,9 +1,11 @@
 import Basics
+import Blobs
 import Download
 import Glibc
 import Index
 import Merge
 import Model
+import Packs
 import S3
 import Store
 import Upload
@@ -14,6 +16,7 @@ public final class Clone {
     private let replica: Replica
     private let path: String
     private let acceptsMissing: Bool
+    private let push: String?
     private let note: (String) -> Void
     private let progress: (CloneProgress) -> Void
     private var outcome = CloneOutcome()
@@ -21,12 +24,15 @@ public final class Clone {
     /// - Parameters:
     ///   - path: of the store: a new or empty directory, an interrupted clone, or a store that the replica is ahead of.
     ///   - acceptsMissing: whether to make the store even if blobs cannot be fetched.
+    ///   - push: an earlier push, by its name or number; nil: the newest.
     ///   - note: called with remarks for people.
     public init(
-        _ replica: Replica, to path: String, acceptsMissing: Bool = false, note: @escaping (String) -> Void,
+        _ replica: Replica, to path: String, acceptsMissing: Bool = false, push: String? = nil,
+        note: @escaping (String) -> Void,
         progress: @escaping (CloneProgress) -> Void
     ) {
         self.acceptsMissing = acceptsMissing
+        self.push = push
         self.replica = replica
         self.path = path
         self.note = note
@@ -34,11 +40,17 @@ public final class Clone {
     }
 
     public func run() throws -> CloneOutcome {
-        let head = try replica.existingHead()
-        let (store, isNew) = try Store.forClone(at: path, head.metadata.configuration)
+        var head = try replica.existingHead(push)
+        let hasPacks = head.metadata.catalogue != nil
+        if hasPacks {
+            let format = max(head.metadata.configuration.format, StoreConfiguration.packFormat)
+            head.metadata.configuration.format = format
+        }
+        var (store, isNew) = try Store.forClone(at: path, head.metadata.configuration)
         let lock = try StoreLock(store, command: "icecore clone")
         defer { withExtendedLifetime(lock) {} }
         try store.removeLeftovers()
+        if hasPacks { try PackKeeper.prepare(&store) }
         if !isNew { try refuseStepBack(store, head) }
 
         let index = "\(store.temporaryPath)/clone-index"
@@ -52,6 +64,8 @@ public final class Clone {
         let missing = try missingBlobs(store, head, reader)
         reader.end()
         try fetch(missing, store, index)
+        try ClonedPacks(store).add(missing.packs)
+        try ClonedInventories(replica, store, note).fetch(head.metadata)
         if outcome.failed > 0, !acceptsMissing {
             throw IcecoreError(
                 .incomplete,
@@ -169,6 +183,8 @@ public final class Clone {
         var queue: FetchQueue
         var count = 0
         var bytes: Int64 = 0
+        /// All packs of the replica, with their bytes.
+        var packs: [PackName: Int64] = [:]
     }
 
     private func missingBlobs(_ store: Store, _ head: Replica.Head, _ index: IndexReader) throws -> MissingBlobs {
@@ -185,16 +201,31 @@ public final class Clone {
                     "\(count.of("blob")) that \(count == 1 ? "was pushed is" : "were pushed are") no longer there")
             }
         }
-        try replica.forEachBlob(head.metadata) { warning in
+        let packs = ClonedPacks(store)
+        try replica.forEachItem(head.metadata) { warning in
             note("warning: \(warning)")
-        } _: { name, blob in
+        } _: { item in
             try Interruption.check()
-            named += 1
-            if let known = BlobName(name), try store.blobs.find(known) != nil { return }
+            switch item {
+            case .blob(let blob):
+                named += 1
+                if try store.blobs.find(blob) != nil { return }
+            case .pack(let pack, let size):
+                missing.packs[pack] = size
+                if try packs.has(pack, size: size) { return }
+            case .inventoryFile: return
+            }
+            guard let want = item.want else { return }
             missing.count += 1
-            missing.bytes = missing.bytes.addingClamped(blob.size)
-            need.add(size: blob.size)
-            try missing.queue.append(blob.want)
+            missing.bytes = missing.bytes.addingClamped(item.size)
+            need.add(size: item.size)
+            try missing.queue.append(want)
+        }
+        if Int64(missing.packs.count) < head.metadata.catalogue?.packs ?? 0 {
+            throw IcecoreError(
+                .damaged,
+                "the replica names \(missing.packs.count.of("pack")) where \(head.metadata.catalogue?.packs ?? 0) were pushed: "
+                    + "'icecore push --check' from the store rewrites its manifest")
         }
         if let shortage = room.shortage(need, of: "the clone") {
             throw IcecoreError(.noSpace, "\(shortage): nothing was fetched")
@@ -215,9 +246,20 @@ public final class Clone {
         _ missing: MissingBlobs, _ store: Store, _ index: String, _ client: S3Client, _ location: S3Location
     ) throws {
         let facts = ReplicaFacts(index)
+        // Packs arrive as blobs, and get their own names afterwards: they must not go into packs themselves.
+        var configuration = store.configuration
+        configuration.packBelow = nil
+        let origin = ContentOrigin.replica(
+            location, facts: { try facts.lookUp($0) },
+            packs: { want, _ in
+                guard case let item? = ReplicaItem(String(decoding: want.key, as: UTF8.self)), item.pack != nil else {
+                    return []
+                }
+                return [PackedOrigin(path: item.path, record: nil)]
+            })
         let downloader = try Downloader(
-            store, client, origin: .replica(location, facts: { try facts.lookUp($0) }), wants: missing.queue,
-            headers: .nowhere, jobs: replica.options.jobs
+            store.with(configuration), client, origin: origin, wants: missing.queue, headers: .nowhere,
+            jobs: replica.options.jobs
         ) { [self] summary in
             progress(
                 .blobs(
@@ -240,11 +282,15 @@ public final class Clone {
             {
                 guard let want = try missing.queue.next() else { return nil }
                 let name = String(decoding: want.key, as: UTF8.self)
-                guard let blob = BlobName(name) else { return nil }
-                let path = ReplicaFormat.blobPath(name)
-                return UploadJob(
-                    path: path, payload: .blob(.file("\(root)/\(path)"), blob, parts: try facts.lookUp(want).parts)
-                )
+                guard let item = ReplicaItem(name) else { return nil }
+                let file = BlobPlace.file("\(root)/\(item.path)")
+                switch item {
+                case .blob(let blob):
+                    return UploadJob(item: item, payload: .blob(file, blob, parts: try facts.lookUp(want).parts))
+                case .pack(let pack, let size):
+                    return UploadJob(item: item, payload: .blob(file, .sha256(pack.digest, size: size), parts: nil))
+                case .inventoryFile: return nil
+                }
             }, journal: NoUploadJournal()
         ) { job, result in
             switch result {

@@ -2,12 +2,15 @@ import Basics
 import Blobs
 import Foundation
 import Model
+import Packs
 
 /// What the documents of a replica have in common, as `docs/FORMAT-replica.md` describes it. Unknown fields are
 /// ignored.
 enum ReplicaFormat {
-    /// The format that this program writes, and the newest that it reads.
-    static let current = 1
+    /// That of a replica without packs.
+    static let plain = 1
+    /// That of a replica with packs, and the newest that this program reads.
+    static let current = 2
 
     static let markerName = "icecore-replica.json"
     static let latestName = "latest.json"
@@ -63,26 +66,48 @@ enum ReplicaFormat {
         "\(directory)/blobs-\(padded(number)).gz"
     }
 
+    /// The path of a part of the catalogue of packs, in the directory of a snapshot.
+    static func cataloguePath(_ number: Int, in directory: String) -> String {
+        "\(directory)/packs-\(padded(number)).gz"
+    }
+
+    /// The path of a part of the list of inventories, in the directory of a snapshot.
+    static func inventoriesPath(_ number: Int, in directory: String) -> String {
+        "\(directory)/inventories-\(padded(number)).gz"
+    }
+
     private static func padded(_ number: Int) -> String {
         let text = String(number)
         return String(repeating: "0", count: max(0, 6 - text.utf8.count)) + text
     }
 
-    /// The name of the blob at a path; nil: it is not the path of a blob.
-    static func blobName(_ path: String) -> String? {
-        guard path.hasPrefix("blobs/"), let slash = path.lastIndex(of: "/") else { return nil }
-        return String(path[path.index(after: slash)...])
+    /// What is behind the last `/` of a path; nil if there is none.
+    static func lastName(_ path: String) -> String? {
+        path.lastIndex(of: "/").map { String(path[path.index(after: $0)...]) }
     }
 
-    /// Whether a path that a document names is one that a push writes: a file of a snapshot, or a blob.
+    /// Whether a path that a document names is one that a push writes: a file of a snapshot, a blob, a pack, or a file of
+    /// an inventory.
     static func isPath(_ path: String) -> Bool {
+        if isInventoryFile(path) { return true }
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 3, path.utf8.count <= 200 else { return false }
+        if parts[0] == "packs" { return PackName(String(parts[2])).map { "packs/\($0.path)" } == path }
         if parts[0] == "blobs" {
             let name = String(parts[2])
             return BlobName(name) != nil && blobPath(name) == path
         }
         return isSnapshot(parts[0...1].joined(separator: "/")) && isName(parts[2])
+    }
+
+    /// Whether a path is that of a file of a kept inventory. Those with other names do not travel.
+    static func isInventoryFile(_ path: String) -> Bool {
+        let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count >= 3, parts[0] == "inventories", path.utf8.count <= 300,
+            InventoryName.isValid(String(parts[1])), isName(parts[1])
+        else { return false }
+        if parts.count == 3 { return ["manifest.json", "manifest.checksum", "sync.json"].contains(parts[2]) }
+        return parts.count == 4 && parts[2] == "data" && isName(parts[3])
     }
 
     /// Whether a path that a document names is the directory of a snapshot.

@@ -1,8 +1,8 @@
 import Basics
 
-/// Writes the names of blobs into compressed parts of bounded size.
+/// Writes names into compressed parts of bounded size.
 struct ReplicaManifestWriter {
-    private let directory: String
+    private let path: (Int) -> String
     private let send: (String, [UInt8]) throws -> Void
     private var buffer: [UInt8] = []
     private var count = 0
@@ -12,10 +12,10 @@ struct ReplicaManifestWriter {
     static let most = 200_000
 
     /// - Parameters:
-    ///   - directory: of the snapshot.
+    ///   - path: of a part, by its number.
     ///   - send: writes a part to its path.
-    init(in directory: String, send: @escaping (String, [UInt8]) throws -> Void) {
-        self.directory = directory
+    init(_ path: @escaping (Int) -> String, send: @escaping (String, [UInt8]) throws -> Void) {
+        self.path = path
         self.send = send
     }
 
@@ -32,7 +32,7 @@ struct ReplicaManifestWriter {
     }
 
     private mutating func endPart() throws {
-        let path = ReplicaFormat.manifestPath(parts.count, in: directory)
+        let path = path(parts.count)
         try send(path, try buffer.withUnsafeBytes { try Gzip.compress($0) })
         parts.append(
             ReplicaPiece(

@@ -32,19 +32,48 @@ struct ReplicaMetadata: Codable, Equatable {
     var index: ChunkedIndex
     /// Nil: it could not be written.
     var manifest: ReplicaManifest?
+    /// Nil: the replica has no packs.
+    var catalogue: ReplicaCatalogue?
+    /// The files of the kept inventories; nil: an older program has pushed, which does not know them.
+    var inventories: ReplicaManifest?
     /// Directories of earlier snapshots that are still there, oldest first.
     var history: [String]
-    var pendingDeletions: [PendingDeletion]?
+    /// What is known of these; those that older programs have pushed may be lacking.
+    var earlier: [EarlierPush]?
+    /// What is marked for deletion.
+    var retired: [PendingDeletion]?
+    /// The same; paths that older programs would take for damage.
+    var retiredInventories: [PendingDeletion]?
 
-    private enum CodingKeys: String, CodingKey {
-        case format, storeId, sequence, path, pushedAt, pushedBy, snapshots, pruned, blobs, blobBytes, missing
-        case configuration, index, manifest, history
-        case pendingDeletions = "retired"
+    /// Everything that is marked for deletion.
+    var pendingDeletions: [PendingDeletion]? {
+        get {
+            let all = (retired ?? []) + (retiredInventories ?? [])
+            return all.isEmpty ? nil : all
+        }
+        set {
+            func some(_ isWanted: (String) -> Bool) -> [PendingDeletion]? {
+                let some = (newValue ?? []).compactMap { entry -> PendingDeletion? in
+                    var entry = entry
+                    entry.paths = entry.paths.filter(isWanted)
+                    return entry.paths.isEmpty ? nil : entry
+                }
+                return some.isEmpty ? nil : some
+            }
+            retired = some { !ReplicaFormat.isInventoryFile($0) }
+            retiredInventories = some { ReplicaFormat.isInventoryFile($0) }
+        }
     }
 
     /// Every file that this snapshot needs, or that is to be deleted.
     var paths: [String] {
-        index.chunks.map(\.path) + (manifest?.parts ?? []).map(\.path) + (pendingDeletions ?? []).flatMap(\.paths)
+        sharedPaths + (pendingDeletions ?? []).flatMap(\.paths)
+    }
+
+    /// The files that this snapshot consists of, in its own directory or in those of others.
+    var sharedPaths: [String] {
+        let parts = index.chunks + (manifest?.parts ?? []) + (catalogue?.parts ?? []) + (inventories?.parts ?? [])
+        return parts.map(\.path)
     }
 
     /// Refuses what would lead out of the replica, or make a reader allocate more than a push can have written.
@@ -52,7 +81,8 @@ struct ReplicaMetadata: Codable, Equatable {
     /// - Parameter place: the document's name for messages.
     func check(_ place: String) throws {
         let bad =
-            paths.first { !ReplicaFormat.isPath($0) } ?? (history + [path]).first { !ReplicaFormat.isSnapshot($0) }
+            paths.first { !ReplicaFormat.isPath($0) }
+            ?? (history + (earlier ?? []).map(\.path) + [path]).first { !ReplicaFormat.isSnapshot($0) }
         if let bad {
             throw IcecoreError(
                 .damaged, "\(place) names '\(Display.text(bad, limit: 200))', which is not a path in a replica")
@@ -71,7 +101,9 @@ struct ReplicaMetadata: Codable, Equatable {
                     + "\(StoreConfiguration.packFormat): install a newer icecore")
         }
         try index.check(place)
-        for part in manifest?.parts ?? [] where part.size < 0 || part.size > ReplicaPiece.largest {
+        try catalogue?.check(place)
+        for part in (manifest?.parts ?? []) + (inventories?.parts ?? [])
+        where part.size < 0 || part.size > ReplicaPiece.largest {
             throw IcecoreError(.damaged, "\(place): a part of the manifest is too large")
         }
     }

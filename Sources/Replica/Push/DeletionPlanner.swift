@@ -12,18 +12,28 @@ struct DeletionPlanner {
     private let head: Replica.Head
     private let now = Timestamp.now()
     private var plan = DeletionPlan()
+    /// The paths of files of inventories that the replica has and that are to stay.
+    private var neededInventories: Set<String> = []
 
     /// The most paths that are marked at a time: the list is part of a document.
     private static let mostMarked = 50_000
 
-    /// - Parameter knowsAllContents: the index expects no content that is missing.
+    /// - Parameters:
+    ///   - knowsAllContents: the index expects no content that is missing.
+    ///   - lacksNothing: the store itself has every content that the index expects, and has sent it.
     static func plan(
-        _ context: PushContext, _ base: PushBase, _ index: PushedIndex, knowsAllContents: Bool
+        _ context: PushContext, _ base: PushBase, _ index: PushedIndex, knowsAllContents: Bool,
+        lacksNothing: () throws -> Bool
     ) throws -> DeletionPlan {
         guard let head = base.head else { return DeletionPlan() }
         var planner = DeletionPlanner(context: context, head: head)
+        try context.records.forEachBlob(prefix: "i-") { name, state in
+            if state != .unconfirmed, let item = ReplicaItem(name) { planner.neededInventories.insert(item.path) }
+        }
         try planner.reviewMarked()
-        if context.options.pruneGrace != nil { try planner.markUnneeded(index, knowsAllContents) }
+        if context.options.pruneGrace != nil {
+            try planner.markUnneeded(index, knowsAllContents, lacksNothing)
+        }
         return planner.plan
     }
 
@@ -47,9 +57,7 @@ struct DeletionPlanner {
         // A blob that this store has sent again is needed again.
         var paths: [String] = []
         for path in entry.paths {
-            guard let name = ReplicaFormat.blobName(path), let state = try context.records.state(of: name),
-                state != .unconfirmed
-            else {
+            guard try isNeededAgain(path) else {
                 paths.append(path)
                 continue
             }
@@ -78,10 +86,31 @@ struct DeletionPlanner {
         }
     }
 
+    private func isNeededAgain(_ path: String) throws -> Bool {
+        let state: ReplicaRecords.BlobState?
+        if path.hasPrefix("blobs/"), let name = ReplicaFormat.lastName(path) {
+            state = try context.records.state(of: name)
+        } else if path.hasPrefix("packs/"), let name = ReplicaFormat.lastName(path) {
+            // Its size, which is part of the name, is nothing that a path tells.
+            var found: ReplicaRecords.BlobState?
+            try context.records.forEachBlob(prefix: "p-\(name)-") { found = $1 }
+            state = found
+        } else if ReplicaFormat.isInventoryFile(path) {
+            return neededInventories.contains(path)
+        } else {
+            return false
+        }
+        return state != nil && state != .unconfirmed
+    }
+
     // MARK: - Marked by this push
 
-    private mutating func markUnneeded(_ index: PushedIndex, _ knowsAllContents: Bool) throws {
+    private mutating func markUnneeded(
+        _ index: PushedIndex, _ knowsAllContents: Bool, _ lacksNothing: () throws -> Bool
+    ) throws {
         try markBlobs(index, knowsAllContents)
+        try markPacks(lacksNothing)
+        try markInventories(index)
         try markSnapshots()
         guard !plan.marked.isEmpty else { return }
         plan.pending.append(PendingDeletion(paths: plan.marked, markedAt: now.rfc3339))
@@ -99,6 +128,7 @@ struct DeletionPlanner {
         let room = DeletionPlanner.mostMarked - (plan.pending + plan.due).reduce(0) { $0 + $1.paths.count }
         try records.forEachBlob { name, state in
             try Interruption.check()
+            if name.hasPrefix("p-") || name.hasPrefix("i-") { return }
             if try pushed.doomed?.contains(name) != true {
                 if Files.exists(store.blobs.path(ofName: name)) { return }
                 if let blob = BlobName(name), try store.blobs.find(blob) != nil { return }
@@ -119,7 +149,38 @@ struct DeletionPlanner {
             }
         }
         index.end()
-        plan.marked += plan.droppedBlobs.sorted().map(ReplicaFormat.blobPath)
+        plan.marked += plan.droppedBlobs.compactMap { ReplicaItem($0)?.path }.sorted()
+    }
+
+    /// Marks packs that the store does not have. While it lacks anything, they may be all that has it.
+    private mutating func markPacks(_ lacksNothing: () throws -> Bool) throws {
+        let own = Set((try context.store.packs.current()?.packs ?? [:]).values)
+        var gone: [ReplicaItem] = []
+        try context.records.forEachBlob(prefix: "p-") { name, _ in
+            if let item = ReplicaItem(name), let pack = item.pack, !own.contains(pack) { gone.append(item) }
+        }
+        guard !gone.isEmpty, try lacksNothing() else { return }
+        try drop(gone)
+    }
+
+    /// Marks the files of inventories whose snapshots the store has dropped.
+    private mutating func markInventories(_ index: PushedIndex) throws {
+        let kept = Set(index.snapshots.map(\.name))
+        var gone: [ReplicaItem] = []
+        try context.records.forEachBlob(prefix: "i-") { name, _ in
+            guard let item = ReplicaItem(name), case .inventoryFile(let path, _) = item else { return }
+            if !kept.contains(String(path.prefix { $0 != "/" })) { gone.append(item) }
+        }
+        try drop(gone)
+    }
+
+    private mutating func drop(_ items: [ReplicaItem]) throws {
+        for item in items {
+            let state = try context.records.state(of: item.name)
+            plan.droppedBlobs.insert(item.name)
+            plan.marked.append(item.path)
+            if state != .unconfirmed { plan.changesManifest = true }
+        }
     }
 
     /// Marks files of earlier snapshots that the newest does not share.
@@ -127,8 +188,7 @@ struct DeletionPlanner {
         // The newest stays: readers have it until the next one is there.
         guard plan.history.count > 1 else { return }
         let known = Set((plan.pending + plan.due).flatMap(\.paths))
-        var shared = Set(head.metadata.index.chunks.map(\.path))
-        shared.formUnion((head.metadata.manifest?.parts ?? []).map(\.path))
+        let shared = Set(head.metadata.sharedPaths)
         var history: [String] = []
         for directory in plan.history.dropLast() {
             var isShared = false

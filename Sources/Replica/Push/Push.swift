@@ -35,7 +35,8 @@ public final class Push {
         let hold = try BlobDeletionLock(store, removing: false)
         defer { withExtendedLifetime(hold) {} }
         try refuseEmptyStore()
-        let marker = try replica.begin(for: store)
+        let hasPacks = try store.packs.current()?.packs.isEmpty == false
+        let marker = try replica.begin(for: store, format: hasPacks ? ReplicaFormat.current : ReplicaFormat.plain)
         guard marker.storeId == store.configuration.storeId else {
             throw IcecoreError(
                 .busy, "\(replica.url) is the replica of another store (\(marker.storeId)): choose another place")
@@ -45,6 +46,7 @@ public final class Push {
             try? records.commit()
             replica.removeStaging()
         }
+        try removeLeftovers(marker.replicaId)
         let context = PushContext(
             store: store, replica: replica, replicaId: marker.replicaId, records: records, options: options, note: note,
             progress: progress)
@@ -69,15 +71,22 @@ public final class Push {
         try checks.refuseStepBack()
         outcome.missing = try checks.missingContents()
 
-        let feed = BlobFeed(store, index, context.records)
+        let feed = try BlobFeed(store, index, context.records)
         try blobs.run(feed)
-        (outcome.blobs, outcome.bytes, outcome.damaged) = (blobs.count, blobs.bytes, blobs.damaged)
-        if feed.seen < (try index.reader.totals().blobs) { outcome.missing += try checks.missingBlobs() }
+        (outcome.blobs, outcome.packs, outcome.bytes) = (blobs.count, blobs.packs, blobs.bytes)
+        outcome.damaged = blobs.damaged
+        let expected = try index.reader.totals().blobs
+        if try feed.lacksPacks || feed.seen - index.doomedInPacks(store) < expected {
+            outcome.missing += try checks.missingBlobs()
+        }
 
         index.reader.end()
         let chunker = try IndexChunker(index.path) { progress(.index(0.5 + $0 / 2)) }
         progress(.finishing)
-        let plan = try PushPlan(context, base, index, chunker, knowsAllContents: outcome.missing == 0)
+        let isWhole = outcome.missing == 0 && outcome.damaged.isEmpty && !feed.lacksPacks
+        let plan = try PushPlan(context, base, index, chunker, knowsAllContents: outcome.missing == 0) {
+            try isWhole && checks.lacksNothing()
+        }
         if plan.isUnchanged, let latest = base.head?.latest {
             outcome.snapshot = latest.snapshot
             outcome.sequence = latest.sequence
@@ -90,9 +99,9 @@ public final class Push {
 
         let snapshot = SnapshotUpload(context, base, plan)
         try snapshot.sendChunks()
-        let manifest = try snapshot.sendManifest()
+        let lists = try snapshot.sendLists()
         let commit = PushCommit(context, base, plan, snapshot)
-        let latest = try commit.writeMetadata(index, manifest, missing: outcome.missing)
+        let latest = try commit.writeMetadata(index, lists, missing: outcome.missing)
         guard try commit.replaceLatest(latest) else {
             try commit.takeBack()
             try commit.reportWinner(isLastAttempt: isLastAttempt)
@@ -103,6 +112,14 @@ public final class Push {
         outcome.sequence = latest.sequence
         outcome.deleted = try commit.delete()
         return outcome
+    }
+
+    /// Removes parts of catalogues that a killed push has left.
+    private func removeLeftovers(_ replicaId: String) throws {
+        let directory = "\(store.path)/\(StoreLayout.replicas)"
+        for name in try Files.names(in: directory) where name.hasPrefix("\(replicaId).packs") {
+            try Files.remove("\(directory)/\(name)")
+        }
     }
 
     // MARK: - What cannot be pushed

@@ -6,6 +6,8 @@ struct PushBase {
     let head: Replica.Head?
     /// The replica's manifest, if the new one can extend it.
     let manifest: ReplicaManifest?
+    /// The same for the list of inventories.
+    var inventories: ReplicaManifest? { manifest == nil ? nil : head?.metadata.inventories }
 
     /// Reads the replica, brings the store's records up to date with it, and removes what an interrupted push has left.
     static func prepare(_ context: PushContext) throws -> PushBase {
@@ -46,12 +48,22 @@ struct PushBase {
         var isComplete = head.metadata.manifest != nil
         if try records.baseSnapshot == head.latest.snapshot, isComplete, !isChecking { return true }
         try records.forgetListed()
-        try context.replica.forEachBlob(head.metadata, listing: isChecking) { warning in
+        let own = Set((isChecking ? try context.store.packs.current()?.packs : nil)?.values.map { $0 } ?? [])
+        try context.replica.forEachItem(head.metadata, listing: isChecking) { warning in
             isComplete = false
             context.note("warning: \(warning)")
-        } _: { name, _ in
+        } _: { item in
             try Interruption.check()
-            if try records.state(of: name) != .listed { try records.set(name, .listed) }
+            if isChecking, let pack = item.pack {
+                // What the store has as well is compared with that before it counts.
+                if own.contains(pack) { return try records.set(item.name, .unconfirmed) }
+                if let problem = try context.replica.problem(of: item) {
+                    return context.note(
+                        "warning: the pack \(pack) of the replica is damaged and left out (\(problem)), and this store "
+                            + "does not have it")
+                }
+            }
+            if try records.state(of: item.name) != .listed { try records.set(item.name, .listed) }
         }
         try records.setBaseSnapshot(head.latest.snapshot)
         try records.commit()

@@ -8,10 +8,12 @@ struct PushChecks {
     private let context: PushContext
     private let head: Replica.Head?
     private let index: PushedIndex
+    private let packs: ReplicaPacks
 
     init(_ context: PushContext, _ base: PushBase, _ index: PushedIndex) {
         self.context = context
         head = base.head
+        packs = ReplicaPacks(context, base.head)
         self.index = index
     }
 
@@ -58,7 +60,8 @@ struct PushChecks {
                 return
             }
             if try context.store.blob(etag: etag, size: row.size, reader) != nil { return }
-            if try state(etag, row.size) == .listed { return }
+            let name = try name(etag, row.size)
+            if try context.records.state(of: name.file) == .listed || packs.has(name) { return }
             missing += 1
             if old.contains(row.seenFrom) || old.contains(row.listedFrom) { missingThere += 1 }
         }
@@ -79,16 +82,33 @@ struct PushChecks {
         let scan = try MissingContents(context.store, index.reader)
         try scan.scan(nil, looksForMissing: true) { version, _ in
             guard version.flags.contains(.present) else { return }
-            let state = try state(version.content.etag, version.content.size)
-            if state != .listed, state != .uploaded { missing += 1 }
+            let name = try name(version.content.etag, version.content.size)
+            let state = try context.records.state(of: name.file)
+            if state != .listed, state != .uploaded, try !packs.has(name) { missing += 1 }
         }
         return missing
     }
 
-    /// What is known about a content at the replica.
-    private func state(_ etag: ETag, _ size: Int64) throws -> ReplicaRecords.BlobState? {
+    /// Whether the store itself has every content that its index expects.
+    func lacksNothing() throws -> Bool {
+        var lacksNothing = true
+        let reader = index.reader
+        try reader.missing { directory, row in
+            guard row.size > 0, lacksNothing,
+                let etag = try row.contentETag(prefix: try reader.prefix(of: directory) ?? [])
+            else { return }
+            lacksNothing = try context.store.blob(etag: etag, size: row.size, reader) != nil
+        }
+        guard lacksNothing else { return false }
+        try MissingContents(context.store, reader).scan(nil, looksForMissing: true) { version, _ in
+            if version.flags.contains(.present) { lacksNothing = false }
+        }
+        return lacksNothing
+    }
+
+    /// How a content is named at the replica.
+    private func name(_ etag: ETag, _ size: Int64) throws -> BlobName {
         let sha256 = try index.reader.blobFacts(etag: etag, size: size).sha256
-        let name = sha256.map { BlobName.sha256($0, size: size) } ?? .etag(etag, size: size)
-        return try context.records.state(of: name.file)
+        return sha256.map { BlobName.sha256($0, size: size) } ?? .etag(etag, size: size)
     }
 }

@@ -1,6 +1,5 @@
 import Basics
 import Foundation
-import Model
 
 /// The last steps of a push: `metadata.json`, then `latest.json`, which makes the new snapshot the replica's newest,
 /// and what follows from that.
@@ -30,37 +29,42 @@ final class PushCommit {
     ///
     /// - Returns: the `latest.json` that points to it.
     func writeMetadata(
-        _ index: PushedIndex, _ manifest: ReplicaManifest?, missing: Int64
+        _ index: PushedIndex, _ lists: SnapshotUpload.Lists, missing: Int64
     ) throws -> ReplicaLatest {
         let now = Timestamp.now()
         announcedAt = MonotonicClock.millisecondsWithSleep()
-        let metadata = try metadata(index, manifest, missing: missing, now)
+        let metadata = try metadata(index, lists, missing: missing, now)
         let document = try ReplicaFormat.encode(metadata)
         try snapshot.write("\(plan.path)/\(ReplicaFormat.metadataName)", document)
         return ReplicaLatest(
-            format: ReplicaFormat.current, storeId: metadata.storeId, sequence: sequence, snapshot: plan.path,
+            format: plan.format, storeId: metadata.storeId, sequence: sequence, snapshot: plan.path,
             metadataSHA256: Hex.encode(SHA256.digest(document)), pushedAt: metadata.pushedAt,
             pushedBy: metadata.pushedBy)
     }
 
     private func metadata(
-        _ index: PushedIndex, _ manifest: ReplicaManifest?, missing: Int64, _ now: Timestamp
+        _ index: PushedIndex, _ lists: SnapshotUpload.Lists, missing: Int64, _ now: Timestamp
     ) throws -> ReplicaMetadata {
         let pending = plan.deletions.announced(now)
         var metadata = ReplicaMetadata(
-            format: ReplicaFormat.current, storeId: context.store.configuration.storeId, sequence: sequence,
+            format: plan.format, storeId: context.store.configuration.storeId, sequence: sequence,
             path: plan.path, pushedAt: now.rfc3339, pushedBy: "icecore on \(ProcessInfo.processInfo.hostName)",
             snapshots: index.snapshots, pruned: index.pruned, blobs: 0, blobBytes: 0, missing: missing,
-            configuration: index.configuration, index: plan.index, manifest: manifest,
-            history: plan.deletions.history, pendingDeletions: pending.isEmpty ? nil : pending)
+            configuration: index.configuration, index: plan.index, manifest: lists.manifest,
+            catalogue: lists.catalogue, inventories: lists.inventories, history: plan.deletions.history)
+        metadata.pendingDeletions = pending
+        if let head = base.head {
+            let there = Set(metadata.history)
+            metadata.earlier = ((head.metadata.earlier ?? []) + [head.summary]).filter { there.contains($0.path) }
+        }
         let isIncremental = base.manifest != nil && !plan.deletions.changesManifest
         if let head = base.head, isIncremental {
             (metadata.blobs, metadata.blobBytes) = (head.metadata.blobs, head.metadata.blobBytes)
         }
         try records.forEachBlob(unlistedOnly: isIncremental) { name, state in
-            guard state != .unconfirmed, !plan.deletions.droppedBlobs.contains(name), let blob = BlobName(name) else {
-                return
-            }
+            guard state != .unconfirmed, !plan.deletions.droppedBlobs.contains(name),
+                case .blob(let blob)? = ReplicaItem(name)
+            else { return }
             metadata.blobs += 1
             metadata.blobBytes = metadata.blobBytes.addingClamped(blob.size)
         }

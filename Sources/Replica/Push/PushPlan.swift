@@ -10,15 +10,19 @@ struct PushPlan {
     /// The numbers of the chunks that the replica lacks.
     let newChunks: [Int]
     let deletions: DeletionPlan
+    /// That of the replica from this push on.
+    let format: Int
     /// The replica has and says all of this already.
     let isUnchanged: Bool
 
     /// Decides after the blobs were sent.
     ///
-    /// - Parameter knowsAllContents: the index expects no content that is missing.
+    /// - Parameters:
+    ///   - knowsAllContents: the index expects no content that is missing.
+    ///   - lacksNothing: the store itself has every content that the index expects, and has sent it.
     init(
         _ context: PushContext, _ base: PushBase, _ pushed: PushedIndex, _ chunker: IndexChunker,
-        knowsAllContents: Bool
+        knowsAllContents: Bool, lacksNothing: () throws -> Bool
     ) throws {
         path = "snapshots/\(PushPlan.name())"
         self.chunker = chunker
@@ -28,7 +32,13 @@ struct PushPlan {
         try context.records.forEachBlob(unlistedOnly: true) { _, state in
             if state == .uploaded { hasNewBlobs = true }
         }
-        deletions = try DeletionPlanner.plan(context, base, pushed, knowsAllContents: knowsAllContents)
+        var hasPacks = false
+        try context.records.forEachBlob(prefix: "p-") { _, state in
+            if state != .unconfirmed { hasPacks = true }
+        }
+        format = max(hasPacks ? ReplicaFormat.current : ReplicaFormat.plain, base.head?.latest.format ?? 1)
+        deletions = try DeletionPlanner.plan(
+            context, base, pushed, knowsAllContents: knowsAllContents, lacksNothing: lacksNothing)
         isUnchanged =
             base.manifest != nil && !hasNewBlobs && newChunks.isEmpty && index == base.head?.metadata.index
             && pushed.configuration == base.head?.metadata.configuration && !deletions.needsSnapshot

@@ -1,6 +1,7 @@
 import Basics
 import Glibc
 import Index
+import Model
 import Store
 
 /// The index as a push sends it: a copy that does not change while the store goes on working, and what belongs to it.
@@ -12,6 +13,9 @@ struct PushedIndex {
     let doomed: UnnamedBlobs?
     /// Oldest first.
     let snapshots: [ReplicaMetadata.PushedSnapshot]
+
+    /// Whether the store has packs.
+    let hasPacks: Bool
 
     /// Copies the store's index.
     static func copy(_ context: PushContext, progress: (Double) -> Void) throws -> PushedIndex {
@@ -31,8 +35,10 @@ struct PushedIndex {
         self.path = path
         // Read after the copy was made: what it says may come before what the index holds, but never after.
         var configuration = try StoreConfiguration(path: store.configurationPath)
-        // A replica has no packs, whatever its store has.
-        configuration.format = min(configuration.format, StoreConfiguration.currentFormat)
+        _ = try store.packs.refresh()
+        hasPacks = try store.packs.current()?.packs.isEmpty == false
+        // Whether there could be packs is nothing that a replica without any has to know.
+        if !hasPacks { configuration.format = min(configuration.format, StoreConfiguration.currentFormat) }
         self.configuration = configuration
         reader = try IndexReader(path: path)
         doomed = try UnnamedBlobs.doomed(store, reader)
@@ -52,6 +58,18 @@ struct PushedIndex {
             .damaged,
             "the store's index is damaged (it \(problem)), and was not pushed: 'icecore verify' says more, 'icecore "
                 + "reindex' rebuilds it")
+    }
+
+    /// How many contents that the store does not keep are in its packs for now, which are sent as they are.
+    func doomedInPacks(_ store: Store) throws -> Int {
+        guard hasPacks, let doomed else { return 0 }
+        var count = 0
+        try reader.doomedBlobs { name, _ in
+            if try doomed.contains(name), let blob = BlobName(name), try !store.packs.expected(blob).isEmpty {
+                count += 1
+            }
+        }
+        return count
     }
 
     func remove() { unlink(path) }

@@ -8,7 +8,7 @@ import Upload
 /// In `replicas/<id>.sqlite`. It can be deleted: the next push reads the replica's manifest, and sends what that does
 /// not name. May be used from any thread, by one push at a time.
 final class ReplicaRecords: UploadJournal, @unchecked Sendable {
-    /// What is known about a blob at the replica. The raw values are part of the format.
+    /// What is known about a blob at the replica, or a pack, or a file of an inventory. The raw values are part of the format.
     enum BlobState: Int64, Sendable {
         /// The replica's manifest names it.
         case listed = 0
@@ -125,14 +125,21 @@ final class ReplicaRecords: UploadJournal, @unchecked Sendable {
 
     /// Calls `body` with each blob, ordered by name.
     ///
-    /// - Parameter unlistedOnly: only those that no manifest names.
-    func forEachBlob(unlistedOnly: Bool = false, _ body: (String, BlobState) throws -> Void) throws {
+    /// - Parameters:
+    ///   - unlistedOnly: only those that no manifest names.
+    ///   - prefix: what their names begin with.
+    func forEachBlob(
+        unlistedOnly: Bool = false, prefix: String = "", _ body: (String, BlobState) throws -> Void
+    ) throws {
         try commit()
-        var last = ""
+        var last = prefix
         while true {
             // Piece by piece: `body` may record something.
             let piece = try records.read { try blobs(after: last, unlistedOnly, $0) }
-            for (name, state) in piece { try body(name, state) }
+            for (name, state) in piece {
+                guard name.hasPrefix(prefix) else { return }
+                try body(name, state)
+            }
             guard let end = piece.last else { return }
             last = end.0
         }

@@ -37,30 +37,56 @@ final class SnapshotUpload {
         written += paths
     }
 
-    /// Writes the parts of the manifest that are new.
-    ///
-    /// - Returns: nil if that failed, which does not fail the push.
-    func sendManifest() throws -> ReplicaManifest? {
-        let records = context.records
-        var writer = ReplicaManifestWriter(in: plan.path) { [self] path, bytes in try write(path, bytes) }
+    /// What says what is where in the replica.
+    struct Lists {
+        /// Nil if it could not be written, which does not fail the push.
+        var manifest: ReplicaManifest?
+        var inventories: ReplicaManifest?
+        var catalogue: ReplicaCatalogue?
+    }
+
+    /// Writes the parts of the lists that are new.
+    func sendLists() throws -> Lists {
+        var lists = Lists()
+        // First: what it cannot have, the manifest must not name.
+        lists.catalogue = try CatalogueUpload.run(context, base, plan, write: write)
+        let directory = plan.path
         do {
-            var kept: [ReplicaPiece] = []
-            if let manifest = base.manifest, !plan.deletions.changesManifest {
-                kept = try merge(manifest, into: &writer)
-                try records.forEachBlob(unlistedOnly: true) { name, state in
-                    if state == .uploaded { try writer.add(name) }
-                }
-            } else {
-                try records.forEachBlob { name, state in
-                    if state != .unconfirmed, !plan.deletions.droppedBlobs.contains(name) { try writer.add(name) }
-                }
+            lists.manifest = try send(base.manifest, { ReplicaFormat.manifestPath($0, in: directory) }) {
+                !$0.hasPrefix("i-")
             }
-            return ReplicaManifest(parts: kept + (try writer.finish()))
         } catch let error as IcecoreError where error.code != .interrupted {
             context.note(
-                "warning: the manifest of the replica could not be written (\(error)): a clone will list its blobs")
-            return nil
+                "warning: the manifest of the replica could not be written (\(error)): a clone will list what is there")
         }
+        lists.inventories = try send(base.inventories, { ReplicaFormat.inventoriesPath($0, in: directory) }) {
+            $0.hasPrefix("i-")
+        }
+        return lists
+    }
+
+    /// Writes a list of what belongs on it.
+    ///
+    /// - Parameter old: the one that can be extended.
+    private func send(
+        _ old: ReplicaManifest?, _ path: @escaping (Int) -> String, _ belongs: (String) -> Bool
+    ) throws -> ReplicaManifest {
+        let records = context.records
+        var writer = ReplicaManifestWriter(path) { [self] path, bytes in try write(path, bytes) }
+        var kept: [ReplicaPiece] = []
+        if let old, !plan.deletions.changesManifest {
+            kept = try merge(old, into: &writer)
+            try records.forEachBlob(unlistedOnly: true) { name, state in
+                if state == .uploaded, belongs(name) { try writer.add(name) }
+            }
+        } else {
+            try records.forEachBlob { name, state in
+                if state != .unconfirmed, belongs(name), !plan.deletions.droppedBlobs.contains(name) {
+                    try writer.add(name)
+                }
+            }
+        }
+        return ReplicaManifest(parts: kept + (try writer.finish()))
     }
 
     /// Writes the names of small parts anew, before there are too many such parts.

@@ -20,6 +20,15 @@ struct CachedContents {
             sizes.append(size)
         }
         var total = sizes.reduce(0, +)
+        // Packs of which some contents have come go as a whole.
+        var packs: [(time: Int, path: String, size: Int64)] = []
+        try store.packs.folder.forEach { name in
+            let path = store.packs.folder.path(of: name)
+            var status = stat()
+            guard lstat(path, &status) == 0 else { return }
+            packs.append((max(status.st_atim.tv_sec, status.st_mtim.tv_sec), path, Int64(status.st_blocks) * 512))
+        }
+        total += packs.reduce(0) { $0 + $1.size }
         var partial: [(path: String, size: Int64)] = []
         try forEachFile(store.temporaryPath) { path, status in
             partial.append((path, Int64(status.st_blocks) * 512))
@@ -34,6 +43,10 @@ struct CachedContents {
             try Files.remove("\(path).log")
             try Files.remove(path)
             total -= size
+        }
+        for pack in packs.sorted(by: { $0.time < $1.time }) where total > limit {
+            try Files.remove(pack.path)
+            total -= pack.size
         }
         guard total > limit else { return }
         // Each directory gives up its share, so that only one of them at a time is in memory.

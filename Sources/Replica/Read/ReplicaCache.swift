@@ -1,6 +1,7 @@
 import Basics
 import Download
 import Glibc
+import Packs
 import S3
 import Store
 
@@ -23,15 +24,16 @@ public final class ReplicaCache: @unchecked Sendable {
     ///   - parent: the directory of all caches; nil: `$XDG_CACHE_HOME/icecore`, or `~/.cache/icecore`.
     ///   - limit: the most bytes of contents to keep, about.
     ///   - isOffline: whether to show what the cache has, without asking the replica.
+    ///   - push: an earlier push to open, by its name or number; nil: the newest.
     public init(
         _ url: ReplicaURL, _ options: ReplicaOptions, in parent: String?, limit: Int64, isOffline: Bool,
-        progress: (Double) -> Void
+        push: String? = nil, progress: (Double) -> Void
     ) throws {
         self.url = url
         self.options = options
         self.limit = limit
-        let path = try ReplicaCache.path(url, options, parent)
-        index = CachedIndex(url: url, options: options, path: path)
+        let path = try ReplicaCache.path(url, options, parent, push)
+        index = CachedIndex(url: url, options: options, path: path, push: push)
         if isOffline {
             guard Files.exists("\(path)/icecore.json") else {
                 throw IcecoreError(.notFound, "the cache has nothing of \(url) yet: open it once without --offline")
@@ -45,6 +47,8 @@ public final class ReplicaCache: @unchecked Sendable {
         var store = try Store(path: path)
         if case .directory(let root) = url {
             store.blobsPath = "\(root)/blobs"
+            store.packs = PackSet(
+                PackFolder(path: "\(root)/packs", cataloguePath: store.packs.folder.cataloguePath))
             facts = nil
         } else {
             facts = ReplicaFacts(store.indexPath) { [index] in try index.refresh { _ in } }
@@ -55,7 +59,13 @@ public final class ReplicaCache: @unchecked Sendable {
     /// Where contents come from; nil: they are all on this machine.
     public var origin: ContentOrigin? {
         guard case .bucket(let location) = url, let facts else { return nil }
-        return .replica(location, facts: { try facts.lookUp($0) })
+        let packs = store.packs
+        return .replica(
+            location, facts: { try facts.lookUp($0) },
+            packs: { _, name in
+                _ = try packs.refresh()
+                return try packs.expected(name).map { PackedOrigin(path: "packs/\($0.pack.path)", record: $0) }
+            })
     }
 
     /// Whether contents can be fetched.
@@ -87,7 +97,9 @@ public final class ReplicaCache: @unchecked Sendable {
         try CachedContents(store: store, limit: limit).trim()
     }
 
-    private static func path(_ url: ReplicaURL, _ options: ReplicaOptions, _ parent: String?) throws -> String {
+    private static func path(_ url: ReplicaURL, _ options: ReplicaOptions, _ parent: String?, _ push: String?) throws
+        -> String
+    {
         let environment = options.environment
         let base: String
         if let parent {
@@ -106,6 +118,7 @@ public final class ReplicaCache: @unchecked Sendable {
             let configuration = try options.configuration()
             identity += "\n\(configuration.address(of: location.bucket))\n\(configuration.profileName ?? "")"
         }
+        if let push { identity += "\npush \(push)" }
         return "\(base)/\(Hex.encode(SHA256.digest(Array(identity.utf8)).prefix(16)))"
     }
 

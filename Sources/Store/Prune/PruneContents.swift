@@ -331,7 +331,7 @@ extension IndexReader {
 
     /// The blobs that earlier prunes have doomed and that may still be there, with their sizes: those in packs that stayed, and
     /// those that a stopped prune did not come to.
-    func doomedBlobs(_ body: (String, Int64) throws -> Void) throws {
+    public func doomedBlobs(_ body: (String, Int64) throws -> Void) throws {
         guard knowsPrunes else { return }
         let select = try connection.prepare("SELECT name, size FROM doomed")
         while try select.step() { try body(String(decoding: select.bytes(0), as: UTF8.self), select.integer(1)) }

@@ -12,6 +12,11 @@ struct ReadOptions: ParsableArguments {
             "Read a replica, file:///DIRECTORY or s3://BUCKET/PREFIX, instead of a store.", valueName: "url"))
     var replica: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Open an earlier push, by its number or name: 'icecore snapshots --pushes' lists them.", valueName: "name"))
+    var push: String?
+
     @OptionGroup var flags: ReplicaFlags
 
     @Option(
@@ -27,10 +32,10 @@ struct ReadOptions: ParsableArguments {
 
     func validate() throws {
         if replica != nil, options.store != nil { throw ValidationError("give --store or --replica, not both") }
-        if replica == nil, flags.isGiven || cache != nil || cacheSize != nil {
+        if replica == nil, flags.isGiven || cache != nil || cacheSize != nil || push != nil {
             throw ValidationError(
-                "--endpoint-url, --region, --addressing, --profile, --no-sign-request, --cache and --cache-size require "
-                    + "--replica")
+                "--endpoint-url, --region, --addressing, --profile, --no-sign-request, --push, --cache and --cache-size "
+                    + "require --replica")
         }
     }
 
@@ -40,7 +45,8 @@ struct ReadOptions: ParsableArguments {
         let line = ProgressLine()
         defer { line.clear() }
         return try ReplicaCache(
-            ReplicaURL(replica), flags.options(), in: cache, limit: cacheSize ?? 10 << 30, isOffline: isOffline
+            ReplicaURL(replica), flags.options(), in: cache, limit: cacheSize ?? 10 << 30, isOffline: isOffline,
+            push: push
         ) {
             line.show("fetching the index", $0)
         }

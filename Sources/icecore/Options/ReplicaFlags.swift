@@ -26,13 +26,15 @@ struct ReplicaFlags: ParsableArguments {
         region != nil || endpointURL != nil || addressing != nil || profile != nil || noSignRequest
     }
 
-    func options(jobs: Int? = nil) -> ReplicaOptions {
+    /// - Parameter limitRate: bytes a second.
+    func options(jobs: Int? = nil, limitRate: Int64? = nil) -> ReplicaOptions {
         var options = ReplicaOptions(environment: Console.environment)
         options.region = region
         options.endpointURL = endpointURL
         options.addressing = addressing
         options.profile = profile
         options.noSignRequest = noSignRequest
+        options.limitRate = limitRate
         if let jobs { options.jobs = jobs }
         return options
     }

@@ -140,9 +140,11 @@ import Testing
     }
 
     /// Killed after any request, a push leaves a replica that can be cloned or none, and the next one cleans up.
-    @Test func aPushCanBeKilledAtAnyRequest() throws {
+    @Test(arguments: [false, true]) func aPushCanBeKilledAtAnyRequest(isPacked: Bool) throws {
         let wanted = Self.isSoak ? 100 : 3
         try Scenario.withContents(small: 12) { scenario in
+            // Larger contents than there are: what is new goes into packs, too.
+            if isPacked { try scenario.succeed("pack", "--below", "64M") }
             var rows = scenario.rows
             rows.append(
                 InventoryFolder.Row(
@@ -171,7 +173,7 @@ import Testing
                 try scenario.push(place)
                 try Self.expectNothingLeft(place, admin)
                 let clone = try scenario.clone(place, "clone-\(rounds)")
-                try scenario.expectSame(clone, as: scenario.store)
+                try PackedReplicaTests.expectSame(clone, as: scenario)
                 try Files.removeAll(clone)
             }
             if Self.isSoak { print("pushes: \(rounds), of which \(kills) were killed") }
@@ -207,11 +209,14 @@ import Testing
         directories.formUnion(["."])
         for version in try admin.listVersions(bucket) {
             let path = String(version.key.dropFirst(prefix.utf8.count))
-            if path.hasPrefix("blobs/") || path == "latest.json" || path == "icecore-replica.json" { continue }
+            if path == "latest.json" || path == "icecore-replica.json" { continue }
+            if ["blobs/", "packs/", "inventories/"].contains(where: { path.hasPrefix($0) }) { continue }
             #expect(directories.contains(Files.directory(of: path)), "\(path) is left over")
         }
         let blobs = try admin.listVersions(bucket, prefix: "\(prefix)blobs/").count
         #expect(metadata["blobs"] as? Int == blobs)
+        let packs = try admin.listVersions(bucket, prefix: "\(prefix)packs/").count
+        #expect((metadata["catalogue"] as? [String: Any])?["packs"] as? Int ?? 0 == packs)
     }
 
     /// Two stores with the same history, and each with a new day: one of them wins each time.

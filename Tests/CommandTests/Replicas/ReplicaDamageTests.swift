@@ -44,7 +44,7 @@ import Testing
             try expectRefused("latest.json", "damaged") { $0.removeLast($0.count / 2) }
             try expectRefused("latest.json", "install a newer icecore") { latest in
                 latest = Array(
-                    String(decoding: latest, as: UTF8.self).replacing("\"format\" : 1", with: "\"format\" : 2").utf8)
+                    String(decoding: latest, as: UTF8.self).replacing("\"format\" : 1", with: "\"format\" : 3").utf8)
             }
             let blob = scenario.blob(scenario.rows[3]).dropFirst(scenario.store.utf8.count + 1)
             try expectRefused(String(blob), "could not be fetched") { $0[0] ^= 1 }

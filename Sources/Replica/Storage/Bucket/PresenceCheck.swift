@@ -18,6 +18,11 @@ final class PresenceCheck: Transfer {
         if case .blob(_, .etag(let name, _), _) = job.payload, name.parts == 0, let md5 = head.storedMD5 {
             isPresent = isPresent && md5 == name.md5
         }
+        if isPresent, job.item?.pack != nil, !head.hasOpaqueETag, let etag = head.etag,
+            let expected = try PackETag.expected(job.payload, etag)
+        {
+            isPresent = expected == etag
+        }
     }
 
     override func finished(_ result: Result<Void, any Error>) throws {

@@ -12,12 +12,16 @@ final class FileStorage: ReplicaStorage {
     /// Parent directories that exist and were checked for links.
     private var parents: Set<String> = []
     private var sent: Int64 = 0
+    private let throttle: Throttle?
 
     private static let batch = 1024
     private static let batchBytes: Int64 = 1 << 30
 
-    /// - Parameter staging: a name below `tmp/` that no other process uses.
-    init(root: String, staging: String) {
+    /// - Parameters:
+    ///   - staging: a name below `tmp/` that no other process uses.
+    ///   - limitRate: bytes a second of contents; nil: as many as there can be.
+    init(root: String, staging: String, limitRate: Int64? = nil) {
+        throttle = limitRate.map { Throttle(bytesPerSecond: $0) }
         directory = ReplicaDirectory(root: root)
         self.staging = StagingDirectory(directory, staging)
     }
@@ -67,6 +71,9 @@ final class FileStorage: ReplicaStorage {
             try Files.synchronizeDirectory(parent)
             // A snapshot's own directory goes with its last file.
             if parent.hasPrefix(full("snapshots/")) { rmdir(parent) }
+            if parent.hasPrefix(full("inventories/")) {
+                for directory in [parent, Files.directory(of: parent)] { rmdir(directory) }
+            }
         }
     }
 
@@ -112,7 +119,7 @@ final class FileStorage: ReplicaStorage {
     ///
     /// - Returns: nil, or why the store's file cannot be used.
     private func stage(_ job: UploadJob, _ progress: (Int64) -> Void) throws -> String? {
-        if job.mayExist, Files.size(full(job.path)) == job.size {
+        if try job.mayExist && isThere(job) {
             // The process that named it may have died before the name was durable: this batch makes it so.
             pending.append((job, nil))
             return nil
@@ -128,6 +135,7 @@ final class FileStorage: ReplicaStorage {
                 try BlobCopy.copy(source, to: file, name, parts: parts) { count in
                     sent += Int64(count)
                     progress(sent)
+                    try throttle?.pass(count)
                 }
             } catch let damage as BlobCopy.Damage {
                 unlink(file)
@@ -137,9 +145,18 @@ final class FileStorage: ReplicaStorage {
                 throw error
             }
         }
+        var job = job
+        job.mayExist = false
         pending.append((job, file))
         pendingBytes += job.size
         return nil
+    }
+
+    /// Whether a content is at its path already. Of packs, all is read: so many contents depend on it.
+    private func isThere(_ job: UploadJob) throws -> Bool {
+        guard Files.size(full(job.path)) == job.size else { return false }
+        guard job.item?.pack != nil, case .blob(_, let name, let parts) = job.payload else { return true }
+        return try BlobCopy.problem(.file(full(job.path)), name, parts: parts) == nil
     }
 
     /// Makes the pending files durable, gives them their names, and makes the names durable.

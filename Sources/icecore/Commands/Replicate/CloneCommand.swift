@@ -20,6 +20,12 @@ struct CloneCommand: ParsableCommand {
     @OptionGroup var jobs: JobsOption
     @OptionGroup var format: JSONOption
 
+    @Option(
+        help: ArgumentHelp(
+            "Clone an earlier push, by its number or name: 'icecore snapshots --pushes' lists them.", valueName: "name")
+    )
+    var push: String?
+
     @Flag(
         name: .customLong("accept-missing"),
         help: "Create the store even if some blobs cannot be fetched; 'icecore verify' then lists what is missing.")
@@ -33,7 +39,8 @@ struct CloneCommand: ParsableCommand {
         sortInside("\(Files.absolute(store))/tmp")
         let line = ProgressLine()
         let clone = Clone(
-            try Replica(url, flags.options(jobs: jobs.jobs)), to: store, acceptsMissing: acceptMissing
+            try Replica(url, flags.options(jobs: jobs.jobs)), to: store, acceptsMissing: acceptMissing,
+            push: push
         ) {
             line.note($0)
         } progress: { progress in

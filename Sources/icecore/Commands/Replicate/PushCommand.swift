@@ -7,8 +7,8 @@ struct PushCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "push", abstract: "Update a replica of this store on another disk or object store.",
         discussion: """
-            Sends the blobs that the replica lacks, then the index, and finally the one file that points to them: \
-            readers always see the last complete push. Run the same command again to resume an interrupted push. \
+            Sends the blobs and packs that the replica lacks, then the index, and finally the one file that points to \
+            them: readers always see the last complete push. Run the same command again to resume an interrupted push. \
             'icecore clone' creates a store from a replica; 'ls', 'cat', 'mount' and others read it with --replica.
             """)
 
@@ -48,6 +48,7 @@ struct PushCommand: ParsableCommand {
         })
     var grace: Int64 = 86_400_000
 
+    @OptionGroup var rate: LimitRateOption
     @OptionGroup var jobs: JobsOption
     @OptionGroup var options: StoreOptions
     @OptionGroup var format: JSONOption
@@ -57,7 +58,8 @@ struct PushCommand: ParsableCommand {
         let store = try options.openForSorting()
         let line = ProgressLine()
         let push = Push(
-            store, try Replica(url, flags.options(jobs: jobs.jobs)), isConditional: !noCAS, isChecking: check,
+            store, try Replica(url, flags.options(jobs: jobs.jobs, limitRate: rate.limitRate)), isConditional: !noCAS,
+            isChecking: check,
             acceptsMissing: acceptMissing,
             pruneGrace: prune ? grace : nil
         ) {
@@ -65,8 +67,10 @@ struct PushCommand: ParsableCommand {
         } progress: { progress in
             switch progress {
             case .index(let fraction): line.show("reading the index", fraction)
-            case .blobs(let count, let bytes, let sent):
-                line.show("pushing", text: "\(count.of("blob")), \(bytes.byteCount) (\(sent.byteCount) on the wire)")
+            case .blobs(let count, let packs, let bytes, let sent):
+                line.show(
+                    "pushing",
+                    text: "\(count.of("blob", and: packs)), \(bytes.byteCount) (\(sent.byteCount) on the wire)")
             case .finishing: line.show("finishing")
             }
         }
@@ -77,11 +81,15 @@ struct PushCommand: ParsableCommand {
         }
         try report(outcome)
         if !outcome.damaged.isEmpty {
+            let packs = outcome.damaged.count { $0.name.hasPrefix("packs/") }
+            let what =
+                packs == outcome.damaged.count
+                ? packs.of("pack") : (outcome.damaged.count - packs).of("blob", and: packs)
             throw IcecoreError(
                 .damaged,
-                "\(outcome.damaged.count.of("blob")) of the store "
-                    + (outcome.damaged.count == 1 ? "is damaged and was" : "are damaged and were")
-                    + " not sent: 'icecore verify --repair' fetches what is damaged again")
+                "\(what) of the store " + (outcome.damaged.count == 1 ? "is damaged and was" : "are damaged and were")
+                    + " not sent" + (packs > 0 ? ", but what is sound in packs was" : "")
+                    + ": 'icecore verify --repair' fetches what is damaged again")
         }
         if outcome.missing > 0 {
             throw IcecoreError(
@@ -101,7 +109,8 @@ struct PushCommand: ParsableCommand {
             try output.line("nothing new: the replica is at push number \(outcome.sequence) (\(outcome.snapshot))")
         } else {
             try output.line(
-                "push number \(outcome.sequence): \(outcome.blobs.of("blob")), \(outcome.bytes.byteCount) "
+                "push number \(outcome.sequence): \(outcome.blobs.of("blob", and: outcome.packs)), "
+                    + "\(outcome.bytes.byteCount) "
                     + "(\(outcome.snapshot))")
             if prune {
                 try output.line(
@@ -110,6 +119,13 @@ struct PushCommand: ParsableCommand {
             }
         }
         try output.flush()
+    }
+}
+
+extension Int {
+    /// `3 blobs`, or `3 blobs and 2 packs` if there are any.
+    fileprivate func of(_ noun: String, and packs: Int) -> String {
+        packs == 0 ? of(noun) : "\(of(noun)) and \(packs.of("pack"))"
     }
 }
 
@@ -125,6 +141,7 @@ private struct PushRecord: Encodable {
     let sequence: Int
     let unchanged: Bool
     let blobs: Int
+    let packs: Int
     let bytes: Int64
     let damaged: Int
     let missing: Int64
@@ -136,6 +153,7 @@ private struct PushRecord: Encodable {
         sequence = outcome.sequence
         unchanged = outcome.isUnchanged
         blobs = outcome.blobs
+        packs = outcome.packs
         bytes = outcome.bytes
         damaged = outcome.damaged.count
         missing = outcome.missing

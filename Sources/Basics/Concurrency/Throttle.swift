@@ -1,19 +1,18 @@
-import Basics
 import Glibc
 import Synchronization
 
 /// Limits the bytes per second of all threads together.
-final class Throttle: Sendable {
+public final class Throttle: Sendable {
     private let rate: Int64
     /// When all bytes so far would have passed at this rate, in nanoseconds of the monotonic clock.
     private let paidUntil = Mutex<Int64>(0)
 
-    init(bytesPerSecond: Int64) {
+    public init(bytesPerSecond: Int64) {
         rate = max(1, bytesPerSecond)
     }
 
     /// Waits until the bytes would have passed at this rate.
-    func pass(_ bytes: Int) throws {
+    public func pass(_ bytes: Int) throws {
         let now = Throttle.now()
         let cost = Int64(Double(bytes) / Double(rate) * 1e9)
         let until = paidUntil.withLock { paid in
