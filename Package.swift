@@ -77,7 +77,8 @@ let package = Package(
         .target(name: "Web", dependencies: ["Basics", "Blobs", deque] + nio),
         .target(
             name: "Serving", dependencies: ["Basics", "Blobs", "Download", "Index", "Model", "S3", "Store"]),
-        .target(name: "Gateway", dependencies: ["Basics", "Index", "Model", "Serving", "Web"]),
+        .target(
+            name: "Gateway", dependencies: ["Basics", "Index", "Model", "Serving", "Web"], swiftSettings: fuzzed),
         .target(name: "Listing", dependencies: ["Basics", "CZlib", "Inventory", "S3"]),
         .target(
             name: "Verify",
@@ -149,7 +150,7 @@ let package = Package(
         .target(name: "Testbed", dependencies: ["Basics"], path: "Tests/Testbed", exclude: ["reports", "servers"]),
         .target(name: "FaultShim", path: "Tests/FaultShim"),
         .target(
-            name: "FuzzTargets", dependencies: ["Basics", "Inventory", "Model", "Packs", "S3", "Store"],
+            name: "FuzzTargets", dependencies: ["Basics", "Gateway", "Inventory", "Model", "Packs", "S3", "Store"],
             path: "Tests/Fuzz/Targets"),
         .testTarget(name: "FuzzTests", dependencies: ["Basics", "FuzzTargets"]),
         .testTarget(name: "BasicsTests", dependencies: ["Basics"]),
@@ -159,6 +160,8 @@ let package = Package(
             exclude: ["Fixtures"]),
         .testTarget(name: "PacksTests", dependencies: ["Basics", "Model", "Packs"], exclude: ["Fixtures"]),
         .testTarget(name: "S3Tests", dependencies: ["Basics", "S3", "Testbed"]),
+        .testTarget(name: "WebTests", dependencies: ["Basics", "Testbed", "Web"]),
+        .testTarget(name: "GatewayTests", dependencies: ["Basics", "Gateway", "Web"]),
         .testTarget(name: "ListingTests", dependencies: ["Basics", "Listing", "S3", "Testbed"]),
         .testTarget(
             name: "DownloadTests",

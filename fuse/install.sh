@@ -13,6 +13,7 @@ put() { # file, mode, target
 }
 put mount.fuse.icecore 755 "$2$3/mount.fuse.icecore"
 put icecore@.service 644 "$2$4/icecore@.service"
+put icecore-serve@.service 644 "$2$4/icecore-serve@.service"
 # Mounts that other users may read would be walked every night.
 updatedb=${UPDATEDB_CONF:-/etc/updatedb.conf}
 if [ -z "$2" ] && [ -f "$updatedb" ] && ! grep -q '^ *PRUNEFS.*fuse\.icecore' "$updatedb"; then

@@ -106,7 +106,8 @@ public final class ServedReader {
         let timeline = index.timeline
         if let point = timeline.points.first(where: { $0.name.lowercased() == lower }) {
             if point.isPruned { return (nil, false) }
-            return (ServedBucket(name: name, view: View(snapshot: point, timeline: timeline), hasVersions: false), false)
+            let view = View(snapshot: point, timeline: timeline)
+            return (ServedBucket(name: name, view: view, hasVersions: false), false)
         }
         guard let when = (try? When(lower)) ?? (try? When(text.uppercased())) else { return (nil, false) }
         var follows = false

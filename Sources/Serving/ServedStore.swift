@@ -35,7 +35,7 @@ public final class ServedStore: @unchecked Sendable {
     // What is not guarded is set once.
 
     /// What the bucket of the latest view shows.
-    enum Own: Sendable {
+    enum OwnView: Sendable {
         case latest
         case snapshot(id: Int64)
         case instant(Timestamp)
@@ -44,7 +44,7 @@ public final class ServedStore: @unchecked Sendable {
     public let store: Store
     /// What the bucket of the latest view is called.
     public let name: String
-    let own: Own
+    let own: OwnView
     let fetcher: ContentFetcher?
     /// The store is the cache of a replica in another place, which may have what the bucket has lost.
     let isReplica: Bool

@@ -80,7 +80,9 @@ struct AnswerMaker {
         var answer = begin(response, length: length, isChunked: isChunked, capacity: piece.count + 16)
         // Without chunks, the end of the connection is the end of the body.
         if length == nil, !isChunked { answer.closes = true }
-        if let length, Int64(piece.count) > length { throw IcecoreError(.damaged, "a body is longer than it should be") }
+        if let length, Int64(piece.count) > length {
+            throw IcecoreError(.damaged, "a body is longer than it should be")
+        }
         Self.append(piece, isChunked: isChunked, to: &answer.first)
         answer.firstBody = Int64(piece.count)
         if made == nil, length == nil {

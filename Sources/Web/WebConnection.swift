@@ -10,7 +10,7 @@ final class WebConnection: ChannelInboundHandler, @unchecked Sendable {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = IOData
 
-    private enum Phase {
+    private enum ConnectionPhase {
         /// For a request.
         case waiting
         /// A thread makes the answer, and takes the time that it takes.
@@ -26,7 +26,7 @@ final class WebConnection: ChannelInboundHandler, @unchecked Sendable {
     private(set) var channel: (any NIOCore.Channel)?
     private var context: ChannelHandlerContext?
     private var peer = ""
-    private var phase = Phase.waiting
+    private var phase = ConnectionPhase.waiting
 
     /// The request whose body is being read.
     private var arriving: WebIncoming?
@@ -101,7 +101,6 @@ final class WebConnection: ChannelInboundHandler, @unchecked Sendable {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard case .some(.inputClosed) = event as? ChannelEvent else { return }
         isLast = true
-        closes = true
         if phase == .waiting || phase == .lingering { close() }
     }
 
@@ -117,7 +116,6 @@ final class WebConnection: ChannelInboundHandler, @unchecked Sendable {
         } else if current == nil {
             refuse(400, "this is no request of HTTP\n")
         }
-        closes = true
     }
 
     private func begin(_ head: HTTPRequestHead) {
@@ -235,6 +233,7 @@ final class WebConnection: ChannelInboundHandler, @unchecked Sendable {
         report(isCut: false)
         if closes { return end() }
         if let next = queue.popFirst() { return start(next) }
+        if isLast { return end() }
         expectRequest()
     }
 
@@ -251,6 +250,7 @@ final class WebConnection: ChannelInboundHandler, @unchecked Sendable {
     private func refuse(_ status: Int, _ text: String) {
         isLast = true
         closes = true
+        discards = true
         current = nil
         phase = .sending
         let response = WebResponse(

@@ -10,13 +10,13 @@ final class WebPool<Context>: @unchecked Sendable {
     private var threads: [SystemThread] = []
 
     /// A context that one thread has for itself.
-    private struct Own: @unchecked Sendable {
+    private struct OwnContext: @unchecked Sendable {
         let context: Context
     }
 
     init(_ name: String, _ contexts: [Context]) throws {
         for context in contexts {
-            let own = Own(context: context)
+            let own = OwnContext(context: context)
             threads.append(try SystemThread(name) { [self] in work(own.context) })
         }
     }

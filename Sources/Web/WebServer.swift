@@ -13,14 +13,14 @@ public final class WebServer: @unchecked Sendable {
     // What is not guarded is set before the server listens.
 
     /// A thread's own things.
-    private struct Place {
+    private struct ThreadPlace {
         let worker: any WebWorker
         let head = HeadWriter()
     }
 
     let options: WebOptions
     private let loops: MultiThreadedEventLoopGroup
-    private let pool: WebPool<Place>
+    private let pool: WebPool<ThreadPlace>
     private let waiters: WebPool<HeadWriter>
     private let observer: @Sendable (WebExchange) -> Void
     private let listeners = Mutex<[any NIOCore.Channel]>([])
@@ -37,7 +37,8 @@ public final class WebServer: @unchecked Sendable {
     ) throws {
         self.options = options
         self.observer = observer
-        pool = try WebPool("web-worker", (0..<max(1, options.threads)).map { _ in Place(worker: try service.makeWorker()) })
+        let places = try (0..<max(1, options.threads)).map { _ in ThreadPlace(worker: try service.makeWorker()) }
+        pool = try WebPool("web-worker", places)
         waiters = try WebPool("web-waiter", (0..<max(1, options.waiters)).map { _ in HeadWriter() })
         loops = MultiThreadedEventLoopGroup(numberOfThreads: max(1, min(4, System.coreCount / 2)))
     }
@@ -163,7 +164,7 @@ public final class WebServer: @unchecked Sendable {
         pool.submit { [self] place in
             let response = place.worker.answer(incoming.request)
             if case .pieces = response.body, incoming.request.method != "HEAD" {
-                return wait(for: Waiting(response: response), incoming, connection)
+                return wait(for: WaitingResponse(response: response), incoming, connection)
             }
             let maker = AnswerMaker(incoming: incoming, head: place.head)
             let answer: WebAnswer
@@ -176,12 +177,12 @@ public final class WebServer: @unchecked Sendable {
         }
     }
 
-    private struct Waiting: @unchecked Sendable {
+    private struct WaitingResponse: @unchecked Sendable {
         // Handed from one thread to another.
         let response: WebResponse
     }
 
-    private func wait(for waiting: Waiting, _ incoming: WebIncoming, _ connection: WebConnection) {
+    private func wait(for waiting: WaitingResponse, _ incoming: WebIncoming, _ connection: WebConnection) {
         waiters.submit { [self] head in
             let maker = AnswerMaker(incoming: incoming, head: head)
             let answer: WebAnswer
@@ -250,7 +251,8 @@ private struct Pieces: @unchecked Sendable {
 extension AnswerMaker {
     /// An answer that has its bytes.
     func failure(_ response: WebResponse) -> WebAnswer {
-        (try? answer(response)) ?? WebAnswer(
-            status: 500, first: ByteBuffer(), firstBody: 0, rest: .none, closes: true)
+        (try? answer(response))
+            ?? WebAnswer(
+                status: 500, first: ByteBuffer(), firstBody: 0, rest: .none, closes: true)
     }
 }

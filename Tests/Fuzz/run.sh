@@ -11,7 +11,7 @@ library=$(find "$(dirname "$swiftc")/../lib/clang" -name "libclang_rt.fuzzer_no_
 ICECORE_FUZZER=$library "${SWIFT:-swift}" build -c release --scratch-path .build/fuzz --product icecore-fuzz
 fuzzer=.build/fuzz/release/icecore-fuzz
 status=0
-for target in ${*:-list manifest xml page credentials when orc parquet pack}; do
+for target in ${*:-list manifest xml page credentials when orc parquet pack request}; do
     found=.build/fuzz/found/$target
     kept=Tests/Fuzz/regressions/$target
     mkdir -p "$found" "$kept"

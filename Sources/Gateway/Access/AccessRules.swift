@@ -26,7 +26,7 @@ public struct AccessKey: Sendable {
     let secret: [UInt8]
     let sessionToken: [UInt8]?
 
-    init(secret: [UInt8], sessionToken: [UInt8]?) {
+    public init(secret: [UInt8], sessionToken: [UInt8]?) {
         self.secret = secret
         self.sessionToken = sessionToken
     }

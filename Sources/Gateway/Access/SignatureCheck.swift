@@ -13,7 +13,7 @@ struct SignatureCheck {
     private static let emptyDigest = Hex.encode(SHA256.digest([]))
 
     /// What a request says of its signature.
-    private struct Claim {
+    private struct SignatureClaim {
         var accessKey = ""
         /// `20260315/us-east-1/s3/aws4_request`
         var scope = ""
@@ -53,7 +53,7 @@ struct SignatureCheck {
         }
     }
 
-    private mutating func signingKey(_ claim: Claim, _ key: AccessKey) -> [UInt8] {
+    private mutating func signingKey(_ claim: SignatureClaim, _ key: AccessKey) -> [UInt8] {
         let name = "\(claim.accessKey)/\(claim.day)/\(claim.region)"
         if let known = derived[name] { return known }
         var code = Array("AWS4".utf8) + key.secret
@@ -75,7 +75,7 @@ struct SignatureCheck {
 
     // MARK: - What is claimed
 
-    private static func claim(_ request: WebRequest, _ query: QueryItems) throws(S3Refusal) -> Claim {
+    private static func claim(_ request: WebRequest, _ query: QueryItems) throws(S3Refusal) -> SignatureClaim {
         let header = request.header("authorization")
         if query.contains("X-Amz-Signature") || query.contains("X-Amz-Algorithm") {
             guard header == nil else {
@@ -88,7 +88,8 @@ struct SignatureCheck {
             throw S3Refusal(
                 400, "InvalidRequest",
                 "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256: signature "
-                    + "version s3v4 ('signature_version': 's3v4'; 'aws configure set default.s3.signature_version s3v4').")
+                    + "version s3v4 ('signature_version': 's3v4'; 'aws configure set default.s3.signature_version s3v4')."
+            )
         }
         guard let header else {
             if request.headers.contains(where: { $0.name.lowercased() == "authorization" }) { throw malformed }
@@ -100,7 +101,7 @@ struct SignatureCheck {
     private static let malformed = S3Refusal(
         400, "AuthorizationHeaderMalformed", "The authorization header that you provided is not valid.")
 
-    private static func signed(_ header: String, _ request: WebRequest) throws(S3Refusal) -> Claim {
+    private static func signed(_ header: String, _ request: WebRequest) throws(S3Refusal) -> SignatureClaim {
         guard header.hasPrefix(algorithm), header.utf8.count > algorithm.utf8.count,
             header.dropFirst(algorithm.utf8.count).first == " "
         else {
@@ -147,7 +148,7 @@ struct SignatureCheck {
         400, "XAmzContentSHA256Mismatch",
         "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, or the SHA-256 of the body")
 
-    private static func presigned(_ query: QueryItems) throws(S3Refusal) -> Claim {
+    private static func presigned(_ query: QueryItems) throws(S3Refusal) -> SignatureClaim {
         func wrong(_ what: String) -> S3Refusal {
             S3Refusal(400, "AuthorizationQueryParametersError", what)
         }
@@ -155,8 +156,9 @@ struct SignatureCheck {
             "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders",
             "X-Amz-Signature",
         ]
-        for name in names where query.items.count(where: { item in name.description.utf8.elementsEqual(item.name) }) != 1 {
-            throw wrong("Query-string authentication requires \(name), once.")
+        for name in names {
+            let count = query.items.count { $0.name.elementsEqual(name.description.utf8) }
+            if count != 1 { throw wrong("Query-string authentication requires \(name), once.") }
         }
         guard query.text("X-Amz-Algorithm") == algorithm else {
             throw wrong("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\" (s3v4)")
@@ -176,7 +178,7 @@ struct SignatureCheck {
 
     private static func claim(
         _ credential: String, _ headers: String, _ signature: String
-    ) throws(S3Refusal) -> Claim {
+    ) throws(S3Refusal) -> SignatureClaim {
         // The id of a key may hold a slash.
         let parts = credential.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         guard parts.count >= 5, parts[parts.count - 1] == "aws4_request", parts[parts.count - 2] == "s3",
@@ -186,7 +188,7 @@ struct SignatureCheck {
                 400, "AuthorizationHeaderMalformed",
                 "The credential is malformed; expecting \"<key>/YYYYMMDD/REGION/s3/aws4_request\".")
         }
-        var claim = Claim()
+        var claim = SignatureClaim()
         claim.accessKey = parts.dropLast(4).joined(separator: "/")
         claim.scope = parts.suffix(4).joined(separator: "/")
         claim.day = parts[parts.count - 4]
@@ -198,7 +200,7 @@ struct SignatureCheck {
 
     // MARK: - Times
 
-    private static func checkTime(_ claim: Claim, _ now: Timestamp) throws(S3Refusal) {
+    private static func checkTime(_ claim: SignatureClaim, _ now: Timestamp) throws(S3Refusal) {
         guard let time = time(claim.date), claim.date.hasPrefix(claim.day) else {
             throw S3Refusal(
                 403, "AccessDenied",
@@ -232,7 +234,7 @@ struct SignatureCheck {
     // MARK: - The canonical request
 
     private static func canonical(
-        _ request: WebRequest, _ query: QueryItems, _ claim: Claim
+        _ request: WebRequest, _ query: QueryItems, _ claim: SignatureClaim
     ) throws(S3Refusal) -> [UInt8] {
         guard let path = URLCoding.decode(request.path, isQuery: false) else {
             throw S3Refusal(400, "InvalidURI", "Couldn't parse the specified URI.")
@@ -262,7 +264,7 @@ struct SignatureCheck {
     }
 
     private static func appendHeaders(
-        _ request: WebRequest, _ claim: Claim, to text: inout [UInt8]
+        _ request: WebRequest, _ claim: SignatureClaim, to text: inout [UInt8]
     ) throws(S3Refusal) {
         let signed = Set(claim.signedHeaders)
         guard signed.contains("host"), signed.count == claim.signedHeaders.count else {

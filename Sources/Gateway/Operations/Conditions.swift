@@ -5,14 +5,14 @@ import Web
 /// The conditions of a request, in S3's order: `If-Match` before `If-Unmodified-Since`, `If-None-Match` before
 /// `If-Modified-Since`.
 struct Conditions {
-    enum Verdict: Equatable {
+    enum ConditionVerdict: Equatable {
         case holds
         case notModified
         /// By the name of the header.
         case failed(String)
     }
 
-    let verdict: Verdict
+    let verdict: ConditionVerdict
     /// `If-Range` agrees, or is not there.
     let allowsRange: Bool
 
@@ -30,11 +30,12 @@ struct Conditions {
         }
     }
 
-    private static func verdict(_ request: WebRequest, _ etag: String?, _ lastModified: Timestamp) -> Verdict {
+    private static func verdict(_ request: WebRequest, _ etag: String?, _ lastModified: Timestamp) -> ConditionVerdict {
         // HTTP's times are whole seconds.
         let second = lastModified.milliseconds / 1000
         func time(_ name: String) -> Int64? {
-            request.header(name).flatMap { Timestamp(http: $0) ?? Timestamp(rfc3339: $0) }.map { $0.milliseconds / 1000 }
+            let time = request.header(name).flatMap { Timestamp(http: $0) ?? Timestamp(rfc3339: $0) }
+            return time.map { $0.milliseconds / 1000 }
         }
         if let match = request.header("if-match") {
             if !names(match, etag) { return .failed("If-Match") }
@@ -89,7 +90,9 @@ struct ByteRange {
             guard let start = ByteRange.number(first) else { return nil }
             kind = .from(start)
         } else {
-            guard let start = ByteRange.number(first), let end = ByteRange.number(last), start <= end else { return nil }
+            guard let start = ByteRange.number(first), let end = ByteRange.number(last), start <= end else {
+                return nil
+            }
             kind = .between(start, end)
         }
     }

@@ -18,7 +18,8 @@ struct ListingQuery {
         maxKeys = ListingQuery.mostKeys
         if let text = call.query["max-keys"], !text.isEmpty {
             guard let number = Int32(String(decoding: text, as: UTF8.self)), number >= 0 else {
-                throw .invalidArgument("Argument max-keys must be an integer between 0 and 2147483647", "max-keys", text)
+                throw .invalidArgument(
+                    "Argument max-keys must be an integer between 0 and 2147483647", "max-keys", text)
             }
             maxKeys = min(Int(number), ListingQuery.mostKeys)
         }

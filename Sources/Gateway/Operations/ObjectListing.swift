@@ -17,7 +17,7 @@ struct ObjectListing {
         isV2 = call.query["list-type"].map { $0.elementsEqual("2".utf8) } ?? false
     }
 
-    private struct Page {
+    private struct ObjectPage {
         /// What each key's element holds.
         var contents: XMLWriter
         var prefixes: [[UInt8]] = []
@@ -47,8 +47,8 @@ struct ObjectListing {
         return xml.end("ListBucketResult")
     }
 
-    private func page(_ state: ServedReader) throws -> Page {
-        var page = Page(contents: XMLWriter())
+    private func page(_ state: ServedReader) throws -> ObjectPage {
+        var page = ObjectPage(contents: XMLWriter())
         var bounds = query.bounds
         guard query.maxKeys > 0 else { return page }
         if let marker = try marker(), !marker.isEmpty, !bounds.begin(after: marker) { return page }

@@ -12,7 +12,7 @@ struct ObjectRead {
     let frame: AnswerFrame
 
     /// A version that was asked for.
-    private struct Found {
+    private struct FoundVersion {
         var entry: KeyVersions.Entry
         /// nil: the source gave none.
         var publicId: [UInt8]?
@@ -20,7 +20,7 @@ struct ObjectRead {
 
     // MARK: - Which version
 
-    private func find() throws -> Found {
+    private func find() throws -> FoundVersion {
         if let wanted = call.query["versionId"] {
             guard !wanted.isEmpty else {
                 throw S3Refusal.invalidArgument("Version id cannot be the empty string", "versionId", wanted)
@@ -28,24 +28,25 @@ struct ObjectRead {
             return try find(wanted)
         }
         guard let entry = try state.index.current(call.key, bucket.view) else { throw S3Refusal.noSuchKey(call.key) }
-        let found = Found(entry: entry, publicId: entry.identity.versionId.map { $0.isEmpty ? Array("null".utf8) : $0 })
+        let found = FoundVersion(
+            entry: entry, publicId: entry.identity.versionId.map { $0.isEmpty ? Array("null".utf8) : $0 })
         if entry.identity.isMarker {
             throw S3Refusal.noSuchKey(call.key, [("x-amz-delete-marker", "true")] + versionHeader(found))
         }
         return found
     }
 
-    private func find(_ wanted: [UInt8]) throws -> Found {
-        var found: Found?
+    private func find(_ wanted: [UInt8]) throws -> FoundVersion {
+        var found: FoundVersion?
         if bucket.hasVersions {
             if let versions = try state.index.versions(ofKey: call.key) {
                 let place = PublicVersion.all(versions).firstIndex { $0.id == wanted }
-                found = place.map { Found(entry: versions.versions[$0], publicId: wanted) }
+                found = place.map { FoundVersion(entry: versions.versions[$0], publicId: wanted) }
             }
         } else if let entry = try state.index.current(call.key, bucket.view),
             PublicVersion.id(entry.identity) == wanted
         {
-            found = Found(entry: entry, publicId: wanted)
+            found = FoundVersion(entry: entry, publicId: wanted)
         }
         guard let found else { throw S3Refusal.noSuchVersion(call.key, wanted) }
         if found.entry.identity.isMarker {
@@ -60,7 +61,7 @@ struct ObjectRead {
         return found
     }
 
-    private func versionHeader(_ found: Found) -> [(name: String, value: String)] {
+    private func versionHeader(_ found: FoundVersion) -> [(name: String, value: String)] {
         guard let id = found.publicId else { return [] }
         return [("x-amz-version-id", String(decoding: id, as: UTF8.self))]
     }
@@ -85,22 +86,21 @@ struct ObjectRead {
         var part: Range<Int64>?
         if let text = call.query["partNumber"] {
             let (range, count) = try self.part(text, identity)
-            part = range
+            part = range.isEmpty ? nil : range
             if let count { headers.append(("x-amz-mp-parts-count", String(count))) }
         }
         let range = try part ?? (conditions.allowsRange ? ByteRange(call.request)?.range(of: identity.size) : nil)
         headers.append(("Accept-Ranges", "bytes"))
         headers += try describing(found)
         if let range {
-            let last = range.isEmpty ? range.lowerBound : range.upperBound - 1
-            headers.append(("Content-Range", "bytes \(range.lowerBound)-\(last)/\(identity.size)"))
+            headers.append(("Content-Range", "bytes \(range.lowerBound)-\(range.upperBound - 1)/\(identity.size)"))
         }
         let sent = range ?? 0..<identity.size
         let body: WebBody = call.isHead ? .head(length: Int64(sent.count)) : try self.body(found, sent)
         return WebResponse(status: range == nil ? 200 : 206, headers: headers, body: body)
     }
 
-    private func body(_ found: Found, _ range: Range<Int64>) throws -> WebBody {
+    private func body(_ found: FoundVersion, _ range: Range<Int64>) throws -> WebBody {
         let (identity, flags) = (found.entry.identity, found.entry.flags)
         let content = try state.content(identity, flags, key: call.key, isLatest: found.entry.isLatest)
         switch content {
@@ -144,7 +144,7 @@ struct ObjectRead {
     ]
 
     /// What the object was stored with, and what the request wants instead.
-    private func describing(_ found: Found) throws -> [(name: String, value: String)] {
+    private func describing(_ found: FoundVersion) throws -> [(name: String, value: String)] {
         let known = try state.index.headers(of: found.entry, key: call.key)
         var headers: [(name: String, value: String)] = []
         var replaced: Set<String> = []
@@ -173,7 +173,8 @@ struct ObjectRead {
 
     /// The bytes of a part, and how many there are; nil for an object that was not uploaded in parts.
     private func part(_ text: [UInt8], _ identity: VersionIdentity) throws -> (Range<Int64>, count: Int?) {
-        guard let number = Int(String(decoding: text, as: UTF8.self)), (1...PartLayout.mostParts).contains(number) else {
+        guard let number = Int(String(decoding: text, as: UTF8.self)), (1...PartLayout.mostParts).contains(number)
+        else {
             throw S3Refusal.invalidArgument(
                 "Part number must be an integer between 1 and 10000, inclusive", "partNumber", text)
         }

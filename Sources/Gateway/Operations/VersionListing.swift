@@ -21,7 +21,7 @@ struct VersionListing {
         }
     }
 
-    private struct Page {
+    private struct VersionPage {
         var contents = XMLWriter()
         var prefixes: [[UInt8]] = []
         var count = 0
@@ -46,8 +46,8 @@ struct VersionListing {
         return xml.end("ListVersionsResult")
     }
 
-    private func page(_ state: ServedReader) throws -> Page {
-        var page = Page()
+    private func page(_ state: ServedReader) throws -> VersionPage {
+        var page = VersionPage()
         var bounds = query.bounds
         guard query.maxKeys > 0 else { return page }
         if !versionMarker.isEmpty {
@@ -77,7 +77,7 @@ struct VersionListing {
     }
 
     /// Adds what the key of the marker has after the version of the marker.
-    private func resume(_ page: inout Page, _ state: ServedReader) throws {
+    private func resume(_ page: inout VersionPage, _ state: ServedReader) throws {
         guard keyMarker.starts(with: query.prefix), bucket.hasVersions,
             let versions = try state.index.versions(ofKey: keyMarker)
         else { return }
@@ -88,7 +88,7 @@ struct VersionListing {
         _ = add(keyMarker, all[(place + 1)...], to: &page)
     }
 
-    private func add(prefix: [UInt8], to page: inout Page) -> Bool {
+    private func add(prefix: [UInt8], to page: inout VersionPage) -> Bool {
         guard page.count < query.maxKeys else {
             page.isTruncated = true
             return false
@@ -99,7 +99,7 @@ struct VersionListing {
         return true
     }
 
-    private func add(_ key: [UInt8], _ versions: ArraySlice<PublicVersion>, to page: inout Page) -> Bool {
+    private func add(_ key: [UInt8], _ versions: ArraySlice<PublicVersion>, to page: inout VersionPage) -> Bool {
         for version in versions {
             guard page.count < query.maxKeys else {
                 page.isTruncated = true

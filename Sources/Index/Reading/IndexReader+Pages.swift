@@ -110,7 +110,7 @@ extension IndexReader {
         }
     }
 
-    private enum Step {
+    private enum PageStep {
         case next
         case descend
         /// Beyond everything that begins so.
@@ -119,7 +119,7 @@ extension IndexReader {
     }
 
     /// Walks over rows from where the bounds begin. What the callback gets beside the walk tells what a key is rolled up to.
-    private func walk(_ bounds: PageBounds, _ body: (TreeWalk, ([UInt8]) -> [UInt8]?) throws -> Step) throws {
+    private func walk(_ bounds: PageBounds, _ body: (TreeWalk, ([UInt8]) -> [UInt8]?) throws -> PageStep) throws {
         let (parent, beginning) = Key.split(bounds.prefix)
         guard var from = bounds.from, let directory = try directory(prefix: parent) else { return }
         let rolled: ([UInt8]) -> [UInt8]? = { bounds.rolledUp($0) }
@@ -138,7 +138,9 @@ extension IndexReader {
                 case .stop: return
                 }
             }
-            guard let skipped, let next = PageBounds.successor(skipped), next.starts(with: bounds.prefix) else { return }
+            guard let skipped, let next = PageBounds.successor(skipped), next.starts(with: bounds.prefix) else {
+                return
+            }
             from = next
         }
     }

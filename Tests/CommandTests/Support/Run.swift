@@ -124,6 +124,11 @@ final class RunningProgram {
         return true
     }
 
+    /// What it has written to stderr so far.
+    var complaints: String {
+        (try? Files.read(stderrPath, limit: 1 << 28)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    }
+
     /// Whether it has a file open.
     func hasOpen(_ path: String) -> Bool {
         let folder = "/proc/\(process)/fd"

@@ -1,4 +1,5 @@
 import Basics
+import Gateway
 import Inventory
 import Model
 import S3
@@ -25,6 +26,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case parquet
     /// A pack, or a catalogue of packs.
     case pack
+    /// A request to the server: a line with the method and the target, a line for each header.
+    case request
 
     /// Tries some bytes.
     public func run(_ bytes: [UInt8]) {
@@ -38,6 +41,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .orc: FuzzTarget.columnar(bytes, InventoryFuzzEntryPoints.orc)
         case .parquet: FuzzTarget.columnar(bytes, InventoryFuzzEntryPoints.parquet)
         case .pack: FuzzTarget.pack(bytes)
+        case .request:
+            if let wrong = GatewayFuzzEntryPoints.request(bytes) { preconditionFailure(wrong) }
         }
     }
 

@@ -89,7 +89,8 @@ struct ServeCommand: ParsableCommand {
         guard isLoopback || anonymous || credentials != nil else {
             throw IcecoreError(
                 .usage,
-                "\(host) can be reached from other machines: give --credentials FILE for those who may read, or --anonymous")
+                "\(host) can be reached from other machines: give --credentials FILE for those who may read, or --anonymous"
+            )
         }
         let readers: AccessRules.Readers
         if let credentials { readers = .holders(try AccessKeyFile.read(credentials)) } else { readers = .everybody }
@@ -147,7 +148,8 @@ struct ServeCommand: ParsableCommand {
         let request = exchange.request
         let path = Display.escaped(request.path, limit: 2000)
         let tenths = Int64(max(0, min(exchange.milliseconds, 1e12)) * 10)
-        return "\(Timestamp.now()) \(request.peer) \(Display.text(request.method, limit: 20)) \(path) \(exchange.status) "
+        let method = Display.text(request.method, limit: 20)
+        return "\(Timestamp.now()) \(request.peer) \(method) \(path) \(exchange.status) "
             + "\(exchange.bytes) \(tenths / 10).\(tenths % 10) ms\(exchange.isCut ? " cut" : "")"
     }
 }

@@ -79,7 +79,8 @@ final class ServeMetrics: Sendable {
 
             """
         return WebResponse(
-            status: 200, headers: [("Content-Type", "text/plain; version=0.0.4"), ("X-Content-Type-Options", "nosniff")],
+            status: 200,
+            headers: [("Content-Type", "text/plain; version=0.0.4"), ("X-Content-Type-Options", "nosniff")],
             body: .bytes(Array(text.utf8)))
     }
 }
