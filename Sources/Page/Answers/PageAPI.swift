@@ -114,8 +114,8 @@ struct PageAPI {
     }
 
     private func find() throws -> FindReply {
-        let scope: KeyQuery.Scope =
-            switch query.text("scope").flatMap(SearchView.Scope.init) ?? .here {
+        let scope: KeyQuery.KeyScope =
+            switch query.text("scope").flatMap(SearchView.SearchScope.init) ?? .here {
             case .here: .view(context.view)
             case .ever: .ever
             case .deleted: .deleted

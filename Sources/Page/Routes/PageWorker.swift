@@ -84,7 +84,8 @@ final class PageWorker: WebWorker {
         let other = try place.with.map { try PageWorker.view($0, range, index) }
         if view.isOther { place.at = view.view.snapshotId == index.timeline.newest?.id ? nil : view.view.name }
         let isQuick = query.text("part") == "quick"
-        let isLong = ["changes", "pictures", "search"].contains(route) || route.hasPrefix("api/")
+        let isLong =
+            ["changes", "pictures", "search"].contains(route) || route.hasPrefix("api/") || query.flag("long")
         return PageContext(
             bucket: reader.served.name, reader: index, cache: cache, range: range, place: place, view: view.view,
             other: other?.view,
@@ -148,7 +149,7 @@ final class PageWorker: WebWorker {
             subject = .search(prefix)
             content = try SearchView(
                 context: context, prefix: prefix, text: query.bytes("q"),
-                scope: query.text("scope").flatMap(SearchView.Scope.init) ?? .here, larger: query.text("larger")
+                scope: query.text("scope").flatMap(SearchView.SearchScope.init) ?? .here, larger: query.text("larger")
             ).markup()
         default:
             return PageAnswer.html(
@@ -157,7 +158,7 @@ final class PageWorker: WebWorker {
                     .message("There is no such page.", "Its address may be misspelt."))
         }
         if query.text("part") != nil { return PageAnswer.html(200, content) }
-        let history = try context.history(below: subject.prefix, limit: .milliseconds(PageWorker.railPatience))
+        let history = try context.rail(below: subject.prefix, limit: .milliseconds(PageWorker.railPatience))
         let panel = TimePanel(
             range: context.range, view: context.view, other: context.other, place: context.place, subject: subject,
             history: history)

@@ -7,23 +7,27 @@ import Synchronization
 /// Keeps what scans have found, for views that do not change: in memory, and no more than fits.
 final class SurveyCache: Sendable {
     /// What was asked.
-    struct Question: Hashable, Sendable {
+    struct SurveyQuestion: Hashable, Sendable {
         /// What is known of the bucket: another one after each sync and each prune.
         var knowledge: Int
         var prefix: [UInt8]
         var view: View?
         var other: View?
+        /// Whether the picture behind the slider can be had in time.
+        var isRail = false
     }
 
-    enum Answer: Sendable {
+    enum SurveyFinding: Sendable {
         case change(FolderChange)
         case history(FolderHistory)
         case sums([(name: [UInt8], sum: FolderSum)])
+        /// It took too long to find out.
+        case tooLarge
     }
 
     private struct Generations {
-        var young: [Question: Answer] = [:]
-        var old: [Question: Answer] = [:]
+        var young: [SurveyQuestion: SurveyFinding] = [:]
+        var old: [SurveyQuestion: SurveyFinding] = [:]
         /// About the bytes of the young ones.
         var weight = 0
     }
@@ -32,7 +36,7 @@ final class SurveyCache: Sendable {
     private static let limit = 8 << 20
     private let generations = Mutex(Generations())
 
-    func find(_ question: Question) -> Answer? {
+    func find(_ question: SurveyQuestion) -> SurveyFinding? {
         generations.withLock { generations in
             if let answer = generations.young[question] { return answer }
             guard let answer = generations.old[question] else { return nil }
@@ -41,14 +45,14 @@ final class SurveyCache: Sendable {
         }
     }
 
-    func keep(_ answer: Answer, _ question: Question) {
+    func keep(_ answer: SurveyFinding, _ question: SurveyQuestion) {
         generations.withLock { SurveyCache.keep(answer, question, in: &$0) }
     }
 
-    private static func keep(_ answer: Answer, _ question: Question, in generations: inout Generations) {
+    private static func keep(_ answer: SurveyFinding, _ question: SurveyQuestion, in generations: inout Generations) {
         let size: Int
         switch answer {
-        case .change: size = 300
+        case .change, .tooLarge: size = 300
         case .history(let history): size = 100 * history.points.count + 8 * (history.changes?.count ?? 0)
         case .sums(let sums): size = sums.reduce(0) { $0 + $1.name.count + 64 }
         }

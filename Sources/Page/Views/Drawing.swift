@@ -11,9 +11,20 @@ enum Drawing {
         return "\(hundredths < 0 ? "-" : "")\(whole)" + (rest == 0 ? "" : ".\(rest < 10 ? "0" : "")\(rest)")
     }
 
-    /// The shape of values over time, from the bottom of a box of 100 × 100 that is stretched to where it stands.
-    static func area(_ values: [(x: Double, y: Double)]) -> Markup {
+    /// The shape of values over time, from the bottom of a box of 100 × 100 that is stretched to where it stands; others, of
+    /// a scale of their own, as a thin line above it.
+    static func area(_ values: [(x: Double, y: Double)], _ others: [(x: Double, y: Double)] = []) -> Markup {
         guard let first = values.first else { return Markup() }
+        let line = steps(values)
+        let closed = line + " V100 H\(coordinate(first.x)) Z"
+        let second: Markup? = others.isEmpty ? nil : "<path class=\"second\" d=\"\(steps(others))\"/>"
+        return """
+            <svg class="shape" viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">\
+            <path class="area" d="\(closed)"/><path class="outline" d="\(line)"/>\(second)</svg>
+            """
+    }
+
+    private static func steps(_ values: [(x: Double, y: Double)]) -> String {
         let top = max(values.map(\.y).max() ?? 0, 1)
         var line = ""
         var last = ""
@@ -27,11 +38,7 @@ enum Drawing {
             }
             last = y
         }
-        let closed = line + " V100 H\(coordinate(first.x)) Z"
-        return """
-            <svg class="shape" viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">\
-            <path class="area" d="\(closed)"/><path class="outline" d="\(line)"/></svg>
-            """
+        return line
     }
 
     /// A bar of a length from 0 to 100.

@@ -25,12 +25,20 @@ struct FolderView {
         // Of what is on the page first; the folder's own sum has the rest of the time.
         let rows = try page.items.map { try row($0) }
         let whole = try sumOfPage(page) ?? context.change(below: prefix)
+        let sum = try whole.map(context.sum) ?? context.recordedSum(prefix)
+        let late: Markup? = whole == nil ? self.late : nil
         return """
-            \(Crumbs(place: place, path: prefix).markup(Crumbs.sum(whole.map(context.sum))))\
+            \(Crumbs(place: place, path: prefix).markup(Crumbs.sum(sum)))\
             \(Tabs(place: place, subject: .folder(prefix)).markup())\
-            <section class="card" aria-label="Contents">\(whole.map(changed) ?? Markup())\(try table(rows, page))</section>\
+            <section class="card" aria-label="Contents">\(whole.map(changed))\(late)\(try table(rows, page))</section>\
             \(take)
             """
+    }
+
+    /// What to do where sums are missing.
+    private var late: Markup {
+        let link = place.folder(prefix, after: after).with("long", "1")
+        return "<p class=\"notice\">Some sums take longer: <a rel=\"nofollow\" href=\"\(link)\">find them out</a>.</p>"
     }
 
     /// What is below the folder, if the page has all of it and everything on the page is known.

@@ -31,7 +31,7 @@ struct PageContext {
     /// What is below a prefix, and how that differs from the other view; nil if there was no time to find out.
     func change(below prefix: [UInt8]) throws -> FolderChange? {
         let (old, new) = ordered ?? (view, view)
-        let question = SurveyCache.Question(knowledge: knowledge, prefix: prefix, view: new, other: old)
+        let question = SurveyCache.SurveyQuestion(knowledge: knowledge, prefix: prefix, view: new, other: old)
         if case .change(let change) = cache.find(question) { return change }
         if patience.isOver { return nil }
         let (folder, isComplete) = try reader.changes(
@@ -49,7 +49,7 @@ struct PageContext {
 
     /// How what is below a prefix grew; nil if there was no time to find out.
     func history(below prefix: [UInt8], limit: ScanLimit) throws -> FolderHistory? {
-        let question = SurveyCache.Question(knowledge: knowledge, prefix: prefix)
+        let question = SurveyCache.SurveyQuestion(knowledge: knowledge, prefix: prefix)
         if case .history(let history) = cache.find(question) { return history }
         if limit.isOver { return nil }
         let history = try reader.history(below: prefix, at: range.grid(180), changes: 400, limit: limit)
@@ -58,9 +58,35 @@ struct PageContext {
         return history
     }
 
+    /// The picture behind the slider. What once took too long is not tried again and again; for the whole bucket, the
+    /// snapshots' own sums are as good.
+    func rail(below prefix: [UInt8], limit: ScanLimit) throws -> FolderHistory? {
+        let question = SurveyCache.SurveyQuestion(knowledge: knowledge, prefix: prefix, isRail: true)
+        if case .tooLarge = cache.find(question) {
+            let plain = SurveyCache.SurveyQuestion(knowledge: knowledge, prefix: prefix)
+            if case .history(let history) = cache.find(plain) { return history }
+        } else {
+            if let history = try history(below: prefix, limit: limit) { return history }
+            cache.keep(.tooLarge, question)
+        }
+        guard prefix.isEmpty, range.stops.count > 1 else { return nil }
+        let kept = Set(range.stops.map(\.id))
+        let points = try reader.snapshotRecords().filter { kept.contains($0.id) }.map { record in
+            FolderHistory.GrowthPoint(time: record.takenAt, sum: FolderSum(keys: record.keys, bytes: record.bytes))
+        }
+        return FolderHistory(points: points)
+    }
+
+    /// The sum of the whole bucket in a snapshot, which syncs have made.
+    func recordedSum(_ prefix: [UInt8]) throws -> FolderSum? {
+        guard prefix.isEmpty, case .snapshot = view.kind else { return nil }
+        let totals = try NodeLookup(reader).totals(ofSnapshot: view.snapshotId)
+        return FolderSum(keys: totals.keys, bytes: totals.bytes)
+    }
+
     /// The largest folders directly below a prefix, and the sum of its own keys; nil if there was no time to find out.
     func sums(below prefix: [UInt8]) throws -> [(name: [UInt8], sum: FolderSum)]? {
-        let question = SurveyCache.Question(knowledge: knowledge, prefix: prefix, view: view)
+        let question = SurveyCache.SurveyQuestion(knowledge: knowledge, prefix: prefix, view: view)
         if case .sums(let sums) = cache.find(question) { return sums }
         // Of a million folders, some remain.
         var sums: [(name: [UInt8], sum: FolderSum)] = []

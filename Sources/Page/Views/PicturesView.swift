@@ -69,7 +69,7 @@ struct PicturesView {
     }
 
     /// Versions that arrived, as bars upwards, and those that left, downwards: each bar is a stretch of time.
-    private func comings(_ points: [FolderHistory.Point]) -> Markup {
+    private func comings(_ points: [FolderHistory.GrowthPoint]) -> Markup {
         let width = max(1, (points.count + PicturesView.bars - 1) / PicturesView.bars)
         var bars: [(arrived: FolderSum, left: FolderSum, from: Timestamp, to: Timestamp)] = []
         for start in stride(from: 0, to: points.count, by: width) {

@@ -5,7 +5,7 @@ import Survey
 
 /// A search for keys, as `icecore find` does it.
 struct SearchView {
-    enum Scope: String, CaseIterable {
+    enum SearchScope: String, CaseIterable {
         case here, ever, deleted
 
         var label: String {
@@ -22,7 +22,7 @@ struct SearchView {
     let context: PageContext
     let prefix: [UInt8]
     let text: [UInt8]?
-    let scope: Scope
+    let scope: SearchScope
     let larger: String?
 
     private var place: PagePlace { context.place }
@@ -51,7 +51,7 @@ struct SearchView {
     }
 
     private var form: Markup {
-        let scopes = Scope.allCases.map { choice -> Markup in
+        let scopes = SearchScope.allCases.map { choice -> Markup in
             """
             <label><input type="radio" name="scope" value="\(choice.rawValue)"\
             \(choice == scope ? " checked" as Markup : "")> \(choice.label)</label>
@@ -77,7 +77,7 @@ struct SearchView {
                 with a / in it, the whole key is compared.</div></section>
                 """
         }
-        let scope: KeyQuery.Scope =
+        let scope: KeyQuery.KeyScope =
             switch self.scope {
             case .here: .view(context.view)
             case .ever: .ever
@@ -117,7 +117,7 @@ struct SearchView {
 
     private var elsewhere: Markup? {
         guard let text else { return nil }
-        let link = place.search(prefix).with("q", text).with("scope", Scope.ever.rawValue)
+        let link = place.search(prefix).with("q", text).with("scope", SearchScope.ever.rawValue)
         return "Try <a href=\"\(link)\">at any time</a>."
     }
 

@@ -2,7 +2,7 @@ import Basics
 
 /// Two texts, line by line. Bounded: what is longer is cut, and what differs too much is not compared.
 struct TextDifference {
-    enum Line: Equatable {
+    enum ComparedLine: Equatable {
         case same(String), removed(String), added(String)
         /// So many lines that are the same on both sides.
         case skipped(Int)
@@ -14,7 +14,7 @@ struct TextDifference {
     private static let around = 3
 
     /// Nil if there is too much to compare.
-    static func lines(_ old: String, _ new: String) -> [Line]? {
+    static func lines(_ old: String, _ new: String) -> [ComparedLine]? {
         let (before, after) = (split(old), split(new))
         guard before.count <= mostLines, after.count <= mostLines else { return nil }
         // What is the same at both ends needs no comparison.
@@ -35,7 +35,7 @@ struct TextDifference {
             case .insert(let offset, _, _): added.insert(offset)
             }
         }
-        var lines = before[..<start].map { Line.same($0) }
+        var lines = before[..<start].map { ComparedLine.same($0) }
         var (i, j) = (0, 0)
         while i < left.count || j < right.count {
             if removed.contains(i), i < left.count {
@@ -51,7 +51,7 @@ struct TextDifference {
                 j += 1
             }
         }
-        lines += before[(before.count - end)...].map { Line.same($0) }
+        lines += before[(before.count - end)...].map { ComparedLine.same($0) }
         return folded(lines)
     }
 
@@ -63,13 +63,13 @@ struct TextDifference {
     }
 
     /// Leaves out what is the same and far from what is not.
-    private static func folded(_ lines: [Line]) -> [Line] {
+    private static func folded(_ lines: [ComparedLine]) -> [ComparedLine] {
         var isNear = [Bool](repeating: false, count: lines.count)
         for (place, line) in lines.enumerated() {
             if case .same = line { continue }
             for near in max(0, place - around)...min(lines.count - 1, place + around) { isNear[near] = true }
         }
-        var result: [Line] = []
+        var result: [ComparedLine] = []
         var skipped = 0
         for (place, line) in lines.enumerated() {
             if isNear[place] {

@@ -119,7 +119,9 @@ struct TimePanel {
 
     private var shape: Markup {
         guard let history, history.isComplete else { return Markup() }
-        return Drawing.area(history.points.map { (range.place($0.time), Double($0.sum.bytes)) })
+        return Drawing.area(
+            history.points.map { (range.place($0.time), Double($0.sum.bytes)) },
+            history.points.map { (range.place($0.time), Double($0.sum.keys)) })
     }
 
     /// A link for each snapshot; of very many, some.

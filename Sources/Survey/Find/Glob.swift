@@ -8,14 +8,14 @@ public struct Glob: Sendable {
     /// The longest pattern: longer than any key.
     public static let lengthLimit = 4096
 
-    private enum Token {
+    private enum GlobToken {
         case byte(UInt8)
         case one
         case any
         case set([ClosedRange<UInt32>], isNegated: Bool)
     }
 
-    private let tokens: [Token]
+    private let tokens: [GlobToken]
     /// It has a `/`, and is compared with whole keys instead of their last components.
     public let matchesWholeKeys: Bool
     /// What every key that matches begins with, if whole keys are compared.
@@ -28,7 +28,7 @@ public struct Glob: Sendable {
         guard text.count <= Glob.lengthLimit else {
             throw IcecoreError(.usage, "the pattern is too long: no key has more than 1,024 bytes")
         }
-        var tokens: [Token] = []
+        var tokens: [GlobToken] = []
         var place = 0
         while place < text.count {
             let byte = text[place]
@@ -60,7 +60,7 @@ public struct Glob: Sendable {
     }
 
     /// The set that begins behind a `[`, and the place behind its `]`; nil if there is none.
-    private static func set(_ text: [UInt8], _ start: Int) -> (Token, end: Int)? {
+    private static func set(_ text: [UInt8], _ start: Int) -> (GlobToken, end: Int)? {
         var place = start
         var isNegated = false
         if place < text.count, text[place] == UInt8(ascii: "!") || text[place] == UInt8(ascii: "^") {
@@ -143,7 +143,7 @@ public struct Glob: Sendable {
     }
 
     @inline(__always)
-    private func takes(_ token: Token, _ text: UnsafeRawBufferPointer, _ place: inout Int) -> Bool {
+    private func takes(_ token: GlobToken, _ text: UnsafeRawBufferPointer, _ place: inout Int) -> Bool {
         switch token {
         case .byte(let byte):
             guard text[place] == byte else { return false }

@@ -4,7 +4,7 @@ import Model
 /// What to search for.
 public struct KeyQuery: Sendable {
     /// Which keys are asked.
-    public enum Scope: Sendable {
+    public enum KeyScope: Sendable {
         /// Those that a view shows.
         case view(View)
         /// All that were ever objects.
@@ -16,13 +16,13 @@ public struct KeyQuery: Sendable {
     public var glob: Glob
     /// What keys begin with.
     public var prefix: [UInt8] = []
-    public var scope: Scope
+    public var scope: KeyScope
     /// In bytes: only what is larger.
     public var largerThan: Int64?
     /// Only what was modified after this.
     public var newerThan: Timestamp?
 
-    public init(_ glob: Glob, _ scope: Scope) {
+    public init(_ glob: Glob, _ scope: KeyScope) {
         self.glob = glob
         self.scope = scope
     }

@@ -63,8 +63,8 @@ private struct GatheredItem {
             item.isShownByOther = true
             if !item.isFolder { item.other = row.identity }
         }
-        guard query.showsDeleted, row.valid.from < query.view.time.milliseconds, row.valid.from != .max,
-            row.valid.to > end
+        guard query.showsDeleted || query.other != nil, row.valid.from < query.view.time.milliseconds,
+            row.valid.from != .max, row.valid.to > end
         else { return }
         end = row.valid.to
         if !item.isFolder { item.former = row.identity }

@@ -9,7 +9,7 @@ import Model
 struct RowScan {
     private static let rowsBetweenLooks = 4096
 
-    private struct Level {
+    private struct ScanLevel {
         let cursor: WalkCursor
         let directory: Int64
         let parentLength: Int
@@ -19,7 +19,7 @@ struct RowScan {
 
     private let reader: IndexReader
     private let beginning: [UInt8]
-    private var levels: [Level] = []
+    private var levels: [ScanLevel] = []
     /// One for each depth that was reached: each goes on where it ended.
     private var cursors: [WalkCursor] = []
     private var path: [UInt8]
@@ -91,7 +91,7 @@ struct RowScan {
         if cursors.count == levels.count { cursors.append(try WalkCursor(reader.connection, from: name)) }
         let cursor = cursors[levels.count]
         levels.append(
-            Level(
+            ScanLevel(
                 cursor: cursor, directory: directory, parentLength: parentLength, isOnRow: try cursor.enter(directory)))
     }
 }

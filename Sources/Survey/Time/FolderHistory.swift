@@ -5,7 +5,7 @@ import Model
 /// How a folder grew, at points in time.
 public struct FolderHistory: Sendable {
     /// What happened since the point before, and what there was then.
-    public struct Point: Sendable {
+    public struct GrowthPoint: Sendable {
         public var time: Timestamp
         /// What was there at that time.
         public var sum = FolderSum()
@@ -13,13 +13,27 @@ public struct FolderHistory: Sendable {
         /// among both.
         public var arrived = FolderSum()
         public var left = FolderSum()
+
+        public init(time: Timestamp, sum: FolderSum, arrived: FolderSum = FolderSum(), left: FolderSum = FolderSum()) {
+            self.time = time
+            self.sum = sum
+            self.arrived = arrived
+            self.left = left
+        }
     }
 
-    public var points: [Point]
+    public var points: [GrowthPoint]
     /// When something changed, if that was not too often to be told; in order.
     public var changes: [Timestamp]?
     /// False if the time was over before everything was read: nothing is known then.
     public var isComplete: Bool
+
+    /// What is known from elsewhere.
+    public init(points: [GrowthPoint], changes: [Timestamp]? = nil, isComplete: Bool = true) {
+        self.points = points
+        self.changes = changes
+        self.isComplete = isComplete
+    }
 }
 
 extension IndexReader {
@@ -87,12 +101,12 @@ private struct HistoryVisitor: RowVisitor {
         if moments?.count ?? 0 > limit { moments = nil }
     }
 
-    func points() -> [FolderHistory.Point] {
+    func points() -> [FolderHistory.GrowthPoint] {
         var sum = FolderSum()
         return times.indices.map { place in
             sum.add(arrived[place])
             sum.subtract(left[place])
-            return FolderHistory.Point(
+            return FolderHistory.GrowthPoint(
                 time: Timestamp(milliseconds: times[place]), sum: sum, arrived: arrived[place], left: left[place])
         }
     }

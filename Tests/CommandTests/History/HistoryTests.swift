@@ -190,7 +190,7 @@ import Testing
         _ store: HistoryComparison, _ whens: [String], _ keys: [ByteString], _ random: inout SplitMix64
     ) throws {
         guard !keys.isEmpty else { return }
-        for scope in [FindQuestion.Scope.ever, .deleted] { try store.ask(.search(FindQuestion("*", scope))) }
+        for scope in [FindQuestion.FindScope.ever, .deleted] { try store.ask(.search(FindQuestion("*", scope))) }
         let prefixes = Self.prefixes(of: keys)
         for _ in 0..<(isSoak ? 60 : 12) {
             let key = random.pick(keys)
@@ -206,7 +206,7 @@ import Testing
             }
             let glob = ByteString(String(String.UnicodeScalarView(scalars.isEmpty ? ["*"] : scalars)))
             let when = whens.isEmpty || random.chance(20) ? nil : random.pick(whens)
-            let scope = random.pick([FindQuestion.Scope.view(when), .ever, .deleted])
+            let scope = random.pick([FindQuestion.FindScope.view(when), .ever, .deleted])
             try store.ask(
                 .search(
                     FindQuestion(

@@ -17,7 +17,7 @@ public struct FindLine: Hashable, Sendable {
 
 /// What is asked of `icecore find`.
 public struct FindQuestion: Sendable {
-    public enum Scope: Sendable {
+    public enum FindScope: Sendable {
         case view(String?)
         case ever
         case deleted
@@ -25,10 +25,10 @@ public struct FindQuestion: Sendable {
 
     public var glob: ByteString
     public var prefix: ByteString
-    public var scope: Scope
+    public var scope: FindScope
     public var largerThan: Int64?
 
-    public init(_ glob: ByteString, _ scope: Scope, prefix: ByteString = "", largerThan: Int64? = nil) {
+    public init(_ glob: ByteString, _ scope: FindScope, prefix: ByteString = "", largerThan: Int64? = nil) {
         self.glob = glob
         self.scope = scope
         self.prefix = prefix

@@ -50,7 +50,7 @@ struct FindCommand: ParsableCommand {
         let since = try newer.map { text throws(IcecoreError) in try When(text) }
         let reader = try options.open().reader()
         let view = try viewOptions.view(reader)
-        let scope: KeyQuery.Scope = deleted ? .deleted : ever ? .ever : .view(view)
+        let scope: KeyQuery.KeyScope = deleted ? .deleted : ever ? .ever : .view(view)
         var query = KeyQuery(pattern, scope)
         query.prefix = Array(prefix.utf8)
         query.largerThan = larger
