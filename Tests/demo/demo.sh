@@ -1,5 +1,6 @@
 #!/bin/bash
-# Walks through last March of a sample bucket: a local S3 server, a store, two mounts side by side.
+# Walks through last March of a sample bucket: a local S3 server, a store, two mounts side by side, and the same
+# date for S3 clients and browsers.
 #
 # usage: demo.sh           on a terminal it ends in a shell inside the demo, else it cleans up and ends
 #        demo.sh clean     takes away what a demo that was killed has left
@@ -24,6 +25,11 @@ mounts() { # All below the demo, innermost first. The mount of a program that di
 clean() {
     local mount
     cd /
+    if [ -n "${serving:-}" ]; then
+        kill "$serving" 2>/dev/null || true
+        wait "$serving" 2>/dev/null || true
+        unset serving
+    fi
     if [ -n "${server_PID:-}" ]; then
         # It lives until its standard input ends.
         local server_input=${server[1]} process=$server_PID
@@ -113,6 +119,25 @@ run 1 diff -rq march latest
 say "Every version of one key, newest first: it was overwritten in March, and deleted later."
 run icecore versions bleaching.csv
 
+say "Without FUSE, any S3 client reads any date, and a browser has a page with a time line."
+printf '\n%s$ icecore serve &%s\n' "$bold" "$plain"
+icecore serve --address 127.0.0.1:0 2>"$work/serve.log" 9>&- &
+serving=$!
+for _ in $(seq 100); do
+    address=$(sed -n 's/^.*serving .* at \(http:[^ ]*\).*/\1/p' "$work/serve.log")
+    [ -z "$address" ] || break
+    kill -0 "$serving" 2>/dev/null || fail "icecore serve ended: $(cat "$work/serve.log")"
+    sleep 0.1
+done
+[ -n "$address" ] || fail "icecore serve does not say where it is: $(cat "$work/serve.log")"
+cat "$work/serve.log"
+aws() { "$root/.build/testbed-venv/bin/aws" "$@"; }
+run aws --region us-east-1 --endpoint-url "${address%/}" s3 ls "s3://reef-survey--$date/"
+echo
+echo "The page: $bold$address-/$plain"
+
+expect "the server shows the file of the past" test "$(aws --region us-east-1 --endpoint-url "${address%/}" s3 cp "s3://reef-survey--$date/bleaching.csv" - | cksum)" = "$(cksum <march/bleaching.csv)"
+expect "the page is there" "$python" -c 'import sys, urllib.request; sys.exit(b"reef-survey" not in urllib.request.urlopen(sys.argv[1] + "-/").read())' "$address"
 expect "the past has what was deleted since" test -f march/bleaching.csv
 expect "the present does not have what was deleted" test ! -e latest/bleaching.csv
 expect "a key is a file in the past" test -f march/notes
@@ -127,6 +152,7 @@ if [ -t 0 ] && [ -t 1 ]; then
 
 ${bold}Now walk on: this shell stands beside both trees. 'exit' unmounts and removes everything.${plain}
 
+    $address-/                        the page: drag its time line
     ls -lR march                                   all of last March
     icecore diff $date latest                 what has changed since, from the index alone
     icecore ls -l --at 30d                         the bucket a month ago; any date will do

