@@ -26,8 +26,8 @@ fi
 # ✔ Test run with 24 tests in 7 suites passed after 0.409 seconds.
 ran=$(sed -nE 's/^[^ ]+ Test run with ([0-9]+) tests? .*/\1/p' "$log" | awk '{ n += $1 } END { print n + 0 }')
 # ✘ Test name() failed after 0.1 seconds with 1 issue.
-failed=$(grep -E '^✘ Test .* failed after ' "$log" | grep -cvE '^✘ Test (run|case) ')
-skipped=$(grep -cE '^➜ Test .* skipped' "$log")
+failed=$(grep -aE '^✘ Test .* failed after ' "$log" | grep -acvE '^✘ Test (run|case) ')
+skipped=$(grep -acE '^➜ Test .* skipped' "$log")
 if [ "$status" != 0 ] && [ "$failed" = 0 ]; then
     echo "the tests did not run to their end (status $status)"
     failed=1
@@ -52,7 +52,7 @@ fi
 
 if [ "$failed" != 0 ]; then
     printf '\nFAILED:\n'
-    grep -E '^✘ Test .* failed after ' "$log" | grep -vE '^✘ Test (run|case) ' || true
+    grep -aE '^✘ Test .* failed after ' "$log" | grep -avE '^✘ Test (run|case) ' || true
 fi
 printf '\n%s passed, %s failed\n' "$passed" "$failed"
 [ "$failed" = 0 ]

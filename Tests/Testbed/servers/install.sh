@@ -57,3 +57,11 @@ if ! is_complete; then
     "$venv/bin/python3" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore "${wanted[@]}"
     is_complete
 fi
+
+# s3fs wants older parts of boto than the rest has.
+readers=${venv%/*}/readers-venv
+if [ $part = tests ] && ! "$readers/bin/python3" -c 'import pyarrow.dataset, s3fs, zarr' 2>/dev/null; then
+    echo "installing s3fs zarr pyarrow in $readers" >&2
+    "$readers/bin/python3" -m pip --version >/dev/null 2>&1 || /usr/bin/python3 -m venv --clear "$readers"
+    "$readers/bin/python3" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore s3fs zarr pyarrow
+fi
