@@ -1,7 +1,6 @@
 import Basics
 import Blobs
 import Download
-import Foundation
 import Model
 import Synchronization
 
@@ -39,7 +38,8 @@ public struct AbsentContent: Sendable {
         return {
             guard position < range.upperBound else { return nil }
             let piece = AwaitedPiece(
-                position..<min(range.upperBound, position + AbsentContent.piece), of: reading, served)
+                position..<min(range.upperBound, position + AbsentContent.piece), of: reading
+            ) { [served] in served.hasStopped }
             fetcher.read(want, piece)
             let bytes = try piece.wait()
             guard bytes.count == piece.range.count, !served.isDistrusted(reading) else {
@@ -48,37 +48,5 @@ public struct AbsentContent: Sendable {
             position = piece.range.upperBound
             return bytes
         }
-    }
-}
-
-/// Waits for a range of the bytes of a content.
-private final class AwaitedPiece: ContentReader {
-    let range: Range<Int64>
-    let file: UInt64
-    private let served: ServedStore
-    private let result = Mutex<Result<[UInt8], IcecoreError>?>(nil)
-    private let semaphore = DispatchSemaphore(value: 0)
-
-    init(_ range: Range<Int64>, of reading: UInt64, _ served: ServedStore) {
-        self.range = range
-        file = reading
-        self.served = served
-    }
-
-    var hasLeft: Bool { served.hasStopped }
-
-    func answer(_ bytes: UnsafeRawBufferPointer) {
-        result.withLock { $0 = .success(Array(bytes)) }
-        semaphore.signal()
-    }
-
-    func fail(_ error: IcecoreError) {
-        result.withLock { $0 = .failure(error) }
-        semaphore.signal()
-    }
-
-    func wait() throws -> [UInt8] {
-        semaphore.wait()
-        return try result.withLock { $0 }?.get() ?? []
     }
 }

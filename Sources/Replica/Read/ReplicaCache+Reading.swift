@@ -1,8 +1,6 @@
 import Basics
 import Download
-import Foundation
 import Model
-import Synchronization
 
 extension ReplicaCache {
     /// Calls `body` with the content of a version, piece by piece, fetching what the cache lacks.
@@ -20,39 +18,10 @@ extension ReplicaCache {
         var position: Int64 = 0
         while position < want.size {
             try Interruption.check()
-            let piece = PieceReader(position..<min(want.size, position + (1 << 20)))
+            let piece = AwaitedPiece(position..<min(want.size, position + (1 << 20))) { Interruption.isRequested }
             fetcher.read(want, piece)
             try piece.wait().withUnsafeBytes(body)
             position = piece.range.upperBound
         }
-    }
-}
-
-/// Waits for a range of a content's bytes.
-private final class PieceReader: ContentReader {
-    let range: Range<Int64>
-    let file: UInt64 = 0
-    private let result = Mutex<Result<[UInt8], IcecoreError>?>(nil)
-    private let semaphore = DispatchSemaphore(value: 0)
-
-    init(_ range: Range<Int64>) {
-        self.range = range
-    }
-
-    var hasLeft: Bool { Interruption.isRequested }
-
-    func answer(_ bytes: UnsafeRawBufferPointer) {
-        result.withLock { $0 = .success(Array(bytes)) }
-        semaphore.signal()
-    }
-
-    func fail(_ error: IcecoreError) {
-        result.withLock { $0 = .failure(error) }
-        semaphore.signal()
-    }
-
-    func wait() throws -> [UInt8] {
-        semaphore.wait()
-        return try result.withLock { $0 }?.get() ?? []
     }
 }

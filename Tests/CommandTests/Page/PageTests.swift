@@ -37,7 +37,7 @@ import Testing
         for name in ["2024-03-20T01-00Z", "2024-06-01T01-00Z"] { try scenario.succeed("sync", "--date", name) }
     }
 
-    @Test(.enabled(if: Files.exists("/usr/bin/chromedriver"))) func theBrowserFindsEverythingAsItShouldBe() throws {
+    @Test func theBrowserFindsEverythingAsItShouldBe() throws {
         try Scenario.withBucket { scenario in
             try Self.fill(scenario)
             let script = Testbed.root + "/Tests/browser/page.py"
