@@ -162,6 +162,11 @@ public struct PackedBlob: Sendable {
         try pack.read(record, into: buffer, at: offset)
     }
 
+    /// Whether its record lies right behind another one's.
+    public func isBehind(_ other: PackedBlob) -> Bool {
+        other.pack === pack && other.record.end == Int64(record.place)
+    }
+
     /// The record behind this one, if it has the content of that name.
     fileprivate func next(_ name: BlobName) -> PackRecord? {
         guard let place = UInt32(exactly: record.end) else { return nil }

@@ -10,8 +10,8 @@ import Packs
 struct BlobFiles: ~Copyable {
     enum Opened {
         case descriptor(Int32)
-        /// A record of a pack, whose descriptor is the pack's.
-        case packed(PackedBlob)
+        /// A record of a pack, whose descriptor is the pack's; whether it lies behind the one found before it.
+        case packed(PackedBlob, isNext: Bool)
         case absent
         case failed(Int32)
     }
@@ -25,6 +25,8 @@ struct BlobFiles: ~Copyable {
     private var kept: [Kept]
     /// What was found last in a pack: next to it lies what is read next, if it is read in the order of keys.
     private var last: PackedBlob?
+    /// What is likely to be read next, where the catalogue says that it is.
+    private var expected: PackedBlob?
 
     /// - Parameter places: how many files are kept open; fewer where few files may be open.
     init(_ blobs: Blobs, places: Int = 64) {
@@ -62,9 +64,9 @@ struct BlobFiles: ~Copyable {
         }
         // What is moved into packs, or out of them, while this looks is there before it vanishes from where it was.
         repeat {
-            if let packed = try blobs.packs.find(name, near: last) {
-                last = packed
-                return .packed(packed)
+            if let packed = try takeExpected(name) ?? blobs.packs.find(name, near: last) {
+                defer { last = packed }
+                return .packed(packed, isNext: last.map { packed.isBehind($0) } ?? false)
             }
             switch open(blobs.path(ofName: name.file)) {
             case .absent: break
@@ -76,6 +78,23 @@ struct BlobFiles: ~Copyable {
 
     /// What is smaller is looked for in packs first.
     private static let usuallyLoose: Int64 = 1 << 20
+
+    /// Has the disk begin to read a content that is likely to be read next, if it lies in a pack, and not behind the last one.
+    mutating func prepare(_ name: BlobName) throws {
+        expected = nil
+        guard let (pack, record) = try blobs.packs.expected(name).first, let pack = try blobs.packs.pack(pack) else {
+            return
+        }
+        if let last, last.pack === pack, last.record.end == Int64(record.place) { return }
+        _ = posix_fadvise(pack.descriptor, off_t(record.place), off_t(record.length), POSIX_FADV_WILLNEED)
+        expected = PackedBlob(pack: pack, record: record)
+    }
+
+    private mutating func takeExpected(_ name: BlobName) throws -> PackedBlob? {
+        guard let expected, expected.record.name == name else { return nil }
+        self.expected = nil
+        return try expected.pack.soundRecord(at: expected.record.place, name) == nil ? nil : expected
+    }
 
     private func open(_ path: String) -> Opened {
         // A blob is a regular file: a link in its place could lead to anything that the mounting user can read.
@@ -99,7 +118,7 @@ struct BlobFiles: ~Copyable {
 
     /// Closes all that are kept: a blob may have been replaced since.
     mutating func closeAll() {
-        last = nil
+        (last, expected) = (nil, nil)
         for place in kept.indices where kept[place].descriptor >= 0 {
             close(kept[place].descriptor)
             kept[place] = Kept()

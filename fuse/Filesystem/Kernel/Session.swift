@@ -50,6 +50,7 @@ final class Session: @unchecked Sendable {
             self.turnstile = turnstile
             for _ in 0..<Session.threadCount { workers.append(try RequestWorker(files, turnstile)) }
             commitWatcher = try CommitWatcher(files, workers, session)
+            if files.hasPacks { files.feeder = NeighbourFeeder(files, session) }
         } catch {
             fuse_session_unmount(session)
             fuse_session_destroy(session)
@@ -69,6 +70,7 @@ final class Session: @unchecked Sendable {
             threads.append(try SystemThread("fuse-worker") { [self] in serve(worker) })
         }
         threads.append(try SystemThread("commit-watcher") { [self] in follow() })
+        if let feeder = files.feeder { threads.append(try SystemThread("feeder") { feeder.run() }) }
         if let turnstile { threads.append(try SystemThread("turnstile") { turnstile.watch() }) }
         // INIT has been on its way since the mount.
         var patience = 10_000
@@ -126,6 +128,7 @@ final class Session: @unchecked Sendable {
         if running.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
             isStopping.store(true, ordering: .relaxed)
             turnstile.stop()
+            files.feeder?.stop()
             close(ending)
         }
     }

@@ -43,9 +43,14 @@ extension DirectoryNode {
         if position == DirectoryListing.Position.end { return listing.reply() }
         // Never given out: nothing follows it.
         if position < 0 { return worker.fail(request, EINVAL) }
-        if listing.isPlus, position == DirectoryListing.Position.start {
+        if listing.isPlus {
             let thread = fuse_req_ctx(request).pointee.pid
-            listing.hasAttributes = worker.files.readdirPlus.withLock { $0.list(thread) }
+            if position == DirectoryListing.Position.start {
+                listing.hasAttributes = worker.files.habits.withLock { $0.list(thread) }
+            } else if worker.files.hasPacks {
+                // Here the kernel does not decide.
+                (listing.hasAttributes, listing.knowsSmallFiles) = worker.files.habits.withLock { $0.goOn(thread) }
+            }
         }
         guard addDots(&listing, after: position, current, worker) else { return listing.reply() }
         if try list(&listing, after: position, current, worker) { listing.markEnd() }

@@ -94,11 +94,16 @@ struct ObjectFile: FileNode {
         if descriptor < 0 {
             switch try openBlob(record, worker) {
             case .descriptor(let opened): descriptor = opened
-            case .packed(let packed):
-                return try withExtendedLifetime(packed) {
-                    let start = packed.record.content.lowerBound
-                    try reply(packed.pack.descriptor, offset: start + offset, count: wanted, request, worker)
+            case .packed(let packed, let isNext):
+                let start = packed.record.content.lowerBound
+                let thread = fuse_req_ctx(request).pointee.pid
+                try reply(packed.pack.descriptor, offset: start + offset, count: wanted, request, worker)
+                if wanted == record.size, record.size <= NeighbourFeeder.largest {
+                    worker.files.habits.withLock { $0.read(thread) }
+                    worker.files.feeder?.didRead(
+                        id, directory: directory, name: worker.name, packed, isNext: isNext)
                 }
+                return
             case .absent:
                 if try readPruned(count: count, offset: offset, request, worker) { return }
                 return try answerAbsent(record, offset: offset, count: wanted, request, worker)

@@ -52,8 +52,12 @@ struct ViewDirectory: DirectoryNode {
         if scan.child == 0 {
             guard let record = scan.record else { return worker.fail(request, EOVERFLOW) }
             component.withUnsafeBytes { worker.files.rows.insert(record, name: $0) }
-            worker.files.readdirPlus.withLock { $0.lookUp(fuse_req_ctx(request).pointee.pid) }
+            let isRead = worker.files.habits.withLock { $0.lookUp(fuse_req_ctx(request).pointee.pid) }
             worker.reply(request, record, current.entryTimeout)
+            // Once the answer is out, the reader is busy for a moment.
+            if isRead, worker.files.hasPacks, record.size <= NeighbourFeeder.largest, let etag = record.etag {
+                try worker.blobs.prepare(.etag(etag, size: record.size))
+            }
         } else {
             guard let node = Node.directoryId(scan.child, number) else { return worker.fail(request, EOVERFLOW) }
             worker.reply(request, directory: node, current)
@@ -86,7 +90,7 @@ struct ViewDirectory: DirectoryNode {
                     }
                     return worker.add(&listing, scan.name, record, current, next)
                 }
-                if isAdded, listing.hasAttributes {
+                if isAdded, listing.hasAttributes || listing.knowsSmallFiles {
                     scan.name.withUnsafeBytes { worker.files.rows.insert(record, name: $0) }
                 }
             } else {

@@ -1,5 +1,6 @@
 import CFuse3
 import Glibc
+import Glibc
 
 /// One reply to READDIR or READDIRPLUS while it is being filled.
 struct DirectoryListing {
@@ -9,6 +10,8 @@ struct DirectoryListing {
     let isPlus: Bool
     /// With READDIRPLUS: whether it gives attributes, or (as the protocol allows) names and types only.
     var hasAttributes: Bool
+    /// Whether it gives those of small files in any case.
+    var knowsSmallFiles = false
     private var used = 0
     /// Where the last entry is in the buffer.
     private var last = -1
@@ -39,6 +42,14 @@ struct DirectoryListing {
         hasAttributes = isPlus
     }
 
+    /// Whether it gives the attributes of an entry.
+    @inline(__always)
+    func hasAttributes(_ entry: fuse_entry_param) -> Bool {
+        hasAttributes
+            || knowsSmallFiles && entry.attr.st_mode & S_IFMT == S_IFREG && entry.attr.st_size > 0
+                && entry.attr.st_size <= NeighbourFeeder.largest
+    }
+
     /// Adds an entry; false where there is no room left for it.
     ///
     /// - Parameters:
@@ -46,7 +57,7 @@ struct DirectoryListing {
     ///   - entry: its `ino` is 0 for what must not count as looked up (`.` and `..`).
     ///   - position: where the listing resumes after it.
     mutating func add(_ name: UnsafePointer<CChar>, _ entry: inout fuse_entry_param, _ position: Int64) -> Bool {
-        if !hasAttributes { entry.ino = 0 }
+        if !hasAttributes(entry) { entry.ino = 0 }
         let needed: Int
         if isPlus {
             needed = fuse_add_direntry_plus(request, buffer + used, size - used, name, &entry, off_t(position))

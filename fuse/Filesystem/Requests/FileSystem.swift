@@ -27,8 +27,12 @@ final class FileSystem: @unchecked Sendable {
     let resumePoints = ResumePoints()
     let openBlobs = OpenBlobs()
     let knownDirectories = KnownDirectories()
-    let readdirPlus = Mutex(ReaddirPlusHeuristic())
+    let habits = Mutex(ThreadHabits())
     let passthrough = Passthrough()
+    /// Whether the store has packs, so that it is worth something if the kernel knows files before they are read.
+    let hasPacks: Bool
+    /// Of a mount with packs; set before any request.
+    nonisolated(unsafe) var feeder: NeighbourFeeder?
     /// Whether large files are to be passed through where possible.
     let wantsPassthrough: Bool
 
@@ -72,6 +76,7 @@ final class FileSystem: @unchecked Sendable {
         isCache = options.refresh != nil
         hasHistory = options.layout == .history
         self.log = log
+        hasPacks = store.configuration.packBelow != nil || ((try? store.packs.current()) ?? nil) != nil
         views = ViewTable(
             own: own, record: hasHistory ? NamedDates(path: "\(store.path)/\(StoreLayout.mountDates)") : nil)
         owner = (options.owner ?? getuid(), options.group ?? getgid())
@@ -88,8 +93,8 @@ final class FileSystem: @unchecked Sendable {
         kernel.skipsOpendir = capable & UInt32(FUSE_CAP_NO_OPENDIR_SUPPORT) != 0
         kernel.hasEpochs = connection.pointee.proto_major == 7 && connection.pointee.proto_minor >= 44
         let wanted =
-            FUSE_CAP_ASYNC_READ | FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_PARALLEL_DIROPS
-            | FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_EXPORT_SUPPORT
+            FUSE_CAP_ASYNC_READ | FUSE_CAP_READDIRPLUS | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_AUTO_INVAL_DATA
+            | FUSE_CAP_EXPORT_SUPPORT | (hasPacks ? 0 : FUSE_CAP_READDIRPLUS_AUTO)
         connection.pointee.want = capable & UInt32(wanted)
         if wantsPassthrough { connection.pointee.want |= passthrough.agree(capable) }
         connection.pointee.max_read = UInt32(FileSystem.largestRead)

@@ -114,7 +114,7 @@ final class RequestWorker: @unchecked Sendable {
     /// The view of a number; nil if there is none, or no longer.
     func view(_ number: UInt32) throws -> CurrentView? {
         if let known = views[number] { return known }
-        guard let source = files.views.source(number), let view = view(source) else { return nil }
+        guard let source = files.views.source(number), let view = source.view(in: reader.timeline) else { return nil }
         var time = timespec(view.time)
         if source.follows, source != .latest { time.tv_nsec = files.knowledge.load(ordering: .relaxed) % 1_000_000 }
         let current = CurrentView(
@@ -122,15 +122,5 @@ final class RequestWorker: @unchecked Sendable {
         if views.count > 64 { views.removeAll(keepingCapacity: true) }
         views[number] = current
         return current
-    }
-
-    private func view(_ source: ViewSource) -> View? {
-        let timeline = reader.timeline
-        switch source {
-        case .instant(let time): return time < timeline.horizon ? nil : View(instant: time)
-        case .latest, .versions: return timeline.newest.map { View(snapshot: $0, timeline: timeline) }
-        case .snapshot(let id):
-            return timeline.points.first { $0.id == id && !$0.isPruned }.map { View(snapshot: $0, timeline: timeline) }
-        }
     }
 }

@@ -22,4 +22,14 @@ enum ViewSource: Hashable, Sendable {
         if case .snapshot = self { return false }
         return true
     }
+
+    /// The view that it is in a state of the index; nil if that has none, or none any longer.
+    func view(in timeline: Timeline) -> View? {
+        switch self {
+        case .instant(let time): time < timeline.horizon ? nil : View(instant: time)
+        case .latest, .versions: timeline.newest.map { View(snapshot: $0, timeline: timeline) }
+        case .snapshot(let id):
+            timeline.points.first { $0.id == id && !$0.isPruned }.map { View(snapshot: $0, timeline: timeline) }
+        }
+    }
 }
