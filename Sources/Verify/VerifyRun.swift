@@ -36,9 +36,10 @@ public final class VerifyRun {
 
     /// - Parameter needed: called with each version that needs a damaged or missing content.
     func look(_ needed: (MissingContents.Occurrence, _ isDamaged: Bool) throws -> Void) throws {
-        try checkIndex()
-        if options.indexOnly { return }
-        if !outcome.indexIsDamaged { try checkFacts() }
+        reporter.progress(.index)
+        let index = BackgroundIndexCheck(store)
+        try index.start()
+        if options.indexOnly { return try take(index.result()) }
         let throttle = options.rate.map { Throttle(bytesPerSecond: $0) }
         let reader = try? store.reader()
         let snapshots = (try? reader?.snapshots()) ?? []
@@ -51,6 +52,8 @@ public final class VerifyRun {
             throttle: throttle, progress: { reporter.progress(.inventories(done: $0, of: $1)) }
         ) { try report($0) }
         try sweep(throttle)
+        try take(index.result())
+        if !outcome.indexIsDamaged { try checkFacts() }
         try checkRows(needed)
         if !outcome.indexIsDamaged { outcome.absent = try store.reader().absentContents() }
     }
@@ -67,13 +70,10 @@ public final class VerifyRun {
 
     // MARK: - The index
 
-    private func checkIndex() throws {
-        reporter.progress(.index)
-        let check = IndexCheck(store)
-        try check.run()
-        outcome.rows = check.rows
-        outcome.indexIsDamaged = !check.problems.isEmpty
-        for problem in check.problems { try report(Finding(.damaged, "index.sqlite", problem)) }
+    private func take(_ index: BackgroundIndexCheck.Result) throws {
+        outcome.rows = index.rows
+        outcome.indexIsDamaged = !index.problems.isEmpty
+        for problem in index.problems { try report(Finding(.damaged, "index.sqlite", problem)) }
     }
 
     /// Compares what is kept beside the blobs with the index, and mends it.
