@@ -10,7 +10,7 @@ servers = Tests/Testbed/servers
 swift-sources = Package.swift Sources Tests fuse schema Benchmarks
 
 .DEFAULT_GOAL := build
-.PHONY: help build deps demo-deps test-deps demo demo-clean test soak fuzz lint bench install deb clean
+.PHONY: help build deps demo-deps test-deps demo demo-clean test check soak fuzz lint bench install deb clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r target text; do \
@@ -39,6 +39,10 @@ demo-clean: ## take away what a demo that was killed has left
 test: lint test-deps ## all tests; under 30 minutes on two cores
 	$(SWIFT) build --build-tests
 	@Tests/run.sh
+
+check: lint test-deps ## what is quick of the tests: for the inner loop
+	$(SWIFT) build --build-tests
+	@Tests/run.sh --check
 
 soak: test-deps ## the long random tests, with full counts: hours
 	$(SWIFT) build --build-tests

@@ -1,23 +1,42 @@
 #!/bin/bash
 # Runs the tests, which must be built, and the demo; ends with "N passed, N failed".
-# usage: run.sh [arguments of 'swift test']     with arguments, the demo is left out
+# usage: run.sh [--check | arguments of 'swift test']
+#   --check    only what is quick: all modules' tests, the random histories, help texts; no demo
+#   with arguments, the demo is left out
 set -uo pipefail
 cd "$(dirname "$0")/.."
 log=.build/test.log
 # Colours would hide from us what failed.
 export NO_COLOR=1 TERM=dumb
+
+# The tests whose names fit a pattern, or all but those of several.
+tests="$(swift build --show-bin-path)/icecorePackageTests.xctest"
+run() {
+    "$tests" --testing-library swift-testing "$@" </dev/null 2>&1
+}
+
 if [ $# = 0 ]; then
-    # Tests mostly wait: for servers, disks, mounts. Two programs at once, each with a part, make better use of two processors.
-    # What begins so runs in the first, and everything else in the second.
-    first='CommandTests\.[A-O]'
-    tests="$(swift build --show-bin-path)/icecorePackageTests.xctest"
-    "$tests" --testing-library swift-testing --filter "$first" </dev/null >"$log.1" 2>&1 &
-    pid=$!
-    "$tests" --testing-library swift-testing --skip "$first" </dev/null 2>&1 | tee "$log.2"
+    # Tests mostly wait: for servers, disks, mounts. Several programs at once, each with a part, make better use of two
+    # processors.
+    parts=('CommandTests\.[A-H]' 'CommandTests\.[I-Q]')
+    pids=()
+    skips=()
+    for part in "${!parts[@]}"; do
+        run --filter "${parts[part]}" >"$log.$part" &
+        pids+=($!)
+        skips+=(--skip "${parts[part]}")
+    done
+    run "${skips[@]}" | tee "$log"
     status=${PIPESTATUS[0]}
-    wait "$pid" || status=$?
-    cat "$log.1"
-    cat "$log.1" "$log.2" >"$log"
+    for part in "${!parts[@]}"; do
+        wait "${pids[part]}" || status=$?
+        tee -a "$log" <"$log.$part"
+    done
+elif [ "$1" = --check ]; then
+    # One random history of each kind.
+    export ICECORE_SEED=1
+    run --skip 'CommandTests\.(?!HistoryTests|HelpTests|EveryCommandTests|FormatTests|PackTests)' | tee "$log"
+    status=${PIPESTATUS[0]}
 else
     swift test --skip-build "$@" </dev/null 2>&1 | tee "$log"
     status=${PIPESTATUS[0]}

@@ -3,7 +3,9 @@
 //   latency PORT MILLISECONDS [BYTES [TYPES]]
 //
 // Every path that ends with a number gives 4096 bytes (or as told, at most 65,536): that number in 16 digits, over and
-// over. Its Content-Type is one of so many, by the number. Counts as late.h does; ends when standard input does.
+// over. A version id that is 'v' and a number gives that. Its Content-Type is one of so many, by the number. Counts as
+// late.h does; ends when standard input does.
+#define _GNU_SOURCE
 #include "late.h"
 
 enum { most_bytes = 1 << 16 };
@@ -12,6 +14,11 @@ static int bytes = 4096, types;
 
 static void read_target(struct waiting *request, const char *target, size_t length) {
     const char *query = memchr(target, '?', length);
+    const char *version = query ? memmem(query, target + length - query, "versionId=v", 11) : NULL;
+    if (version) {
+        request->number = atol(version + 11);
+        return;
+    }
     const char *digit = query ? query : target + length;
     while (digit > target && digit[-1] >= '0' && digit[-1] <= '9') digit--;
     request->number = atol(digit);

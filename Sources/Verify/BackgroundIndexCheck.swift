@@ -6,14 +6,14 @@ import Synchronization
 /// The check of the index on a thread of its own, beside that of the blobs: neither needs the other, and both are mostly
 /// computation.
 final class BackgroundIndexCheck: Sendable {
-    struct Result: Sendable {
+    struct IndexFindings: Sendable {
         var rows: Int64
         /// As ``IndexCheck/problems``.
         var problems: [String]
     }
 
     private let store: Store
-    private let outcome = Mutex<Swift.Result<Result, any Error>?>(nil)
+    private let outcome = Mutex<Result<IndexFindings, any Error>?>(nil)
     private let thread = Mutex<SystemThread?>(nil)
 
     init(_ store: Store) {
@@ -22,10 +22,10 @@ final class BackgroundIndexCheck: Sendable {
 
     func start() throws {
         let started = try SystemThread("index-check") { [self] in
-            let result = Swift.Result<Result, any Error> {
+            let result = Result<IndexFindings, any Error> {
                 let check = IndexCheck(store)
                 try check.run()
-                return Result(rows: check.rows, problems: check.problems)
+                return IndexFindings(rows: check.rows, problems: check.problems)
             }
             outcome.withLock { $0 = result }
         }
@@ -35,7 +35,7 @@ final class BackgroundIndexCheck: Sendable {
     /// What it has found, once it has ended.
     ///
     /// - Throws: `interrupted`, and errors of the machine rather than of the index.
-    func result() throws -> Result {
+    func result() throws -> IndexFindings {
         thread.withLock { thread in
             thread?.join()
             thread = nil

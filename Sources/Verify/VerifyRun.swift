@@ -70,7 +70,7 @@ public final class VerifyRun {
 
     // MARK: - The index
 
-    private func take(_ index: BackgroundIndexCheck.Result) throws {
+    private func take(_ index: BackgroundIndexCheck.IndexFindings) throws {
         outcome.rows = index.rows
         outcome.indexIsDamaged = !index.problems.isEmpty
         for problem in index.problems { try report(Finding(.damaged, "index.sqlite", problem)) }
