@@ -56,6 +56,21 @@ import Testing
         }
     }
 
+    /// docs/OPERATING.md, followed to the letter by `Tests/demo/operate.sh`: from nothing to a tested restore.
+    @Test func operatingIsWhatOneDoes() throws {
+        try Scenario.use { scenario in
+            let work = "\(scenario.directory)/operating"
+            try Files.createDirectory(work)
+            let walk = try RunningProgram(
+                "\(Self.root)/Tests/demo/operate.sh", [bytes(scenario.program), bytes(work)],
+                environment: ["PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"],
+                currentDirectory: Self.root, outputs: "\(scenario.directory)/outputs"
+            ).wait(seconds: Patience.seconds(240))
+            #expect(walk.status == 0, "\(walk)")
+            #expect(walk.text.contains("everything in OPERATING.md was done"))
+        }
+    }
+
     @Test func thePrometheusFileIsWholeAndHasNoSurprises() throws {
         try Scenario.withContents { scenario in
             let file = "\(scenario.directory)/icecore.prom"
