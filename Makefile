@@ -10,7 +10,7 @@ servers = Tests/Testbed/servers
 swift-sources = Package.swift Sources Tests fuse schema Benchmarks
 
 .DEFAULT_GOAL := build
-.PHONY: help build deps demo-deps test-deps demo demo-clean test check soak fuzz lint bench install deb clean
+.PHONY: help build deps demo-deps test-deps demo demo-clean test check soak fuzz lint bench install deb dist clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r target text; do \
@@ -71,5 +71,7 @@ deb: deps ## a package for Debian, and a tar.gz of the same: .build/icecore_*.de
 	@Tests/deps.sh deb
 	@docs/deb/build.sh
 
+dist: deb ## a tar.gz of what the package installs: .build/icecore-*.tar.gz
+
 clean: demo-clean ## remove everything that was built
-	rm -rf .build .build-deb
+	rm -rf .build

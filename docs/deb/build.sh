@@ -18,8 +18,8 @@ if [ -z "$program" ]; then
         echo "Libs: -l:libfuse3.a"
         echo "Cflags: $(pkg-config --cflags fuse3)"
     } >"$work/pkgconfig/fuse3.pc"
-    PKG_CONFIG_PATH=$work/pkgconfig swift build -c release --static-swift-stdlib --product icecore --scratch-path .build-deb
-    program=.build-deb/release/icecore
+    PKG_CONFIG_PATH=$work/pkgconfig swift build -c release --static-swift-stdlib --product icecore --scratch-path .build/deb
+    program=.build/deb/release/icecore
 fi
 version=$("$program" --version)
 architecture=$(dpkg --print-architecture)
