@@ -1,4 +1,5 @@
 import Basics
+import Blobs
 import Glibc
 import Index
 import Merge
@@ -20,6 +21,7 @@ public final class Downloader {
     private let progress: (DownloadSummary) -> Void
     private let committer: BlobCommitter
     private let reader: IndexReader
+    private let blobs: BlobFinder
     private let memory = ContentMemory()
     private var wants: FetchQueue
     private var isExhausted = false
@@ -88,6 +90,7 @@ public final class Downloader {
         }
         let reader = try store.reader()
         self.reader = reader
+        blobs = BlobFinder(store.blobs)
         committer.recorded = { try reader.begin() }
     }
 
@@ -184,7 +187,7 @@ public final class Downloader {
             try wait(want)
             return nil
         }
-        if try committer.isPending(want) || store.blob(etag: want.contentETag, size: want.size, reader) != nil {
+        if try committer.isPending(want) || isThere(want) {
             brake.arrived(want)
             summary.shared += 1
             summary.sharedBytes = summary.sharedBytes.addingClamped(want.size)
@@ -193,6 +196,11 @@ public final class Downloader {
         }
         groups.begin(want.content)
         return try transfer(of: want)
+    }
+
+    private func isThere(_ want: FetchRequest) throws -> Bool {
+        let (etag, size) = (want.contentETag, want.size)
+        return try blobs.find(etag: etag, size: size) { try reader.blobFacts(etag: etag, size: size).sha256 } != nil
     }
 
     /// Puts a want aside until its content has been fetched, or not, under another key.

@@ -107,7 +107,7 @@ public final class PackSet: @unchecked Sendable {
         }
     }
 
-    private static func withAdvice(_ error: IcecoreError) -> IcecoreError {
+    static func withAdvice(_ error: IcecoreError) -> IcecoreError {
         IcecoreError(.damaged, "\(error): 'icecore verify --repair' makes it anew from the packs")
     }
 

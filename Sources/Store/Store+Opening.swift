@@ -4,6 +4,7 @@ import Glibc
 import Index
 import Merge
 import Model
+import Packs
 
 // Types that work on a part of a store are opened with that part's path; these initializers take the store instead.
 
@@ -92,7 +93,11 @@ extension FetchQueue {
     public func need(_ store: Store, unit: Int64) throws -> DiskNeed {
         let reader = try store.reader()
         var need = DiskNeed(unit: unit, packBelow: store.configuration.packLimit)
+        // Contents come in the order of ETags, which is that of the catalogue.
+        let search = try store.packs.current().map { CatalogueSearch($0) }
         try forEachContent { etag, size in
+            try Interruption.check()
+            if let search, etag.verbatim == nil, try store.packs.isListed(.etag(etag, size: size), search) { return }
             if try store.blob(etag: etag, size: size, reader) == nil { need.add(size: size) }
         }
         return need

@@ -1,5 +1,6 @@
-import Basics
 import Testing
+
+@testable import Basics
 
 @Suite struct HexTests {
     @Test func encodesAndDecodesEveryByte() {
@@ -111,6 +112,22 @@ import Testing
 }
 
 @Suite struct CRCTests {
+    /// By tables and by the processor's instruction: the same, wherever the bytes begin and end.
+    @Test func theProcessorComputesTheSame() {
+        var random = SystemRandomNumberGenerator()
+        for length in Array(0..<70) + [1000, 4084, 65_537] {
+            let bytes = (0..<length + 3).map { _ in UInt8.random(in: 0 ... .max, using: &random) }
+            for start in 0..<3 {
+                var (fast, slow) = (CRC(.crc32c), CRC(.crc32c, usingInstruction: false))
+                for part in [start..<start + length / 3, start + length / 3..<start + length] {
+                    bytes[part].withUnsafeBytes { fast.update($0) }
+                    bytes[part].withUnsafeBytes { slow.update($0) }
+                }
+                #expect(fast.value == slow.value, "\(length) bytes from \(start)")
+            }
+        }
+    }
+
     private static func check(_ function: CRC.Function, _ bytes: [UInt8], piece: Int = .max) -> String {
         var crc = CRC(function)
         var rest = bytes[...]

@@ -49,6 +49,16 @@ import Testing
             #expect(try catalogue.find(name) == entries.filter { $0.key == PackKey(name) })
             #expect(try catalogue.find(Sample.plain(Array("\(number) of none".utf8)).name).isEmpty)
         }
+        // Whoever remembers a block finds the same, in order and in none, what is there and what is not.
+        let search = CatalogueSearch(catalogue)
+        var keys = entries.enumerated().filter { $0.offset % 3 == 0 }.map(\.element.key)
+        keys += (0..<1000).map { _ in PackKey(high: .random(in: 0 ... .max), low: 0) }
+        for keys in [keys.sorted(), keys.shuffled(), [PackKey(high: 0, low: 0), PackKey(high: .max, low: .max)]] {
+            for key in keys {
+                let name = BlobName.etag(ETag(high: key.high, low: key.low, parts: 0), size: 1)
+                if try search.find(name) != catalogue.find(name) { Issue.record("\(key)") }
+            }
+        }
         for number in 0..<5000 {
             let found = try catalogue.find(Sample.plain(Array("\(number) of 1".utf8)).name)
             if found.map(\.pack) != [2] { Issue.record("\(number): \(found)") }

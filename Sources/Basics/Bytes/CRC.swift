@@ -1,4 +1,7 @@
-/// A cyclic redundancy check, as S3 makes them of objects: eight bytes at a time, by tables.
+import CLinux
+
+/// A cyclic redundancy check, as S3 makes them of objects: eight bytes at a time, by tables, or by the processor's own
+/// instruction where it has one for the function.
 public struct CRC: Sendable {
     public enum Function: Sendable {
         /// That of zlib, gzip and Ethernet.
@@ -52,18 +55,34 @@ public struct CRC: Sendable {
         }
     }
 
+    /// Whether the processor has an instruction for CRC32C.
+    static let hasInstruction = icecore_has_crc32c() != 0
+
     private let function: Function
     private let tables: Tables
+    private let usesInstruction: Bool
     private var state: UInt64
 
     public init(_ function: Function) {
+        self.init(function, usingInstruction: true)
+    }
+
+    init(_ function: Function, usingInstruction: Bool) {
         self.function = function
         tables = function.tables
         state = function.ones
+        usesInstruction = usingInstruction && function == .crc32c && CRC.hasInstruction
     }
 
     /// Takes the next bytes.
     public mutating func update(_ bytes: UnsafeRawBufferPointer) {
+        guard usesInstruction else { return updateByTables(bytes) }
+        guard let base = bytes.baseAddress else { return }
+        let first = base.assumingMemoryBound(to: UInt8.self)
+        state = UInt64(icecore_crc32c(UInt32(truncatingIfNeeded: state), first, UInt(bytes.count)))
+    }
+
+    private mutating func updateByTables(_ bytes: UnsafeRawBufferPointer) {
         let table = UnsafePointer(tables.entries)
         var (state, place) = (self.state, 0)
         while bytes.count - place >= 8 {

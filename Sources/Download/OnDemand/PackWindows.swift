@@ -5,7 +5,8 @@ import S3
 import Store
 
 /// Fetches contents that are in packs of a replica. What lies behind one comes with it, the more of it the longer somebody
-/// reads on: files of a directory are read in the order of its keys, which is that of the pack.
+/// reads on: files of a directory are read in the order of its keys, which is that of the pack. Several may be read in turn,
+/// and the files of one may lie in several packs.
 ///
 /// Whatever comes is checked, and kept in packs of the cache that have holes. Belongs to the fetcher's thread.
 final class PackWindows {
@@ -28,15 +29,15 @@ final class PackWindows {
     private let restore: () throws -> Void
     private let log: @Sendable (String) -> Void
     private var windows: [Window] = []
-    /// The windows that were asked for last, of a few packs.
-    private var last: [(pack: PackName, end: Int64, length: Int64)] = []
+    /// Where those who read in order have come to, each in one pack; who has read last comes last.
+    private var streams: [(pack: PackName, end: Int64, length: Int64)] = []
     private var hasComplained = false
 
     /// Larger contents are fetched on their own, in pieces.
     private static let largest: Int64 = 4 << 20
     private static let shortest: Int64 = 64 << 10
     private static let longest: Int64 = 1 << 20
-    private static let mostRemembered = 16
+    private static let mostStreams = 64
     private static let mostInFlight = 16
 
     /// Nil if the origin has no packs.
@@ -105,18 +106,19 @@ final class PackWindows {
         window.readers.append((want, place, others, reader))
     }
 
-    /// What to ask for: behind what was asked for last, more than that.
+    /// What to ask for: where somebody reads on, more than the last time.
     private func range(_ pack: PackName, _ wanted: Range<Int64>) -> Range<Int64> {
         var length = PackWindows.shortest
-        if let index = last.firstIndex(where: { $0.pack == pack }) {
-            let (_, end, before) = last.remove(at: index)
-            if wanted.lowerBound <= end + before, wanted.upperBound > end {
-                length = min(PackWindows.longest, 4 * before)
-            }
-        }
+        // Of those who could have come here, the one who is nearest.
+        let stream = streams.indices.filter { index in
+            let stream = streams[index]
+            return stream.pack == pack && wanted.upperBound > stream.end
+                && wanted.lowerBound <= stream.end + stream.length
+        }.max { streams[$0].end < streams[$1].end }
+        if let stream { length = min(PackWindows.longest, 4 * streams.remove(at: stream).length) }
         let range = wanted.lowerBound..<max(wanted.upperBound, wanted.lowerBound + length)
-        last.append((pack, range.upperBound, length))
-        if last.count > PackWindows.mostRemembered { last.removeFirst() }
+        streams.append((pack, range.upperBound, length))
+        if streams.count > PackWindows.mostStreams { streams.removeFirst() }
         return range
     }
 

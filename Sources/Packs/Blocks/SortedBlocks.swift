@@ -57,9 +57,18 @@ struct SortedBlocks: Sendable {
 
     /// Reads and checks a block.
     private func read<Result>(
-        _ number: Int64, _ body: (UnsafeRawBufferPointer) throws -> Result
+        _ number: Int64, _ memory: BlockMemory?, _ body: (UnsafeRawBufferPointer) throws -> Result
     ) throws -> Result {
         let range = range(number..<number + 1)
+        if let memory {
+            if memory.number != number {
+                try memory.load(number, range.count) { buffer in
+                    try source.read(into: buffer, at: range.lowerBound)
+                    _ = try entries(UnsafeRawBufferPointer(buffer), ofBlock: number)
+                }
+            }
+            return try memory.bytes.withUnsafeBytes { try body($0.part(0..<range.count - BlockLayout.checkLength)) }
+        }
         return try withUnsafeTemporaryAllocation(byteCount: layout.blockLength, alignment: 8) { buffer in
             let block = UnsafeMutableRawBufferPointer(rebasing: buffer[..<range.count])
             let around = Int64(spread) * Int64(layout.blockLength)
@@ -71,15 +80,21 @@ struct SortedBlocks: Sendable {
 
     /// All entries of a key. Keys are digests, and so evenly spread: their place can be guessed. What guesses do not find soon,
     /// halves do.
-    func find(_ key: PackKey) throws -> [PackEntry] {
+    ///
+    /// - Parameter memory: the asking thread's own: where keys are asked for in their order, a block is read once.
+    func find(_ key: PackKey, _ memory: BlockMemory? = nil) throws -> [PackEntry] {
         // The first block whose last key is not below the key is in low...high.
         var (low, high) = (Int64(0), blockCount)
         var (lowKey, highKey) = (UInt64.min, UInt64.max)
         var steps = 0
         while low < high {
-            let guess = steps < 6 ? guess(key.high, low..<high, lowKey, highKey) : low + (high - low) / 2
+            // What is in memory costs nothing, and says where to go on from.
+            let remembered = steps == 0 ? memory?.number : nil
+            let guess =
+                remembered.flatMap { $0 < high ? $0 : nil }
+                ?? (steps < 6 ? guess(key.high, low..<high, lowKey, highKey) : low + (high - low) / 2)
             steps += 1
-            let found: BlockGuess = try read(guess) { bytes in
+            let found: BlockGuess = try read(guess, memory) { bytes in
                 let count = bytes.count / layout.entryLength
                 let first = PackKey(bytes, at: 0)
                 let last = PackKey(bytes, at: (count - 1) * layout.entryLength)
@@ -92,10 +107,11 @@ struct SortedBlocks: Sendable {
             case .higher(let last): (low, lowKey) = (guess + 1, last)
             case .lower(let first): (high, highKey) = (guess, first)
             case .found(let entries, let isWhole):
-                return layout.hasPack && !isWhole ? entries + (try following(key, guess + 1, entries.last)) : entries
+                return layout.hasPack && !isWhole
+                    ? entries + (try following(key, guess + 1, entries.last, memory)) : entries
             }
         }
-        return layout.hasPack ? try following(key, low, nil) : []
+        return layout.hasPack ? try following(key, low, nil, memory) : []
     }
 
     private func guess(_ key: UInt64, _ blocks: Range<Int64>, _ low: UInt64, _ high: UInt64) -> Int64 {
@@ -123,11 +139,13 @@ struct SortedBlocks: Sendable {
     }
 
     /// The entries of a key from the beginning of a block on.
-    private func following(_ key: PackKey, _ block: Int64, _ last: PackEntry?) throws -> [PackEntry] {
+    private func following(
+        _ key: PackKey, _ block: Int64, _ last: PackEntry?, _ memory: BlockMemory?
+    ) throws -> [PackEntry] {
         var found: [PackEntry] = []
         var number = block
         while number < blockCount {
-            let more = try read(number) { bytes in
+            let more = try read(number, memory) { bytes in
                 let entries = try search(bytes, key)
                 let isWhole = entries.count < bytes.count / layout.entryLength
                 return (entries, isWhole)

@@ -75,8 +75,12 @@ public final class PackCatalogue: Sendable {
     ///
     /// That the name is the one of the record there, and not one that shares its first 16 bytes, is known once that is read.
     public func find(_ name: BlobName) throws -> [PackEntry] {
+        try find(name, nil)
+    }
+
+    func find(_ name: BlobName, _ memory: BlockMemory?) throws -> [PackEntry] {
         guard let key = PackKey(name) else { return [] }
-        let found = try blocks.find(key)
+        let found = try blocks.find(key, memory)
         for entry in found where packs[entry.pack] == nil { throw source.damage("a pack that it does not list") }
         return found
     }
