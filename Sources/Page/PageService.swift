@@ -9,13 +9,17 @@ public struct PageService: WebService {
 
     private let served: ServedStore
     private let scheme: String
-    private let cache = SurveyCache()
+    private let cache: SurveyCache
 
     /// - Parameter isSecure: the server speaks TLS.
     public init(_ served: ServedStore, isSecure: Bool = false) {
         self.served = served
+        cache = SurveyCache(file: served.pageSums)
         scheme = isSecure ? "https" : "http"
     }
+
+    /// Writes what is kept of sums, at the end.
+    public func stop() { cache.save() }
 
     public func makeWorker() throws -> any WebWorker {
         PageWorker(try served.makeReader(), cache, scheme: scheme)

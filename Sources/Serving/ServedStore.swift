@@ -45,6 +45,8 @@ public final class ServedStore: @unchecked Sendable {
     /// What the bucket of the latest view is called.
     public let name: String
     let own: OwnView
+    /// The WHEN that the bucket of that name shows, and that a page opens at; nil: it is the latest view.
+    public let home: String?
     let fetcher: ContentFetcher?
     /// The store is the cache of a replica in another place, which may have what the bucket has lost.
     let isReplica: Bool
@@ -76,9 +78,9 @@ public final class ServedStore: @unchecked Sendable {
         let view = try reader.view(options.at ?? .latest)
         reader.end()
         switch view.kind {
-        case _ where options.at == nil || options.at == .latest: own = .latest
-        case .snapshot: own = .snapshot(id: view.snapshotId)
-        case .instant(let time): own = .instant(time)
+        case _ where options.at == nil || options.at == .latest: (own, home) = (.latest, nil)
+        case .snapshot: (own, home) = (.snapshot(id: view.snapshotId), view.name)
+        case .instant(let time): (own, home) = (.instant(time), time.rfc3339)
         }
         let distrusted = distrusted
         guard !options.isOffline else {
@@ -92,6 +94,9 @@ public final class ServedStore: @unchecked Sendable {
             store, from: options.origin?.place, restore: options.restore, log: options.log,
             distrust: { distrusted.add($0) }, client: client)
     }
+
+    /// The file that pages keep sums in.
+    public var pageSums: String { "\(store.path)/\(StoreLayout.pageSums)" }
 
     /// A reader for one thread.
     public func makeReader() throws -> ServedReader {

@@ -28,6 +28,8 @@ public enum StoreLayout {
     public static let replicas = "replicas"
     public static let restores = "restores"
     public static let verifyState = "verify.state"
+    /// What the page of a server has summed up.
+    public static let pageSums = "page.sums"
     /// See ``DiskReserve``.
     public static let reserve = "reserve"
     public static let mountLog = "mount.log"
@@ -42,7 +44,7 @@ public enum StoreLayout {
         (blobFacts, .file),
         (blobs, .directory), (packs, .directory), (temporary, .directory), (inventories, .directory),
         (quarantine, .directory),
-        (lock, .lock), (deletionLock, .lock), (replicas, .record), (restores, .record), (verifyState, .record),
+        (lock, .lock), (deletionLock, .lock), (replicas, .record), (restores, .record), (verifyState, .record), (pageSums, .record),
         (reserve, .record),
         (mountLog, .record),
         (mountLog + rotatedSuffix, .record), (mountDates, .record), ("refresh.lock", .cache), ("chunks", .cache),
@@ -50,7 +52,7 @@ public enum StoreLayout {
     ]
 
     /// Those that are written anew as a whole: into `<name>.<process id>.new`, which is then renamed.
-    private static let replaced = [configuration, blobFacts, verifyState, "current.json"]
+    private static let replaced = [configuration, blobFacts, verifyState, pageSums, "current.json"]
     /// New databases, about to be renamed.
     private static let rebuilt = ["\(index).new", "index.assembled.new"]
 

@@ -9,12 +9,14 @@ public struct AccessRules: Sendable {
         case holders([String: AccessKey])
     }
 
-    public var readers: Readers
-    public var hosts: HostRule
+    public let readers: Readers
+    public let hosts: HostRule
+    let browsers: BrowserAccess?
 
     public init(readers: Readers, hosts: HostRule) {
         self.readers = readers
         self.hosts = hosts
+        if case .holders(let keys) = readers { browsers = BrowserAccess(keys) } else { browsers = nil }
     }
 
     /// For one thread.
@@ -41,6 +43,16 @@ public final class AccessCheck {
         self.rules = rules
     }
 
+    /// Whether somebody has typed the address of the server into a browser, who is to be sent to the page, with a key or
+    /// without: there is nothing to be read in that.
+    public static func isTypedIn(_ request: WebRequest) -> Bool {
+        guard request.path.elementsEqual("/".utf8), request.query == nil, request.method == "GET" else { return false }
+        guard (request.header("accept") ?? "").contains("text/html") else { return false }
+        return request.headers.allSatisfy {
+            $0.name.lowercased() != "authorization" || BrowserAccess.isBasic($0.value)
+        }
+    }
+
     /// The refusal of a request; nil if it may be answered.
     public func refusal(of request: WebRequest, now: Timestamp = .now()) -> WebResponse? {
         let frame = AnswerFrame()
@@ -54,6 +66,7 @@ public final class AccessCheck {
                     ))
         }
         guard case .holders(let keys) = rules.readers else { return nil }
+        if let browsers = rules.browsers, BrowserAccess.isMeant(by: request) { return browsers.refusal(of: request) }
         do throws(S3Refusal) {
             try signatures.check(request, keys, now: now)
             return nil

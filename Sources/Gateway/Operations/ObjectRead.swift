@@ -12,7 +12,7 @@ struct ObjectRead {
     let frame: AnswerFrame
 
     /// A version that was asked for.
-    private struct FoundVersion {
+    struct FoundVersion {
         var entry: KeyVersions.Entry
         /// nil: the source gave none.
         var publicId: [UInt8]?
@@ -20,7 +20,7 @@ struct ObjectRead {
 
     // MARK: - Which version
 
-    private func find() throws -> FoundVersion {
+    func find() throws -> FoundVersion {
         if let wanted = call.query["versionId"] {
             guard !wanted.isEmpty else {
                 throw S3Refusal.invalidArgument("Version id cannot be the empty string", "versionId", wanted)
@@ -61,7 +61,7 @@ struct ObjectRead {
         return found
     }
 
-    private func versionHeader(_ found: FoundVersion) -> [(name: String, value: String)] {
+    func versionHeader(_ found: FoundVersion) -> [(name: String, value: String)] {
         guard let id = found.publicId else { return [] }
         return [("x-amz-version-id", String(decoding: id, as: UTF8.self))]
     }
@@ -92,6 +92,12 @@ struct ObjectRead {
         let range = try part ?? (conditions.allowsRange ? ByteRange(call.request)?.range(of: identity.size) : nil)
         headers.append(("Accept-Ranges", "bytes"))
         headers += try describing(found)
+        // Of all bytes: whoever asks for a part of them has nothing to compare it with.
+        if range == nil, call.request.header("x-amz-checksum-mode")?.uppercased() == "ENABLED",
+            let checksum = try checksum(found)
+        {
+            headers += [("x-amz-checksum-sha256", checksum), ("x-amz-checksum-type", "FULL_OBJECT")]
+        }
         if let range {
             headers.append(("Content-Range", "bytes \(range.lowerBound)-\(range.upperBound - 1)/\(identity.size)"))
         }
@@ -222,32 +228,6 @@ struct ObjectRead {
         xml.close("TagSet")
         var response = frame.document(xml.end("Tagging"))
         response.headers += versionHeader(found)
-        return response
-    }
-
-    func attributes() throws -> WebResponse {
-        let asked = (call.request.header("x-amz-object-attributes") ?? "").split(separator: ",").map {
-            $0.filter { $0 != " " }
-        }
-        let known: Set<String> = ["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"]
-        guard !asked.isEmpty, asked.allSatisfy({ known.contains($0) }) else {
-            throw S3Refusal.invalidArgument(
-                "The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty",
-                "x-amz-object-attributes", [])
-        }
-        let found = try find()
-        let identity = found.entry.identity
-        var xml = XMLWriter("GetObjectAttributesResponse")
-        if asked.contains("ETag"), let etag = identity.etag?.known { xml.element("ETag", etag) }
-        if asked.contains("ObjectParts"), let etag = identity.etag, etag.verbatim == nil, etag.parts > 0 {
-            xml.open("ObjectParts")
-            xml.element("PartsCount", Int64(etag.parts))
-            xml.close("ObjectParts")
-        }
-        if asked.contains("StorageClass") { xml.element("StorageClass", found.entry.flags.storageClass) }
-        if asked.contains("ObjectSize") { xml.element("ObjectSize", identity.size) }
-        var response = frame.document(xml.end("GetObjectAttributesResponse"))
-        response.headers += [("Last-Modified", identity.lastModified.http)] + versionHeader(found)
         return response
     }
 }

@@ -111,6 +111,9 @@ public struct EntryRow {
         name, slot, flags, validFrom, validTo, seenFrom, seenTo, listedFrom, listedTo, child, size, lastModified, \
         versionId, etag
         """
+    fileprivate static let briefColumns = """
+        name, NULL, flags, validFrom, validTo, seenFrom, seenTo, NULL, NULL, child, size, lastModified, NULL, NULL
+        """
     package static let directoryColumn: Int32 = 15
 
     /// Reads the current row of a statement over ``columns``.
@@ -148,8 +151,16 @@ public struct EntryRow {
 extension Connection {
     /// What to select of `entry` for ``EntryRow/init(_:)``.
     ///
-    /// - Parameter withDirectory: and after that the row's directory.
-    package func entryColumns(withDirectory: Bool = false) throws(IcecoreError) -> String {
-        "\(EntryRow.columns), \(try knowsHeaders() ? "headers" : "NULL")\(withDirectory ? ", directory" : "")"
+    /// - Parameters:
+    ///   - withDirectory: and after that the row's directory.
+    ///   - isBrief: without what a scan does not ask of a row: its slot, version id, ETag, headers and the snapshots that
+    ///     list it read as nothing. To take a column out of a row costs SQLite as much as most of what is done with it.
+    package func entryColumns(
+        withDirectory: Bool = false, isBrief: Bool = false
+    ) throws(IcecoreError) -> String {
+        let columns = isBrief ? EntryRow.briefColumns : EntryRow.columns
+        let hasHeaders = try isBrief ? false : knowsHeaders()
+        let headers = hasHeaders ? "headers" : "NULL"
+        return "\(columns), \(headers)\(withDirectory ? ", directory" : "")"
     }
 }

@@ -16,9 +16,11 @@ package final class WalkCursor {
     /// The first name, if there is one.
     private let start: UnsafeMutableRawBufferPointer?
 
-    /// - Parameter name: of the first directory, only names at or after this are wanted, and no other directory.
-    package init(_ connection: Connection, from name: [UInt8] = []) throws(IcecoreError) {
-        let columns = try connection.entryColumns(withDirectory: true)
+    /// - Parameters:
+    ///   - name: of the first directory, only names at or after this are wanted, and no other directory.
+    ///   - isBrief: rows are as brief as `Connection.entryColumns` says.
+    package init(_ connection: Connection, from name: [UInt8] = [], isBrief: Bool = false) throws(IcecoreError) {
+        let columns = try connection.entryColumns(withDirectory: true, isBrief: isBrief)
         let first = name.isEmpty ? "directory >= ?1" : "directory = ?1 AND name >= ?2"
         statement = try connection.prepare(
             "SELECT \(columns) FROM entry WHERE \(first) ORDER BY directory, name, slot")

@@ -10,7 +10,7 @@ enum PageAnswer {
         """
     /// Of the document in a preview's frame: no script at all, and an origin of its own.
     private static let previewPolicy = """
-        sandbox; default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; \
+        sandbox; default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; \
         frame-ancestors 'self'
         """
     /// Of contents.
@@ -32,13 +32,18 @@ enum PageAnswer {
     /// The document of a preview, which is made when its turn comes: its content may have to be fetched first.
     static func preview(_ make: @escaping () throws -> Markup) -> WebResponse {
         var isMade = false
-        return WebResponse(
+        return preview(pieces: {
+            if isMade { return nil }
+            isMade = true
+            return try make().bytes
+        })
+    }
+
+    /// The same, piece by piece.
+    static func preview(pieces: @escaping () throws -> [UInt8]?) -> WebResponse {
+        WebResponse(
             status: 200, headers: headers("text/html; charset=utf-8", policy: previewPolicy),
-            body: .pieces(length: nil) {
-                if isMade { return nil }
-                isMade = true
-                return try make().bytes
-            })
+            body: .pieces(length: nil, next: pieces))
     }
 
     static func text(_ status: Int, _ text: String, headers more: [(name: String, value: String)] = []) -> WebResponse {

@@ -12,7 +12,7 @@ struct PageContents {
         self.state = state
     }
 
-    /// The version of a key with an id; without one, what the view of a WHEN shows.
+    /// The version of a key with an id; without one, what the view of a WHEN shows, or else the view that pages open at.
     func version(
         _ key: [UInt8], id: [UInt8]?, at: String?
     ) throws -> (identity: VersionIdentity, flags: EntryRow.Flags, type: String?, isLatest: Bool) {
@@ -21,7 +21,7 @@ struct PageContents {
         if let id {
             found = versions.first { $0.identity.versionId == id && !$0.identity.isMarker }
         } else {
-            let view = try state.index.view(at.map { text throws(IcecoreError) in try When(text) } ?? .latest)
+            let view = try state.index.view((at ?? state.served.home).map { text throws(IcecoreError) in try When(text) } ?? .latest)
             let identity = try state.index.version(ofKey: key, view)?.identity
             found = versions.first { $0.identity == identity }
         }
@@ -56,6 +56,25 @@ struct PageContents {
         let content = try find(key, version.identity, version.flags, isLatest: version.isLatest)
         return try PageContents.beginning(of: content, size: version.identity.size, limit: limit)()
     }
+
+    /// What reads all of a content, piece by piece.
+    static func pieces(of content: ServedContent, size: Int64) -> () throws -> [UInt8]? {
+        switch content {
+        case .empty, .unavailable: return { nil }
+        case .elsewhere(let absent): return absent.pieces(0..<size)
+        case .here(let blob):
+            var position: Int64 = 0
+            return {
+                guard position < blob.size else { return nil }
+                var bytes = [UInt8](repeating: 0, count: Int(min(piece, blob.size - position)))
+                try bytes.withUnsafeMutableBytes { try blob.read(into: $0, at: position) }
+                position += Int64(bytes.count)
+                return bytes
+            }
+        }
+    }
+
+    private static let piece: Int64 = 512 << 10
 
     /// What reads the first bytes of a content, fetched where it must be.
     static func beginning(of content: ServedContent, size: Int64, limit: Int) -> () throws -> [UInt8] {

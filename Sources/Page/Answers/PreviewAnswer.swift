@@ -1,24 +1,30 @@
 import Basics
+import Foundation
 
 /// The document in the frame of a preview: a content as escaped text, as a table, or as an image. It has no script, and
 /// none would run: the frame and the answer both say "sandbox".
 struct PreviewAnswer {
     /// So much of a content is shown.
     static let limit = 128 << 10
+    /// Of an image, all or nothing, in bytes.
+    static let imageLimit: Int64 = 32 << 20
     private static let rows = 300
     private static let columns = 60
 
     let bytes: [UInt8]
     let isCut: Bool
 
+    private static let head: Markup = """
+        <!doctype html><html lang="en"><head><meta charset="utf-8"><title>Preview</title>\
+        <link rel="stylesheet" href="/-/assets/preview.css"></head><body>
+        """
+    private static let end: Markup = "</body></html>"
+
     /// The document around something to show.
     private func document(_ content: Markup) -> Markup {
         let notice: Markup? =
             isCut ? "<p class=\"notice\">The beginning. The rest is in the download.</p>" : nil
-        return """
-            <!doctype html><html lang="en"><head><meta charset="utf-8"><title>Preview</title>\
-            <link rel="stylesheet" href="/-/assets/preview.css"></head><body>\(notice)\(content)</body></html>
-            """
+        return "\(PreviewAnswer.head)\(notice)\(content)\(PreviewAnswer.end)"
     }
 
     /// What is not UTF-8 is shown by its bytes.
@@ -43,8 +49,42 @@ struct PreviewAnswer {
         return document("<table><thead><tr>\(heads)</tr></thead><tbody>\(Array(rows))</tbody></table>")
     }
 
-    func image(_ link: PageLink) -> Markup {
-        document("<img src=\"\(link)\" alt=\"The image\">")
+    /// The document of an image, piece by piece. The image is in it: the document has an origin of its own, from which a
+    /// browser asks for nothing with the key that it was given.
+    ///
+    /// - Parameter next: the pieces of the image.
+    static func image(type: String, _ next: @escaping () throws -> [UInt8]?) -> () throws -> [UInt8]? {
+        var rest: [UInt8] = []
+        var isBegun = false
+        var isEnded = false
+        return {
+            if isEnded { return nil }
+            if !isBegun {
+                isBegun = true
+                // What the content's first piece fails with is answered before anything is sent.
+                rest = try next() ?? []
+                return ("\(head)<img alt=\"The image\" src=\"data:\(type);base64," as Markup).bytes
+            }
+            while true {
+                // Three bytes are four characters, without an end in the midst.
+                let whole = rest.count - rest.count % 3
+                if whole > 0 {
+                    defer { rest.removeFirst(whole) }
+                    return Array(Data(rest[..<whole]).base64EncodedString().utf8)
+                }
+                if let piece = try next() {
+                    rest += piece
+                    continue
+                }
+                isEnded = true
+                return Array(Data(rest).base64EncodedString().utf8) + ("\">\(end)" as Markup).bytes
+            }
+        }
+    }
+
+    /// The document in place of an image that is too large.
+    static var tooLarge: Markup {
+        "\(head)<p class=\"notice\">This image is too large for a preview. Download it.</p>\(end)"
     }
 
     private func dump() -> String {

@@ -21,14 +21,10 @@ struct RawAnswer {
     /// What a browser may draw is sent as what it is; everything else, and what is asked for as a download, is saved.
     func answer(_ request: WebRequest) throws -> WebResponse {
         let version = try contents.version(key, id: id, at: query.text("at"))
-        let ending = PageText.lastComponent(key).split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        let image = ending.last.flatMap { PreviewKind.imageTypes[String(decoding: $0, as: UTF8.self).lowercased()] }
-        let type = image ?? PreviewKind.imageTypes.values.first { $0 == version.type?.lowercased() }
+        let type = imageType(version.type)
         let isSaved = query.flag("download") || type == nil
         var headers = PageAnswer.headers(
             isSaved ? "application/octet-stream" : type ?? "application/octet-stream", policy: PageAnswer.rawPolicy)
-        // An image is in the document of a preview, which has an origin of its own.
-        headers = headers.map { $0.name == "Cross-Origin-Resource-Policy" && !isSaved ? ($0.name, "cross-origin") : $0 }
         headers.append(("Content-Disposition", RawAnswer.disposition(isSaved ? "attachment" : "inline", key)))
         let content = try contents.find(key, version.identity, version.flags, isLatest: version.isLatest)
         let size = version.identity.size
@@ -42,18 +38,29 @@ struct RawAnswer {
         return WebResponse(status: 200, headers: headers, body: body)
     }
 
+    /// What kind of image it is, by its name or else by its Content-Type; nil if it is none that a browser draws.
+    private func imageType(_ contentType: String?) -> String? {
+        let ending = PageText.lastComponent(key).split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        let image = ending.last.flatMap { PreviewKind.imageTypes[String(decoding: $0, as: UTF8.self).lowercased()] }
+        return image ?? PreviewKind.imageTypes.values.first { $0 == contentType?.lowercased() }
+    }
+
     /// The document for the frame of a preview.
     func preview() throws -> WebResponse {
         let version = try contents.version(key, id: id, at: query.text("at"))
         guard let kind = query.text("kind").flatMap(PreviewKind.init(rawValue:)) else {
             throw IcecoreError(.usage, "there is no such kind of preview")
         }
-        if kind == .image {
-            let link = PageLink("raw").with("key", key).with("version", id).with("at", query.text("at"))
-            return PageAnswer.preview { PreviewAnswer(bytes: [], isCut: false).image(link) }
-        }
         let content = try contents.find(key, version.identity, version.flags, isLatest: version.isLatest)
         let size = version.identity.size
+        if kind == .image {
+            guard let type = imageType(version.type) else {
+                throw IcecoreError(.usage, "this is no image that a browser draws")
+            }
+            if size > PreviewAnswer.imageLimit { return PageAnswer.preview { PreviewAnswer.tooLarge } }
+            return PageAnswer.preview(
+                pieces: PreviewAnswer.image(type: type, PageContents.pieces(of: content, size: size)))
+        }
         let read = PageContents.beginning(of: content, size: size, limit: PreviewAnswer.limit)
         let isTabbed = key.suffix(4).elementsEqual(".tsv".utf8) || key.suffix(4).elementsEqual(".tab".utf8)
         return PageAnswer.preview {

@@ -98,7 +98,7 @@
     const url = new URL(location.href);
     url.searchParams.delete("after");
     url.searchParams.delete("part");
-    if (at === "latest") url.searchParams.delete("at"); else url.searchParams.set("at", at);
+    if (at === "latest" && !rail.dataset.home) url.searchParams.delete("at"); else url.searchParams.set("at", at);
     if (isPart) url.searchParams.set("part", isPart);
     return url;
   };
@@ -165,7 +165,7 @@
   // The rest of the panel, such as the steps, follows when the slider rests.
   const refresh = async () => {
     try {
-      const answer = await fetch(address(new URL(location.href).searchParams.get("at") || "latest", null));
+      const answer = await fetch(address(new URL(location.href).searchParams.get("at") || rail.dataset.home || "latest", null));
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const id of ["steps", "dates", "kind", "top-search"]) {
         const [now, next] = [document.getElementById(id), page.getElementById(id)];

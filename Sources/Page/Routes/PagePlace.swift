@@ -6,17 +6,23 @@ import Model
 struct PagePlace {
     /// As it was asked for; nil: latest.
     var at: String?
+    /// What an address without a date shows; nil: the latest date.
+    let home: String?
     var with: String?
     var showsDeleted: Bool
 
-    init(_ query: PageQuery) {
-        at = query.text("at").flatMap { $0 == "latest" ? nil : $0 }
+    init(_ query: PageQuery, home: String?) {
+        self.home = home
+        at = (query.text("at") ?? home).flatMap { $0 == "latest" ? nil : $0 }
         with = query.text("with")
         showsDeleted = query.flag("deleted")
     }
 
+    /// The date as addresses and forms have it; nil: it need not be said.
+    var named: String? { at ?? (home == nil ? nil : "latest") }
+
     private func add(to link: PageLink) -> PageLink {
-        link.with("at", at).with("with", with).with("deleted", showsDeleted ? "1" : nil)
+        link.with("at", named).with("with", with).with("deleted", showsDeleted ? "1" : nil)
     }
 
     /// The page of a folder, of which the prefix is given.

@@ -78,7 +78,7 @@ final class PageWorker: WebWorker {
     private func context(
         _ route: String, _ query: PageQuery, _ range: TimeRange, _ index: IndexReader
     ) throws -> PageContext {
-        var place = PagePlace(query)
+        var place = PagePlace(query, home: reader.served.home)
         let view = try PageWorker.view(place.at, range, index)
         // An empty choice is none.
         let other = try place.with.map { try PageWorker.view($0, range, index) }
@@ -88,7 +88,7 @@ final class PageWorker: WebWorker {
             ["changes", "pictures", "search"].contains(route) || route.hasPrefix("api/") || query.flag("long")
         return PageContext(
             bucket: reader.served.name, reader: index, cache: cache, range: range, place: place, view: view.view,
-            other: other?.view,
+            other: other?.view, knowledge: PageContext.knowledge(of: index.timeline),
             patience: .milliseconds(
                 isQuick ? PageWorker.quickPatience : isLong ? PageWorker.longPatience : PageWorker.patience))
     }
@@ -122,7 +122,8 @@ final class PageWorker: WebWorker {
     ) throws -> WebResponse {
         let prefix = PageWorker.folder(query.bytes("prefix") ?? [])
         let key = query.bytes("key") ?? []
-        let address = PageAddress(endpoint: endpoint(request), bucket: context.bucket)
+        let address = PageAddress(
+            endpoint: endpoint(request), bucket: context.bucket, hasLatest: reader.served.home == nil)
         let subject: PageSubject
         let content: Markup
         switch route {

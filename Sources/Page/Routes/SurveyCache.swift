@@ -8,13 +8,23 @@ import Synchronization
 final class SurveyCache: Sendable {
     /// What was asked.
     struct SurveyQuestion: Hashable, Sendable {
-        /// What is known of the bucket: another one after each sync and each prune.
-        var knowledge: Int
+        /// What is known of the bucket: another one after each sync and each prune. Empty for a question about snapshots
+        /// alone, which no sync changes.
+        var knowledge: [UInt8]
         var prefix: [UInt8]
-        var view: View?
-        var other: View?
+        /// As ``name(_:)`` has it.
+        var view: String?
+        var other: String?
         /// Whether the picture behind the slider can be had in time.
         var isRail = false
+
+        /// A view by what makes it the same in another process.
+        static func name(_ view: View) -> String {
+            switch view.kind {
+            case .snapshot: "snapshot \(view.time.milliseconds) \(view.name)"
+            case .instant(let time): "instant \(time.milliseconds)"
+            }
+        }
     }
 
     enum SurveyFinding: Sendable {
@@ -34,7 +44,19 @@ final class SurveyCache: Sendable {
 
     /// Of each of the two generations.
     private static let limit = 8 << 20
+    /// What took at least so long to find is worth a place in a file, in milliseconds.
+    private static let lasting: Int64 = 20
     private let generations = Mutex(Generations())
+    private let kept: KeptSums
+
+    /// - Parameter file: where what lasts is kept.
+    init(file: String) {
+        kept = KeptSums(file)
+        for (question, finding) in kept.read() { keep(finding, question, took: 0) }
+    }
+
+    /// Writes what is not written yet.
+    func save() { kept.save() }
 
     func find(_ question: SurveyQuestion) -> SurveyFinding? {
         generations.withLock { generations in
@@ -45,8 +67,10 @@ final class SurveyCache: Sendable {
         }
     }
 
-    func keep(_ answer: SurveyFinding, _ question: SurveyQuestion) {
+    /// - Parameter took: how long it took to find out, in milliseconds.
+    func keep(_ answer: SurveyFinding, _ question: SurveyQuestion, took: Int64) {
         generations.withLock { SurveyCache.keep(answer, question, in: &$0) }
+        if took >= SurveyCache.lasting { kept.keep(answer, question) }
     }
 
     private static func keep(_ answer: SurveyFinding, _ question: SurveyQuestion, in generations: inout Generations) {

@@ -121,7 +121,7 @@ struct ChangesView {
 
     private func compare(_ difference: Difference) -> Markup {
         let link = PageLink("text").with("key", difference.key).with("from", difference.from?.versionId)
-            .with("to", difference.to?.versionId).with("at", place.at)
+            .with("to", difference.to?.versionId).with("at", place.named)
         return "<a href=\"\(link)\">what changed</a>"
     }
 }

@@ -25,7 +25,7 @@ struct Frame {
         """
     }
 
-    private var at: Markup? { place?.at.map { "<input type=\"hidden\" name=\"at\" value=\"\($0)\">" } }
+    private var at: Markup? { place?.named.map { "<input type=\"hidden\" name=\"at\" value=\"\($0)\">" } }
 
     /// A page that only says something.
     func message(_ headline: String, _ text: String) -> Markup {
@@ -33,7 +33,7 @@ struct Frame {
             nil,
             """
             <section class="card"><div class="empty"><strong>\(headline)</strong>\(text)<br><br>\
-            <a class="button" href="/-/">To the latest date</a></div></section>
+            <a class="button" href="/-/?at=latest">To the latest date</a></div></section>
             """)
     }
 }

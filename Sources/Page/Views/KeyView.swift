@@ -122,7 +122,7 @@ struct KeyView {
         let look = place.key(key).with("version", identity.versionId)
         let compare: Markup? = before.map { before in
             let link = PageLink("text").with("key", key).with("from", before.identity.versionId)
-                .with("to", identity.versionId).with("at", place.at)
+                .with("to", identity.versionId).with("at", place.named)
             return " <a href=\"\(link)\">what changed</a>"
         }
         return """
@@ -141,7 +141,7 @@ struct KeyView {
 
     private func raw(_ identity: VersionIdentity) -> PageLink {
         PageLink("raw").with("key", key).with("version", identity.versionId)
-            .with("at", identity.versionId == nil ? place.at : nil)
+            .with("at", identity.versionId == nil ? place.named : nil)
     }
 
     // MARK: The version
@@ -157,7 +157,7 @@ struct KeyView {
                 """
         }
         let link = PageLink("preview").with("key", key).with("version", identity.versionId)
-            .with("at", identity.versionId == nil ? place.at : nil).with("kind", kind.rawValue)
+            .with("at", identity.versionId == nil ? place.named : nil).with("kind", kind.rawValue)
         return """
             <section class="card"><h2>Version of \(time)</h2>\
             <iframe class="preview\(identity.size < 400 && kind != .image ? " short" as Markup : "")" sandbox title="Preview" loading="lazy" src="\(link)"></iframe></section>

@@ -4,12 +4,15 @@ import Model
 struct PageAddress: Sendable {
     /// `http://127.0.0.1:9000`.
     var endpoint: String
-    /// The bucket that is the latest view.
+    /// The bucket's name, before any date.
     var bucket: String
+    /// The bucket of that name is the latest view.
+    var hasLatest = true
 
     /// A command that copies what begins with a prefix, or one key.
     func s3(_ path: [UInt8], at: String?) -> String {
-        let name = at.map { "\(bucket)--\(PageAddress.bucketPart($0))" } ?? bucket
+        let date = at ?? (hasLatest ? nil : "latest")
+        let name = date.map { "\(bucket)--\(PageAddress.bucketPart($0))" } ?? bucket
         let source = "s3://\(name)/\(String(decoding: path, as: UTF8.self))"
         let isFolder = path.isEmpty || path.last == UInt8(ascii: "/")
         return "aws s3 cp --endpoint-url \(endpoint) \(isFolder ? "--recursive " : "")"

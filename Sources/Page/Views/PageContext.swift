@@ -12,16 +12,32 @@ struct PageContext {
     let place: PagePlace
     let view: View
     let other: View?
+    /// Which state of the index is being read, for answers that are kept.
+    let knowledge: [UInt8]
     /// How long scans for this answer may take in all, in milliseconds.
     let patience: ScanLimit
 
-    /// Which state of the index is being read, for answers that are kept.
-    var knowledge: Int {
-        var hasher = Hasher()
-        hasher.combine(reader.timeline.points)
-        hasher.combine(reader.timeline.horizons)
-        return hasher.finalize()
+    static func knowledge(of timeline: Timeline) -> [UInt8] {
+        var text = ""
+        for point in timeline.points {
+            text += "\(point.id) \(point.name) \(point.takenAt.milliseconds) \(point.isPruned)\n"
+        }
+        for horizon in timeline.horizons { text += "\(Hex.encode(horizon.prefix)) \(horizon.time.milliseconds)\n" }
+        return SHA256.digest(Array(text.utf8))
     }
+
+    /// What is asked of one view, or of two.
+    private func question(_ prefix: [UInt8], _ view: View, _ other: View? = nil) -> SurveyCache.SurveyQuestion {
+        // What a snapshot lists is settled; what was current at an instant, the next sync may know better.
+        let isSettled = ([view] + (other.map { [$0] } ?? [])).allSatisfy {
+            if case .snapshot = $0.kind { true } else { false }
+        }
+        return SurveyCache.SurveyQuestion(
+            knowledge: isSettled ? [] : knowledge, prefix: prefix, view: SurveyCache.SurveyQuestion.name(view),
+            other: other.map(SurveyCache.SurveyQuestion.name))
+    }
+
+    private static func now() -> Int64 { Int64(MonotonicClock.milliseconds()) }
 
     /// The older one of the two views, and the newer one.
     var ordered: (old: View, new: View)? {
@@ -31,13 +47,14 @@ struct PageContext {
     /// What is below a prefix, and how that differs from the other view; nil if there was no time to find out.
     func change(below prefix: [UInt8]) throws -> FolderChange? {
         let (old, new) = ordered ?? (view, view)
-        let question = SurveyCache.SurveyQuestion(knowledge: knowledge, prefix: prefix, view: new, other: old)
+        let question = question(prefix, new, old)
         if case .change(let change) = cache.find(question) { return change }
         if patience.isOver { return nil }
+        let start = PageContext.now()
         let (folder, isComplete) = try reader.changes(
             below: prefix, from: old, to: new, depth: -1, nodes: 0, limit: patience)
         guard isComplete else { return nil }
-        cache.keep(.change(folder.change), question)
+        cache.keep(.change(folder.change), question, took: PageContext.now() - start)
         return folder.change
     }
 
@@ -54,7 +71,7 @@ struct PageContext {
         if limit.isOver { return nil }
         let history = try reader.history(below: prefix, at: range.grid(180), changes: 400, limit: limit)
         guard history.isComplete else { return nil }
-        cache.keep(.history(history), question)
+        cache.keep(.history(history), question, took: 0)
         return history
     }
 
@@ -67,7 +84,7 @@ struct PageContext {
             if case .history(let history) = cache.find(plain) { return history }
         } else {
             if let history = try history(below: prefix, limit: limit) { return history }
-            cache.keep(.tooLarge, question)
+            cache.keep(.tooLarge, question, took: 0)
         }
         guard prefix.isEmpty, range.stops.count > 1 else { return nil }
         let kept = Set(range.stops.map(\.id))
@@ -86,8 +103,9 @@ struct PageContext {
 
     /// The largest folders directly below a prefix, and the sum of its own keys; nil if there was no time to find out.
     func sums(below prefix: [UInt8]) throws -> [(name: [UInt8], sum: FolderSum)]? {
-        let question = SurveyCache.SurveyQuestion(knowledge: knowledge, prefix: prefix, view: view)
+        let question = question(prefix, view)
         if case .sums(let sums) = cache.find(question) { return sums }
+        let start = PageContext.now()
         // Of a million folders, some remain.
         var sums: [(name: [UInt8], sum: FolderSum)] = []
         var own = FolderSum()
@@ -103,7 +121,7 @@ struct PageContext {
         guard isComplete else { return nil }
         sums = PageContext.largest(sums)
         sums.append((prefix, own))
-        cache.keep(.sums(sums), question)
+        cache.keep(.sums(sums), question, took: PageContext.now() - start)
         return sums
     }
 

@@ -57,7 +57,7 @@ struct SearchView {
             \(choice == scope ? " checked" as Markup : "")> \(choice.label)</label>
             """
         }
-        let at: Markup? = place.at.map { "<input type=\"hidden\" name=\"at\" value=\"\($0)\">" }
+        let at: Markup? = place.named.map { "<input type=\"hidden\" name=\"at\" value=\"\($0)\">" }
         let below: Markup? = prefix.isEmpty ? nil : "<input type=\"hidden\" name=\"prefix\" value=\"\(prefix)\">"
         return """
             <form class="ask" action="/-/search" method="get">\(at)\(below)<div class="row">\

@@ -86,6 +86,7 @@ struct TimePanel {
     private var rail: Markup {
         let stops = range.stops.suffix(2000)
             .map { "\($0.takenAt.milliseconds / 1000)=\($0.name)" }.joined(separator: " ")
+        let home: Markup? = place.home.map { " data-home=\"\($0)\"" }
         func seconds(_ time: Timestamp) -> Int64 { time.milliseconds / 1000 }
         let now = Drawing.coordinate(range.place(view.time))
         var drawing = Markup()
@@ -112,7 +113,7 @@ struct TimePanel {
             """
         return """
             <div class="rail" data-first="\(seconds(range.first))" data-last="\(seconds(range.last))" \
-            data-horizon="\(seconds(range.horizon))" data-now="\(seconds(view.time))" data-stops="\(stops)">\
+            data-horizon="\(seconds(range.horizon))" data-now="\(seconds(view.time))" data-stops="\(stops)"\(home)>\
             <div class="drawing">\(shape)<svg role="group" aria-label="Snapshots">\(drawing)</svg></div></div>
             """
     }
@@ -200,7 +201,7 @@ struct TimePanel {
         }
         if !isLatest { offer("latest", "latest") }
         return """
-            <form action="/-/\(subject.route)" method="get">\(subjectField)\(hidden("at", place.at))\
+            <form action="/-/\(subject.route)" method="get">\(subjectField)\(hidden("at", place.named))\
             \(hidden("deleted", place.showsDeleted ? "1" : nil))\
             <label>Compare with <select name="with" data-submits>\(choices)</select> \
             <button class="plain-only">Compare</button></label></form>
@@ -212,7 +213,7 @@ struct TimePanel {
         guard case .folder = subject else { return Markup() }
         let link = subject.link(place.withDeleted(!place.showsDeleted))
         return """
-            <form class="last" action="/-/" method="get">\(subjectField)\(hidden("at", place.at))\
+            <form class="last" action="/-/" method="get">\(subjectField)\(hidden("at", place.named))\
             \(hidden("with", place.with))<label class="toggle"><input type="checkbox" name="deleted" value="1" \
             data-submits\(place.showsDeleted ? " checked" as Markup : "")> Show deleted</label> \
             <a class="plain-only" href="\(link)">\(place.showsDeleted ? "hide" : "show")</a></form>

@@ -17,6 +17,8 @@ public struct KeyQuery: Sendable {
     /// What keys begin with.
     public var prefix: [UInt8] = []
     public var scope: KeyScope
+    /// Of what is found, only its key, size and date are asked; no version id, no ETag. Of no use but in a view.
+    public var isBrief = false
     /// In bytes: only what is larger.
     public var largerThan: Int64?
     /// Only what was modified after this.

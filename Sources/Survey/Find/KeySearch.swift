@@ -16,7 +16,7 @@ extension IndexReader {
             switch query.scope {
             case .view(let view):
                 var search = ViewSearch(query, view, timeline, body)
-                return try RowScan.run(self, prefix: start, limit: limit, &search)
+                return try RowScan.run(self, prefix: start, limit: limit, isBrief: query.isBrief, &search)
             case .ever, .deleted:
                 guard let newest = timeline.newest else { return true }
                 let isDeletedOnly = if case .deleted = query.scope { true } else { false }

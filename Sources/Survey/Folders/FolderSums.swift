@@ -18,7 +18,7 @@ extension IndexReader {
     ) throws -> Bool {
         try withoutActuallyEscaping(body) { body in
             var visitor = SumVisitor(view: view, timeline: timeline, depth: depth ?? .max, body: body)
-            guard try RowScan.run(self, prefix: prefix, limit: limit, &visitor) else { return false }
+            guard try RowScan.run(self, prefix: prefix, limit: limit, isBrief: true, &visitor) else { return false }
             if !visitor.isStopped { _ = try body(prefix, visitor.levels[0]) }
             return true
         }

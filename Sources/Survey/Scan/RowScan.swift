@@ -24,8 +24,10 @@ struct RowScan {
     private var cursors: [WalkCursor] = []
     private var path: [UInt8]
     private let limit: ScanLimit
+    private let isBrief: Bool
 
-    private init(_ reader: IndexReader, path: [UInt8], beginning: [UInt8], _ limit: ScanLimit) {
+    private init(_ reader: IndexReader, path: [UInt8], beginning: [UInt8], _ limit: ScanLimit, isBrief: Bool) {
+        self.isBrief = isBrief
         self.reader = reader
         self.path = path
         self.beginning = beginning
@@ -34,14 +36,17 @@ struct RowScan {
 
     /// Passes all rows below a prefix to a visitor.
     ///
-    /// - Parameter prefix: any string of bytes; it need not end with `/`.
+    /// - Parameters:
+    ///   - prefix: any string of bytes; it need not end with `/`.
+    ///   - isBrief: the visitor wants of rows only what `Connection.entryColumns` says.
     /// - Returns: false if the time was over before the end.
     static func run(
-        _ reader: IndexReader, prefix: [UInt8], limit: ScanLimit, _ visitor: inout some RowVisitor
+        _ reader: IndexReader, prefix: [UInt8], limit: ScanLimit, isBrief: Bool = false,
+        _ visitor: inout some RowVisitor
     ) throws -> Bool {
         let (parent, beginning) = Key.split(prefix)
         guard let directory = try reader.directory(prefix: parent) else { return true }
-        var scan = RowScan(reader, path: Array(parent), beginning: Array(beginning), limit)
+        var scan = RowScan(reader, path: Array(parent), beginning: Array(beginning), limit, isBrief: isBrief)
         return try scan.run(from: directory, &visitor)
     }
 
@@ -88,7 +93,7 @@ struct RowScan {
     }
 
     private mutating func enter(_ directory: Int64, from name: [UInt8], parentLength: Int) throws(IcecoreError) {
-        if cursors.count == levels.count { cursors.append(try WalkCursor(reader.connection, from: name)) }
+        if cursors.count == levels.count { cursors.append(try WalkCursor(reader.connection, from: name, isBrief: isBrief)) }
         let cursor = cursors[levels.count]
         levels.append(
             ScanLevel(

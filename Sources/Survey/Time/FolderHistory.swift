@@ -46,7 +46,7 @@ extension IndexReader {
         below prefix: [UInt8], at times: [Timestamp], changes: Int, limit: ScanLimit = .none
     ) throws -> FolderHistory {
         var visitor = HistoryVisitor(times.map(\.milliseconds), changes: changes)
-        let isComplete = try RowScan.run(self, prefix: prefix, limit: limit, &visitor)
+        let isComplete = try RowScan.run(self, prefix: prefix, limit: limit, isBrief: true, &visitor)
         return FolderHistory(
             points: visitor.points(), changes: isComplete ? visitor.changes() : nil, isComplete: isComplete)
     }

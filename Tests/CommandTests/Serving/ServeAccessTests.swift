@@ -51,7 +51,7 @@ import Testing
         ]
         for name in wrong { answers[name] = "403 SignatureDoesNotMatch" }
         let denied = [
-            "nothing", "nothing, the metrics", "nothing, the page", "another day in the scope",
+            "nothing", "no browser", "another day in the scope",
             "an unsigned header of amz", "presigned, expired", "presigned, of tomorrow",
         ]
         for name in denied { answers[name] = "403 AccessDenied" }
@@ -65,6 +65,22 @@ import Testing
         for name in ["for no time", "for too long", "without expiry", "with two expiries"] {
             answers["presigned, \(name)"] = "400 AuthorizationQueryParametersError"
         }
+        // The page, for those who cannot sign.
+        for name in ["nothing, the metrics", "nothing, the page"] { answers[name] = "401" }
+        for name in ["another secret", "half of the secret", "another id", "nothing", "no colon", "no base64"] {
+            answers["basic, \(name)"] = "401"
+        }
+        for name in ["the page", "the page, in capitals", "the metrics", "right, known before"] {
+            answers["basic, \(name)"] = "200"
+        }
+        for name in ["a content of S3", "all buckets"] { answers["basic, \(name)"] = "400 InvalidRequest s3v4" }
+        answers["a browser"] = "303"
+        answers["basic, a download"] = "404"
+        answers["basic, a way out of the page"] = "404"
+        answers["signed, the page"] = "200"
+        for number in 0..<5 { answers["basic, guess \(number)"] = number < 4 ? "401" : "429" }
+        answers["basic, right, too late"] = "429"
+        answers["signed, after the guesses"] = "200"
         answers["right, odd key"] = "404 NoSuchKey"
         answers["right, with spaces in a header"] = "206"
         answers["another id"] = "403 InvalidAccessKeyId"

@@ -4,6 +4,7 @@ usage: access.py PORT BUCKET KEY     (credentials from the environment)
 Prints one JSON object: by case, what came, as "200" or "403 SignatureDoesNotMatch".
 """
 
+import base64
 import datetime
 import hashlib
 import hmac
@@ -101,6 +102,11 @@ def flipped(call):
     return altered(call, headers={"authorization": value[:-1] + ("0" if value[-1] != "0" else "1")})
 
 
+def basic(path, ident=ID, secret=SECRET, word="Basic ", extra=None):
+    value = word + base64.b64encode(f"{ident}:{secret}".encode()).decode()
+    return "GET", path, [], {"host": HOST, "authorization": value, **(extra or {})}
+
+
 query = [("list-type", "2"), ("prefix", "a b+c/ü~*'()!")]
 cases = {
     "right": signed(),
@@ -161,5 +167,26 @@ cases = {
     "presigned, without expiry": altered(presigned(), query=[i for i in presigned()[2] if i[0] != "X-Amz-Expires"]),
     "presigned, with two expiries": altered(presigned(), query=presigned()[2] + [("X-Amz-Expires", "600")]),
     "right, what writes": signed("PUT"),
+    "a browser": ("GET", "/", [], {"host": HOST, "accept": "text/html"}),
+    "no browser": ("GET", "/", [], {"host": HOST}),
+    "basic, the page": basic("/-/"),
+    "basic, the page, in capitals": basic("/-/", word="BASIC "),
+    "basic, the metrics": basic("/-/metrics"),
+    "basic, a download": basic("/-/raw", extra={"x-forwarded-proto": "http"}),
+    "basic, a content of S3": basic(PATH),
+    "basic, all buckets": basic("/"),
+    "basic, a way out of the page": basic("/-/../" + PATH),
+    "basic, another secret": basic("/-/", secret=SECRET + "x"),
+    "basic, half of the secret": basic("/-/", secret=SECRET[:-1]),
+    "basic, another id": basic("/-/", ident=ID + "x"),
+    "basic, nothing": basic("/-/", "", ""),
+    "basic, no colon": ("GET", "/-/", [], {"host": HOST, "authorization": "Basic " + base64.b64encode(ID.encode()).decode()}),
+    "basic, no base64": ("GET", "/-/", [], {"host": HOST, "authorization": "Basic ###"}),
+    "signed, the page": signed(path="/-/"),
+    # Ten wrong ones in a minute; whoever was in before stays in.
+    **{f"basic, guess {number}": basic("/-/", secret=f"guess {number}") for number in range(5)},
+    "basic, right, too late": basic("/-/", "AKIAOTHER", "other-secret"),
+    "basic, right, known before": basic("/-/"),
+    "signed, after the guesses": signed(path="/-/"),
 }
 print(json.dumps({name: send(call) for name, call in cases.items()}))

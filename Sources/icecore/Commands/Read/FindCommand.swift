@@ -54,6 +54,7 @@ struct FindCommand: ParsableCommand {
         var query = KeyQuery(pattern, scope)
         query.prefix = Array(prefix.utf8)
         query.largerThan = larger
+        query.isBrief = !format.json
         query.newerThan = try since?.time(in: reader.timeline)
         let output = Output()
         var json = JSONLine()

@@ -14,7 +14,8 @@ struct ServeCommand: ParsableCommand {
         discussion: """
             The bucket NAME has the latest view and all versions; NAME--2024-11-06, NAME--2024-11-06t01-00z and NAME--3d \
             have other dates: any that --at takes, in lower case. Stays in the foreground; Ctrl-C ends it. On a loopback \
-            address everybody on this machine may read; elsewhere give --credentials or --anonymous. TLS is a proxy's: \
+            address everybody on this machine may read; elsewhere give --credentials or --anonymous. A browser finds a \
+            page at the same address, and with --credentials asks for a key's id and secret. TLS is a proxy's: \
             docs/S3.md.
             """)
 
@@ -104,8 +105,9 @@ struct ServeCommand: ParsableCommand {
         reuseLargeBlocks()
         let served = try open()
         let metrics = ServeMetrics()
+        let page = PageService(served)
         let router = ServeRouter(
-            s3: GatewayService(served, domain: domain), page: PageService(served), metrics: metrics, rules: rules)
+            s3: GatewayService(served, domain: domain), page: page, metrics: metrics, rules: rules)
         var webOptions = WebOptions()
         webOptions.connections = max(16, min(webOptions.connections, (limitOfOpenFiles() - 128) / 2))
         let logs = logRequests
@@ -123,6 +125,7 @@ struct ServeCommand: ParsableCommand {
         signals.wait()
         ServiceManager.notify("STOPPING=1")
         server.stop()
+        page.stop()
         served.stop()
     }
 

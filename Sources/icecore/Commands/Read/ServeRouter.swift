@@ -32,6 +32,9 @@ private final class ServeWorker: WebWorker {
     private static let place = Array("/-/".utf8)
 
     func answer(_ request: WebRequest) -> WebResponse {
+        if page != nil, AccessCheck.isTypedIn(request) {
+            return WebResponse(status: 303, headers: [("Location", "/-/")])
+        }
         if let refusal = check.refusal(of: request) { return refusal }
         if request.path.starts(with: ServeWorker.place) || request.path.elementsEqual("/-".utf8) {
             if request.path.elementsEqual("/-/metrics".utf8) { return metrics.answer(request) }
@@ -40,20 +43,11 @@ private final class ServeWorker: WebWorker {
                     status: 404, headers: [("Content-Type", "text/plain"), ("X-Content-Type-Options", "nosniff")],
                     body: .bytes(Array("there is no page here\n".utf8)))
         }
-        if page != nil, ServeWorker.isBrowser(request) {
-            return WebResponse(status: 303, headers: [("Location", "/-/")])
-        }
         return s3.answer(request)
     }
 
     func answer(failedBy error: any Error, _ request: WebRequest) -> WebResponse {
         if request.path.starts(with: ServeWorker.place), let page { return page.answer(failedBy: error, request) }
         return s3.answer(failedBy: error, request)
-    }
-
-    /// Whether somebody has typed the address of the server into a browser.
-    private static func isBrowser(_ request: WebRequest) -> Bool {
-        guard request.path.elementsEqual("/".utf8), request.query == nil, request.method == "GET" else { return false }
-        return request.header("authorization") == nil && (request.header("accept") ?? "").contains("text/html")
     }
 }
