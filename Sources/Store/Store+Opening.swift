@@ -93,7 +93,7 @@ extension FetchQueue {
         let reader = try store.reader()
         var need = DiskNeed(unit: unit, packBelow: store.configuration.packLimit)
         try forEachContent { etag, size in
-            if try store.blob(etag: etag, size: size, reader) == nil { need.add(size: size) }
+            if try !store.has(etag: etag, size: size, reader) { need.add(size: size) }
         }
         return need
     }
