@@ -12,10 +12,13 @@ public struct Blobs: Sendable {
     /// `…/blobs`.
     public let path: String
     public let packs: PackSet
+    /// Nil for a store that has its contents on its own disk; otherwise that disk is only a cache.
+    public let elsewhere: (any DistantContents)?
 
-    public init(path: String, packs: PackSet) {
+    public init(path: String, packs: PackSet, elsewhere: (any DistantContents)? = nil) {
         self.path = path
         self.packs = packs
+        self.elsewhere = elsewhere
     }
 
     /// What is smaller is looked for in packs first.

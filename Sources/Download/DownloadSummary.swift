@@ -36,6 +36,10 @@ public struct DownloadSummary: Sendable {
     public internal(set) var transfers = TransferLoop.Statistics()
     /// Bytes that have arrived of contents that are not complete yet.
     public internal(set) var unfinishedBytes: Int64 = 0
+    /// What the source has denied.
+    package internal(set) var denials = FetchBrake.Denials()
+
+    public init() {}
 }
 
 extension DownloadSummary {

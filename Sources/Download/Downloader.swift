@@ -131,6 +131,7 @@ public final class Downloader {
         try records.confirmLosses()
         summary.transfers = loop.statistics
         summary.headers = inquiry.outcome
+        summary.denials = brake.denials
         return summary
     }
 

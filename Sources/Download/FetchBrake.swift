@@ -3,20 +3,27 @@ import Model
 
 /// Stops a download whose source denies most of what it is asked for: then more likely the server, the bucket or the
 /// credentials are wrong than the inventory.
-struct FetchBrake {
+package struct FetchBrake {
     private let acceptsLosses: Bool
     private let server: String
     /// How many latest objects are to be asked for.
     private let latest: Int
-    /// How many objects were asked for, and denied; and those among them that the inventory marks latest. Versions that
-    /// have been replaced do expire.
-    private var asked = 0
-    private var lost = 0
-    private var askedLatest = 0
-    private var lostLatest = 0
-    private var refused = 0
-    /// The first of these answers, as the server put it: it may name the cause.
-    private var example: String?
+    package private(set) var denials = Denials()
+
+    /// What the source has denied.
+    package struct Denials: Codable, Sendable {
+        /// How many objects were asked for, and denied; and those among them that the inventory marks latest. Versions that
+        /// have been replaced do expire.
+        fileprivate var asked = 0
+        fileprivate var lost = 0
+        fileprivate var askedLatest = 0
+        fileprivate var lostLatest = 0
+        fileprivate var refused = 0
+        /// The first of these answers, as the server put it: it may name the cause.
+        fileprivate var example: String?
+
+        package init() {}
+    }
 
     /// At most so many latest objects, and so many of all, may be denied in any case: small numbers say little.
     private static let mostLatest = 10
@@ -27,7 +34,7 @@ struct FetchBrake {
     /// - Parameters:
     ///   - latest: how many objects are to be asked for that the inventory marks latest, and that were not denied before.
     ///   - server: what to call the source in messages.
-    init(acceptsLosses: Bool, latest: Int, server: String) {
+    package init(acceptsLosses: Bool, latest: Int, server: String) {
         self.acceptsLosses = acceptsLosses
         self.latest = latest
         self.server = server
@@ -37,8 +44,8 @@ struct FetchBrake {
     ///
     /// - Parameter others: how many, and how many of them are latest.
     mutating func arrived(_ want: FetchRequest, and others: (all: Int, latest: Int) = (0, 0)) {
-        asked += 1 + others.all
-        askedLatest += (want.isLatest ? 1 : 0) + others.latest
+        denials.asked += 1 + others.all
+        denials.askedLatest += (want.isLatest ? 1 : 0) + others.latest
     }
 
     /// An object has not come.
@@ -46,23 +53,35 @@ struct FetchBrake {
     /// - Parameter reason: as the server put it.
     mutating func lost(_ want: FetchRequest, _ failure: FetchFailure, reason: String) {
         if want.wasDenied { return }
-        asked += 1
-        if want.isLatest { askedLatest += 1 }
+        denials.asked += 1
+        if want.isLatest { denials.askedLatest += 1 }
         guard failure.isLoss else { return }
-        lost += 1
+        denials.lost += 1
         // A refusal says more than that something is gone.
-        if example == nil || failure == .refused && refused == 0 {
-            example = "\(Display.text(want.key)): \(reason)"
+        if denials.example == nil || failure == .refused && denials.refused == 0 {
+            denials.example = "\(Display.text(want.key)): \(reason)"
         }
-        if want.isLatest { lostLatest += 1 }
-        if failure == .refused { refused += 1 }
+        if want.isLatest { denials.lostLatest += 1 }
+        if failure == .refused { denials.refused += 1 }
+    }
+
+    /// Takes what another download, of other contents, was denied.
+    package mutating func add(_ other: Denials) {
+        denials.asked += other.asked
+        denials.lost += other.lost
+        denials.askedLatest += other.askedLatest
+        denials.lostLatest += other.lostLatest
+        denials.refused += other.refused
+        denials.example = denials.example ?? other.example
     }
 
     /// Why the source should not be believed; nil: it should, as far as is known.
     ///
     /// - Parameter isAtEnd: everything has been asked for.
-    func error(isAtEnd: Bool) -> IcecoreError? {
+    package func error(isAtEnd: Bool) -> IcecoreError? {
         if acceptsLosses { return nil }
+        let (lost, asked) = (denials.lost, denials.asked)
+        let (lostLatest, askedLatest) = (denials.lostLatest, denials.askedLatest)
         // Before the end, only what can no longer change counts.
         if isAtEnd
             ? lostLatest > FetchBrake.mostLatest && lostLatest * 2 > askedLatest
@@ -76,13 +95,13 @@ struct FetchBrake {
 
     private func error(_ lost: Int, _ asked: Int, _ what: String) -> IcecoreError {
         let answer =
-            refused == 0
+            denials.refused == 0
             ? "says that they are gone"
-            : refused >= self.lost ? "refuses them" : "refuses them or says that they are gone"
+            : denials.refused >= denials.lost ? "refuses them" : "refuses them or says that they are gone"
         return IcecoreError(
-            refused * 2 > self.lost ? .forbidden : .notFound,
+            denials.refused * 2 > denials.lost ? .forbidden : .notFound,
             "for \(lost) of the \(asked) \(what) and were asked for so far, \(server) \(answer)"
-                + "\(example.map { " (\($0))" } ?? ""). Nothing of that was recorded. Are the endpoint, the bucket and the credentials right, and is the inventory a recent one? If "
+                + "\(denials.example.map { " (\($0))" } ?? ""). Nothing of that was recorded. Are the endpoint, the bucket and the credentials right, and is the inventory a recent one? If "
                 + "so, --accept-gone goes on")
     }
 }

@@ -131,12 +131,12 @@ public final class Replica {
 
     /// Makes the place a replica of a store, unless it is a replica already.
     ///
-    /// - Parameter format: of a new one.
+    /// - Parameter format: of a new one. That of a store's own place has the id that the store has chosen.
     /// - Returns: its marker, which may name another store.
     func begin(for store: Store, format: Int) throws -> ReplicaMarker {
         if let marker { return marker }
         let marker = ReplicaMarker(
-            format: format, replicaId: UUID().uuidString.lowercased(),
+            format: format, replicaId: store.configuration.objectStore?.replicaId ?? UUID().uuidString.lowercased(),
             storeId: store.configuration.storeId, createdAt: Timestamp.now().rfc3339)
         // Of two pushes that begin at once, one wins if the server has conditional writes; both read which.
         let document = try ReplicaFormat.encode(marker)

@@ -98,7 +98,7 @@ extension FetchQueue {
         try forEachContent { etag, size in
             try Interruption.check()
             if let search, etag.verbatim == nil, try store.packs.isListed(.etag(etag, size: size), search) { return }
-            if try store.blob(etag: etag, size: size, reader) == nil { need.add(size: size) }
+            if try !store.has(etag: etag, size: size, reader) { need.add(size: size) }
         }
         return need
     }

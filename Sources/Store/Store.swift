@@ -20,10 +20,12 @@ public struct Store: Sendable {
     public var quarantinePath: String { "\(path)/\(StoreLayout.quarantine)" }
     /// `blobs`, except for the cache of a replica in a directory.
     public var blobsPath: String
-    public var blobs: Blobs { Blobs(path: blobsPath, packs: packs) }
+    public var blobs: Blobs { Blobs(path: blobsPath, packs: packs, elsewhere: elsewhere) }
     public var packsPath: String { packs.folder.path }
     /// Shared by all copies of this value. Those of a replica in a directory, for its cache.
     public var packs: PackSet
+    /// Of a store in an object store; shared by all copies of this value.
+    private var elsewhere: HeldContents?
 
     /// Opens the store at a path.
     ///
@@ -42,6 +44,9 @@ public struct Store: Sendable {
         blobsPath = "\(path)/\(StoreLayout.blobs)"
         packs = PackSet(path: "\(path)/\(StoreLayout.packs)")
         configuration = try StoreConfiguration(path: "\(path)/\(StoreLayout.configuration)")
+        elsewhere = configuration.objectStore.map {
+            HeldContents(path: "\(path)/\(StoreLayout.replicas)/\($0.replicaId).sqlite")
+        }
     }
 
     private init(path: String, _ configuration: StoreConfiguration) {
@@ -192,5 +197,10 @@ public struct Store: Sendable {
     /// Where the blob of an ETag is; nil if the store lacks it.
     public func blob(etag: ETag, size: Int64, _ reader: IndexReader) throws -> BlobPlace? {
         try blobs.find(etag: etag, size: size) { try reader.blobFacts(etag: etag, size: size).sha256 }
+    }
+
+    /// Whether the store has the content of an ETag, be it on the disk or in its object store.
+    public func has(etag: ETag, size: Int64, _ reader: IndexReader) throws -> Bool {
+        try blobs.has(etag: etag, size: size) { try reader.blobFacts(etag: etag, size: size).sha256 }
     }
 }

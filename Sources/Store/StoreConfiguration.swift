@@ -7,8 +7,10 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
     /// The format that this program gives to a store. Stores of the formats 1 and 2 are read as they are, and brought to it
     /// by the first command that writes to their index.
     public static let currentFormat = 3
-    /// That of a store with packs, and the newest that this program reads.
+    /// That of a store with packs.
     public static let packFormat = 4
+    /// That of a store with its contents in an object store, and the newest that this program reads.
+    public static let objectStoreFormat = 5
 
     /// What the bucket's ETags say.
     public enum ETagMeaning: String, Codable, Sendable {
@@ -49,6 +51,8 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
     /// Since when the store has inventories without ETags (RFC 3339), and no others; nil if ETags are known.
     public var etagsUnknownSince: String?
     public var createdAt: String
+    /// Where the contents are; nil: in the store itself.
+    public private(set) var objectStore: ObjectStore?
 
     public init(bucket: String, inventory: String?) {
         format = StoreConfiguration.currentFormat
@@ -65,6 +69,21 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
     public mutating func pack(below size: Int64) {
         packBelow = size > 0 ? size : nil
         if size > 0 { format = max(format, StoreConfiguration.packFormat) }
+    }
+
+    /// Has all contents in an object store.
+    public mutating func keepContents(in place: ObjectStore) {
+        objectStore = place
+        format = StoreConfiguration.objectStoreFormat
+    }
+
+    /// The same as that of a store with its contents on its own disk: what a replica has, and a clone becomes.
+    public func withoutObjectStore() -> StoreConfiguration {
+        guard objectStore != nil else { return self }
+        var configuration = self
+        configuration.objectStore = nil
+        configuration.format = StoreConfiguration.packFormat
+        return configuration
     }
 
     /// Contents with fewer bytes than this go into packs; 0: none do.
@@ -89,11 +108,11 @@ public struct StoreConfiguration: Codable, Sendable, Equatable {
         } catch {
             throw IcecoreError(.damaged, "'\(path)' is not the configuration of a store: restore it from a copy")
         }
-        if document.format > StoreConfiguration.packFormat {
+        if document.format > StoreConfiguration.objectStoreFormat {
             throw IcecoreError(
                 .unsupported,
                 "'\(path)': the store has format \(document.format), but this icecore reads formats up to "
-                    + "\(StoreConfiguration.packFormat): install a newer icecore")
+                    + "\(StoreConfiguration.objectStoreFormat): install a newer icecore")
         }
         do {
             self = try UntrustedJSON.decode(StoreConfiguration.self, from: data)

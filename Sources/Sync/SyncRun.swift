@@ -17,11 +17,17 @@ public final class SyncRun {
     let reporter: SyncReporter
     private var policy: DownloadPolicy
     let client: S3Client
+    /// Nil: contents go to the store's own disk.
+    private let elsewhere: (any ContentFetching)?
 
-    /// - Parameter environment: that of the process; it holds credentials, endpoint and region.
+    /// - Parameters:
+    ///   - environment: that of the process; it holds credentials, endpoint and region.
+    ///   - elsewhere: what fetches contents if the store has them in an object store.
     public init(
-        _ store: Store, _ options: SyncOptions, environment: [String: String], reporter: SyncReporter
+        _ store: Store, _ options: SyncOptions, environment: [String: String], reporter: SyncReporter,
+        elsewhere: (any ContentFetching)? = nil
     ) throws {
+        self.elsewhere = elsewhere
         self.store = store
         settled = store.configuration
         self.options = options
@@ -68,6 +74,7 @@ public final class SyncRun {
             try store.bringToCurrentFormat()
             if store.configuration.packBelow != nil { try PackKeeper.prepare(&store) }
             try FactKeeper(store).fill()
+            try elsewhere?.prepare(store)
         }
         settled = store.configuration
         var configuration = store.configuration
@@ -147,7 +154,9 @@ public final class SyncRun {
                     .notFound,
                     "the inventory \(name) was synced and then pruned: it is not synced again")
             }
-            return try complete(known, manifestMD5: found.md5, reader)
+            let outcome = try complete(known, manifestMD5: found.md5, reader)
+            if !options.dryRun { try elsewhere?.publish() }
+            return outcome
         }
         let (inventory, stamps) = try UnusableInventory.recognizing(name) {
             var inventory = try source.fetch(name, found) { reporter.progress(.fetchingLists(done: $0, of: $1)) }
@@ -256,7 +265,7 @@ public final class SyncRun {
     ///
     /// - Throws: `noSpace` if there is no room for them.
     private func bytesToFetch(_ wants: FetchQueue, _ outcome: SyncOutcome) throws -> Int64 {
-        guard outcome.wanted > 0 else { return outcome.wantedBytes }
+        guard outcome.wanted > 0, elsewhere == nil else { return outcome.wantedBytes }
         var room = try DiskRoom(store.path)
         var need = DiskNeed(atMost: Int64(outcome.wanted), bytes: outcome.wantedBytes, unit: room.free.unit)
         // Looking up each content takes a while if there are many, so it is done only where it matters.
@@ -285,11 +294,7 @@ public final class SyncRun {
             return warnOfHeaders(error.message)
         }
         let reporter = self.reporter
-        let downloader = try Downloader(
-            store, client, wants: wants, headerWants: headerWants,
-            headers: policy.headers == .none ? .nowhere : .arrived(directory: store.temporaryPath), jobs: options.jobs,
-            chunks: options.chunks, acceptsLosses: options.acceptGone
-        ) { summary in
+        let report = { (summary: DownloadSummary) in
             var progress = DownloadProgress()
             progress.objects = summary.settled
             progress.ofObjects = asked
@@ -304,7 +309,7 @@ public final class SyncRun {
             reporter.progress(.downloading(progress))
         }
         let start = ContinuousClock.now
-        let summary = try downloader.run()
+        let summary = try fetch(wants, headerWants, name: outcome.name, count: asked, bytes: bytes, report)
         if let refusal = client.unsignedRefusal { reporter.warning(refusal) }
         outcome.downloadMilliseconds = start.milliseconds
         outcome.requests = summary.transfers.requests
@@ -320,6 +325,27 @@ public final class SyncRun {
         outcome.examples = summary.examples
         outcome.take(headers: summary)
         if let reason = summary.endOfHeaders { warnOfHeaders(reason) }
+    }
+
+    /// Fetches contents to where the store has them.
+    private func fetch(
+        _ wants: FetchQueue, _ headerWants: FetchQueue, name: String, count: Int, bytes: Int64,
+        _ report: @escaping (DownloadSummary) -> Void
+    ) throws -> DownloadSummary {
+        let keepsHeaders = policy.headers != .none
+        guard let elsewhere else {
+            return try Downloader(
+                store, client, wants: wants, headerWants: headerWants,
+                headers: keepsHeaders ? .arrived(directory: store.temporaryPath) : .nowhere, jobs: options.jobs,
+                chunks: options.chunks, acceptsLosses: options.acceptGone, progress: report
+            ).run()
+        }
+        return try elsewhere.fetch(
+            wants, headers: headerWants,
+            ContentFetch(
+                store: store, inventory: name, count: count, bytes: bytes, keepsHeaders: keepsHeaders,
+                jobs: options.jobs, chunks: options.chunks, acceptsLosses: options.acceptGone,
+                requesterPays: options.requesterPays, limitRate: options.limitRate, progress: report))
     }
 
     private func warnOfHeaders(_ reason: String) {
@@ -341,6 +367,7 @@ public final class SyncRun {
         outcome.missing = try writer.commit(record).missing
         try settleAtEnd()
         try InventoryKeeper(store: store).trim()
+        try elsewhere?.publish()
         return outcome
     }
 

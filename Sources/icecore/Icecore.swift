@@ -14,7 +14,8 @@ struct Icecore: ParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            InitCommand.self, SyncCommand.self, AdoptCommand.self, MountCommand.self, ServeCommand.self,
+            InitCommand.self, SyncCommand.self, WorkCommand.self, AdoptCommand.self, MountCommand.self,
+            ServeCommand.self,
             SnapshotsCommand.self, VersionsCommand.self, ListCommand.self, DiskUsageCommand.self, FindCommand.self,
             CatCommand.self, DiffCommand.self, StatusCommand.self, ExportCommand.self, VerifyCommand.self,
             ReindexCommand.self, PruneCommand.self, PackCommand.self, PushCommand.self, CloneCommand.self,

@@ -14,6 +14,8 @@ final class BlobWriter: @unchecked Sendable {
     private let records: BlobRecords
     /// Nil where contents come from a replica: its index has the facts.
     private let facts: FactKeeper?
+    /// What comes is in an object store as well: the index knows all of it.
+    private let isCache: Bool
     /// Nil where no content goes into a pack.
     private let packs: PackAppender?
     /// Where it says what is to go into a pack later; nil where nothing is.
@@ -48,6 +50,7 @@ final class BlobWriter: @unchecked Sendable {
         loose: LooseNotes?
     ) throws {
         self.store = store
+        isCache = store.configuration.objectStore != nil
         self.packs = packs
         self.loose = loose
         facts = keepsFacts ? FactKeeper(store) : nil
@@ -92,7 +95,7 @@ final class BlobWriter: @unchecked Sendable {
         if began == nil { began = MonotonicClock.milliseconds() }
         switch item {
         case .failure(let want, let failure, let reason):
-            try records.add(want, failure, reason: reason)
+            if !isCache { try records.add(want, failure, reason: reason) }
         case .headers(let want, let headers, let isComplete):
             try records.add(headers, isComplete: isComplete, of: want)
         case .blob(let blob):
@@ -235,6 +238,7 @@ final class BlobWriter: @unchecked Sendable {
 
     /// Records, durably, what the index has to know of contents.
     private func record(_ contents: [CheckedContent]) throws {
+        if isCache { return }
         var found: [BlobFact] = []
         for blob in contents {
             let (etag, size) = (blob.want.contentETag, blob.want.size)
@@ -253,7 +257,7 @@ final class BlobWriter: @unchecked Sendable {
 
     /// Counts the contents of packs that have become durable.
     private func countPacked() throws {
-        guard let (blobs, bytes) = packs?.takeUncounted() else { return }
+        guard !isCache, let (blobs, bytes) = packs?.takeUncounted() else { return }
         try records.count(blobs: blobs, bytes: bytes)
     }
 
@@ -340,7 +344,7 @@ final class BlobWriter: @unchecked Sendable {
     private func namesAreDurable() throws {
         guard hasUndurableNames else { return }
         hasUndurableNames = false
-        try records.count(blobs: newBlobs, bytes: newBytes)
+        if !isCache { try records.count(blobs: newBlobs, bytes: newBytes) }
         newBlobs = 0
         newBytes = 0
         try records.commit()

@@ -116,6 +116,19 @@ public final class ArrivedHeaders {
         }
     }
 
+    /// Passes everything to `body`, ordered by key.
+    public func forEach(
+        _ body: (_ key: [UInt8], _ versionId: [UInt8], _ etag: [UInt8], Learnt) throws -> Void
+    ) throws {
+        let all = try connection.prepare(
+            "SELECT key, versionId, etag, headers, isComplete FROM arrived ORDER BY key, versionId, etag")
+        while try all.step() {
+            try body(
+                Array(all.bytes(0)), Array(all.bytes(1)), Array(all.bytes(2)),
+                Learnt(set: all.integer(3), isComplete: all.integer(4) != 0))
+        }
+    }
+
     private func bind(
         _ statement: Statement, _ key: UnsafeRawBufferPointer, _ versionId: UnsafeRawBufferPointer,
         _ etag: UnsafeRawBufferPointer

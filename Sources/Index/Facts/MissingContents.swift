@@ -121,9 +121,9 @@ public final class MissingContents {
                     isThere = last.isThere
                 } else {
                     isThere =
-                        try blobs.find(etag: filed, size: row.size) {
+                        try blobs.has(etag: filed, size: row.size) {
                             try facts.find(etag: filed, size: row.size).sha256
-                        } != nil
+                        }
                     last = (content, isThere)
                 }
                 if isThere { continue }

@@ -23,6 +23,11 @@ extension IndexReader {
         return try headers(set: version.headers, version.flags)
     }
 
+    /// A header set by its number, 0 being that of nothing but bytes.
+    public func headers(set: Int64, isComplete: Bool) throws -> ObjectHeaders? {
+        try headers(set: set, isComplete ? [.headersKnown] : []) ?? ObjectHeaders()
+    }
+
     private func headers(set: Int64, _ flags: EntryRow.Flags) throws -> ObjectHeaders? {
         guard set != 0 else { return flags.contains(.headersKnown) ? ObjectHeaders() : nil }
         headerSet.bind(1, set)

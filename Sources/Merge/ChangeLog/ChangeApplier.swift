@@ -272,7 +272,7 @@ package final class ChangeApplier: ChangeSink {
 
     /// Whether the blob is in the store.
     func findBlob(etag: ETag, size: Int64) throws -> Bool {
-        try blobs.find(etag: etag, size: size) { try facts.find(etag: etag, size: size).sha256 } != nil
+        try blobs.has(etag: etag, size: size) { try facts.find(etag: etag, size: size).sha256 }
     }
 }
 

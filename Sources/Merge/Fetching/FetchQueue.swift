@@ -86,6 +86,23 @@ public final class FetchQueue {
             select = nil
             return nil
         }
+        return FetchQueue.request(statement)
+    }
+
+    /// Passes every request to `body`: contents in the order of their most urgent request, and all requests of one content
+    /// one after the other.
+    public func forEachTogether(_ body: (FetchRequest) throws -> Void) throws {
+        let statement = try connection.prepare(
+            """
+            SELECT w.replacedAt, w.size, w.flags, w.key, w.versionId, w.etag, w.content, w.lastModified, w.headers
+            FROM want AS w JOIN (SELECT content, size, min(replacedAt) AS urgency, min(id) AS first FROM want
+                GROUP BY content, size) AS g ON g.content = w.content AND g.size = w.size
+            ORDER BY g.urgency, g.first, w.id
+            """)
+        while try statement.step() { try body(FetchQueue.request(statement)) }
+    }
+
+    private static func request(_ statement: Statement) -> FetchRequest {
         let flags = statement.integer(2)
         var request = FetchRequest(
             key: Array(statement.bytes(3)), versionId: statement.isNull(4) ? nil : Array(statement.bytes(4)),

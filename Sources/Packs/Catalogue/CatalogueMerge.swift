@@ -10,7 +10,8 @@ public struct CatalogueMerge {
 
     private enum MergeSource {
         case pack(PackFile, number: UInt32)
-        case catalogue(PackCatalogue, packs: Set<UInt32>)
+        /// With the number that each of its packs gets; the entries of others are left out.
+        case catalogue(PackCatalogue, numbers: [UInt32: UInt32])
     }
 
     private var sources: [MergeSource] = []
@@ -37,7 +38,31 @@ public struct CatalogueMerge {
         for (number, name) in kept {
             guard packs.updateValue(name, forKey: number) == nil else { throw CatalogueMerge.twice(number) }
         }
-        sources.append(.catalogue(catalogue, packs: Set(kept.keys)))
+        sources.append(.catalogue(catalogue, numbers: Dictionary(uniqueKeysWithValues: kept.keys.map { ($0, $0) })))
+    }
+
+    /// Adds what another catalogue has of some packs, under numbers that follow those that are taken.
+    ///
+    /// - Parameters:
+    ///   - taken: numbers up to this one are taken elsewhere.
+    ///   - isNew: of a pack; its entries are left out otherwise.
+    /// - Returns: the highest number that is taken now.
+    /// - Throws: `damaged` if there are no numbers left.
+    @discardableResult
+    public mutating func append(
+        _ catalogue: PackCatalogue, after taken: UInt32 = 0, renumbering isNew: (PackName) -> Bool
+    ) throws -> UInt32 {
+        var numbers: [UInt32: UInt32] = [:]
+        var last = max(taken, packs.keys.max() ?? 0)
+        // In their order, so that the entries stay in theirs.
+        for (number, name) in catalogue.packs.sorted(by: { $0.key < $1.key }) where isNew(name) {
+            guard last < .max else { throw IcecoreError(.damaged, "no number is left for another pack") }
+            last += 1
+            numbers[number] = last
+            packs[last] = name
+        }
+        if !numbers.isEmpty { sources.append(.catalogue(catalogue, numbers: numbers)) }
+        return last
     }
 
     private static func twice(_ number: UInt32) -> IcecoreError {
@@ -112,9 +137,12 @@ public struct CatalogueMerge {
             var entry = try cursor.read()
             entry?.pack = number
             return entry
-        case .catalogue(_, let packs):
-            while let entry = try cursor.read() {
-                if packs.contains(entry.pack) { return entry }
+        case .catalogue(_, let numbers):
+            while var entry = try cursor.read() {
+                if let number = numbers[entry.pack] {
+                    entry.pack = number
+                    return entry
+                }
             }
             return nil
         }

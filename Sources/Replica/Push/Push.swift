@@ -36,7 +36,9 @@ public final class Push {
         defer { withExtendedLifetime(hold) {} }
         try refuseEmptyStore()
         let hasPacks = try store.packs.current()?.packs.isEmpty == false
-        let marker = try replica.begin(for: store, format: hasPacks ? ReplicaFormat.current : ReplicaFormat.plain)
+        let isOwn = store.configuration.objectStore != nil
+        let marker = try replica.begin(
+            for: store, format: hasPacks || isOwn ? ReplicaFormat.current : ReplicaFormat.plain)
         guard marker.storeId == store.configuration.storeId else {
             throw IcecoreError(
                 .busy, "\(replica.url) is the replica of another store (\(marker.storeId)): choose another place")
@@ -71,11 +73,11 @@ public final class Push {
         try checks.refuseStepBack()
         outcome.missing = try checks.missingContents()
 
-        let feed = try BlobFeed(store, index, context.records)
+        let feed = try BlobFeed(store, index, context.records, isOwnPlace: context.isOwnPlace)
         try blobs.run(feed)
         (outcome.blobs, outcome.packs, outcome.bytes) = (blobs.count, blobs.packs, blobs.bytes)
         outcome.damaged = blobs.damaged
-        let expected = try index.reader.totals().blobs
+        let expected = try context.isOwnPlace ? 0 : index.reader.totals().blobs
         if try feed.lacksPacks || feed.seen - index.doomedInPacks(store) < expected {
             outcome.missing += try checks.missingBlobs()
         }

@@ -13,7 +13,8 @@ struct PushBase {
     static func prepare(_ context: PushContext) throws -> PushBase {
         let replica = context.replica
         let head = try context.options.isChecking ? replica.headForRepair(context.note) : replica.head()
-        try context.records.unconfirmUploaded()
+        // Nobody else removes what no manifest names yet from a store's own place.
+        if !context.isOwnPlace { try context.records.unconfirmUploaded() }
         try clearLeftovers(context, head)
         let isComplete = try learnBlobs(context, head)
         return PushBase(head: head, manifest: isComplete ? head?.metadata.manifest : nil)

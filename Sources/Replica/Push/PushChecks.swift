@@ -59,7 +59,7 @@ struct PushChecks {
             guard row.size > 0, let etag = try row.contentETag(prefix: try reader.prefix(of: directory) ?? []) else {
                 return
             }
-            if try context.store.blob(etag: etag, size: row.size, reader) != nil { return }
+            if try context.store.has(etag: etag, size: row.size, reader) { return }
             let name = try name(etag, row.size)
             if try context.records.state(of: name.file) == .listed || packs.has(name) { return }
             missing += 1
@@ -97,7 +97,7 @@ struct PushChecks {
             guard row.size > 0, lacksNothing,
                 let etag = try row.contentETag(prefix: try reader.prefix(of: directory) ?? [])
             else { return }
-            lacksNothing = try context.store.blob(etag: etag, size: row.size, reader) != nil
+            lacksNothing = try context.store.has(etag: etag, size: row.size, reader)
         }
         guard lacksNothing else { return false }
         try MissingContents(context.store, reader).scan(nil, looksForMissing: true) { version, _ in

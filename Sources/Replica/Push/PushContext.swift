@@ -22,4 +22,7 @@ struct PushContext {
     /// Called with remarks for people.
     let note: (String) -> Void
     let progress: (PushProgress) -> Void
+
+    /// Whether the replica is where the store has its contents: nothing is sent but what describes them.
+    var isOwnPlace: Bool { store.configuration.objectStore?.replicaId == replicaId }
 }

@@ -39,7 +39,7 @@ struct PushedIndex {
         hasPacks = try store.packs.current()?.packs.isEmpty == false
         // Whether there could be packs is nothing that a replica without any has to know.
         if !hasPacks { configuration.format = min(configuration.format, StoreConfiguration.currentFormat) }
-        self.configuration = configuration
+        self.configuration = configuration.withoutObjectStore()
         reader = try IndexReader(path: path)
         doomed = try UnnamedBlobs.doomed(store, reader)
         snapshots = try reader.snapshots().map {

@@ -1,4 +1,5 @@
 import Basics
+import Blobs
 import Glibc
 import Store
 
@@ -31,6 +32,8 @@ struct CachedContents {
         total += packs.reduce(0) { $0 + $1.size }
         var partial: [(path: String, size: Int64)] = []
         try forEachFile(store.temporaryPath) { path, status in
+            // In a store, a sync may be at work there.
+            guard CachedContents.isPartial(path) else { return }
             partial.append((path, Int64(status.st_blocks) * 512))
             total += Int64(status.st_blocks) * 512
         }
@@ -64,6 +67,10 @@ struct CachedContents {
                 rest -= file.size
             }
         }
+    }
+
+    private static func isPartial(_ path: String) -> Bool {
+        path.split(separator: "/").last?.hasPrefix(PartialBlob.prefix) ?? false
     }
 
     private func forEachFile(_ directory: String, _ body: (String, stat) throws -> Void) throws {

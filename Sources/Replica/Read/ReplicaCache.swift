@@ -17,7 +17,8 @@ public final class ReplicaCache: @unchecked Sendable {
     private let url: ReplicaURL
     private let options: ReplicaOptions
     private let limit: Int64
-    private let index: CachedIndex
+    /// Nil for a store in an object store, which has its index itself.
+    private let index: CachedIndex?
     private let facts: ReplicaFacts?
 
     /// - Parameters:
@@ -33,7 +34,8 @@ public final class ReplicaCache: @unchecked Sendable {
         self.options = options
         self.limit = limit
         let path = try ReplicaCache.path(url, options, parent, push)
-        index = CachedIndex(url: url, options: options, path: path, push: push)
+        let index = CachedIndex(url: url, options: options, path: path, push: push)
+        self.index = index
         if isOffline {
             guard Files.exists("\(path)/icecore.json") else {
                 throw IcecoreError(.notFound, "the cache has nothing of \(url) yet: open it once without --offline")
@@ -51,8 +53,23 @@ public final class ReplicaCache: @unchecked Sendable {
                 PackFolder(path: "\(root)/packs", cataloguePath: store.packs.folder.cataloguePath))
             facts = nil
         } else {
-            facts = ReplicaFacts(store.indexPath) { [index] in try index.refresh { _ in } }
+            facts = ReplicaFacts(store.indexPath) { try index.refresh { _ in } }
         }
+        self.store = store
+    }
+
+    /// A store in an object store as a cache of that: only contents come from elsewhere.
+    ///
+    /// - Throws: `usage` for any other store.
+    public init(_ store: Store, limit: Int64, environment: [String: String]) throws {
+        guard let place = store.configuration.objectStore else {
+            throw IcecoreError(.usage, "'\(store.path)' has its contents on its own disk")
+        }
+        url = try ReplicaURL(place.url)
+        options = try place.options(environment)
+        self.limit = limit
+        index = nil
+        facts = ReplicaFacts(store.indexPath)
         self.store = store
     }
 
@@ -77,7 +94,7 @@ public final class ReplicaCache: @unchecked Sendable {
     /// Fetches the index if there is a newer one, and keeps the contents within their limit.
     public func refresh() throws {
         try restore()
-        try index.refresh { _ in }
+        try index?.refresh { _ in }
         try trim()
     }
 
@@ -85,6 +102,7 @@ public final class ReplicaCache: @unchecked Sendable {
     /// the next ``refresh()``.
     public func restore() throws {
         if Files.exists(store.temporaryPath) { return }
+        if index == nil { return try store.restoreTemporary() }
         try Files.createDirectories(store.path, mode: 0o700)
         try ReplicaCache.refuseOthers(store.path)
         for path in [store.temporaryPath, store.quarantinePath] { try Files.createDirectory(path) }

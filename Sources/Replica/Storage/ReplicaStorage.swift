@@ -21,6 +21,11 @@ protocol ReplicaStorage: AnyObject {
     /// - Returns: false if another writer was faster.
     func exchange(_ path: String, _ bytes: [UInt8], expecting tag: String?) throws -> Bool
 
+    /// The same for a content that no other writer writes: if the answer to it was lost, that is noticed.
+    ///
+    /// - Returns: the tag of what is there now; nil if another writer was faster.
+    func replace(_ path: String, _ bytes: [UInt8], expecting tag: String?) throws -> String?
+
     /// Tries out whether ``exchange(_:_:expecting:)`` keeps its promise.
     ///
     /// - Parameter path: of a file to try it on, which is removed afterwards.

@@ -5,6 +5,8 @@ public struct S3Configuration: Sendable {
     /// The region to sign for, unless a bucket turns out to be in another.
     public let region: String
     let endpoint: Endpoint?
+    /// The server's URL; nil: AWS's own.
+    public var endpointURL: String? { endpoint?.description }
     /// Whether the server is AWS's own.
     public var isAmazon: Bool { endpoint == nil }
     /// Nil: virtual for AWS where the bucket's name allows it, path style for any other server.

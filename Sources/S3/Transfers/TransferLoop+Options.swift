@@ -33,6 +33,13 @@ extension TransferLoop {
         public internal(set) var window = 0
 
         public init() {}
+
+        /// Adds requests that others have made, and bytes that they have received.
+        public mutating func add(requests: Int, retries: Int, bytes: Int64) {
+            self.requests += requests
+            self.retries += retries
+            self.bytes += bytes
+        }
     }
 
     /// Wakes a waiting loop from any thread, so that it asks for the next transfer again.

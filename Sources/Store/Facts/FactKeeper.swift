@@ -47,7 +47,7 @@ public struct FactKeeper: Sendable {
 
     private func isNeeded(_ fact: BlobFact) throws -> Bool {
         guard let name = fact.blobName.flatMap({ BlobName($0) }) else { return false }
-        return try store.blobs.find(name) != nil
+        return try store.blobs.has(name)
     }
 
     /// Writes the file anew, without what is dead.

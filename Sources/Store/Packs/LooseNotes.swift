@@ -17,7 +17,10 @@ public struct LooseNotes: Sendable {
 
     /// Nil for a store without packs.
     public init?(_ store: Store) {
-        guard let limit = store.configuration.packBelow, Files.exists(store.packsPath) else { return nil }
+        // What comes into a cache stays as it came.
+        guard let limit = store.configuration.packBelow, store.configuration.objectStore == nil,
+            Files.exists(store.packsPath)
+        else { return nil }
         path = store.packs.folder.loosePath
         self.limit = limit
     }

@@ -209,6 +209,24 @@ public final class PackKeeper {
         _ = try store.packs.refresh()
     }
 
+    /// Adds packs that are in the store's object store, by catalogues of them. What is listed already is left out.
+    ///
+    /// - Parameter catalogues: at most as many as may be open at a time.
+    public func commit(catalogues: [PackCatalogue]) throws {
+        guard try open() else { throw IcecoreError(.damaged, "the catalogue '\(folder.cataloguePath)' is damaged") }
+        var merge = CatalogueMerge()
+        if let catalogue { try merge.add(catalogue) { _ in true } }
+        var known = Set((catalogue?.packs ?? [:]).values)
+        let before = known.count
+        for other in catalogues {
+            try merge.append(other, renumbering: { !known.contains($0) })
+            known.formUnion(other.packs.values)
+        }
+        guard known.count > before else { return }
+        try merge.write(to: folder.cataloguePath)
+        _ = try store.packs.refresh()
+    }
+
     /// What the catalogue says, the packs say as well.
     private func writeAnew(adding added: [PackName], removing removed: Set<PackName>) throws {
         catalogue = nil

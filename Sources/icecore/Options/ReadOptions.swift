@@ -39,9 +39,13 @@ struct ReadOptions: ParsableArguments {
         }
     }
 
-    /// The cache of the replica; nil if a store is to be read.
+    /// The cache of the replica, or a store in an object store as such a cache; nil if all is in the store itself.
     func openReplica(isOffline: Bool = false) throws -> ReplicaCache? {
-        guard let replica else { return nil }
+        guard let replica else {
+            let store = try Store(path: Files.resolved(try options.open().path))
+            guard store.configuration.objectStore != nil, !isOffline else { return nil }
+            return try ReplicaCache(store, limit: 10 << 30, environment: Console.environment)
+        }
         let line = ProgressLine()
         defer { line.clear() }
         return try ReplicaCache(

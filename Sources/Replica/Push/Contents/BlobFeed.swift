@@ -37,12 +37,14 @@ final class BlobFeed {
     /// How many are recorded together, in one transaction.
     private static let batch = 1000
 
-    init(_ store: Store, _ index: PushedIndex, _ records: ReplicaRecords) throws {
+    /// - Parameter isOwnPlace: the contents are there: only files of inventories are sent.
+    init(_ store: Store, _ index: PushedIndex, _ records: ReplicaRecords, isOwnPlace: Bool = false) throws {
         self.store = store
         reader = index.reader
         doomed = index.doomed
         known = records
-        packs = try PackFeed(store)
+        packs = try PackFeed(store, isEmpty: isOwnPlace)
+        if isOwnPlace { fan = 256 }
         inventories = InventoryFeed(store, Set(index.snapshots.map(\.name)))
     }
 

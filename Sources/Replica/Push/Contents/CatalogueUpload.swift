@@ -18,6 +18,8 @@ struct CatalogueUpload {
     private enum EntrySource {
         case pack(PackFile, PackName, UInt32)
         case part(PackCatalogue, keeping: Set<PackName>)
+        /// Of the store's own catalogue, whose numbers mean nothing here.
+        case store(PackCatalogue, keeping: Set<PackName>)
     }
 
     /// More small parts than this are merged into fewer.
@@ -61,6 +63,7 @@ struct CatalogueUpload {
             if isChecking { for pack in new where try addOwn(pack, isSuspect: true) { new.remove(pack) } }
             try addOld(old, small.count > CatalogueUpload.mostSmall ? small : [], &new)
         }
+        if context.isOwnPlace { try addFromStore(&new) }
         for pack in new where try !addOwn(pack, isSuspect: false) {
             context.note("warning: no catalogue has the pack \(pack) of the replica: it is left out")
             if let size = wanted.removeValue(forKey: pack) {
@@ -68,8 +71,9 @@ struct CatalogueUpload {
             }
         }
         guard !wanted.isEmpty else { return nil }
+        let parts = kept + (try writeParts())
         return ReplicaCatalogue(
-            parts: kept + (try writeParts()), lastNumber: lastNumber, packs: Int64(wanted.count),
+            parts: parts, lastNumber: lastNumber, packs: Int64(wanted.count),
             packBytes: wanted.values.reduce(0) { $0.addingClamped($1) })
     }
 
@@ -105,6 +109,19 @@ struct CatalogueUpload {
         }
     }
 
+    /// Takes what the store's own catalogue has of packs that are nowhere but in the replica.
+    private mutating func addFromStore(_ new: inout Set<PackName>) throws {
+        guard let catalogue = try context.store.packs.current(), !new.isEmpty else { return }
+        let found = catalogue.packs.filter { new.contains($0.value) }.sorted { $0.key < $1.key }
+        let length = max(1, catalogue.count * CatalogueUpload.entryLength / Int64(max(1, catalogue.packs.count)))
+        let most = max(1, Int(ReplicaCatalogue.partLength / 2 / length))
+        for start in stride(from: 0, to: found.count, by: most) {
+            let group = Set(found[start..<min(start + most, found.count)].map(\.value))
+            sources.append((.store(catalogue, keeping: group), Int64(group.count) * length))
+        }
+        new.subtract(found.map(\.value))
+    }
+
     /// Takes the directory of a pack: the store's own, or that of a replica in a directory.
     ///
     /// - Parameter isSuspect: all of the directory is checked first, and only the store's own counts.
@@ -127,7 +144,7 @@ struct CatalogueUpload {
 
     // MARK: - Writing
 
-    private func writeParts() throws -> [ReplicaPiece] {
+    private mutating func writeParts() throws -> [ReplicaPiece] {
         var parts: [ReplicaPiece] = []
         var group: [EntrySource] = []
         var length: Int64 = 0
@@ -144,13 +161,15 @@ struct CatalogueUpload {
         return parts
     }
 
-    private func writePart(_ group: [EntrySource], _ number: Int) throws -> ReplicaPiece {
+    private mutating func writePart(_ group: [EntrySource], _ number: Int) throws -> ReplicaPiece {
         var merge = CatalogueMerge()
         for source in group {
             switch source {
             case .pack(let pack, let name, let number): try merge.add(pack, number: number, name)
             case .part(let catalogue, let kept):
                 try merge.add(catalogue) { number in catalogue.packs[number].map { kept.contains($0) } ?? false }
+            case .store(let catalogue, let kept):
+                lastNumber = try merge.append(catalogue, after: lastNumber, renumbering: kept.contains)
             }
         }
         let path = "\(context.store.path)/replicas/\(context.replicaId).packs-new"

@@ -19,9 +19,14 @@ struct PackFeed {
     /// Of the parts in which a large one is sent, in bytes.
     static let partLength: Int64 = 32 << 20
 
-    init(_ store: Store) throws {
+    /// - Parameter isEmpty: none is to be sent.
+    init(_ store: Store, isEmpty: Bool) throws {
         folder = store.packs.folder
         _ = try store.packs.refresh()
+        guard !isEmpty else {
+            names = []
+            return
+        }
         names = (try store.packs.current()?.packs ?? [:]).sorted { $0.key > $1.key }.map(\.value)
     }
 

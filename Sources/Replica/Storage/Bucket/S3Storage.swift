@@ -85,6 +85,16 @@ final class S3Storage: ReplicaStorage {
         }
     }
 
+    func replace(_ path: String, _ bytes: [UInt8], expecting tag: String?) throws -> String? {
+        switch try conditional(path, bytes, expecting: tag) {
+        case .done(let tag) where !tag.isEmpty: return tag
+        case .done, .refused:
+            // A write may have succeeded although its answer was lost; the retry is refused then.
+            return try read(path, limit: ReplicaFormat.documentLimit).flatMap { $0.bytes == bytes ? $0.tag : nil }
+        case .unknownToServer(let reason): throw IcecoreError(.unsupported, reason)
+        }
+    }
+
     func reasonAgainstExchange(tryingAt path: String) throws -> String? {
         defer { try? remove([path]) }
         func attempt(_ text: String, _ tag: String?) throws -> ConditionalResult {

@@ -58,6 +58,11 @@ final class FileStorage: ReplicaStorage {
         return true
     }
 
+    func replace(_ path: String, _ bytes: [UInt8], expecting tag: String?) throws -> String? {
+        guard try exchange(path, bytes, expecting: tag) else { return nil }
+        return try read(path, limit: ReplicaFormat.documentLimit)?.tag
+    }
+
     func reasonAgainstExchange(tryingAt path: String) throws -> String? { nil }
 
     func remove(_ paths: [String]) throws {

@@ -43,6 +43,8 @@ struct AdoptCommand: ParsableCommand {
         adoptOptions.link = link
         adoptOptions.isDryRun = dryRun
         let store = try options.openForSorting()
+        try store.refuseObjectStore(
+            "'icecore adopt'", instead: "'icecore sync' sends them there")
         let reporter = TerminalAdoptReporter()
         let advice =
             dryRun

@@ -91,6 +91,8 @@ struct InitCommand: ParsableCommand {
     @Option(help: ETagOption.help)
     var etags: StoreConfiguration.ETagMeaning?
 
+    @OptionGroup var contents: ObjectStoreFlags
+
     func validate() throws {
         if list, inventory != nil {
             throw ValidationError("give --inventory or --list: 'icecore sync --list' takes both")
@@ -125,8 +127,13 @@ struct InitCommand: ParsableCommand {
         if distrustETags { configuration.distrustETags() }
         configuration.headers = headers
         if let etags { configuration.take(etags: etags) }
+        try contents.apply(to: &configuration, packBelow: packBelow)
         let created = try create(configuration)
         Console.note("created a store for s3://\(bucket) at \(created.path)")
+        if let place = created.configuration.objectStore {
+            Console.note(
+                "its contents will be at \(place.url): 'icecore work \(place.url)' on other machines helps each sync")
+        }
         if created.configuration.lists ?? false {
             Console.note(
                 "each sync lists the bucket: a request for each 1,000 versions, for which S3 charges about 5 USD for each "

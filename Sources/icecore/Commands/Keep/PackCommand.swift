@@ -30,6 +30,8 @@ struct PackCommand: ParsableCommand {
 
     func run() throws {
         let store = try options.openForSorting()
+        try store.refuseObjectStore(
+            "'icecore pack'", instead: "each sync packs what it fetches")
         let limit = below ?? store.configuration.packBelow ?? Packing.usualLimit
         let line = ProgressLine()
         let show = { (progress: PackingProgress) in

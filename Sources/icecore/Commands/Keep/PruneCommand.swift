@@ -69,6 +69,8 @@ struct PruneCommand: ParsableCommand {
         rules.monthly = keepMonthly
         rules.yearly = keepYearly
         let store = try options.openForSorting()
+        try store.refuseObjectStore(
+            "'icecore prune'", instead: "such a store keeps everything for now")
         let line = ProgressLine()
         let prune = Prune(store, rules, prefix: prefix.map { Array($0.utf8) }, isDryRun: dryRun) { progress in
             switch progress {

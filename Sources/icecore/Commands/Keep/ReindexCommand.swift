@@ -21,6 +21,8 @@ struct ReindexCommand: ParsableCommand {
 
     func run() throws {
         let store = try options.open()
+        try store.refuseObjectStore(
+            "'icecore reindex'", instead: "'icecore clone' makes a store of what is there, with its index")
         let reporter = TerminalSyncReporter()
         let outcome = try interruptible(reporter.line, "The old index is unchanged.") {
             try Reindex(store, acceptsLoss: acceptLoss, environment: Console.environment, reporter: reporter).run()

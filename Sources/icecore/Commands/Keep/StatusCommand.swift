@@ -2,6 +2,7 @@ import ArgumentParser
 import Basics
 import Index
 import Model
+import Replica
 import Store
 import Sync
 
@@ -68,6 +69,24 @@ struct StatusCommand: ParsableCommand {
         try output.flush()
     }
 
+    /// Where the contents are if not here, and how far a sync is that others help.
+    private func describeWork(_ store: Store, _ output: Output) throws {
+        guard let place = store.configuration.objectStore else { return }
+        try output.line("contents:   at \(place.url)")
+        do {
+            for work in try WorkProgress.read(store, environment: Console.environment) {
+                try output.line(
+                    "work:       \(work.inventory): \(work.done) of \(work.shards.of("share")) done, "
+                        + "\(work.underWay.count) under way, planned at \(work.plannedAt)")
+                for (shard, worker, since) in work.underWay.prefix(StatusCommand.most) {
+                    try output.line("            share \(shard): \(Display.line(worker)) since \(since)")
+                }
+            }
+        } catch let error as IcecoreError where error.code != .interrupted {
+            Console.note("what is under way there is not known: \(error)")
+        }
+    }
+
     private func describe(
         _ store: Store, _ snapshots: [SnapshotSummary], _ reader: IndexReader, _ output: Output
     ) throws {
@@ -80,6 +99,7 @@ struct StatusCommand: ParsableCommand {
             ("profile", store.configuration.profile),
         ].compactMap { name, value in value.map { "\(name) \($0)" } }
         if !access.isEmpty { try output.line("access:     \(access.joined(separator: ", "))") }
+        try describeWork(store, output)
         if let since = store.configuration.distrustETagsSince {
             try output.line("contents:   each version separately, under its SHA-256, since \(since)")
         }

@@ -5,6 +5,7 @@ import Index
 import Listing
 import Model
 import Packing
+import Replica
 import Store
 import Sync
 
@@ -104,6 +105,12 @@ struct SyncCommand: ParsableCommand {
     @Flag(name: .customLong("dry-run"), help: "Only show what would be done.")
     var dryRun = false
 
+    @Option(
+        help: ArgumentHelp(
+            "How many seconds a machine that works on the sync of a store in an object store may be silent.",
+            visibility: .hidden))
+    var lease = ObjectStoreSync.usualLease
+
     @OptionGroup var options: StoreOptions
     @OptionGroup var format: JSONOption
 
@@ -138,7 +145,14 @@ struct SyncCommand: ParsableCommand {
         syncOptions.requesterPays = requestPayer != nil
         let store = try options.openForSorting()
         let reporter = TerminalSyncReporter()
-        let run = try SyncRun(store, syncOptions, environment: Console.environment, reporter: reporter)
+        let elsewhere = try store.configuration.objectStore.map { _ in
+            try ObjectStoreSync(
+                store, jobs: jobs, limitRate: rate.limitRate, acceptsLosses: acceptGone, lease: lease,
+                environment: Console.environment
+            ) { reporter.note($0) }
+        }
+        let run = try SyncRun(
+            store, syncOptions, environment: Console.environment, reporter: reporter, elsewhere: elsewhere)
         if listDates { return try printNames(try run.dates()) }
 
         let output = Output()

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Basics
 import Model
+import Replica
+import Store
 import Verify
 
 struct VerifyCommand: ParsableCommand {
@@ -41,6 +43,10 @@ struct VerifyCommand: ParsableCommand {
     @Flag(name: .customLong("index-only"), help: "Check only the index.")
     var indexOnly = false
 
+    @Flag(
+        help: "In a store in an object store: compare names and sizes with a listing of that, and read nothing there.")
+    var cheap = false
+
     @OptionGroup var options: StoreOptions
     @OptionGroup var format: JSONOption
 
@@ -48,6 +54,9 @@ struct VerifyCommand: ParsableCommand {
         if acceptGone, !repair { throw ValidationError("--accept-gone goes with --repair") }
         if indexOnly, repair || sample != nil || since != nil {
             throw ValidationError("--index-only cannot be combined with --repair, --sample or --since")
+        }
+        if cheap, repair || sample != nil || since != nil || indexOnly || limitRate != nil {
+            throw ValidationError("--cheap cannot be combined with other ways to verify")
         }
     }
 
@@ -59,6 +68,10 @@ struct VerifyCommand: ParsableCommand {
         verifyOptions.indexOnly = indexOnly
         verifyOptions.acceptGone = acceptGone
         let store = try options.openForSorting()
+        if cheap { return try compare(store) }
+        try store.refuseObjectStore(
+            "'icecore verify'",
+            instead: "--cheap compares names and sizes, 'icecore clone' reads all of them and checks each")
         let reporter = TerminalVerifyReporter(json: format.json)
         let outcome = try interruptible(reporter.line, "Run the same command again to resume.") {
             repair
@@ -66,6 +79,31 @@ struct VerifyCommand: ParsableCommand {
                 : try VerifyRun(store, verifyOptions, reporter: reporter).run()
         }
         try conclude(outcome)
+    }
+
+    /// Compares a store in an object store with a listing of that.
+    private func compare(_ store: Store) throws {
+        let output = Output()
+        let outcome = try ObjectStoreCheck(store, environment: Console.environment).run { path, reason in
+            if format.json {
+                try output.record(DistantFinding(path: path, reason: reason))
+            } else {
+                try output.line(Display.line("\(path) \(reason)"))
+            }
+        }
+        try output.flush()
+        Console.note(
+            "compared \(outcome.blobs.of("blob")) and \(outcome.packs.of("pack")) (\(outcome.bytes.byteCount)) with a "
+                + "listing, and checked \(outcome.rows.of("row")) of the index")
+        if outcome.foreign > 0 {
+            Console.note("\(outcome.foreign.of("object")) there \(outcome.foreign.verb("is", "are")) named by nothing")
+        }
+        if outcome.damaged > 0 { throw IcecoreError(.damaged, "the index is damaged") }
+        if outcome.missing > 0 {
+            throw IcecoreError(
+                .incomplete,
+                "\(outcome.missing.of("object")) \(outcome.missing.verb("is", "are")) missing in the object store")
+        }
     }
 
     private func conclude(_ outcome: VerifyOutcome) throws {
@@ -158,4 +196,9 @@ struct VerifyCommand: ParsableCommand {
             throw ValidationError("'\(text)' is not a time: write 2024-11-06, 2024-11-06T12:00:00Z or 30d")
         }
     }
+}
+
+private struct DistantFinding: Encodable {
+    let path: String
+    let reason: String
 }

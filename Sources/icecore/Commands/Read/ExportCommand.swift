@@ -40,6 +40,8 @@ struct ExportCommand: ParsableCommand {
 
     func run() throws {
         let store = try options.open()
+        try store.refuseObjectStore(
+            "'icecore export'", instead: "'icecore mount' shows them, and a clone can be exported")
         let reader = try store.reader()
         let view = try viewOptions.view(reader)
         let output = Output()

@@ -85,6 +85,6 @@ struct ListCommand: ParsableCommand {
         guard state != .present, options.replica == nil, let etag = row.identity.contentETag(key: key, row.flags) else {
             return state
         }
-        return try store.blob(etag: etag, size: row.size, reader) == nil ? state : .present
+        return try store.has(etag: etag, size: row.size, reader) ? .present : state
     }
 }

@@ -30,7 +30,7 @@ struct VersionsCommand: ParsableCommand {
                 // For a replica: what its store had when it was pushed.
                 options.replica != nil
                     ? version.flags.contains(.present)
-                    : try store.blob(etag: etag, size: identity.size, reader) != nil
+                    : try store.has(etag: etag, size: identity.size, reader)
             }
             if format.json {
                 json.begin()

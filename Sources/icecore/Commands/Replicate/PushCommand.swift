@@ -56,6 +56,9 @@ struct PushCommand: ParsableCommand {
     func run() throws {
         let url = try ReplicaURL(url)
         let store = try options.openForSorting()
+        try store.refuseObjectStore(
+            "'icecore push'",
+            instead: "that is a replica already, which each sync brings up to date, and a clone of it can be pushed")
         let line = ProgressLine()
         let push = Push(
             store, try Replica(url, flags.options(jobs: jobs.jobs, limitRate: rate.limitRate)), isConditional: !noCAS,

@@ -38,6 +38,8 @@ struct RestoreCommand: ParsableCommand {
 
     func run() throws {
         let store = try options.open()
+        try store.refuseObjectStore(
+            "'icecore restore'", instead: "restore from a clone of it")
         let target = try RestoreTarget(url, flags.access(limitRate: rate.limitRate), for: store)
         if target.isOwnBucket, viewOptions.at == nil {
             throw IcecoreError(
