@@ -77,6 +77,7 @@ public final class Clone {
         progress(.finishing)
         if !isNew, try isSame(store, head) {
             outcome.isUnchanged = outcome.blobs == 0
+            try removeReplacedPacks(store, missing)
             return outcome
         }
         // Blobs that were already there may come from a clone that was killed before they were durable.
@@ -88,7 +89,17 @@ public final class Clone {
         if isNew { try store.adopt(head.metadata.configuration) }
         try Files.createDirectory("\(store.path)/replicas")
         try Files.replace(Clone.markPath(store), with: Array(head.latest.metadataSHA256.utf8))
+        if !isNew { try removeReplacedPacks(store, missing) }
         return outcome
+    }
+
+    /// Removes packs that the replica has others for. The index is that of the replica.
+    private func removeReplacedPacks(_ store: Store, _ replica: MissingBlobs) throws {
+        let reader = try store.reader()
+        defer { reader.end() }
+        if try ClonedPacks(store).removeReplaced(by: replica.packs, reader) == nil {
+            note("packs that the replica no longer has stay for now, since this store is being pushed")
+        }
     }
 
     /// A file that says which push the index of a clone is from.

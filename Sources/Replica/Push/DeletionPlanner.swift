@@ -1,6 +1,7 @@
 import Basics
 import Index
 import Model
+import Packs
 import Store
 
 /// Decides what a push marks for deletion, and what it deletes.
@@ -20,10 +21,10 @@ struct DeletionPlanner {
 
     /// - Parameters:
     ///   - knowsAllContents: the index expects no content that is missing.
-    ///   - lacksNothing: the store itself has every content that the index expects, and has sent it.
+    ///   - neededPacks: those of some packs, which the store does not have, that have to stay.
     static func plan(
         _ context: PushContext, _ base: PushBase, _ index: PushedIndex, knowsAllContents: Bool,
-        lacksNothing: () throws -> Bool
+        neededPacks: (Set<PackName>) throws -> Set<PackName>
     ) throws -> DeletionPlan {
         guard let head = base.head else { return DeletionPlan() }
         var planner = DeletionPlanner(context: context, head: head)
@@ -32,7 +33,7 @@ struct DeletionPlanner {
         }
         try planner.reviewMarked()
         if context.options.pruneGrace != nil {
-            try planner.markUnneeded(index, knowsAllContents, lacksNothing)
+            try planner.markUnneeded(index, knowsAllContents, neededPacks)
         }
         return planner.plan
     }
@@ -106,10 +107,11 @@ struct DeletionPlanner {
     // MARK: - Marked by this push
 
     private mutating func markUnneeded(
-        _ index: PushedIndex, _ knowsAllContents: Bool, _ lacksNothing: () throws -> Bool
+        _ index: PushedIndex, _ knowsAllContents: Bool,
+        _ neededPacks: (Set<PackName>) throws -> Set<PackName>
     ) throws {
         try markBlobs(index, knowsAllContents)
-        try markPacks(lacksNothing)
+        try markPacks(neededPacks)
         try markInventories(index)
         try markSnapshots()
         guard !plan.marked.isEmpty else { return }
@@ -152,15 +154,16 @@ struct DeletionPlanner {
         plan.marked += plan.droppedBlobs.compactMap { ReplicaItem($0)?.path }.sorted()
     }
 
-    /// Marks packs that the store does not have. While it lacks anything, they may be all that has it.
-    private mutating func markPacks(_ lacksNothing: () throws -> Bool) throws {
+    /// Marks packs that the store does not have, and that are not all that has what it lacks.
+    private mutating func markPacks(_ neededPacks: (Set<PackName>) throws -> Set<PackName>) throws {
         let own = Set((try context.store.packs.current()?.packs ?? [:]).values)
-        var gone: [ReplicaItem] = []
+        var gone: [PackName: ReplicaItem] = [:]
         try context.records.forEachBlob(prefix: "p-") { name, _ in
-            if let item = ReplicaItem(name), let pack = item.pack, !own.contains(pack) { gone.append(item) }
+            if let item = ReplicaItem(name), let pack = item.pack, !own.contains(pack) { gone[pack] = item }
         }
-        guard !gone.isEmpty, try lacksNothing() else { return }
-        try drop(gone)
+        guard !gone.isEmpty else { return }
+        let needed = try neededPacks(Set(gone.keys))
+        try drop(gone.filter { !needed.contains($0.key) }.map(\.value).sorted { $0.path < $1.path })
     }
 
     /// Marks the files of inventories whose snapshots the store has dropped.

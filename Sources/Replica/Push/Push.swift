@@ -85,9 +85,10 @@ public final class Push {
         index.reader.end()
         let chunker = try IndexChunker(index.path) { progress(.index(0.5 + $0 / 2)) }
         progress(.finishing)
-        let isWhole = outcome.missing == 0 && outcome.damaged.isEmpty && !feed.lacksPacks
-        let plan = try PushPlan(context, base, index, chunker, knowsAllContents: outcome.missing == 0) {
-            try isWhole && checks.lacksNothing()
+        // What is damaged here has not been sent.
+        let isSound = outcome.damaged.isEmpty
+        let plan = try PushPlan(context, base, index, chunker, knowsAllContents: outcome.missing == 0) { gone in
+            isSound ? try checks.needed(of: gone) : gone
         }
         if plan.isUnchanged, let latest = base.head?.latest {
             outcome.snapshot = latest.snapshot

@@ -1,7 +1,11 @@
 import Basics
+import Blobs
 import Index
 import Model
+import Packs
 import S3
+import SQLite
+import Store
 
 /// Compares a store with its replica before and after the blobs are sent.
 struct PushChecks {
@@ -89,26 +93,54 @@ struct PushChecks {
         return missing
     }
 
-    /// Whether the store itself has every content that its index expects.
-    func lacksNothing() throws -> Bool {
-        var lacksNothing = true
+    /// Those of some packs of the replica that have to stay: the store lacks a content that a row names, and nothing else at
+    /// the replica has it. One look-up a row; memory for the names of packs.
+    ///
+    /// - Parameter gone: packs that the store does not have.
+    func needed(of gone: Set<PackName>) throws -> Set<PackName> {
         let reader = index.reader
-        try reader.missing { directory, row in
-            guard row.size > 0, lacksNothing,
-                let etag = try row.contentETag(prefix: try reader.prefix(of: directory) ?? [])
-            else { return }
-            lacksNothing = try context.store.has(etag: etag, size: row.size, reader)
+        let unknown = try gone.subtracting(packs.names())
+        let hasOtherNames = try hasContentsNamedOtherwise()
+        var needed: Set<PackName> = []
+        try MissingContents(context.store, reader).scan(
+            { content in
+                guard needed.count < gone.count else { return false }
+                return try !context.store.has(etag: content.etag, size: content.size, reader)
+            }, looksForMissing: false
+        ) { version, _ in
+            let name = try name(version.content.etag, version.content.size)
+            if let state = try context.records.state(of: name.file), state != .unconfirmed { return }
+            let there = try packs.find(name)
+            if there.isEmpty {
+                // Nobody has it, unless under a name that this index has forgotten, or in a pack that no push has listed.
+                guard version.flags.contains(.expected), version.flags.isDisjoint(with: [.gone, .foundArchived]) else {
+                    return
+                }
+                let isNamedOtherwise = hasOtherNames || version.flags.contains(.opaque) || name.isVerbatim
+                needed.formUnion(isNamedOtherwise ? gone : unknown)
+            } else if there.isSubset(of: gone) {
+                needed.formUnion(there)
+            }
         }
-        guard lacksNothing else { return false }
-        try MissingContents(context.store, reader).scan(nil, looksForMissing: true) { version, _ in
-            if version.flags.contains(.present) { lacksNothing = false }
-        }
-        return lacksNothing
+        return needed
+    }
+
+    /// Whether the bucket is known to have contents whose ETags are not their names.
+    private func hasContentsNamedOtherwise() throws -> Bool {
+        if index.configuration.etags != nil || index.configuration.distrustETagsSince != nil { return true }
+        return try index.reader.connection.prepare("SELECT 1 FROM blob WHERE sha256 IS NOT NULL LIMIT 1").step()
     }
 
     /// How a content is named at the replica.
     private func name(_ etag: ETag, _ size: Int64) throws -> BlobName {
         let sha256 = try index.reader.blobFacts(etag: etag, size: size).sha256
         return sha256.map { BlobName.sha256($0, size: size) } ?? .etag(etag, size: size)
+    }
+}
+
+extension BlobName {
+    fileprivate var isVerbatim: Bool {
+        if case .etag(let etag, _) = self { return etag.verbatim != nil }
+        return false
     }
 }

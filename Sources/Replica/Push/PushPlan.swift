@@ -1,4 +1,5 @@
 import Basics
+import Packs
 
 /// What the new snapshot will be, decided before anything of it is written.
 struct PushPlan {
@@ -19,10 +20,10 @@ struct PushPlan {
     ///
     /// - Parameters:
     ///   - knowsAllContents: the index expects no content that is missing.
-    ///   - lacksNothing: the store itself has every content that the index expects, and has sent it.
+    ///   - neededPacks: those of some packs, which the store does not have, that have to stay.
     init(
         _ context: PushContext, _ base: PushBase, _ pushed: PushedIndex, _ chunker: IndexChunker,
-        knowsAllContents: Bool, lacksNothing: () throws -> Bool
+        knowsAllContents: Bool, neededPacks: (Set<PackName>) throws -> Set<PackName>
     ) throws {
         path = "snapshots/\(PushPlan.name())"
         self.chunker = chunker
@@ -38,7 +39,7 @@ struct PushPlan {
         }
         format = max(hasPacks ? ReplicaFormat.current : ReplicaFormat.plain, base.head?.latest.format ?? 1)
         deletions = try DeletionPlanner.plan(
-            context, base, pushed, knowsAllContents: knowsAllContents, lacksNothing: lacksNothing)
+            context, base, pushed, knowsAllContents: knowsAllContents, neededPacks: neededPacks)
         isUnchanged =
             base.manifest != nil && !hasNewBlobs && newChunks.isEmpty && index == base.head?.metadata.index
             && pushed.configuration == base.head?.metadata.configuration && !deletions.needsSnapshot

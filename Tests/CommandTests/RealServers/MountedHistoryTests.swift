@@ -46,9 +46,13 @@ import Testing
     /// Lays the contents where a download would, so that nothing has to be fetched.
     private func provideBlobs(_ history: History, _ life: HistoryScenario, _ scenario: Scenario) throws {
         for version in history.allVersions where !version.isMarker {
-            let name = "\(version.etag.string)-\(version.size)"
-            try Files.replace(
-                "\(scenario.store)/blobs/\(name.prefix(2))/\(name)", with: life.content(of: version), mode: 0o444)
+            try Self.provideBlob(of: version, life, scenario)
         }
+    }
+
+    static func provideBlob(of version: Version, _ life: HistoryScenario, _ scenario: Scenario) throws {
+        let name = "\(version.etag.string)-\(version.size)"
+        try Files.replace(
+            "\(scenario.store)/blobs/\(name.prefix(2))/\(name)", with: life.content(of: version), mode: 0o444)
     }
 }

@@ -19,12 +19,27 @@ final class ReplicaPacks {
 
     /// Whether a pack of the replica has the content. Without a catalogue that can be read, none does.
     func has(_ name: BlobName) throws -> Bool {
-        guard let parts, !parts.parts.isEmpty else { return false }
-        if let catalogue { return try !catalogue.find(name).isEmpty }
+        try !find(name).isEmpty
+    }
+
+    /// The packs of the replica that have the content.
+    func find(_ name: BlobName) throws -> Set<PackName> {
+        guard let catalogue = try open() else { return [] }
+        return Set(try catalogue.find(name).compactMap { catalogue.packs[$0.pack] })
+    }
+
+    /// The packs of which it is known what they have.
+    func names() throws -> Set<PackName> {
+        Set((try open()?.packs ?? [:]).values)
+    }
+
+    private func open() throws -> PackCatalogue? {
+        guard let parts, !parts.parts.isEmpty else { return nil }
+        if let catalogue { return catalogue }
         defer { unlink(path) }
         try parts.assemble(at: path) { try replica.content($0) }
         let catalogue = try PackCatalogue(path: path)
         self.catalogue = catalogue
-        return try !catalogue.find(name).isEmpty
+        return catalogue
     }
 }

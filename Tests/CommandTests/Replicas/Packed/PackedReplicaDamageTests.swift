@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import Store
 import Testbed
 import Testing
 
@@ -117,14 +118,15 @@ import Testing
         }
     }
 
-    /// What the store has lost, a pack of the replica may be the last to have.
-    @Test func aPackStaysWhileAnythingIsMissing() throws {
+    /// What the store has lost, a pack of the replica may be the last to have: that stays, and no other.
+    @Test func aPackStaysWhileItAloneHasWhatIsMissing() throws {
         try Scenario.withContents { scenario in
             let place = ReplicaPlace.directory(scenario)
             try scenario.moveIntoPacks(15)
             try scenario.push(place)
+            let following = try scenario.clone(place, "following")
             let contents = try StoreDigest.contents(scenario.store)
-            let before = try Self.packs(scenario).count
+            #expect(try Self.packs(scenario).count > 2)
             // One content is lost, and nobody has it any more but the replica.
             let row = try scenario.row("small/2/2")
             try scenario.succeed("pack", "--below", "0")
@@ -132,9 +134,62 @@ import Testing
             try scenario.server.can(scenario.target(row), .init(status: 404))
             try scenario.succeed("pack", "--below", "8M")
             for _ in 0..<2 { try scenario.push(place, "--prune", "--grace", "0h") }
-            #expect(try Self.packs(scenario).count == before + 1)
+            #expect(try Self.packs(scenario).count == 2)
             let clone = try scenario.clone(place, "clone")
             #expect(try StoreDigest.contents(clone) == contents)
+            #expect(try StoreDigest.contents(scenario.clone(place, "following")) == contents)
+            #expect(try StoreDigest.files("\(following)/packs").count == 3, "two packs and the catalogue")
+
+            // The source says that it is gone: a row names it nevertheless.
+            try scenario.add("2024-03-04T01-00Z", scenario.rows)
+            #expect(try scenario.run("sync", "--date", "2024-03-04T01-00Z").status != 1)
+            for _ in 0..<3 { try scenario.push(place, "--prune", "--grace", "0h") }
+            #expect(try Self.packs(scenario).count == 2)
+            #expect(try StoreDigest.contents(scenario.clone(place, "following")) == contents)
+        }
+    }
+
+    /// What has never come, no pack has.
+    @Test func packsGoWhileSomethingWasNeverThere() throws {
+        try Scenario.withBucket(packBelow: "1M") { scenario in
+            let place = ReplicaPlace.directory(scenario)
+            let rows = (0..<20).map { InventoryFolder.Row("small/\($0)", bytes("content \($0)")) }
+            try scenario.server.can(scenario.target(rows[3]), .init(status: 500))
+            try scenario.add("2024-03-02T01-00Z", rows)
+            #expect(try scenario.run("sync").status == 3)
+            try scenario.push(place, status: 3)
+            try scenario.succeed("pack", "--below", "0")
+            try scenario.succeed("pack", "--below", "8M")
+            for _ in 0..<3 { try scenario.push(place, "--prune", "--grace", "0h", status: 3) }
+            let own = try scenario.packs.map { "\(scenario.directory)/replica/packs/\($0.path)" }
+            #expect(try Self.packs(scenario) == own)
+        }
+    }
+
+    /// Packs that have been written anew at the replica do not stay for ever in what follows it.
+    @Test func whatFollowsAReplicaLetsGoOfPacks() throws {
+        try Scenario.withContents { scenario in
+            let place = ReplicaPlace.directory(scenario)
+            try scenario.moveIntoPacks(15)
+            try scenario.push(place)
+            let clone = try scenario.clone(place, "clone")
+            for _ in 0..<2 {
+                try scenario.succeed("pack", "--below", "0")
+                try scenario.succeed("pack", "--below", "8M")
+                try scenario.push(place, "--prune", "--grace", "0h")
+                // A push from the clone is in the way.
+                let hold = try BlobDeletionLock(Store(path: clone), removing: false)
+                let before = try StoreDigest.files("\(clone)/packs").count
+                try scenario.clone(place, "clone")
+                withExtendedLifetime(hold) {}
+                #expect(try StoreDigest.files("\(clone)/packs").count >= before)
+                try PackedReplicaTests.expectSame(clone, as: scenario)
+            }
+            try scenario.clone(place, "clone")
+            let packs = try StoreDigest.files("\(clone)/packs")
+            #expect(try packs == StoreDigest.files("\(scenario.store)/packs"))
+            #expect(packs.count == 2, "a pack and the catalogue")
+            try PackedReplicaTests.expectSame(clone, as: scenario)
         }
     }
 }
