@@ -162,6 +162,7 @@ let package = Package(
         .testTarget(name: "S3Tests", dependencies: ["Basics", "S3", "Testbed"]),
         .testTarget(name: "WebTests", dependencies: ["Basics", "Testbed", "Web"]),
         .testTarget(name: "GatewayTests", dependencies: ["Basics", "Gateway", "Web"]),
+        .testTarget(name: "SurveyTests", dependencies: ["Basics", "Page", "Survey"]),
         .testTarget(name: "ListingTests", dependencies: ["Basics", "Listing", "S3", "Testbed"]),
         .testTarget(
             name: "DownloadTests",

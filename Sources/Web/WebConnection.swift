@@ -94,7 +94,9 @@ final class WebConnection: ChannelInboundHandler, @unchecked Sendable {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        if phase == .waiting || phase == .lingering { context.read() }
+        // While an answer is made, one more piece may arrive: to stop the socket from reporting it, and to start again, would
+        // be two system calls for each request.
+        if phase == .waiting || phase == .lingering || (phase == .working && queue.isEmpty) { context.read() }
         context.fireChannelReadComplete()
     }
 

@@ -55,9 +55,8 @@ public final class AccessCheck {
 
     /// The refusal of a request; nil if it may be answered.
     public func refusal(of request: WebRequest, now: Timestamp = .now()) -> WebResponse? {
-        let frame = AnswerFrame()
         guard rules.hosts.allows(request) else {
-            return frame.response(
+            return AnswerFrame().response(
                 request.header("host") == nil
                     ? S3Refusal(400, "InvalidRequest", "A request needs exactly one Host header.")
                     : S3Refusal(
@@ -71,7 +70,7 @@ public final class AccessCheck {
             try signatures.check(request, keys, now: now)
             return nil
         } catch {
-            return frame.response(error)
+            return AnswerFrame().response(error)
         }
     }
 }

@@ -52,8 +52,9 @@ final class BrowserAccess: Sendable {
         if request.path.starts(with: "/-/assets/".utf8) { return nil }
         guard BrowserAccess.isPrivate(request) else {
             return BrowserAccess.answer(
-                403, "This page asks for a key, and a key must not cross a network in the clear: put a proxy with TLS before "
-                    + "this server, which sets X-Forwarded-Proto, or sign the request.")
+                403,
+                "This page asks for a key, and a key must not cross a network in the clear: put a proxy with TLS before this "
+                    + "server, which sets X-Forwarded-Proto, or sign the request.")
         }
         guard let value = request.header("authorization") else { return BrowserAccess.challenge }
         let digest = SHA256.authenticationCode(Array(value.utf8), key: salt)

@@ -21,7 +21,8 @@ struct PageContents {
         if let id {
             found = versions.first { $0.identity.versionId == id && !$0.identity.isMarker }
         } else {
-            let view = try state.index.view((at ?? state.served.home).map { text throws(IcecoreError) in try When(text) } ?? .latest)
+            let when = try (at ?? state.served.home).map { text throws(IcecoreError) in try When(text) }
+            let view = try state.index.view(when ?? .latest)
             let identity = try state.index.version(ofKey: key, view)?.identity
             found = versions.first { $0.identity == identity }
         }

@@ -45,7 +45,7 @@ final class SurveyCache: Sendable {
     /// Of each of the two generations.
     private static let limit = 8 << 20
     /// What took at least so long to find is worth a place in a file, in milliseconds.
-    private static let lasting: Int64 = 20
+    private static let lasting: Int64 = 5
     private let generations = Mutex(Generations())
     private let kept: KeptSums
 

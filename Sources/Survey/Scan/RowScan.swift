@@ -93,7 +93,9 @@ struct RowScan {
     }
 
     private mutating func enter(_ directory: Int64, from name: [UInt8], parentLength: Int) throws(IcecoreError) {
-        if cursors.count == levels.count { cursors.append(try WalkCursor(reader.connection, from: name, isBrief: isBrief)) }
+        if cursors.count == levels.count {
+            cursors.append(try WalkCursor(reader.connection, from: name, isBrief: isBrief))
+        }
         let cursor = cursors[levels.count]
         levels.append(
             ScanLevel(

@@ -43,6 +43,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
+    def handle_expect_100(self):
+        # Otherwise the client waits for a second.
+        done = super().handle_expect_100()
+        self.wfile.flush()
+        return done
+
     def handle_one(self):
         length = int(self.headers.get("Content-Length") or 0)
         with lock:
