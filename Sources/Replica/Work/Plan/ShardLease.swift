@@ -32,6 +32,8 @@ final class ShardLease: @unchecked Sendable {
     /// Nil: the lease is another's, or over.
     private var tag: String?
     private let seconds: Int
+    /// Known without waiting for a renewal that is under way.
+    private let lost = Atomic(false)
     private let stopped = Condition()
     private var isStopped = false
     private var thread: SystemThread?
@@ -59,7 +61,7 @@ final class ShardLease: @unchecked Sendable {
     deinit { end() }
 
     /// Whether another has taken the shard.
-    var isLost: Bool { lock.withLock { _ in tag == nil } }
+    var isLost: Bool { lost.load(ordering: .relaxed) }
 
     /// Packs that others may have left.
     var abandoned: [String] { lock.withLock { _ in document.abandoned } }
@@ -91,6 +93,7 @@ final class ShardLease: @unchecked Sendable {
     private func write(_ change: (inout LeaseDocument) -> Void) throws -> Bool {
         try lock.withLock { _ in
             guard let tag else { return false }
+            defer { if self.tag == nil { lost.store(true, ordering: .relaxed) } }
             change(&document)
             document.renewals += 1
             self.tag = try storage.replace(path, try WorkFormat.encode(document), expecting: tag)

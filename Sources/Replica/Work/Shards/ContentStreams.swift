@@ -149,7 +149,7 @@ final class ContentStreams: @unchecked Sendable {
         do {
             let object = try source.get(
                 bucket: bucket, key: want.key, versionId: want.versionId.map { String(decoding: $0, as: UTF8.self) },
-                range: range, ifMatch: want.versionId == nil ? "\"\(want.etag)\"" : nil, limit: range.count + 1)
+                range: range, ifMatch: want.versionId == nil ? want.etag.description : nil, limit: range.count + 1)
             return object.bytes.count == range.count ? object.bytes : nil
         } catch let failure as S3Failure where failure.kind == .response && failure.status < 500 {
             return nil
