@@ -1,5 +1,4 @@
 import Basics
-import Blobs
 import Index
 import Model
 import Packs

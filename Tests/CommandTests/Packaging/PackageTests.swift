@@ -63,7 +63,9 @@ import Testing
             try Files.createDirectory(work)
             let walk = try RunningProgram(
                 "\(Self.root)/Tests/demo/operate.sh", [bytes(scenario.program), bytes(work)],
-                environment: ["PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"],
+                environment: [
+                    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8",
+                ],
                 currentDirectory: Self.root, outputs: "\(scenario.directory)/outputs"
             ).wait(seconds: Patience.seconds(240))
             #expect(walk.status == 0, "\(walk)")
