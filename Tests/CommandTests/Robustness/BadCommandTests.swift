@@ -108,7 +108,7 @@ import Testing
             let path = "\(scenario.store)/icecore.json"
             let text = try String(contentsOfFile: path, encoding: .utf8)
             #expect(text.contains("\"format\" : 3"))
-            try Files.replace(path, with: Array(text.replacing("\"format\" : 3", with: "\"format\" : 5").utf8))
+            try Files.replace(path, with: Array(text.replacing("\"format\" : 3", with: "\"format\" : 6").utf8))
             let before = try StoreDigest.of(scenario.store)
             try Files.createDirectory("\(scenario.directory)/mnt")
             for words in [
@@ -116,7 +116,7 @@ import Testing
             ] {
                 let run = try scenario.run(words + ["--store", scenario.store])
                 #expect(run.status == 1 && run.complaints.count == 1, "\(run)")
-                #expect(run.stderr.contains("format 5") && run.stderr.contains("newer icecore"), "\(run)")
+                #expect(run.stderr.contains("format 6") && run.stderr.contains("newer icecore"), "\(run)")
             }
             StoreDigest.expectSame(try StoreDigest.of(scenario.store), before)
             // And what is no configuration at all.
