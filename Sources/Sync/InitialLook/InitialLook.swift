@@ -55,6 +55,8 @@ public final class InitialLook: Sendable {
             // What is missed between the question and the wait costs a tenth of a second.
             changed.withLock { _ = changed.wait(until: min(deadline, now + 100)) }
         }
+        // The thread may have seen it first, and taken it for a trouble of what it was asking.
+        try Interruption.check()
         let result = progress.withLock { $0 }
         if result.isDone, let failure = result.failure { throw failure }
         var findings = result.findings
