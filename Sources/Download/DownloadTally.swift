@@ -27,6 +27,16 @@ package struct DownloadTally: Codable, Sendable {
 
     package init() {}
 
+    /// Whether the sums of a quarter of a million shards like this one are numbers: it comes from another machine.
+    package var isPlausible: Bool {
+        let counts = [
+            fetched, shared, gone, failed, refused, archived, encrypted, requests, retries, askedHeaders,
+            refusedHeaders, failedHeaders,
+        ]
+        return counts.allSatisfy { 0...1 << 40 ~= $0 } && denials.isPlausible
+            && [bytes, sharedBytes, archivedBytes, encryptedBytes, received].allSatisfy { 0...1 << 44 ~= $0 }
+    }
+
     package init(_ summary: DownloadSummary) {
         (fetched, bytes) = (summary.fetched, summary.bytes)
         (shared, sharedBytes) = (summary.shared, summary.sharedBytes)

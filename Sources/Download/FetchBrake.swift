@@ -23,6 +23,10 @@ package struct FetchBrake {
         fileprivate var example: String?
 
         package init() {}
+
+        var isPlausible: Bool {
+            [asked, lost, askedLatest, lostLatest, refused].allSatisfy { 0...1 << 40 ~= $0 }
+        }
     }
 
     /// At most so many latest objects, and so many of all, may be denied in any case: small numbers say little.

@@ -113,6 +113,8 @@ final class KeptSums: Sendable {
 
     /// Nil for what this program does not write.
     private static func finding(_ sum: KeptSum) -> SurveyCache.SurveyFinding? {
+        let all = (sum.folders ?? []).flatMap { [$0.keys, $0.bytes] } + (sum.change ?? [])
+        guard all.allSatisfy({ 0...1 << 56 ~= $0 }) else { return nil }
         if let folders = sum.folders {
             return .sums(folders.map { (Array($0.prefix), FolderSum(keys: $0.keys, bytes: $0.bytes)) })
         }

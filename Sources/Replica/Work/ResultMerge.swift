@@ -50,9 +50,11 @@ final class ResultMerge {
         }
         let result = try WorkFormat.decompress(ShardResult.self, bytes, replica.place(path))
         _ = try replica.checkedPacks(result.packPaths, path)
-        for pack in result.packs where pack.size < 0 || pack.contents < 0 || pack.contentBytes < 0 {
+        for pack in result.packs
+        where pack.size < 0 || !(0...1 << 40).contains(pack.contents) || pack.contentBytes < 0 {
             throw damage(path)
         }
+        guard result.tally.isPlausible else { throw damage(path) }
         try record(result, path)
         var (blobs, size) = (0, Int64(0))
         for file in result.blobs {

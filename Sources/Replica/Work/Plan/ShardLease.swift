@@ -55,7 +55,7 @@ final class ShardLease: @unchecked Sendable {
             return nil
         }
         self.tag = tag
-        thread = try SystemThread("lease") { [unowned self] in renew() }
+        thread = try SystemThread("lease") { [weak self] in self?.renew() }
     }
 
     deinit { end() }
